@@ -14,6 +14,17 @@ pub enum Event {
         /// What the part is called.
         title: String,
     },
+    /// One stop of the tour: a topic, what came out, and the example that goes deeper.
+    Stop {
+        /// Counted from 1.
+        number: usize,
+        /// The topic, in a word or two.
+        topic: String,
+        /// What was computed, a line each.
+        results: Vec<String>,
+        /// The name of the example that goes deeper.
+        example: String,
+    },
     /// A line exactly as the program of the blog post prints it.
     Printed {
         /// The line, without its line end.

@@ -39,6 +39,16 @@ impl<'a> Stage<'a> {
         });
     }
 
+    /// Shows one stop of the tour.
+    pub fn stop(&mut self, number: usize, topic: &str, results: &[String], example: &str) {
+        self.emit(Event::Stop {
+            number,
+            topic: topic.to_owned(),
+            results: results.to_vec(),
+            example: example.to_owned(),
+        });
+    }
+
     /// Prints a line exactly as the blog post's program does.
     pub fn printed(&mut self, line: impl Display) {
         self.emit(Event::Printed {

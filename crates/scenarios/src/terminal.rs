@@ -57,6 +57,18 @@ impl<W: Write> Terminal<W> {
         self.named_values(&exchange.received);
     }
 
+    fn stop(&mut self, number: usize, topic: &str, results: &[String], example: &str) {
+        let mut label = format!("{number} {topic}");
+        for result in results {
+            self.line(format_args!("{BOLD}{label:<18}{BOLD:#}{result}"));
+            label.clear();
+        }
+        self.line(format_args!(
+            "{DIM}{:18}more: cargo run --example {example}{DIM:#}",
+            ""
+        ));
+    }
+
     fn compute(
         &mut self,
         formula: &str,
@@ -113,6 +125,12 @@ impl<W: Write> Audience for Terminal<W> {
                 self.line("");
                 self.line(format_args!("{BOLD}{title}{BOLD:#}"));
             }
+            Event::Stop {
+                number,
+                topic,
+                results,
+                example,
+            } => self.stop(*number, topic, results, example),
             Event::Printed { line } => self.line(line),
             Event::Http(exchange) => self.http(exchange),
             Event::Compute {
