@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use stampmill_claim_check::{ClaimCheck, Context};
-use stampmill_jose::{Expectations, JwtError, Typ, VerifiedJwt, verify_jwt};
+use stampmill_jose::{Expectations, JwtError, VerifiedJwt, verify_jwt};
 use thiserror::Error;
 
 use crate::BoxError;
@@ -93,7 +93,7 @@ impl Rules {
     async fn verify(&self, token: &str, now: i64) -> Result<VerifiedJwt, Refusal> {
         let keys = self.keys.current().await?;
         match verify_jwt(token, &keys, &self.expect, now) {
-            Err(unknown @ JwtError::UnknownKid { .. }) => {
+            Err(unknown @ JwtError::UnknownKeyId { .. }) => {
                 let newer = self.keys.newer_than(Arc::clone(&keys)).await?;
                 if Arc::ptr_eq(&keys, &newer) {
                     return Err(unknown.into());
@@ -226,7 +226,7 @@ impl GuardBuilder {
         }
         Ok(Guard {
             rules: Arc::new(Rules {
-                expect: Expectations::new(Typ::AccessToken, self.issuer, self.resource),
+                expect: Expectations::access_token(self.issuer, self.resource),
                 keys: self.keys.ok_or(GuardError::NoKeys)?,
                 clock: self.clock,
                 max_token_bytes: self.max_token_bytes,

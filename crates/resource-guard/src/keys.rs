@@ -68,7 +68,7 @@ pub struct CachedKeys {
 
 impl CachedKeys {
     /// Keys by `fetch`: asked for on first use, refreshed after 10 minutes, at most one try in 30 seconds, each given up
-    /// after 10 seconds.
+    /// after 5 seconds.
     pub fn new<F, Fut>(fetch: F) -> CachedKeys
     where
         F: Fn() -> Fut + Send + Sync + 'static,
@@ -80,7 +80,7 @@ impl CachedKeys {
                 clock: Arc::new(SystemClock),
                 max_age: Duration::from_secs(600),
                 min_interval: Duration::from_secs(30),
-                fetch_timeout: Duration::from_secs(10),
+                fetch_timeout: Duration::from_secs(5),
                 cached: RwLock::new(None),
                 last_try: Mutex::new(None),
             }),
