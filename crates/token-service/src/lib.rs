@@ -1,1 +1,12 @@
 //! Under construction.
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod clock;
+pub mod domain;
+pub mod password;
+pub mod policy;
+pub mod secret;
+pub mod store;
+
+pub use policy::Policy;

@@ -1,0 +1,148 @@
+//! Runs every command that README.md and docs/*.md show, and compares what it prints with what the page says it prints.
+//!
+//! # Writing a page
+//!
+//! A fenced block marked `console` is run:
+//!
+//! ````text
+//! ```console
+//! $ cargo run -q --example dh_toy
+//! A = 10, B = 2
+//! ...
+//! shared secret: [..]
+//! $ cargo run -- client show nobody
+//! error: there is no client `nobody`
+//! ? 1
+//! ```
+//! ````
+//!
+//! - `$ command` starts a command; lines that begin with `> ` directly below belong to it (a trailing `\`, a here-document).
+//! - Then comes what it prints, standard output and standard error together, blanks at line ends ignored.
+//!   `[..]` stands for anything within a line; a line `...` for any number of lines, none included.
+//! - `? 1` after the output is the expected exit code; without it, 0.
+//! - The blocks of a page run from top to bottom in one bash session that starts in an empty folder, with that folder's
+//!   `home` as `HOME`. Variables, files and the working directory last to the end of the page.
+//! - `stampmill` is the built program. `cargo run [--release] [-q] [--example NAME] [-- ARGS]` runs the program that is
+//!   already built, in the profile of the test run; any other `cargo` command fails. So show no `Compiling` lines.
+//! - `$STAMPMILL_CHECKOUT` is the repository, for a page that reads one of its files.
+//! - A server goes to the background with its output in a file, and the page waits for its ready line:
+//!   `stampmill serve > serve.log 2>&1 &`, then `until grep -q ready serve.log; do sleep 0.1; done`.
+//!   What is still running when the page ends is ended by its process id, first politely.
+//! - A block marked `console outside` needs a program that is neither Rust nor a C toolchain (see [`OUTSIDE_TOOLS`]). It runs
+//!   with `STAMPMILL_OUTSIDE=1`, else it is reported as ignored; so it is when its program is absent, unless
+//!   `STAMPMILL_OUTSIDE_REQUIRED=1` turns that into a failure.
+//!
+//! Besides, a page must not name what does not exist: see `names.rs`.
+//!
+//! # Running
+//!
+//! `cargo test --test guide [FILTER]`, after `cargo build --examples`. The report has the form of Rust's own test harness.
+#![allow(clippy::print_stderr, clippy::unwrap_used)]
+
+mod expect;
+mod names;
+mod page;
+mod programs;
+mod report;
+mod session;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use page::{Block, Page};
+use programs::Programs;
+use report::{Outcome, Report};
+use session::Session;
+
+/// Programs that only the outside stage may need.
+const OUTSIDE_TOOLS: &[&str] = &["curl", "openssl", "python3", "node", "npm", "npx"];
+
+fn main() -> ExitCode {
+    let checkout = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let programs = Programs::beside(Path::new(env!("CARGO_BIN_EXE_stampmill")));
+    let mut report = Report::from_args(std::env::args().skip(1));
+    match page::find(&checkout) {
+        Ok(pages) => pages
+            .iter()
+            .for_each(|page| run_page(page, &checkout, &programs, &mut report)),
+        Err(reason) => report.record("pages", || Outcome::Failed(reason)),
+    }
+    report.finish()
+}
+
+fn run_page(page: &Page, checkout: &Path, programs: &Programs, report: &mut Report) {
+    report.record(&format!("{}: names", page.name), || {
+        let unknown = names::unknown(page, checkout, programs);
+        if unknown.is_empty() {
+            Outcome::Passed
+        } else {
+            Outcome::Failed(unknown.join("\n"))
+        }
+    });
+    if page.blocks.is_empty()
+        || !report.wants_any(page.blocks.iter().map(|block| title(page, block)))
+    {
+        return;
+    }
+    let mut session = match Session::start(checkout, programs) {
+        Ok(session) => session,
+        Err(error) => {
+            report.record(&format!("{}: session", page.name), || {
+                Outcome::Failed(error)
+            });
+            return;
+        }
+    };
+    // Later blocks of a page lean on earlier ones, so a filter chooses pages: all blocks of a chosen page run.
+    for block in &page.blocks {
+        report.record(&title(page, block), || run_block(block, &mut session));
+    }
+    session.end();
+}
+
+fn title(page: &Page, block: &Block) -> String {
+    format!(
+        "{}: block {} (line {})",
+        page.name, block.number, block.line
+    )
+}
+
+fn run_block(block: &Block, session: &mut Session) -> Outcome {
+    if block.outside {
+        if let Some(reason) = outside_is_off(block) {
+            return reason;
+        }
+    }
+    for command in &block.commands {
+        let ran = match session.run(&command.text) {
+            Ok(ran) => ran,
+            Err(error) => return Outcome::Failed(format!("$ {}\n{error}", command.text)),
+        };
+        if let Err(difference) = expect::compare(command, &ran) {
+            return Outcome::Failed(difference);
+        }
+    }
+    Outcome::Passed
+}
+
+fn outside_is_off(block: &Block) -> Option<Outcome> {
+    let is_set = |name| std::env::var(name).is_ok_and(|value| value == "1");
+    if !is_set("STAMPMILL_OUTSIDE") {
+        return Some(Outcome::Ignored("needs STAMPMILL_OUTSIDE=1".to_owned()));
+    }
+    let absent: Vec<&str> = OUTSIDE_TOOLS
+        .iter()
+        .copied()
+        .filter(|tool| block.mentions(tool) && !session::is_on_path(tool))
+        .collect();
+    if absent.is_empty() {
+        None
+    } else if is_set("STAMPMILL_OUTSIDE_REQUIRED") {
+        Some(Outcome::Failed(format!(
+            "required and absent: {}",
+            absent.join(", ")
+        )))
+    } else {
+        Some(Outcome::Ignored(format!("absent: {}", absent.join(", "))))
+    }
+}
