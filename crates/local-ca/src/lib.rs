@@ -29,6 +29,7 @@
 //! | [`CertificateRequest`] | signature checked, DNS names and addresses only, P-256, P-384 or RSA from 2048 bits on |
 //! | [`Authority::issue`] | subjectAltName always, serverAuth, 1 to 398 days, never beyond the root's end, backdated five minutes |
 //! | [`verify`] | OpenSSL's own verdict, strict, with the name and the moment one asks for |
+//! | [`explain`] | a certificate field by field, read by another library than the one that made it |
 //! | [`write_private`], [`read_private`] | for every key file of this project |
 //!
 //! # Example
@@ -55,6 +56,7 @@
 mod authority;
 mod certificate;
 mod der;
+mod explain;
 mod files;
 mod keys;
 mod names;
@@ -63,6 +65,7 @@ mod verify;
 
 pub use authority::{Authority, CaError, IssueError, RootProfile, ServerProfile};
 pub use certificate::{Certificate, CertificateError};
+pub use explain::{Field, explain};
 pub use files::{
     FileError, create_private, create_private_folder, create_public, read_private, read_public,
     write_private,

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use stampmill_local_ca::{
     Authority, Certificate, CertificateRequest, IssueError, KeyKind, LeafKey, RootProfile,
-    ServerProfile, SubjectAltName, VerifyOptions, verify,
+    ServerProfile, SubjectAltName, VerifyOptions, explain, verify,
 };
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::*;
@@ -357,4 +357,32 @@ fn a_certificate_is_read_back_whole_or_not_at_all() {
     ] {
         assert!(Certificate::from_pem(damaged.as_bytes()).is_err());
     }
+}
+
+#[test]
+fn a_certificate_is_explained_field_by_field() {
+    let leaf = issue(&authority(), &request("localhost", &["localhost", "::1"]));
+    let fields = explain(&leaf).unwrap();
+    let value = |name: &str| {
+        let field = fields.iter().find(|field| field.name == name).unwrap();
+        (field.value.as_str(), field.critical)
+    };
+    assert_eq!(value("issuer"), ("CN=localhost-ca", false));
+    assert_eq!(value("notBefore"), ("2026-11-18 11:01:40 UTC", false));
+    assert_eq!(
+        value("notAfter"),
+        ("2027-02-16 11:01:39 UTC (90 days)", false)
+    );
+    assert_eq!(value("subjectPublicKeyInfo"), ("EC P-256", false));
+    assert_eq!(value("basicConstraints"), ("CA:FALSE", true));
+    assert_eq!(value("keyUsage"), ("digitalSignature", true));
+    assert_eq!(value("extendedKeyUsage"), ("serverAuth", false));
+    assert_eq!(value("subjectAltName"), ("DNS:localhost, IP:::1", false));
+    assert!(fields.iter().all(|field| !field.purpose.is_empty()));
+    let root = explain(&authority().root()).unwrap();
+    let constraints = root
+        .iter()
+        .find(|field| field.name == "basicConstraints")
+        .unwrap();
+    assert_eq!(constraints.value, "CA:TRUE, pathlen:0");
 }
