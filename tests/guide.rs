@@ -32,18 +32,24 @@
 //!   with `STAMPMILL_OUTSIDE=1`, else it is reported as ignored; so it is when its program is absent, unless
 //!   `STAMPMILL_OUTSIDE_REQUIRED=1` turns that into a failure.
 //!
-//! Besides, a page must not name what does not exist: see `names.rs`.
+//! Besides, a page must not name what does not exist: see `guide/names.rs`.
 //!
 //! # Running
 //!
 //! `cargo test --test guide [FILTER]`, after `cargo build --examples`. The report has the form of Rust's own test harness.
 #![allow(clippy::print_stderr, clippy::unwrap_used)]
 
+#[path = "guide/expect.rs"]
 mod expect;
+#[path = "guide/names.rs"]
 mod names;
+#[path = "guide/page.rs"]
 mod page;
+#[path = "guide/programs.rs"]
 mod programs;
+#[path = "guide/report.rs"]
 mod report;
+#[path = "guide/session.rs"]
 mod session;
 
 use std::path::{Path, PathBuf};
