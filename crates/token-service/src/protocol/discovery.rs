@@ -19,6 +19,10 @@ pub(crate) mod paths {
     pub(crate) const JWKS: &str = "/jwks.json";
     pub(crate) const ME: &str = "/api/me";
     pub(crate) const STYLE: &str = "/style.css";
+
+    /// Every one of them, and the front page: what may appear in a log line.
+    pub(crate) const ALL: &[&str] =
+        &["/", OPENID_CONFIGURATION, AUTHORIZATION_SERVER, AUTHORIZE, RESUME, SIGN_IN, CONSENT, TOKEN, USERINFO, JWKS, ME, STYLE];
 }
 
 /// A JSON document that anyone may cache, with the tag that tells versions apart.

@@ -30,14 +30,14 @@ use std::sync::Arc;
 
 use stampmill_jose::{Jwks, SigningKey};
 
-pub(crate) use authorization::{AuthorizationRequest, Refusal};
+pub(crate) use authorization::AuthorizationRequest;
 pub(crate) use client_authentication::{BasicCredentials, CredentialsError};
-pub(crate) use discovery::Document;
+pub(crate) use discovery::{Document, paths};
 pub use error::{ErrorCode, OAuthError};
-pub(crate) use interaction::{Browser, Decision, Next, Outcome, Page, SignedIn};
+pub(crate) use interaction::{Browser, Decision, Outcome, Page, SignedIn};
 pub(crate) use parameters::Parameters;
-pub(crate) use token::{TokenError, TokenResponse};
-pub(crate) use userinfo::{BearerError, UserInfo};
+pub(crate) use token::TokenError;
+pub(crate) use userinfo::BearerError;
 
 use crate::clock::{Clock, Random};
 use crate::domain::{ClientId, SealedSecret};

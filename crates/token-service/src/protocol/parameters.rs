@@ -9,14 +9,14 @@ const MOST: usize = 100;
 
 /// The decoded parameters of a query or a form.
 #[derive(Clone, Default)]
-pub struct Parameters {
+pub(crate) struct Parameters {
     form: String,
     pairs: Vec<(String, String)>,
 }
 
 impl Parameters {
     /// Reads `application/x-www-form-urlencoded` bytes.
-    pub fn parse(form: &str) -> Result<Parameters, OAuthError> {
+    pub(crate) fn parse(form: &str) -> Result<Parameters, OAuthError> {
         const TOO_MANY: OAuthError = OAuthError::new(ErrorCode::InvalidRequest, "too many parameters");
         let decoded = form_urlencoded::parse(form.as_bytes()).filter(|(_, value)| !value.is_empty());
         let pairs: Vec<_> = decoded.take(MOST + 1).map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
@@ -24,7 +24,7 @@ impl Parameters {
     }
 
     /// The one value of a parameter; an error if it came twice.
-    pub fn one(&self, name: &str) -> Result<Option<&str>, OAuthError> {
+    pub(crate) fn one(&self, name: &str) -> Result<Option<&str>, OAuthError> {
         const TWICE: OAuthError = OAuthError::new(ErrorCode::InvalidRequest, "a parameter was sent more than once");
         let mut values = self.pairs.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
         match (values.next(), values.next()) {
@@ -34,12 +34,12 @@ impl Parameters {
     }
 
     /// An error if any parameter, known or not, came twice.
-    pub fn refuse_repeats(&self) -> Result<(), OAuthError> {
+    pub(crate) fn refuse_repeats(&self) -> Result<(), OAuthError> {
         self.pairs.iter().try_for_each(|(name, _)| self.one(name).map(drop))
     }
 
     /// The encoded form these were read from.
-    pub fn as_form(&self) -> &str {
+    pub(crate) fn as_form(&self) -> &str {
         &self.form
     }
 }

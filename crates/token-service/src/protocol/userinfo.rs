@@ -11,9 +11,9 @@ use crate::domain::{GrantId, Scope, User, UserId};
 #[derive(Debug, Serialize)]
 pub(crate) struct UserInfo {
     sub: String,
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    #[serde(flatten)]
     profile: Option<Profile>,
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    #[serde(flatten)]
     email: Option<Email>,
 }
 
