@@ -74,7 +74,15 @@ pub(crate) struct Parts {
 
 impl Service {
     pub(crate) fn new(parts: Parts) -> Service {
-        let Parts { issuer, policy, clock, random, store, signing, sealing } = parts;
+        let Parts {
+            issuer,
+            policy,
+            clock,
+            random,
+            store,
+            signing,
+            sealing,
+        } = parts;
         let id = ClientId::generate(&*random);
         let secret = SealedSecret::seal(&sealing, &*random, &id, &Secret::generate(&*random));
         Service {
@@ -103,6 +111,9 @@ impl Service {
 
 impl fmt::Debug for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Service").field("issuer", &self.issuer).field("policy", &self.policy).finish_non_exhaustive()
+        f.debug_struct("Service")
+            .field("issuer", &self.issuer)
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
     }
 }
