@@ -1,1 +1,24 @@
-//! Under construction.
+//! Other people's clients and judges, to be tested by.
+//!
+//! Nothing here is linked into the product: this crate starts the built `stampmill serve` as a user would, and lets programs
+//! that nobody here wrote talk to it.
+//!
+//! ```text
+//!   tests/openid_client.rs     node + openid-client    discovery, login, UserInfo; an attacker on the wire   node/
+//!   tests/openssl_and_curl.rs  openssl, curl           the certificates and the TLS server
+//!   tests/structure.rs         cargo's own metadata    who may use whom, and where `unsafe` may stand
+//! ```
+//!
+//! A program that is absent makes its cases *ignored*, with its name in the report; with `STAMPMILL_OUTSIDE_REQUIRED=1`, which
+//! CI sets, it makes them fail. Nothing is ever skipped and counted as passed.
+//!
+//! The program under test is the one in the same target folder, so build it first (`cargo build`); `STAMPMILL_BIN` names
+//! another.
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod case;
+mod serve;
+
+pub use case::{Case, Needs, run_cases};
+pub use serve::{FirstStart, Serve, run_stampmill, stampmill_program};

@@ -1,1 +1,78 @@
-//! Under construction.
+//! Modular exponentiation: `base ^ exponent mod modulus`, the one operation under Diffie-Hellman and RSA.
+//!
+//! ```text
+//!                    Modulus                     checks operands, bytes in and out
+//!                       |
+//!          +------------+--------------+
+//!      Reference                  Montgomery     one driver: fixed window, masked selection
+//!     (num-bigint)               /          \
+//!                          Portable          Mul      two kernels for out = a·b/R mod n
+//!                          (Rust)      (asm/montgomery_mul.S)
+//! ```
+//!
+//! # How it is computed
+//!
+//! A 2048-bit exponentiation is some 2500 multiplications of 32-limb numbers (a *limb* is 64 bits), each followed by a
+//! reduction modulo `n`. Dividing by `n` would cost far more than multiplying. Montgomery's trick (P. L. Montgomery,
+//! "Modular Multiplication Without Trial Division", Math. Comp. 44, 1985) replaces `x` by `x·R mod n` with
+//! `R = 2^(64·limbs)`: adding the right multiple of `n` makes the low limbs zero, and dividing by `R` is leaving them off.
+//! A product of two such numbers, divided by `R`, is again such a number. So values enter that form once, are multiplied
+//! a few thousand times, and leave once.
+//!
+//! # What stays secret
+//!
+//! With a secret exponent ([`Modulus::pow`]) neither a branch nor an address depends on the exponent, the base or the
+//! modulus; time depends on the byte lengths of modulus and exponent only:
+//!
+//! - the exponent is cut into windows of a fixed width, leading zeros included, and every window costs the same
+//!   squarings and one multiplication, a window of zeros too;
+//! - the power for a window is gathered by reading *every* entry of the table and masking;
+//! - the final subtraction of a Montgomery product is done always, of `n` or of zero, by mask;
+//! - tables, copies and intermediate values are overwritten before their memory is returned (zeroize).
+//!
+//! [`Engine::Reference`] promises none of this: num-bigint runs in variable time. It is the oracle the other engines are
+//! tested against, and the bar they are measured by. A Montgomery *multiplication* that takes no secrets, such as checking
+//! a signature, may use [`Modulus::pow_public`], which skips what the exponent's zero bits allow to skip.
+//!
+//! # Where to look
+//!
+//! - `modulus.rs`: [`Modulus`], the face: operands are parsed and checked here and nowhere else.
+//! - `engine.rs`: [`Engine`], which implementation runs, and the override `STAMPMILL_ENGINE`.
+//! - `montgomery.rs`: the exponentiation, generic over the kernel.
+//! - `portable.rs`, `mul.rs`: the kernels. `mul.rs` holds the crate's `unsafe` together with [`tutorial`].
+//! - `reference.rs`: the same face over num-bigint.
+//! - `limbs.rs`: bytes to limbs and back, comparison and subtraction without branches.
+//!
+//! # Example
+//!
+//! ```
+//! use stampmill_modexp::{Modulus, OperandError};
+//!
+//! let modulus = Modulus::new(&[23])?;
+//! assert_eq!(modulus.pow(&[5], &[3])?, [10]); // 5 ^ 3 = 125 = 5 · 23 + 10
+//! assert_eq!(modulus.pow(&[23], &[3]), Err(OperandError::NotBelowModulus { operand: "base" }));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod engine;
+mod limbs;
+mod modulus;
+mod montgomery;
+#[cfg(stampmill_asm)]
+#[expect(unsafe_code, reason = "calls the kernel in asm/montgomery_mul.S")]
+mod mul;
+mod portable;
+mod reference;
+#[cfg_attr(
+    stampmill_asm,
+    expect(
+        unsafe_code,
+        reason = "calls the routines of asm/tutorial.s and asm/tutorial.c"
+    )
+)]
+pub mod tutorial;
+
+pub use engine::{Engine, EngineError};
+pub use modulus::{MAX_BITS, Modulus, ModulusError, OperandError};

@@ -1,1 +1,118 @@
-//! Under construction.
+//! Each lesson of stampmill as a function that does the real thing and tells what it did.
+//!
+//! A scenario computes through the crates that the rest of the workspace is made of: the modular exponentiation that
+//! signs tokens, the compiler that decides claim checks, the authority that issues the service's certificate. While it
+//! works it emits [`Event`]s, and whoever listens makes of them what they need:
+//!
+//! ```text
+//!                     ┌─ Terminal    text for people (examples, the tour)
+//!  scenario ─ Event ──┼─ JsonLines   one object a line for programs
+//!                     └─ Vec<Event>  a test that looks at what happened
+//! ```
+//!
+//! One table, [`SCENARIOS`], names them all. An example is one line:
+//!
+//! ```no_run
+//! # #[allow(clippy::needless_doctest_main)]
+//! fn main() -> std::process::ExitCode {
+//!     stampmill_scenarios::main("dh_toy")
+//! }
+//! ```
+//!
+//! A test listens with a vector:
+//!
+//! ```
+//! use stampmill_scenarios::{Event, Stage};
+//!
+//! let mut events = Vec::new();
+//! let mut stage = Stage::new(&mut events);
+//! stage.check("both have the same secret", 8, 8);
+//! assert!(matches!(events[0], Event::Check { ok: true, .. }));
+//! ```
+
+mod event;
+mod stage;
+mod terminal;
+
+pub mod http_client;
+
+pub use event::{Channel, Event, Exchange, Outcome};
+pub use stage::{Audience, Stage};
+pub use terminal::{JsonLines, Terminal};
+
+use std::process::ExitCode;
+
+/// A lesson: its name, what it shows, the page of the guide that teaches it, and the function that does it.
+#[derive(Debug, Clone, Copy)]
+pub struct Scenario {
+    /// The name, which is also the name of the example.
+    pub name: &'static str,
+    /// What it shows, in a few words.
+    pub summary: &'static str,
+    /// The guide's page, as a path from the repository's root.
+    pub guide: &'static str,
+    run: fn(&mut Stage<'_>) -> anyhow::Result<()>,
+}
+
+/// Every scenario, in the order in which the guide teaches them.
+pub const SCENARIOS: &[Scenario] = &[];
+
+impl Scenario {
+    /// The scenario of this name.
+    pub fn named(name: &str) -> Option<&'static Scenario> {
+        SCENARIOS.iter().find(|scenario| scenario.name == name)
+    }
+
+    /// Does the lesson before an audience.
+    ///
+    /// # Errors
+    /// A step that could not be done, or the names of the checks that did not hold.
+    pub fn play(&self, audience: &mut dyn Audience) -> anyhow::Result<()> {
+        let mut stage = Stage::new(audience);
+        (self.run)(&mut stage)?;
+        match stage.failed() {
+            [] => Ok(()),
+            failed => anyhow::bail!("these checks failed: {}", failed.join(", ")),
+        }
+    }
+}
+
+/// The `main` of an example: does the scenario `name` on standard output, as text or, with `--json`, as one event a
+/// line; says where to read on; fails if the scenario does.
+#[must_use]
+pub fn main(name: &str) -> ExitCode {
+    let Some(scenario) = Scenario::named(name) else {
+        anstream::eprintln!("there is no scenario named {name}");
+        return ExitCode::FAILURE;
+    };
+    let json = match arguments(std::env::args().skip(1)) {
+        Ok(json) => json,
+        Err(argument) => {
+            anstream::eprintln!("{name} takes no argument but --json; got {argument}");
+            return ExitCode::from(2);
+        }
+    };
+    let played = if json {
+        scenario.play(&mut JsonLines::new(std::io::stdout()))
+    } else {
+        let played = scenario.play(&mut Terminal::new(anstream::stdout()));
+        anstream::println!("\nread on: {}", scenario.guide);
+        played
+    };
+    match played {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            anstream::eprintln!("{name} failed: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether `--json` was given; the first argument that is anything else is an error.
+fn arguments(mut given: impl Iterator<Item = String>) -> Result<bool, String> {
+    match given.next() {
+        None => Ok(false),
+        Some(argument) if argument == "--json" => given.next().map_or(Ok(true), Err),
+        Some(argument) => Err(argument),
+    }
+}

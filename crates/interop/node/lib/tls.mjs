@@ -1,0 +1,15 @@
+// fetch with one trust anchor and no other: Node's own list of authorities is replaced by `ca`, not extended (as
+// NODE_EXTRA_CA_CERTS would).
+
+import { readFileSync } from 'node:fs'
+import { Agent, buildConnector, fetch } from 'undici'
+
+// A fetch that trusts the certificate in the PEM file `ca` alone. With `port`, each connection goes to that port of the same
+// host, while addresses and TLS names stay as they are: what an attacker on the wire does.
+export function fetchTrusting(ca, { port } = {}) {
+  const connect = buildConnector({ ca: readFileSync(ca) })
+  const dispatcher = new Agent({
+    connect: (options, done) => connect(port ? { ...options, port } : options, done),
+  })
+  return (url, options) => fetch(url, { ...options, dispatcher })
+}

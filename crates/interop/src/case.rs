@@ -1,0 +1,90 @@
+//! Test cases that need a program, and say so when it is absent.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+
+use libtest_mimic::{Arguments, Trial};
+
+use crate::serve::Serve;
+
+/// What a case does with the running service: `Err` is the failure's text.
+type Judge = Box<dyn FnOnce(&Serve) -> Result<(), String> + Send>;
+
+/// One case: a name, and what to do.
+pub struct Case {
+    name: String,
+    judge: Judge,
+}
+
+impl Case {
+    /// A case.
+    pub fn new(
+        name: impl Into<String>,
+        judge: impl FnOnce(&Serve) -> Result<(), String> + Send + 'static,
+    ) -> Case {
+        Case {
+            name: name.into(),
+            judge: Box::new(judge),
+        }
+    }
+}
+
+/// Whether what the cases need is there.
+pub struct Needs {
+    absent: Vec<String>,
+}
+
+impl Needs {
+    /// Looks for programs in `PATH`.
+    pub fn programs(names: &[&str]) -> Needs {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let is_there =
+            |name: &str| std::env::split_paths(&path).any(|folder| folder.join(name).is_file());
+        Needs {
+            absent: names
+                .iter()
+                .filter(|name| !is_there(name))
+                .map(|name| (*name).to_owned())
+                .collect(),
+        }
+    }
+
+    /// Also needs this file or folder; `hint` says how to get it.
+    #[must_use]
+    pub fn and_path(mut self, path: PathBuf, hint: &str) -> Needs {
+        if !path.exists() {
+            self.absent.push(hint.to_owned());
+        }
+        self
+    }
+}
+
+/// Runs the cases against one service, started when the first case needs it and ended after the last.
+///
+/// What is absent makes every case ignored, or failed under `STAMPMILL_OUTSIDE_REQUIRED=1`.
+pub fn run_cases(needs: Needs, cases: Vec<Case>) -> ExitCode {
+    let required = std::env::var("STAMPMILL_OUTSIDE_REQUIRED").is_ok_and(|value| value == "1");
+    let absent = needs.absent.join(", ");
+    let service = Arc::new(OnceLock::new());
+    let trials = cases.into_iter().map(|case| {
+        if absent.is_empty() {
+            let service = Arc::clone(&service);
+            Trial::test(case.name, move || {
+                let started: &Result<Serve, String> = service.get_or_init(Serve::start);
+                let serve = started.as_ref().map_err(String::as_str)?;
+                Ok((case.judge)(serve)?)
+            })
+        } else if required {
+            let reason = format!("required and absent: {absent}");
+            Trial::test(case.name, move || Err(reason.into()))
+        } else {
+            Trial::test(case.name, || Err("what it needs is absent".into()))
+                .with_kind(format!("absent: {absent}"))
+                .with_ignored_flag(true)
+        }
+    });
+    let conclusion = libtest_mimic::run(&Arguments::from_args(), trials.collect());
+    drop(service);
+    conclusion.exit_code()
+}

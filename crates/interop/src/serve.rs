@@ -1,0 +1,231 @@
+//! `stampmill serve` as a user starts it: a process, a data folder, a ready line.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How long the service may take to say that it is ready; it makes keys and a database first.
+const READY_LIMIT: Duration = Duration::from_secs(60);
+/// How long it may take to stop when asked to.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
+
+/// A running service with a data folder of its own. Dropping it stops the process and removes the folder.
+pub struct Serve {
+    process: Child,
+    folder: TempDir,
+    ready: Value,
+}
+
+/// What the service prints once, on its first start.
+#[derive(Clone)]
+pub struct FirstStart {
+    /// The demo client's identifier.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: String,
+    /// The demo user's name.
+    pub username: String,
+    /// Their password.
+    pub password: String,
+}
+
+impl Serve {
+    /// Starts the service on a free port, and waits for its ready line.
+    ///
+    /// # Errors
+    /// A sentence for the test report: the program is not built, or what it wrote instead of becoming ready.
+    pub fn start() -> Result<Serve, String> {
+        let folder = TempDir::new().map_err(|error| format!("temporary folder: {error}"))?;
+        let log = folder.path().join("serve.log");
+        let log_file = File::create(&log).map_err(|error| format!("{}: {error}", log.display()))?;
+        let program = stampmill_program()?;
+        let mut process = Command::new(&program)
+            .args(["serve", "--json", "--listen", "localhost:0", "--data"])
+            .arg(folder.path().join("data"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log_file)
+            .spawn()
+            .map_err(|error| format!("{}: {error}", program.display()))?;
+        match first_line(&mut process).and_then(|line| {
+            serde_json::from_str(&line).map_err(|error| format!("{error}: {line}"))
+        }) {
+            Ok(ready) => Ok(Serve {
+                process,
+                folder,
+                ready,
+            }),
+            Err(error) => {
+                let _ = process.kill();
+                let _ = process.wait();
+                let log = std::fs::read_to_string(&log).unwrap_or_default();
+                Err(format!(
+                    "stampmill serve did not become ready: {error}\n{log}"
+                ))
+            }
+        }
+    }
+
+    /// The issuer identifier: `https://localhost:PORT`.
+    ///
+    /// # Errors
+    /// When the ready line has no such member; so for all of these.
+    pub fn issuer(&self) -> Result<&str, String> {
+        text(&self.ready, "issuer")
+    }
+
+    /// The root certificate, a PEM file.
+    ///
+    /// # Errors
+    /// When the ready line has no such member.
+    pub fn ca_root(&self) -> Result<&Path, String> {
+        text(&self.ready, "ca_root").map(Path::new)
+    }
+
+    /// The demo client and user.
+    ///
+    /// # Errors
+    /// When the ready line has no such member.
+    pub fn first_start(&self) -> Result<FirstStart, String> {
+        let first = &self.ready["first_start"];
+        let member = |name| text(first, name).map(str::to_owned);
+        Ok(FirstStart {
+            client_id: member("client_id")?,
+            client_secret: member("client_secret")?,
+            username: member("username")?,
+            password: member("password")?,
+        })
+    }
+
+    /// `host:port` of the service.
+    ///
+    /// # Errors
+    /// When the issuer is no https address.
+    pub fn host_and_port(&self) -> Result<&str, String> {
+        let issuer = self.issuer()?;
+        issuer
+            .strip_prefix("https://")
+            .ok_or_else(|| format!("expected an https issuer, got {issuer}"))
+    }
+
+    /// A folder that lives as long as the service.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The root certificate of an authority that the service has nothing to do with.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn foreign_root(&self) -> Result<PathBuf, String> {
+        let folder = TempDir::new_in(self.folder())
+            .map_err(|error| error.to_string())?
+            .keep();
+        let authority = folder.join("ca");
+        let output = run_stampmill(&[
+            "ca".as_ref(),
+            "init".as_ref(),
+            "--ca".as_ref(),
+            authority.as_os_str(),
+        ])?;
+        let root = authority.join("root.pem");
+        if root.exists() {
+            Ok(root)
+        } else {
+            Err(format!("no {}: {}", root.display(), output_text(&output)))
+        }
+    }
+}
+
+impl Drop for Serve {
+    /// Asks politely, as an administrator would, and does not wait for ever.
+    fn drop(&mut self) {
+        let _ = Command::new("kill")
+            .args(["-TERM", &self.process.id().to_string()])
+            .status();
+        let asked = Instant::now();
+        while asked.elapsed() < STOP_LIMIT {
+            if !matches!(self.process.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The built program: `STAMPMILL_BIN`, or the one in the target folder that this test runs from.
+///
+/// # Errors
+/// When there is none, with the command that builds it.
+pub fn stampmill_program() -> Result<PathBuf, String> {
+    let program = match std::env::var_os("STAMPMILL_BIN") {
+        Some(program) => PathBuf::from(program),
+        None => {
+            let test = std::env::current_exe().map_err(|error| error.to_string())?;
+            // target/PROFILE/deps/TEST
+            let profile = test
+                .ancestors()
+                .nth(2)
+                .ok_or("the test is in no target folder")?;
+            profile.join(format!("stampmill{}", std::env::consts::EXE_SUFFIX))
+        }
+    };
+    if program.is_file() {
+        Ok(program)
+    } else {
+        Err(format!("{} is not built: cargo build", program.display()))
+    }
+}
+
+/// Runs the built program to its end.
+///
+/// # Errors
+/// When it cannot be started or fails, with what it wrote.
+pub fn run_stampmill(args: &[&std::ffi::OsStr]) -> Result<Output, String> {
+    let output = Command::new(stampmill_program()?)
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| error.to_string())?;
+    if output.status.success() {
+        Ok(output)
+    } else {
+        Err(format!("stampmill {args:?}: {}", output_text(&output)))
+    }
+}
+
+fn output_text(output: &Output) -> String {
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    format!("{}\n{out}{err}", output.status)
+}
+
+/// The first line of standard output; the rest is read and dropped, so that the process never waits for a reader.
+fn first_line(process: &mut Child) -> Result<String, String> {
+    let stdout = process.stdout.take().ok_or("no standard output")?;
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            let _ = sender.send(line);
+        }
+    });
+    receiver
+        .recv_timeout(READY_LIMIT)
+        .map_err(|error| format!("no ready line: {error}"))
+}
+
+fn text<'v>(value: &'v Value, name: &str) -> Result<&'v str, String> {
+    value[name]
+        .as_str()
+        .ok_or_else(|| format!("expected `{name}` in the ready line, got {value}"))
+}

@@ -1,0 +1,265 @@
+//! Clients: the programs that ask for tokens (RFC 6749 §2, RFC 7591 §2).
+
+use std::fmt;
+
+use super::{RedirectUri, RedirectUriError, Scope, ScopeError, UserId};
+use crate::clock::{Random, random_bytes};
+use crate::secret::{SealingKey, Secret, base64url};
+
+/// `client_id`: up to 64 of `A-Z a-z 0-9 - . _`, and never the look of a user id.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ClientId(String);
+
+impl ClientId {
+    /// Reads a client id.
+    pub fn parse(text: &str) -> Result<ClientId, RegistrationError> {
+        let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        // RFC 9068 §5: `sub` is a client or a person, and nobody may be able to pass for the other.
+        let like_a_user = text.starts_with(UserId::PREFIX);
+        if (1..=64).contains(&text.len()) && text.bytes().all(legal) && !like_a_user {
+            Ok(ClientId(text.into()))
+        } else {
+            Err(RegistrationError::ClientId)
+        }
+    }
+
+    /// A fresh id, with 64 random bits so that no two meet.
+    pub fn generate(random: &dyn Random) -> ClientId {
+        ClientId(format!("client-{}", base64url(&random_bytes::<8>(random))))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// `application_type`: where the client runs (OIDC Registration §2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ApplicationType {
+    /// On a server.
+    Web,
+    /// On the user's machine: loopback ports vary, schemes of one's own are allowed (RFC 8252).
+    Native,
+}
+
+/// How a client that holds a secret presents it (RFC 6749 §2.3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretMethod {
+    /// In the `Authorization: Basic` header.
+    Basic,
+    /// As `client_id` and `client_secret` in the body.
+    Post,
+}
+
+/// A client secret as the store keeps it: AES-256-GCM under the data folder's key, bound to its client.
+///
+/// Sealed rather than hashed, because later methods (an HMAC over an assertion) need the secret itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SealedSecret(Vec<u8>);
+
+impl SealedSecret {
+    /// Seals a secret for a client.
+    pub fn seal(key: &SealingKey, random: &dyn Random, client: &ClientId, secret: &Secret) -> SealedSecret {
+        SealedSecret(key.seal(random, &purpose(client), secret.expose().as_bytes()))
+    }
+
+    /// Opens it again; `None` if the row or the key is not what it was.
+    pub fn open(&self, key: &SealingKey, client: &ClientId) -> Option<Secret> {
+        let plain = key.open(&purpose(client), &self.0)?;
+        std::str::from_utf8(&plain).ok().map(Secret::new)
+    }
+
+    pub(crate) fn from_store(bytes: Vec<u8>) -> SealedSecret {
+        SealedSecret(bytes)
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+fn purpose(client: &ClientId) -> String {
+    format!("client_secret:{client}")
+}
+
+impl fmt::Debug for SealedSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SealedSecret(..)")
+    }
+}
+
+/// `token_endpoint_auth_method`, with what it needs: a public client *has* no secret, a confidential one always has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClientAuthentication {
+    /// `none`: anybody can hold the program, so it keeps no secret.
+    Public,
+    /// `client_secret_basic` or `client_secret_post`.
+    Confidential {
+        /// The secret, sealed.
+        secret: SealedSecret,
+        /// The one way it may come.
+        method: SecretMethod,
+    },
+}
+
+impl ClientAuthentication {
+    /// The registered name (RFC 7591 §2).
+    pub fn name(&self) -> &'static str {
+        match self {
+            ClientAuthentication::Public => "none",
+            ClientAuthentication::Confidential { method: SecretMethod::Basic, .. } => "client_secret_basic",
+            ClientAuthentication::Confidential { method: SecretMethod::Post, .. } => "client_secret_post",
+        }
+    }
+}
+
+/// The grants a client may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GrantType {
+    /// A person allows it (RFC 6749 §4.1).
+    AuthorizationCode,
+    /// The client acts for itself (RFC 6749 §4.4).
+    ClientCredentials,
+}
+
+impl GrantType {
+    /// Every grant there is, with its wire name.
+    pub const ALL: [(GrantType, &'static str); 2] =
+        [(GrantType::AuthorizationCode, "authorization_code"), (GrantType::ClientCredentials, "client_credentials")];
+
+    /// Reads the wire name.
+    pub fn parse(name: &str) -> Option<GrantType> {
+        GrantType::ALL.iter().find(|(_, known)| *known == name).map(|(grant, _)| *grant)
+    }
+
+    /// The wire name.
+    pub fn name(self) -> &'static str {
+        GrantType::ALL.iter().find(|(grant, _)| *grant == self).map_or("", |(_, name)| name)
+    }
+}
+
+/// A registered client. Made only by [`Registration::check`], so what it says holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Client {
+    /// Its id.
+    pub id: ClientId,
+    /// The name people see on the consent page.
+    pub name: String,
+    /// How it authenticates.
+    pub authentication: ClientAuthentication,
+    /// Where it runs.
+    pub application: ApplicationType,
+    /// Where its users may be sent back to; not empty with the code grant.
+    pub redirect_uris: Vec<RedirectUri>,
+    /// What it may do at the token endpoint.
+    pub grant_types: Vec<GrantType>,
+    /// The most it may ask for.
+    pub scope: Scope,
+    /// Registered at, in seconds since the epoch.
+    pub created_at: i64,
+}
+
+impl Client {
+    /// Whether the client may use the grant.
+    pub fn may(&self, grant: GrantType) -> bool {
+        self.grant_types.contains(&grant)
+    }
+
+    /// Whether the client keeps no secret.
+    pub fn is_public(&self) -> bool {
+        self.authentication == ClientAuthentication::Public
+    }
+}
+
+/// What is asked for when a client is registered.
+#[derive(Debug, Clone)]
+pub struct Registration {
+    /// The id; `None` for a fresh one.
+    pub id: Option<String>,
+    /// The name people see, 1 to 100 characters.
+    pub name: String,
+    /// `None` for a public client, else how the generated secret will come.
+    pub secret_method: Option<SecretMethod>,
+    /// Where it runs.
+    pub application: ApplicationType,
+    /// Where its users may be sent back to.
+    pub redirect_uris: Vec<String>,
+    /// What it may do.
+    pub grant_types: Vec<GrantType>,
+    /// The most it may ask for, separated by spaces.
+    pub scope: String,
+}
+
+impl Registration {
+    /// Checks every member against the others and makes the client and, for a confidential one, its secret (256 bits).
+    pub fn check(self, key: &SealingKey, random: &dyn Random, now: i64) -> Result<(Client, Option<Secret>), RegistrationError> {
+        let id = self.id.map_or_else(|| Ok(ClientId::generate(random)), |id| ClientId::parse(&id))?;
+        let name = self.name.trim().to_owned();
+        if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
+            return Err(RegistrationError::Name);
+        }
+        let redirect_uris = self.redirect_uris.iter().map(|uri| RedirectUri::register(uri, self.application)).collect::<Result<Vec<_>, _>>()?;
+        if self.grant_types.is_empty() {
+            return Err(RegistrationError::NoGrant);
+        }
+        if self.grant_types.contains(&GrantType::AuthorizationCode) && redirect_uris.is_empty() {
+            return Err(RegistrationError::NoRedirectUri);
+        }
+        // RFC 6749 §4.4: whoever has no secret cannot speak for itself.
+        if self.secret_method.is_none() && self.grant_types.contains(&GrantType::ClientCredentials) {
+            return Err(RegistrationError::PublicClientCredentials);
+        }
+        let (authentication, secret) = match self.secret_method {
+            None => (ClientAuthentication::Public, None),
+            Some(method) => {
+                let secret = Secret::generate(random);
+                (ClientAuthentication::Confidential { secret: SealedSecret::seal(key, random, &id, &secret), method }, Some(secret))
+            }
+        };
+        let client = Client {
+            id,
+            name,
+            authentication,
+            application: self.application,
+            redirect_uris,
+            grant_types: self.grant_types,
+            scope: self.scope.parse()?,
+            created_at: now,
+        };
+        Ok((client, secret))
+    }
+}
+
+/// Why a client cannot be registered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegistrationError {
+    /// Not a client id.
+    #[error("a client id is 1 to 64 characters of A-Z a-z 0-9 - . _ and does not begin with \"user-\"")]
+    ClientId,
+    /// Not a name.
+    #[error("a client's name is 1 to 100 printable characters")]
+    Name,
+    /// A client that may do nothing.
+    #[error("the client needs at least one grant type")]
+    NoGrant,
+    /// RFC 6749 §3.1.2.2.
+    #[error("a client that uses authorization_code needs at least one redirect URI")]
+    NoRedirectUri,
+    /// RFC 6749 §4.4.
+    #[error("client_credentials needs a client with a secret (RFC 6749 §4.4); this one is public")]
+    PublicClientCredentials,
+    /// A redirect URI that would leak codes.
+    #[error(transparent)]
+    RedirectUri(#[from] RedirectUriError),
+    /// A scope that is none.
+    #[error(transparent)]
+    Scope(#[from] ScopeError),
+}

@@ -1,0 +1,16 @@
+//! What the service deals in: clients, users, sessions, grants, codes. Text becomes one of these types once, at the edge,
+//! and after that a wrong state cannot be written down.
+
+mod client;
+mod grant;
+mod pkce;
+mod redirect_uri;
+mod scope;
+mod user;
+
+pub use client::{ApplicationType, Client, ClientAuthentication, ClientId, GrantType, Registration, RegistrationError, SealedSecret, SecretMethod};
+pub use grant::{AuthorizationCode, CodeRow, Grant, GrantId, Session};
+pub use pkce::{CodeChallenge, CodeVerifier, PkceError};
+pub use redirect_uri::{RedirectUri, RedirectUriError};
+pub use scope::{Scope, ScopeError};
+pub use user::{User, UserId, Username, UsernameError};

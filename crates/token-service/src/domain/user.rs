@@ -1,0 +1,84 @@
+//! Users: the people who sign in.
+
+use std::fmt;
+
+use crate::clock::{Random, random_bytes};
+use crate::password::PasswordHash;
+use crate::secret::base64url;
+
+/// `sub`: a random name for a person, never used again for another (OIDC Core §2).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct UserId(String);
+
+impl UserId {
+    /// Every user id begins so, and no client id does (RFC 9068 §5).
+    pub const PREFIX: &'static str = "user-";
+
+    /// A fresh id of 128 random bits.
+    pub fn generate(random: &dyn Random) -> UserId {
+        UserId(format!("{}{}", UserId::PREFIX, base64url(&random_bytes::<16>(random))))
+    }
+
+    pub(crate) fn from_store(text: String) -> UserId {
+        UserId(text)
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a person types to sign in: 1 to 64 of `a-z 0-9 - . _ @ +`. Capital letters are folded, so `Alice` is `alice`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Username(String);
+
+/// A text that is no user name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a user name is 1 to 64 characters of a-z 0-9 - . _ @ +")]
+pub struct UsernameError;
+
+impl Username {
+    /// Reads a user name.
+    pub fn parse(text: &str) -> Result<Username, UsernameError> {
+        let text = text.trim().to_ascii_lowercase();
+        let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-._@+".contains(&byte);
+        if (1..=64).contains(&text.len()) && text.bytes().all(legal) { Ok(Username(text)) } else { Err(UsernameError) }
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Username {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A person's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// `sub`.
+    pub id: UserId,
+    /// What they type (`preferred_username`).
+    pub username: Username,
+    /// Their password, hashed.
+    pub password: PasswordHash,
+    /// `name`: how they want to be called.
+    pub name: String,
+    /// `email`, if known.
+    pub email: Option<String>,
+    /// Whether somebody checked that the address is theirs.
+    pub email_verified: bool,
+    /// Last changed, in seconds since the epoch (`updated_at`).
+    pub updated_at: i64,
+}

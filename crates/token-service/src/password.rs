@@ -1,0 +1,140 @@
+//! Passwords: argon2id, slow on purpose, off the async threads, a few at a time.
+
+use std::fmt;
+use std::sync::Arc;
+
+use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
+use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
+
+use crate::clock::{Random, random_bytes};
+use crate::secret::Secret;
+
+/// Longest password taken, in bytes: far beyond any typed one, short enough that hashing it costs nothing extra.
+pub const MAX_PASSWORD_BYTES: usize = 1024;
+
+// OWASP Password Storage Cheat Sheet: m = 19 MiB, t = 2, p = 1 is the least; these are that, and the PHC string in each
+// row names its own, so that raising them here leaves old rows verifiable.
+const MEMORY_KIB: u32 = 19 * 1024;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+
+/// The PHC string of an argon2id hash (`$argon2id$v=19$m=19456,t=2,p=1$salt$hash`).
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash(String);
+
+impl PasswordHash {
+    /// A row's text; it is checked when a password is tried.
+    pub fn from_phc(phc: String) -> PasswordHash {
+        PasswordHash(phc)
+    }
+
+    /// The text for the row.
+    pub fn as_phc(&self) -> &str {
+        &self.0
+    }
+
+    /// Hashes a password. Takes some tens of milliseconds: call it where blocking is allowed.
+    pub fn of(password: &Secret, random: &dyn Random) -> PasswordHash {
+        let salt: [u8; 16] = random_bytes(random);
+        let hash = hasher().hash_password_with_salt(password.expose().as_bytes(), &salt).expect("a 16-byte salt and fixed parameters are legal");
+        PasswordHash(hash.to_string())
+    }
+
+    fn matches(&self, password: &Secret) -> bool {
+        hasher().verify_password(password.expose().as_bytes(), self.0.as_str()).is_ok()
+    }
+}
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordHash(..)")
+    }
+}
+
+fn hasher() -> Argon2<'static> {
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).expect("the parameters above are within argon2's bounds");
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+}
+
+/// Verifies passwords: at most one per core at once, so that a flood of sign-ins fills neither the memory nor the threads.
+#[derive(Clone)]
+pub struct PasswordGate {
+    places: Arc<Semaphore>,
+    nobody: PasswordHash,
+}
+
+impl PasswordGate {
+    /// A gate with as many places as cores. Hashes one throwaway password: some tens of milliseconds.
+    pub fn new(random: &dyn Random) -> PasswordGate {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let nobody = PasswordHash::of(&Secret::generate(random), random);
+        PasswordGate { places: Arc::new(Semaphore::new(cores)), nobody }
+    }
+
+    /// Whether the password belongs to the hash; without a hash (unknown user) the answer is no and costs the same.
+    pub async fn verify(&self, hash: Option<PasswordHash>, password: Secret) -> bool {
+        if password.expose().len() > MAX_PASSWORD_BYTES {
+            return false;
+        }
+        let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return false };
+        let nobody = self.nobody.clone();
+        let checked = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            let known = hash.is_some();
+            let matches = hash.unwrap_or(nobody).matches(&password);
+            known && matches
+        });
+        checked.await.unwrap_or(false)
+    }
+}
+
+impl fmt::Debug for PasswordGate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PasswordGate").field("free", &self.places.available_permits()).finish_non_exhaustive()
+    }
+}
+
+/// A password a person can type: five groups of four characters from 31 that are not mistaken for one another (99 bits).
+pub(crate) fn typable_password(random: &dyn Random) -> Secret {
+    const ALPHABET: &[u8; 31] = b"abcdefghjkmnpqrstuvwxyz23456789";
+    let mut text = Zeroizing::new(String::with_capacity(24));
+    let mut count = 0;
+    while count < 20 {
+        let [byte] = random_bytes::<1>(random);
+        // 248 = 8 * 31: larger bytes are thrown away, so that no character is likelier than another.
+        if byte < 248 {
+            if count > 0 && count % 4 == 0 {
+                text.push('-');
+            }
+            text.push(char::from(ALPHABET[usize::from(byte) % ALPHABET.len()]));
+            count += 1;
+        }
+    }
+    Secret::new(text.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemRandom;
+
+    #[tokio::test]
+    async fn right_password_only() {
+        let gate = PasswordGate::new(&SystemRandom);
+        let hash = PasswordHash::of(&Secret::new("correct horse"), &SystemRandom);
+        assert!(hash.as_phc().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", hash.as_phc());
+        assert!(gate.verify(Some(hash.clone()), Secret::new("correct horse")).await);
+        assert!(!gate.verify(Some(hash.clone()), Secret::new("correct house")).await);
+        assert!(!gate.verify(Some(hash), Secret::new("x".repeat(MAX_PASSWORD_BYTES + 1))).await);
+        assert!(!gate.verify(None, Secret::new("correct horse")).await);
+        assert!(!gate.verify(Some(PasswordHash::from_phc("garbage".into())), Secret::new("x")).await);
+    }
+
+    #[test]
+    fn typable_passwords_are_groups_of_four() {
+        let password = typable_password(&SystemRandom);
+        let groups: Vec<_> = password.expose().split('-').collect();
+        assert!(groups.len() == 5 && groups.iter().all(|group| group.len() == 4));
+    }
+}

@@ -1,0 +1,117 @@
+//! The one value every protocol rule reads.
+//!
+//! A rule asks the policy, never a setting, a Cargo feature or an environment variable, so "how strict is this
+//! server?" has one answer and one place to read it. [`Policy::strict`] is the only constructor there is.
+
+/// How strictly the service speaks OAuth: lifetimes in seconds, and which rules are in force.
+///
+/// Fields are private and there is no `Default`: the only way to a `Policy` is a constructor whose name says what it is.
+///
+/// ```compile_fail
+/// // No weaker policy can be written down.
+/// let policy = stampmill_token_service::Policy { require_pkce: false, ..stampmill_token_service::Policy::strict() };
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    code_lifetime: i64,
+    access_token_lifetime: i64,
+    id_token_lifetime: i64,
+    session_lifetime: i64,
+    interaction_lifetime: i64,
+    require_pkce: bool,
+    exact_redirect_uris: bool,
+    revoke_grant_on_code_reuse: bool,
+    iss_in_responses: bool,
+    remember_consent_of_public_clients: bool,
+    registered_authentication_method_only: bool,
+}
+
+impl Policy {
+    /// OAuth 2.1 shape: PKCE with S256 for everyone, exact redirect URIs, one use a code, `iss` in every answer.
+    pub const fn strict() -> Policy {
+        Policy {
+            // RFC 6749 §4.1.2 allows ten minutes; FAPI 2 §5.3.2.1 sixty seconds, and no honest client needs more.
+            code_lifetime: 60,
+            // A JWT cannot be called back at resource servers that do not ask us (RFC 9068 §5), so it dies soon.
+            access_token_lifetime: 600,
+            id_token_lifetime: 600,
+            session_lifetime: 12 * 3600,
+            interaction_lifetime: 600,
+            require_pkce: true,
+            exact_redirect_uris: true,
+            revoke_grant_on_code_reuse: true,
+            iss_in_responses: true,
+            remember_consent_of_public_clients: false,
+            registered_authentication_method_only: true,
+        }
+    }
+
+    /// Seconds an authorization code lives (RFC 6749 §4.1.2).
+    pub const fn code_lifetime(&self) -> i64 {
+        self.code_lifetime
+    }
+
+    /// Seconds an access token lives: its `exp - iat`, and `expires_in` of the token response.
+    pub const fn access_token_lifetime(&self) -> i64 {
+        self.access_token_lifetime
+    }
+
+    /// Seconds an ID token lives.
+    pub const fn id_token_lifetime(&self) -> i64 {
+        self.id_token_lifetime
+    }
+
+    /// Seconds a browser session lives after its sign-in, used or not.
+    pub const fn session_lifetime(&self) -> i64 {
+        self.session_lifetime
+    }
+
+    /// Seconds between showing the sign-in page and the last answer to it.
+    pub const fn interaction_lifetime(&self) -> i64 {
+        self.interaction_lifetime
+    }
+
+    /// Whether every client must send a `code_challenge` (RFC 9700 §2.1.1: public clients must, others should).
+    pub const fn require_pkce(&self) -> bool {
+        self.require_pkce
+    }
+
+    /// Whether redirect URIs are compared as whole strings, loopback ports excepted (RFC 9700 §2.1).
+    pub const fn exact_redirect_uris(&self) -> bool {
+        self.exact_redirect_uris
+    }
+
+    /// Whether a second use of a code kills the tokens of the first (RFC 6749 §4.1.2).
+    pub const fn revoke_grant_on_code_reuse(&self) -> bool {
+        self.revoke_grant_on_code_reuse
+    }
+
+    /// Whether authorization responses name their issuer (RFC 9207 §2).
+    pub const fn iss_in_responses(&self) -> bool {
+        self.iss_in_responses
+    }
+
+    /// Whether a public client, whose name anyone can borrow, may skip the consent page after the first time (RFC 8252 §8.6).
+    pub const fn remember_consent_of_public_clients(&self) -> bool {
+        self.remember_consent_of_public_clients
+    }
+
+    /// Whether a client may authenticate by its registered method alone (RFC 7591 §2).
+    pub const fn registered_authentication_method_only(&self) -> bool {
+        self.registered_authentication_method_only
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strict_is_strict() {
+        let policy = Policy::strict();
+        assert!(policy.require_pkce() && policy.exact_redirect_uris() && policy.revoke_grant_on_code_reuse());
+        assert!(policy.iss_in_responses() && policy.registered_authentication_method_only());
+        assert!(!policy.remember_consent_of_public_clients());
+        assert!(policy.code_lifetime() <= 60 && policy.access_token_lifetime() <= 600);
+    }
+}

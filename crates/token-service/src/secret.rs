@@ -1,0 +1,152 @@
+//! Values whoever holds may use: codes, session and browser cookies, client secrets. Made, hashed, sealed and compared here.
+
+use std::fmt;
+
+use openssl::symm::{Cipher, decrypt_aead, encrypt_aead};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use crate::clock::{Random, random_bytes};
+
+/// A secret text: redacted in `Debug`, wiped on drop, compared in constant time.
+#[derive(Clone)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Wraps a text that came from outside.
+    pub fn new(text: impl Into<String>) -> Secret {
+        Secret(Zeroizing::new(text.into()))
+    }
+
+    /// 256 fresh bits as 43 base64url characters (RFC 6749 §10.10 asks for 128 or more).
+    pub fn generate(random: &dyn Random) -> Secret {
+        let bytes = Zeroizing::new(random_bytes::<32>(random));
+        Secret::new(base64url(bytes.as_slice()))
+    }
+
+    /// The text itself. The name is long so that a reader sees where secrets leave.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Equality whose time does not depend on where the texts differ.
+    pub fn ct_eq(&self, other: &Secret) -> bool {
+        // Both sides are hashed first, so that their lengths do not show either.
+        Digest::of(self.expose()).0.ct_eq(&Digest::of(other.expose()).0).into()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// SHA-256 of a secret: what the store keeps instead of it.
+///
+/// No salt and no slow hash: the inputs carry 256 random bits, so there is nothing to guess.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Digest(pub(crate) [u8; 32]);
+
+impl Digest {
+    /// Hashes the text.
+    pub fn of(text: &str) -> Digest {
+        Digest(openssl::sha::sha256(text.as_bytes()))
+    }
+
+    /// The 32 bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// The key in the data folder under which client secrets and half-finished sign-ins are sealed (AES-256-GCM).
+#[derive(Clone)]
+pub struct SealingKey(Zeroizing<[u8; 32]>);
+
+impl SealingKey {
+    /// Length of the key in bytes.
+    pub const LENGTH: usize = 32;
+
+    /// A fresh key.
+    pub fn generate(random: &dyn Random) -> SealingKey {
+        SealingKey(Zeroizing::new(random_bytes(random)))
+    }
+
+    /// The key from its file's bytes; `None` unless there are exactly 32.
+    pub fn from_bytes(bytes: &[u8]) -> Option<SealingKey> {
+        Some(SealingKey(Zeroizing::new(bytes.try_into().ok()?)))
+    }
+
+    /// The bytes to write to the key file.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_slice()
+    }
+
+    /// Encrypts and authenticates: `nonce (12) | ciphertext | tag (16)`.
+    ///
+    /// `purpose` is authenticated beside it (the AAD of the cipher), so that a value sealed for one client or one page opens nowhere else.
+    /// The nonce is random: at 2^32 seals under one key the chance of a repeated one is still below 2^-32 (NIST SP 800-38D §8.3).
+    pub fn seal(&self, random: &dyn Random, purpose: &str, plaintext: &[u8]) -> Vec<u8> {
+        let nonce: [u8; 12] = random_bytes(random);
+        let mut tag = [0; 16];
+        let ciphertext = encrypt_aead(Cipher::aes_256_gcm(), self.as_bytes(), Some(&nonce), purpose.as_bytes(), plaintext, &mut tag)
+            .expect("AES-256-GCM takes any plaintext with a 32-byte key and a 12-byte nonce");
+        [&nonce[..], &ciphertext, &tag].concat()
+    }
+
+    /// Opens what [`seal`](Self::seal) made for the same purpose; `None` if one bit differs.
+    pub fn open(&self, purpose: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let (nonce, rest) = sealed.split_at_checked(12)?;
+        let (ciphertext, tag) = rest.split_at_checked(rest.len().checked_sub(16)?)?;
+        decrypt_aead(Cipher::aes_256_gcm(), self.as_bytes(), Some(nonce), purpose.as_bytes(), ciphertext, tag).ok().map(Zeroizing::new)
+    }
+}
+
+impl fmt::Debug for SealingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SealingKey(..)")
+    }
+}
+
+pub(crate) fn base64url(bytes: &[u8]) -> String {
+    base64_simd::URL_SAFE_NO_PAD.encode_to_string(bytes)
+}
+
+pub(crate) fn base64url_decode(text: &str) -> Option<Vec<u8>> {
+    base64_simd::URL_SAFE_NO_PAD.decode_to_vec(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemRandom;
+
+    #[test]
+    fn sealed_values_open_for_their_purpose_only() {
+        let key = SealingKey::generate(&SystemRandom);
+        let sealed = key.seal(&SystemRandom, "client_secret:a", b"value");
+        assert_eq!(key.open("client_secret:a", &sealed).as_deref().map(Vec::as_slice), Some(&b"value"[..]));
+        assert!(key.open("client_secret:b", &sealed).is_none(), "another client's row");
+        assert!(SealingKey::generate(&SystemRandom).open("client_secret:a", &sealed).is_none(), "another key");
+        for byte in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[byte] ^= 1;
+            assert!(key.open("client_secret:a", &changed).is_none(), "byte {byte} changed");
+        }
+        assert!((0..sealed.len()).all(|length| key.open("client_secret:a", &sealed[..length]).is_none()), "cut short");
+    }
+
+    #[test]
+    fn debug_shows_nothing() {
+        assert_eq!(format!("{:?}", Secret::new("hunter2")), "Secret(..)");
+        assert_eq!(format!("{:?}", SealingKey::generate(&SystemRandom)), "SealingKey(..)");
+    }
+
+    #[test]
+    fn secrets_compare_by_content() {
+        assert!(Secret::new("a").ct_eq(&Secret::new("a")));
+        assert!(!Secret::new("a").ct_eq(&Secret::new("b")));
+        assert!(!Secret::new("a").ct_eq(&Secret::new("aa")));
+    }
+}

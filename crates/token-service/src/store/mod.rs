@@ -1,0 +1,98 @@
+//! What outlives a request: one trait, so that the rules above do not know which database answers.
+//!
+//! SQLite is behind it today ([`SqliteStore`]). Every method is one statement or one transaction, because what must hold
+//! between two requests (a code is spent once) must hold between two processes as well.
+
+mod migrations;
+mod rows;
+mod sqlite;
+#[cfg(test)]
+pub(crate) mod suite;
+mod writer;
+
+use std::future::Future;
+use std::pin::Pin;
+
+pub use sqlite::SqliteStore;
+
+use crate::domain::{AuthorizationCode, Client, ClientId, CodeRow, Grant, GrantId, Scope, Session, User, UserId, Username};
+use crate::secret::Digest;
+
+/// What a store method gives: an answer that may take a while.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// The service's memory.
+pub trait Store: Send + Sync + 'static {
+    /// The client of that id.
+    fn client<'a>(&'a self, id: &'a ClientId) -> Answer<'a, Option<Client>>;
+    /// Every client, by id.
+    fn clients(&self) -> Answer<'_, Vec<Client>>;
+    /// Adds a client; an id that is taken is a [`StoreError::Conflict`].
+    fn insert_client(&self, client: Client) -> Answer<'_, ()>;
+
+    /// The user of that id.
+    fn user<'a>(&'a self, id: &'a UserId) -> Answer<'a, Option<User>>;
+    /// The user who types that name.
+    fn user_by_name<'a>(&'a self, name: &'a Username) -> Answer<'a, Option<User>>;
+    /// Every user, by name.
+    fn users(&self) -> Answer<'_, Vec<User>>;
+    /// Adds a user; a name that is taken is a [`StoreError::Conflict`].
+    fn insert_user(&self, user: User) -> Answer<'_, ()>;
+
+    /// The session behind a cookie's hash, if it has not ended.
+    fn session(&self, hash: Digest, now: i64) -> Answer<'_, Option<Session>>;
+    /// Starts a session and, in the same step, ends the one it replaces.
+    fn start_session(&self, hash: Digest, session: Session, replaces: Option<Digest>) -> Answer<'_, ()>;
+    /// Ends a session.
+    fn end_session(&self, hash: Digest) -> Answer<'_, ()>;
+
+    /// What the user has allowed the client so far.
+    fn consent<'a>(&'a self, user: &'a UserId, client: &'a ClientId) -> Answer<'a, Option<Scope>>;
+    /// Records a grant, its code and (if it shall be remembered) the consent, all or nothing.
+    fn issue_code(&self, hash: Digest, code: AuthorizationCode, grant: Grant, remember: Option<Scope>) -> Answer<'_, ()>;
+    /// The code behind a hash, spent or not.
+    fn code(&self, hash: Digest) -> Answer<'_, Option<CodeRow>>;
+    /// Spends a code: true for exactly one caller, ever, and for none from `expires_at` on (RFC 6749 §4.1.2).
+    fn spend_code(&self, hash: Digest, now: i64) -> Answer<'_, bool>;
+
+    /// Whether tokens of the grant are still good.
+    fn grant_is_alive<'a>(&'a self, grant: &'a GrantId, now: i64) -> Answer<'a, bool>;
+    /// Kills a grant and everything derived from it.
+    fn revoke_grant(&self, grant: GrantId, now: i64) -> Answer<'_, ()>;
+
+    /// Removes rows that can no longer matter; gives how many.
+    fn purge(&self, now: i64) -> Answer<'_, usize>;
+}
+
+/// Why the store did not answer.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// A row of that name exists.
+    #[error("the name {0:?} is taken")]
+    Conflict(String),
+    /// The file is not ours, is damaged or is cut short.
+    #[error("{path} is not a readable stampmill database ({reason}); it was left as it is")]
+    Damaged {
+        /// Which file.
+        path: String,
+        /// What SQLite says.
+        reason: String,
+    },
+    /// Written by a later program.
+    #[error("{path} has schema version {found}, and this program knows versions up to {known}: use the newer stampmill, or another data folder")]
+    Newer {
+        /// Which file.
+        path: String,
+        /// Its version.
+        found: u32,
+        /// Ours.
+        known: u32,
+    },
+    /// The database refused.
+    #[error("the database failed: {0}")]
+    Database(String),
+    /// The store is shut.
+    #[error("the store is closed")]
+    Closed,
+}

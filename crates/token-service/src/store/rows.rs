@@ -1,0 +1,176 @@
+//! Rows to domain types and back. A row nobody could have written is an error that names its column, never a guess.
+
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
+
+use super::StoreError;
+use super::writer::database;
+use crate::domain::{
+    ApplicationType, AuthorizationCode, Client, ClientAuthentication, ClientId, CodeChallenge, CodeRow, GrantId, GrantType, RedirectUri, Scope,
+    SealedSecret, SecretMethod, Session, User, UserId, Username,
+};
+use crate::password::PasswordHash;
+
+pub(super) const CLIENT: &str =
+    "SELECT client_id, name, auth_method, secret_sealed, application, redirect_uris, grant_types, scope, created_at FROM clients";
+pub(super) const USER: &str = "SELECT user_id, username, password_hash, name, email, email_verified, updated_at FROM users";
+pub(super) const SESSION: &str = "SELECT user_id, auth_time, expires_at FROM sessions";
+pub(super) const CODE: &str = "SELECT grant_id, client_id, user_id, redirect_uri, challenge, nonce, scope, auth_time, auth_time_wanted, \
+     expires_at, keep_until, spent_at FROM codes";
+
+/// At most one row.
+pub(super) fn one<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl rusqlite::Params,
+    read: fn(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Option<T>, StoreError> {
+    let mut statement = connection.prepare_cached(sql).map_err(database)?;
+    statement.query_row(params, read).optional().map_err(database)
+}
+
+/// Every row.
+pub(super) fn all<T>(connection: &Connection, sql: &str, read: fn(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>, StoreError> {
+    let mut statement = connection.prepare_cached(sql).map_err(database)?;
+    let rows = statement.query_map([], read).map_err(database)?;
+    rows.collect::<Result<_, _>>().map_err(database)
+}
+
+pub(super) fn client(row: &Row<'_>) -> rusqlite::Result<Client> {
+    let method: String = row.get("auth_method")?;
+    let secret: Option<Vec<u8>> = row.get("secret_sealed")?;
+    let authentication = match (method.as_str(), secret.map(SealedSecret::from_store)) {
+        ("none", None) => ClientAuthentication::Public,
+        ("client_secret_basic", Some(secret)) => ClientAuthentication::Confidential { secret, method: SecretMethod::Basic },
+        ("client_secret_post", Some(secret)) => ClientAuthentication::Confidential { secret, method: SecretMethod::Post },
+        _ => return Err(nonsense("clients.auth_method")),
+    };
+    let application = match row.get::<_, String>("application")?.as_str() {
+        "web" => ApplicationType::Web,
+        "native" => ApplicationType::Native,
+        _ => return Err(nonsense("clients.application")),
+    };
+    let grants: String = row.get("grant_types")?;
+    let grant_types = words(&grants).map(GrantType::parse).collect::<Option<_>>().ok_or_else(|| nonsense("clients.grant_types"))?;
+    Ok(Client {
+        id: client_id(row)?,
+        name: row.get("name")?,
+        authentication,
+        application,
+        redirect_uris: words(&row.get::<_, String>("redirect_uris")?).map(|uri| RedirectUri::from_store(uri.into())).collect(),
+        grant_types,
+        scope: scope(row)?,
+        created_at: row.get("created_at")?,
+    })
+}
+
+pub(super) fn insert_client(connection: &Connection, client: &Client) -> rusqlite::Result<usize> {
+    let secret = match &client.authentication {
+        ClientAuthentication::Public => None,
+        ClientAuthentication::Confidential { secret, .. } => Some(secret.as_bytes()),
+    };
+    let join = |words: Vec<&str>| words.join(" ");
+    connection.execute(
+        "INSERT INTO clients (client_id, name, auth_method, secret_sealed, application, redirect_uris, grant_types, scope, created_at)
+         VALUES (:client_id, :name, :auth_method, :secret_sealed, :application, :redirect_uris, :grant_types, :scope, :created_at)",
+        named_params! {
+            ":client_id": client.id.as_str(),
+            ":name": client.name,
+            ":auth_method": client.authentication.name(),
+            ":secret_sealed": secret,
+            ":application": match client.application { ApplicationType::Web => "web", ApplicationType::Native => "native" },
+            ":redirect_uris": join(client.redirect_uris.iter().map(RedirectUri::as_str).collect()),
+            ":grant_types": join(client.grant_types.iter().map(|grant| grant.name()).collect()),
+            ":scope": client.scope.to_string(),
+            ":created_at": client.created_at,
+        },
+    )
+}
+
+pub(super) fn user(row: &Row<'_>) -> rusqlite::Result<User> {
+    Ok(User {
+        id: UserId::from_store(row.get("user_id")?),
+        username: Username::parse(&row.get::<_, String>("username")?).map_err(|_| nonsense("users.username"))?,
+        password: PasswordHash::from_phc(row.get("password_hash")?),
+        name: row.get("name")?,
+        email: row.get("email")?,
+        email_verified: row.get("email_verified")?,
+        updated_at: row.get("updated_at")?,
+    })
+}
+
+pub(super) fn insert_user(connection: &Connection, user: &User) -> rusqlite::Result<usize> {
+    connection.execute(
+        "INSERT INTO users (user_id, username, password_hash, name, email, email_verified, updated_at)
+         VALUES (:user_id, :username, :password_hash, :name, :email, :email_verified, :updated_at)",
+        named_params! {
+            ":user_id": user.id.as_str(),
+            ":username": user.username.as_str(),
+            ":password_hash": user.password.as_phc(),
+            ":name": user.name,
+            ":email": user.email,
+            ":email_verified": user.email_verified,
+            ":updated_at": user.updated_at,
+        },
+    )
+}
+
+pub(super) fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
+    Ok(Session { user: UserId::from_store(row.get("user_id")?), auth_time: row.get("auth_time")?, expires_at: row.get("expires_at")? })
+}
+
+pub(super) fn code(row: &Row<'_>) -> rusqlite::Result<CodeRow> {
+    let code = AuthorizationCode {
+        grant: GrantId::from_text(row.get("grant_id")?),
+        client: client_id(row)?,
+        user: UserId::from_store(row.get("user_id")?),
+        redirect_uri: row.get("redirect_uri")?,
+        challenge: row.get::<_, Option<[u8; 32]>>("challenge")?.map(CodeChallenge::from_bytes),
+        nonce: row.get("nonce")?,
+        scope: scope(row)?,
+        auth_time: row.get("auth_time")?,
+        auth_time_wanted: row.get("auth_time_wanted")?,
+        expires_at: row.get("expires_at")?,
+        keep_until: row.get("keep_until")?,
+    };
+    Ok(CodeRow { code, spent: row.get::<_, Option<i64>>("spent_at")?.is_some() })
+}
+
+pub(super) fn insert_code(connection: &Connection, hash: &[u8; 32], code: &AuthorizationCode) -> rusqlite::Result<usize> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO codes (code_hash, grant_id, client_id, user_id, redirect_uri, challenge, nonce, scope, auth_time, auth_time_wanted,
+                            expires_at, keep_until)
+         VALUES (:code_hash, :grant_id, :client_id, :user_id, :redirect_uri, :challenge, :nonce, :scope, :auth_time, :auth_time_wanted,
+                 :expires_at, :keep_until)",
+    )?;
+    statement.execute(named_params! {
+        ":code_hash": hash,
+        ":grant_id": code.grant.as_str(),
+        ":client_id": code.client.as_str(),
+        ":user_id": code.user.as_str(),
+        ":redirect_uri": code.redirect_uri,
+        ":challenge": code.challenge.map(|challenge| *challenge.as_bytes()),
+        ":nonce": code.nonce,
+        ":scope": code.scope.to_string(),
+        ":auth_time": code.auth_time,
+        ":auth_time_wanted": code.auth_time_wanted,
+        ":expires_at": code.expires_at,
+        ":keep_until": code.keep_until,
+    })
+}
+
+pub(super) fn scope(row: &Row<'_>) -> rusqlite::Result<Scope> {
+    row.get::<_, String>("scope")?.parse().map_err(|_| nonsense("scope"))
+}
+
+fn client_id(row: &Row<'_>) -> rusqlite::Result<ClientId> {
+    ClientId::parse(&row.get::<_, String>("client_id")?).map_err(|_| nonsense("client_id"))
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(' ').filter(|word| !word.is_empty())
+}
+
+fn nonsense(column: &'static str) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(0, Type::Text, format!("{column} holds a value this program never writes").into())
+}

@@ -1,0 +1,145 @@
+//! The one thread that writes: it takes whatever writes are waiting, runs them in one transaction and commits once.
+//!
+//! ```text
+//! request ─┐
+//! request ─┼─ bounded queue ─▶ writer thread:  BEGIN  [save|write|release] × n  COMMIT ─▶ each caller its own result
+//! request ─┘
+//! ```
+//!
+//! A commit costs a flush to the disk, a statement costs a microsecond or two: under load the flush is shared. Each write has a
+//! savepoint of its own, so one that fails takes only itself back. Nobody hears "done" before the commit. A full queue makes callers wait.
+
+use std::thread::JoinHandle;
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::StoreError;
+
+/// Writes that may wait before callers do.
+const QUEUE: usize = 1024;
+/// Most writes in one transaction: bounds how long the first caller waits for the last.
+const GROUP: usize = 256;
+
+type Commit = Result<(), StoreError>;
+/// A write: runs inside the transaction and gives what to do once the commit's fate is known.
+type Job = Box<dyn FnOnce(&mut Connection) -> Reply + Send>;
+type Reply = Box<dyn FnOnce(Commit) + Send>;
+
+/// The queue's entry; the thread ends, with everything written, when it is dropped.
+pub(super) struct Writer {
+    queue: Option<mpsc::Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts the thread on a connection of its own.
+    pub(super) fn start(connection: Connection) -> Result<Writer, StoreError> {
+        let (queue, jobs) = mpsc::channel(QUEUE);
+        let thread = std::thread::Builder::new().name("stampmill-writer".into()).spawn(move || run(connection, jobs));
+        let thread = thread.map_err(|error| StoreError::Database(format!("cannot start the writer thread: {error}")))?;
+        Ok(Writer { queue: Some(queue), thread: Some(thread) })
+    }
+
+    /// Runs a write in the next group; answers after its commit.
+    pub(super) async fn write<T, W>(&self, write: W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            let result = in_savepoint(connection, write);
+            // The caller may have gone (a closed connection): the write stands, nobody listens.
+            Box::new(move |commit| drop(answer.send(commit.and(result))))
+        });
+        let queue = self.queue.as_ref().ok_or(StoreError::Closed)?;
+        queue.send(job).await.map_err(|_| StoreError::Closed)?;
+        answered.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(thread) = self.thread.take() {
+            // The thread has no more jobs to come: it writes what is queued, closes the file and ends.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(mut connection: Connection, mut jobs: mpsc::Receiver<Job>) {
+    while let Some(first) = jobs.blocking_recv() {
+        let mut group = Vec::with_capacity(8);
+        group.push(first);
+        while group.len() < GROUP {
+            let Ok(job) = jobs.try_recv() else { break };
+            group.push(job);
+        }
+        commit_group(&mut connection, group);
+    }
+}
+
+fn commit_group(connection: &mut Connection, group: Vec<Job>) {
+    let begun = connection.execute_batch("BEGIN IMMEDIATE").map_err(database);
+    let replies: Vec<Reply> = match &begun {
+        Ok(()) => group.into_iter().map(|job| job(connection)).collect(),
+        // Jobs are dropped unrun: their callers hear that the channel closed, which says "not written".
+        Err(error) => return tracing::error!(%error, "cannot begin a transaction"),
+    };
+    let committed = connection.execute_batch("COMMIT").map_err(database);
+    if let Err(error) = &committed {
+        tracing::error!(%error, writes = replies.len(), "commit failed; none of these writes happened");
+        if !connection.is_autocommit() {
+            let _ = connection.execute_batch("ROLLBACK");
+        }
+    }
+    for reply in replies {
+        reply(committed.clone());
+    }
+}
+
+fn in_savepoint<T>(connection: &mut Connection, write: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let savepoint = connection.savepoint().map_err(database)?;
+    let result = write(&savepoint)?;
+    savepoint.commit().map_err(database)?;
+    Ok(result)
+}
+
+pub(super) fn database(error: rusqlite::Error) -> StoreError {
+    StoreError::Database(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_failed_write_takes_only_itself_back() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE t (x INTEGER PRIMARY KEY)").unwrap();
+        let writer = Writer::start(connection).unwrap();
+        let insert = |x: i64| writer.write(move |c| c.execute("INSERT INTO t VALUES (?1)", [x]).map_err(database));
+        let results = tokio::join!(insert(1), insert(1), insert(2));
+        assert!(results.0.is_ok() && results.1.is_err() && results.2.is_ok(), "{results:?}");
+        let rows = writer.write(|c| c.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0)).map_err(database)).await;
+        assert_eq!(rows.unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_half_done_write_is_taken_back_whole() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE t (x INTEGER PRIMARY KEY)").unwrap();
+        let writer = Writer::start(connection).unwrap();
+        let failed: Result<(), _> = writer
+            .write(|c| {
+                c.execute("INSERT INTO t VALUES (1)", []).map_err(database)?;
+                Err(StoreError::Database("after the first statement".into()))
+            })
+            .await;
+        assert!(failed.is_err());
+        let rows = writer.write(|c| c.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0)).map_err(database)).await;
+        assert_eq!(rows.unwrap(), 0);
+    }
+}

@@ -1,0 +1,259 @@
+//! What can be typed: the verbs and their arguments. The doc comments here are the program's help.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The folder `serve` keeps everything in unless `--data` names another.
+const DATA: &str = "stampmill-data";
+
+/// Key agreement, assembly, a JIT, a certificate authority, and the OAuth token service they feed.
+///
+/// Without a verb: the tour, everything once and for real, in seconds.
+#[derive(Debug, Parser)]
+#[command(name = "stampmill", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// Print JSON, for programs.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    #[command(subcommand)]
+    pub(crate) verb: Option<Verb>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Run the token service: HTTPS, durable, strict.
+    Serve(ServeArgs),
+    /// A certificate authority of one's own.
+    #[command(subcommand)]
+    Ca(CaVerb),
+    /// Diffie-Hellman key exchange.
+    #[command(subcommand)]
+    Dh(DhVerb),
+    /// Claim checks in CEL: evaluate them, or show what they are compiled to.
+    #[command(subcommand)]
+    Check(CheckVerb),
+    /// Look at tokens.
+    #[command(subcommand)]
+    Token(TokenVerb),
+    /// The OAuth clients the service knows.
+    #[command(subcommand)]
+    Client(ClientVerb),
+    /// The people who can log in.
+    #[command(subcommand)]
+    User(UserVerb),
+    /// What this machine has: processor features, engines, compiler, ports.
+    Doctor,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DataArgs {
+    /// The service's data folder.
+    #[arg(long, value_name = "DIR", default_value = DATA)]
+    pub(crate) data: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+
+    /// Where to listen for HTTPS, as ADDRESS:PORT; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "localhost:8443")]
+    pub(crate) listen: String,
+
+    /// The issuer identifier, if it is not https://localhost and the port.
+    #[arg(long, value_name = "URL")]
+    pub(crate) issuer: Option<String>,
+
+    /// Also listen for plain HTTP, for a proxy in front; loopback addresses only.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen_plain: Option<SocketAddr>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuthorityArgs {
+    /// The authority's folder.
+    #[arg(long = "ca", value_name = "DIR", default_value = "stampmill-data/ca")]
+    pub(crate) folder: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CaVerb {
+    /// Make a root certificate and its key.
+    Init {
+        #[command(flatten)]
+        authority: AuthorityArgs,
+        /// The root's common name.
+        #[arg(long, default_value = "localhost-ca")]
+        name: String,
+    },
+    /// Make a key and a certificate for a server.
+    Issue {
+        #[command(flatten)]
+        authority: AuthorityArgs,
+        /// Host names and IP addresses; the first also names the files.
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+        /// How many days the certificate lives (398 at most).
+        #[arg(long, default_value_t = 90)]
+        days: u32,
+        /// The folder for NAME.pem (leaf and root) and NAME.key.
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        out: PathBuf,
+    },
+    /// Make a key and a certificate signing request.
+    Csr {
+        /// Host names and IP addresses; the first also names the files.
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+        /// The folder for NAME.csr and NAME.key.
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        out: PathBuf,
+    },
+    /// Sign a certificate signing request; the certificate chain goes to standard output.
+    Sign {
+        #[command(flatten)]
+        authority: AuthorityArgs,
+        /// The request, in PEM.
+        csr: PathBuf,
+        /// How many days the certificate lives (398 at most).
+        #[arg(long, default_value_t = 90)]
+        days: u32,
+    },
+    /// Ask OpenSSL, at its strictest, whether a certificate holds for a host.
+    Verify {
+        #[command(flatten)]
+        authority: AuthorityArgs,
+        /// The certificate, in PEM.
+        certificate: PathBuf,
+        /// The host name or IP address a client would connect to.
+        #[arg(long)]
+        host: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DhVerb {
+    /// The exchange of the post, p = 23 and g = 5, with these private values.
+    Toy {
+        /// Alice's private value.
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=21))]
+        a: u8,
+        /// Bob's private value.
+        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=21))]
+        b: u8,
+    },
+    /// The groups known here, or the numbers of one.
+    Group {
+        /// The group's name.
+        name: Option<String>,
+    },
+    /// One exchange between two fresh key pairs.
+    Exchange {
+        /// The group's name.
+        #[arg(default_value = "ffdhe2048")]
+        group: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CheckVerb {
+    /// Evaluate a claim check, by machine code and by the interpreter.
+    Eval {
+        /// The check, in CEL: `claims` is the token's payload, `now` the time in seconds.
+        expression: String,
+        /// The claims, a JSON object in a file; - is standard input.
+        #[arg(long, value_name = "FILE", default_value = "-")]
+        claims: PathBuf,
+        /// The time in seconds since 1970, if not the clock's.
+        #[arg(long)]
+        now: Option<i64>,
+    },
+    /// Show a claim check's syntax tree, intermediate code and machine code.
+    Show {
+        /// The check, in CEL.
+        expression: String,
+        /// Only this.
+        #[arg(long = "only", value_enum)]
+        only: Option<ShowWhat>,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ShowWhat {
+    /// The syntax tree.
+    Ast,
+    /// Cranelift's intermediate code.
+    Clif,
+    /// The machine code.
+    Asm,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenVerb {
+    /// Take a token apart without checking anything. It is read from standard input, so that it stays out of the
+    /// shell's history.
+    Inspect,
+    /// Check a token as a resource server does. It is read from standard input.
+    Verify {
+        /// The issuer's keys, a JWK set in a file.
+        #[arg(long, value_name = "FILE")]
+        jwks: PathBuf,
+        /// The issuer the token must come from.
+        #[arg(long)]
+        issuer: String,
+        /// The audience the token must be for.
+        #[arg(long)]
+        audience: String,
+        /// Check an ID token (`typ` JWT) instead of an access token (`typ` at+jwt).
+        #[arg(long)]
+        id_token: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClientVerb {
+    /// Register a client; a generated secret is printed once.
+    Add {
+        #[command(flatten)]
+        data: DataArgs,
+        /// The name people see when they are asked for consent.
+        name: String,
+        /// Where the client may be sent back to; may be given several times.
+        #[arg(long = "redirect-uri", value_name = "URI")]
+        redirect_uris: Vec<String>,
+        /// A client that can keep no secret: an application on a device or in a browser.
+        #[arg(long)]
+        public: bool,
+    },
+    /// List the clients.
+    List {
+        #[command(flatten)]
+        data: DataArgs,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum UserVerb {
+    /// Add a person; a generated password is printed once.
+    Add {
+        #[command(flatten)]
+        data: DataArgs,
+        /// The name to log in with.
+        username: String,
+        /// The person's name.
+        #[arg(long)]
+        name: Option<String>,
+        /// The person's email address.
+        #[arg(long)]
+        email: Option<String>,
+    },
+    /// List the people.
+    List {
+        #[command(flatten)]
+        data: DataArgs,
+    },
+}

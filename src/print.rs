@@ -1,0 +1,67 @@
+//! Standard output, as text for people or as JSON for programs: one verb, one result.
+
+use std::fmt::Display;
+
+use serde_json::{Map, Value};
+
+/// Prints the results of a verb.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Printer {
+    json: bool,
+}
+
+impl Printer {
+    pub(crate) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Whether a program reads what is printed.
+    pub(crate) fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// A line for people; programs read the result alone.
+    pub(crate) fn say(self, line: impl Display) {
+        if !self.json {
+            anstream::println!("{line}");
+        }
+    }
+
+    /// Names and values: aligned lines, or one JSON object.
+    pub(crate) fn fields(self, fields: &[(&str, Value)]) {
+        if self.json {
+            let object: Map<String, Value> = fields
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), value.clone()))
+                .collect();
+            anstream::println!("{}", Value::Object(object));
+        } else {
+            let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+            for (name, value) in fields {
+                anstream::println!("{name:width$}  {}", plain(value));
+            }
+        }
+    }
+
+    /// Rows of names and values: one line each, or one JSON object a line.
+    pub(crate) fn rows(self, rows: impl IntoIterator<Item = Vec<(&'static str, Value)>>) {
+        for row in rows {
+            if self.json {
+                self.fields(&row);
+            } else {
+                let cells: Vec<String> = row.iter().map(|(_, value)| plain(value)).collect();
+                anstream::println!("{}", cells.join("  "));
+            }
+        }
+    }
+}
+
+/// A value without JSON's quotes; a list as its members with spaces between.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(members) => members.iter().map(plain).collect::<Vec<_>>().join(" "),
+        Value::Null => "-".to_owned(),
+        other => other.to_string(),
+    }
+}

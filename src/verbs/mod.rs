@@ -1,0 +1,11 @@
+//! The verbs, one file each.
+
+pub(crate) mod ca;
+pub(crate) mod check;
+pub(crate) mod client;
+pub(crate) mod dh;
+pub(crate) mod doctor;
+pub(crate) mod serve;
+pub(crate) mod token;
+pub(crate) mod tour;
+pub(crate) mod user;
