@@ -45,8 +45,8 @@ impl Report {
     }
 
     /// Whether anything of these is to be run at all.
-    pub(crate) fn wants_any(&mut self, names: impl Iterator<Item = String>) -> bool {
-        let names: Vec<String> = names.collect();
+    pub(crate) fn wants_any(&mut self, names: impl IntoIterator<Item = String>) -> bool {
+        let names: Vec<String> = names.into_iter().collect();
         if self.list {
             names
                 .iter()
@@ -61,11 +61,8 @@ impl Report {
         wanted
     }
 
+    /// Runs one test that is wanted.
     pub(crate) fn record(&mut self, name: &str, run: impl FnOnce() -> Outcome) {
-        if self.list {
-            println!("{name}: test");
-            return;
-        }
         match run() {
             Outcome::Passed => {
                 self.passed += 1;
@@ -80,6 +77,11 @@ impl Report {
                 self.failures.push((name.to_owned(), reason));
             }
         }
+    }
+
+    /// Counts one as filtered out.
+    pub(crate) fn leave_out(&mut self) {
+        self.filtered_out += 1;
     }
 
     pub(crate) fn finish(self) -> ExitCode {

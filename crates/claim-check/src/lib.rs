@@ -1,1 +1,68 @@
-//! Under construction.
+//! Claim checks: questions about a token's claims in CEL, answered by machine code.
+//!
+//! A resource server wants to say "`exp` lies ahead, and the caller has the role `ops`" in its configuration, not in its
+//! source. The Common Expression Language (CEL, <https://cel.dev>) was made for that: no loops without bound, no side effects,
+//! well-defined errors. This crate implements a subset of it from the text to the processor:
+//!
+//! ```text
+//!  source ──▶ syntax ──────────────▶ Ast ──┬─▶ interpreter ───────────────▶ value or error
+//!             lexer, Pratt parser,         │   (the reference)                ▲   must be equal
+//!             spans, node numbers          └─▶ jit: CLIF ─▶ Cranelift ─▶ code ┘
+//!                                                            called with the claims
+//!  payload ─▶ claims-json (strict) ─▶ Map ───────────────────────┘
+//! ```
+//!
+//! # The language here
+//! * Literals: int (`42`, `0x2a`), uint (`42u`), double, string (`"a"`, `'a'`, `"""a"""`, `r"a"`, all escapes of CEL), bool,
+//!   null, lists.
+//! * `claims` is the payload, `now` the time in seconds since the epoch. `claims.a.b`, `claims["a"]`, ``claims.`a-b` ``, `list[0]`.
+//! * `== != < <= > >= && || ! in + - * / %`, `c ? a : b`, `has(claims.a)`, `size()`, `startsWith()`, `endsWith()`, `contains()`.
+//! * Macros (`exists`, `all`, ...), map and bytes literals, conversions, timestamps, regular expressions: an error that says
+//!   "not supported yet".
+//!
+//! # Meaning, where it may surprise
+//! * **A missing claim is an error, not false**: `claims.admin == true` has no result for a token without `admin`. Ask
+//!   `has(claims.admin)` first.
+//! * `&&` and `||` look for an operand that decides, on either side: `false && error` and `error && false` are both false.
+//! * `1 == 1.0` is true, `1 == "1"` is false, and both compare; but `1 + 1.0` is an error: arithmetic does not mix types.
+//! * Integers do not wrap: overflow is an error.
+//! * An integral JSON number is an int (`"exp": 1700000000`), any other a double. (The specification maps all JSON numbers
+//!   to double; then `claims.exp - 900` would be an error. Kubernetes binds ints too.)
+//!
+//! # Limits
+//! Source, tree, depth and memory are bounded ([`limits`]); no expression loops, so time is bounded by their product.
+//!
+//! # Example
+//! ```
+//! use stampmill_claim_check::{ClaimCheck, Context, Show, Value};
+//!
+//! let check = ClaimCheck::compile("claims.exp - now")?;
+//! let payload = br#"{"exp":1700000060}"#;
+//! let context = Context { now: 1_700_000_000 };
+//! assert_eq!(check.evaluate(payload, &context)?, Value::Int(60));
+//! assert_eq!(check.interpret(payload, &context)?, Value::Int(60));
+//! assert_eq!(check.show(Show::Ast), "\
+//! ##3       0..16  -
+//! ##1       0..10    .exp
+//! ##0        0..6      claims
+//! ##2      13..16    now
+//! ".replace("##", "#"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod check;
+mod diagnostic;
+mod error;
+mod interpreter;
+mod item;
+mod jit;
+pub mod limits;
+mod semantics;
+mod syntax;
+mod value;
+
+pub use check::{ClaimCheck, Context, Show};
+pub use diagnostic::{CompileError, CompileErrorKind};
+pub use error::{ErrorKind, EvalError};
+pub use value::Value;

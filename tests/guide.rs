@@ -29,21 +29,27 @@
 //!   `stampmill serve > serve.log 2>&1 &`, then `until grep -q ready serve.log; do sleep 0.1; done`.
 //!   What is still running when the page ends is ended by its process id, first politely.
 //! - A block marked `console outside` needs a program that is neither Rust nor a C toolchain (see [`OUTSIDE_TOOLS`]). It runs
-//!   with `STAMPMILL_OUTSIDE=1`, else it is reported as ignored; so it is when its program is absent, unless
-//!   `STAMPMILL_OUTSIDE_REQUIRED=1` turns that into a failure.
+//!   with `STAMPMILL_OUTSIDE=1` (which runs only the pages that have such blocks), else it is reported as ignored; so it is
+//!   when its program is absent, unless `STAMPMILL_OUTSIDE_REQUIRED=1` turns that into a failure.
 //!
-//! Besides, a page must not name what does not exist: see `names.rs`.
+//! Besides, a page must not name what does not exist: see `guide/names.rs`.
 //!
 //! # Running
 //!
 //! `cargo test --test guide [FILTER]`, after `cargo build --examples`. The report has the form of Rust's own test harness.
 #![allow(clippy::print_stderr, clippy::unwrap_used)]
 
+#[path = "guide/expect.rs"]
 mod expect;
+#[path = "guide/names.rs"]
 mod names;
+#[path = "guide/page.rs"]
 mod page;
+#[path = "guide/programs.rs"]
 mod programs;
+#[path = "guide/report.rs"]
 mod report;
+#[path = "guide/session.rs"]
 mod session;
 
 use std::path::{Path, PathBuf};
@@ -71,14 +77,21 @@ fn main() -> ExitCode {
 }
 
 fn run_page(page: &Page, checkout: &Path, programs: &Programs, report: &mut Report) {
-    report.record(&format!("{}: names", page.name), || {
-        let unknown = names::unknown(page, checkout, programs);
-        if unknown.is_empty() {
-            Outcome::Passed
-        } else {
-            Outcome::Failed(unknown.join("\n"))
-        }
-    });
+    // The outside stage follows a full run, so it repeats only the pages that have something new to run.
+    if outside() == Outside::Now && !page.blocks.iter().any(|block| block.outside) {
+        return;
+    }
+    let names = format!("{}: names", page.name);
+    if report.wants_any([names.clone()]) {
+        report.record(&names, || {
+            let unknown = names::unknown(page, checkout, programs);
+            if unknown.is_empty() {
+                Outcome::Passed
+            } else {
+                Outcome::Failed(unknown.join("\n"))
+            }
+        });
+    }
     if page.blocks.is_empty()
         || !report.wants_any(page.blocks.iter().map(|block| title(page, block)))
     {
@@ -95,6 +108,10 @@ fn run_page(page: &Page, checkout: &Path, programs: &Programs, report: &mut Repo
     };
     // Later blocks of a page lean on earlier ones, so a filter chooses pages: all blocks of a chosen page run.
     for block in &page.blocks {
+        if block.outside && outside() == Outside::Later {
+            report.leave_out();
+            continue;
+        }
         report.record(&title(page, block), || run_block(block, &mut session));
     }
     session.end();
@@ -108,10 +125,10 @@ fn title(page: &Page, block: &Block) -> String {
 }
 
 fn run_block(block: &Block, session: &mut Session) -> Outcome {
-    if block.outside {
-        if let Some(reason) = outside_is_off(block) {
-            return reason;
-        }
+    if block.outside
+        && let Some(reason) = cannot_run_outside(block)
+    {
+        return reason;
     }
     for command in &block.commands {
         let ran = match session.run(&command.text) {
@@ -125,24 +142,37 @@ fn run_block(block: &Block, session: &mut Session) -> Outcome {
     Outcome::Passed
 }
 
-fn outside_is_off(block: &Block) -> Option<Outcome> {
-    let is_set = |name| std::env::var(name).is_ok_and(|value| value == "1");
-    if !is_set("STAMPMILL_OUTSIDE") {
+/// What `STAMPMILL_OUTSIDE` says about blocks that need outside tools.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outside {
+    /// `1`: they run.
+    Now,
+    /// `later`: another run of this harness is going to run them, so this one leaves them out.
+    Later,
+    /// Anything else: they are reported as ignored.
+    Off,
+}
+
+fn outside() -> Outside {
+    match std::env::var("STAMPMILL_OUTSIDE").as_deref() {
+        Ok("1") => Outside::Now,
+        Ok("later") => Outside::Later,
+        _ => Outside::Off,
+    }
+}
+
+fn cannot_run_outside(block: &Block) -> Option<Outcome> {
+    if outside() != Outside::Now {
         return Some(Outcome::Ignored("needs STAMPMILL_OUTSIDE=1".to_owned()));
     }
-    let absent: Vec<&str> = OUTSIDE_TOOLS
-        .iter()
-        .copied()
-        .filter(|tool| block.mentions(tool) && !session::is_on_path(tool))
-        .collect();
+    let is_absent = |tool: &&str| block.mentions(tool) && !session::is_on_path(tool);
+    let absent: Vec<&str> = OUTSIDE_TOOLS.iter().copied().filter(is_absent).collect();
     if absent.is_empty() {
-        None
-    } else if is_set("STAMPMILL_OUTSIDE_REQUIRED") {
-        Some(Outcome::Failed(format!(
-            "required and absent: {}",
-            absent.join(", ")
-        )))
-    } else {
-        Some(Outcome::Ignored(format!("absent: {}", absent.join(", "))))
+        return None;
+    }
+    let absent = absent.join(", ");
+    match std::env::var("STAMPMILL_OUTSIDE_REQUIRED").as_deref() {
+        Ok("1") => Some(Outcome::Failed(format!("required and absent: {absent}"))),
+        _ => Some(Outcome::Ignored(format!("absent: {absent}"))),
     }
 }

@@ -1,0 +1,197 @@
+//! A compiled claim check: the public face.
+
+use std::sync::Arc;
+
+use stampmill_claims_json::{Limits, Map, Value as Json, parse};
+
+use crate::diagnostic::CompileError;
+use crate::error::{EvalError, Fault};
+use crate::interpreter::interpret;
+use crate::item::Item;
+use crate::jit::{self, Code};
+use crate::syntax::{self, ast::Ast};
+use crate::value::Value;
+
+/// An expression over the claims of a token, compiled to machine code.
+///
+/// One check can be shared by threads and used any number of times; its code is freed with it.
+///
+/// Where the host has no backend (anything but x86-64 and aarch64) or refuses executable memory, the tree interpreter does
+/// the work instead, with the same results; [`ClaimCheck::engine`] says which it is.
+#[derive(Debug)]
+pub struct ClaimCheck {
+    source: Box<str>,
+    ast: Arc<Ast>,
+    code: Result<Code, jit::Unavailable>,
+}
+
+/// What a check knows beside the claims.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Context {
+    /// The variable `now`: seconds since 1970-01-01T00:00:00Z, as in `exp` and `nbf` (RFC 7519 §2, NumericDate).
+    pub now: i64,
+}
+
+/// What [`ClaimCheck::show`] can print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Show {
+    /// The syntax tree: node numbers, spans in bytes, operators.
+    Ast,
+    /// Cranelift's intermediate representation before optimization; `@0007` marks node 7.
+    Clif,
+    /// The machine code: offset, node, bytes, instruction.
+    Asm,
+}
+
+impl ClaimCheck {
+    /// Parses an expression and translates it to machine code.
+    ///
+    /// # Errors
+    /// [`CompileError`], which displays as the source with a caret under the fault.
+    ///
+    /// # Example
+    /// ```
+    /// use stampmill_claim_check::{ClaimCheck, Context};
+    ///
+    /// let check = ClaimCheck::compile(r#"claims.exp > now && "ops" in claims.roles"#)?;
+    /// let context = Context { now: 1_700_000_000 };
+    /// assert!(check.decide(br#"{"exp":1700000060,"roles":["dev","ops"]}"#, &context)?);
+    /// assert!(!check.decide(br#"{"exp":1600000000,"roles":["dev","ops"]}"#, &context)?);
+    ///
+    /// // A missing claim is an error, not false ...
+    /// let error = check.decide(br#"{"exp":1700000060}"#, &context).unwrap_err();
+    /// assert_eq!(error.to_string(), "no such key: `claims.roles` (at byte 29 of the expression)");
+    /// // ... unless the other side of && decides alone.
+    /// assert!(!check.decide(br#"{"exp":1600000000}"#, &context)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn compile(source: &str) -> Result<Self, CompileError> {
+        let ast = Arc::new(syntax::parse(source)?);
+        let code = Code::compile(&ast);
+        Ok(Self {
+            source: source.into(),
+            ast,
+            code,
+        })
+    }
+
+    /// Decides about a payload (UTF-8 JSON, [`Limits::TOKEN`]).
+    ///
+    /// # Errors
+    /// [`EvalError`] when the payload is unacceptable, the evaluation fails or its result is not a bool. Take every error as a refusal.
+    pub fn decide(&self, payload: &[u8], context: &Context) -> Result<bool, EvalError> {
+        self.decide_on(object(&parse(payload, &Limits::TOKEN)?)?, context)
+    }
+
+    /// Decides about claims that have been read before.
+    ///
+    /// # Errors
+    /// As [`ClaimCheck::decide`], apart from those of the payload.
+    pub fn decide_on(&self, claims: &Map<'_>, context: &Context) -> Result<bool, EvalError> {
+        truth(self.run(claims, context, |item| match item {
+            Item::Bool(truth) => Ok(*truth),
+            other => Err(other.to_value().type_name()),
+        })?)
+    }
+
+    /// Evaluates the expression by machine code.
+    ///
+    /// # Errors
+    /// [`EvalError`] when the payload is unacceptable or the evaluation fails.
+    pub fn evaluate(&self, payload: &[u8], context: &Context) -> Result<Value, EvalError> {
+        self.run(object(&parse(payload, &Limits::TOKEN)?)?, context, |item| {
+            item.to_value()
+        })
+    }
+
+    /// Evaluates the expression by the tree interpreter: same values, same errors.
+    ///
+    /// # Errors
+    /// As [`ClaimCheck::evaluate`].
+    pub fn interpret(&self, payload: &[u8], context: &Context) -> Result<Value, EvalError> {
+        self.interpret_item(object(&parse(payload, &Limits::TOKEN)?)?, context, |item| {
+            item.to_value()
+        })
+    }
+
+    /// Decides by the tree interpreter about claims that have been read before.
+    ///
+    /// # Errors
+    /// As [`ClaimCheck::decide_on`].
+    pub fn interpret_on(&self, claims: &Map<'_>, context: &Context) -> Result<bool, EvalError> {
+        truth(self.interpret_item(claims, context, |item| match item {
+            Item::Bool(truth) => Ok(*truth),
+            other => Err(other.to_value().type_name()),
+        })?)
+    }
+
+    /// The source text.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// What evaluates: `machine code`, or `interpreter (reason)`.
+    #[must_use]
+    pub fn engine(&self) -> String {
+        match &self.code {
+            Ok(_) => "machine code".to_owned(),
+            Err(reason) => format!("interpreter ({reason})"),
+        }
+    }
+
+    /// Size of the machine code in bytes; 0 when the interpreter works.
+    #[must_use]
+    pub fn code_size(&self) -> usize {
+        self.code.as_ref().map_or(0, |code| code.bytes().len())
+    }
+
+    /// A listing of one of the stages.
+    #[must_use]
+    pub fn show(&self, what: Show) -> String {
+        match (what, &self.code) {
+            (Show::Ast, _) => self.ast.to_string(),
+            (_, Err(reason)) => format!("no machine code here: {reason}\n"),
+            (Show::Clif, Ok(_)) => jit::clif(&self.ast),
+            (Show::Asm, Ok(code)) => code.disassembly(),
+        }
+    }
+
+    /// Evaluates and hands the result to `finish` while what it borrows from is alive.
+    fn run<T>(
+        &self,
+        claims: &Map<'_>,
+        context: &Context,
+        finish: impl FnOnce(&Item<'_>) -> T,
+    ) -> Result<T, EvalError> {
+        match &self.code {
+            Ok(code) => code
+                .run(claims, context.now, finish)
+                .map_err(|fault| self.error(fault)),
+            Err(_) => self.interpret_item(claims, context, finish),
+        }
+    }
+
+    fn interpret_item<T>(
+        &self,
+        claims: &Map<'_>,
+        context: &Context,
+        finish: impl FnOnce(&Item<'_>) -> T,
+    ) -> Result<T, EvalError> {
+        interpret(&self.ast, claims, context)
+            .map(|item| finish(&item))
+            .map_err(|fault| self.error(fault))
+    }
+
+    fn error(&self, fault: Fault) -> EvalError {
+        EvalError::at(fault, &self.ast, &self.source)
+    }
+}
+
+fn truth(result: Result<bool, &'static str>) -> Result<bool, EvalError> {
+    result.map_err(|actual| EvalError::NotBool { actual })
+}
+
+fn object<'p>(payload: &'p Json<'p>) -> Result<&'p Map<'p>, EvalError> {
+    payload.as_map().ok_or(EvalError::NotAnObject)
+}

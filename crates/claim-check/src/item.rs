@@ -1,0 +1,98 @@
+//! A value while an expression is evaluated: borrowed from claims and literals where possible.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use stampmill_claims_json::{Map, Value as Json};
+
+use crate::value::Value;
+
+/// A value of CEL, borrowing from the claims and from the expression.
+#[derive(Clone, Debug)]
+pub(crate) enum Item<'a> {
+    Null,
+    Bool(bool),
+    Int(i64),
+    UInt(u64),
+    Double(f64),
+    String(Cow<'a, str>),
+    List(List<'a>),
+    Map(&'a Map<'a>),
+}
+
+/// A list: an array of the payload, or one that the expression built.
+#[derive(Clone, Debug)]
+pub(crate) enum List<'a> {
+    Claims(&'a [Json<'a>]),
+    Built(Arc<Vec<Item<'a>>>),
+}
+
+impl<'a> Item<'a> {
+    pub(crate) fn from_claim(claim: &'a Json<'a>) -> Self {
+        match claim {
+            Json::Null => Item::Null,
+            Json::Bool(truth) => Item::Bool(*truth),
+            Json::Int(number) => Item::Int(*number),
+            Json::UInt(number) => Item::UInt(*number),
+            Json::Double(number) => Item::Double(*number),
+            Json::String(text) => Item::String(Cow::Borrowed(text)),
+            Json::List(elements) => Item::List(List::Claims(elements)),
+            Json::Map(map) => Item::Map(map),
+        }
+    }
+
+    pub(crate) fn list(elements: Arc<Vec<Item<'a>>>) -> Self {
+        Item::List(List::Built(elements))
+    }
+
+    /// The value as it is handed out, independent of claims and expression.
+    pub(crate) fn to_value(&self) -> Value {
+        match self {
+            Item::Null => Value::Null,
+            Item::Bool(truth) => Value::Bool(*truth),
+            Item::Int(number) => Value::Int(*number),
+            Item::UInt(number) => Value::UInt(*number),
+            Item::Double(number) => Value::Double(*number),
+            Item::String(text) => Value::String(text.to_string()),
+            Item::List(list) => {
+                Value::List(list.iter().map(|element| element.to_value()).collect())
+            }
+            Item::Map(map) => Value::Map(
+                map.iter()
+                    .map(|(name, claim)| (name.to_owned(), Item::from_claim(claim).to_value()))
+                    .collect(),
+            ),
+        }
+    }
+
+    /// The same value borrowing from this one; only a list built by the expression shares its reference count.
+    pub(crate) fn borrowed(&self) -> Item<'_> {
+        match self {
+            Item::String(text) => Item::String(Cow::Borrowed(text)),
+            other => other.clone(),
+        }
+    }
+}
+
+impl<'a> List<'a> {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            List::Claims(elements) => elements.len(),
+            List::Built(elements) => elements.len(),
+        }
+    }
+
+    pub(crate) fn get(&self, index: usize) -> Option<Item<'a>> {
+        match self {
+            List::Claims(elements) => elements.get(index).map(Item::from_claim),
+            List::Built(elements) => elements.get(index).cloned(),
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Item<'_>> {
+        (0..self.len()).filter_map(|index| match self {
+            List::Claims(elements) => elements.get(index).map(Item::from_claim),
+            List::Built(elements) => elements.get(index).map(Item::borrowed),
+        })
+    }
+}

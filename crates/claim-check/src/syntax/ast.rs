@@ -1,0 +1,204 @@
+//! The abstract syntax tree: nodes in one vector, children before their parents.
+//!
+//! A node's place in the vector is its number. The number is what diagnostics, evaluation errors, CLIF and
+//! disassembly have in common, so that each of them can be joined with the source text.
+
+use std::fmt;
+use std::ops::{Index, Range};
+use std::sync::Arc;
+
+use crate::item::Item;
+
+/// The number of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct NodeId(u32);
+
+impl NodeId {
+    pub(crate) fn new(number: u32) -> Self {
+        Self(number)
+    }
+
+    pub(crate) fn number(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{}", self.0)
+    }
+}
+
+/// A whole expression.
+#[derive(Debug)]
+pub(crate) struct Ast {
+    pub(super) nodes: Vec<Node>,
+}
+
+impl Ast {
+    /// The node of the whole expression: the last, since children come first.
+    pub(crate) fn root(&self) -> NodeId {
+        NodeId(self.nodes.len().saturating_sub(1) as u32)
+    }
+}
+
+impl Index<NodeId> for Ast {
+    type Output = Node;
+
+    fn index(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0 as usize]
+    }
+}
+
+/// One node: what it is and where in the source it stands (bytes, without enclosing parentheses).
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) expr: Expr,
+    pub(crate) span: Range<usize>,
+    /// 1 for a leaf, else one more than the deepest child: what the stack needs to walk the node.
+    pub(super) height: usize,
+}
+
+/// The kinds of nodes.
+#[derive(Debug)]
+pub(crate) enum Expr {
+    /// A literal: null, bool, int, uint, double or string.
+    Literal(Item<'static>),
+    /// `claims` or `now`.
+    Variable(Variable),
+    /// `operand.field`.
+    Select { operand: NodeId, field: Box<str> },
+    /// `has(operand.field)`.
+    Has { operand: NodeId, field: Box<str> },
+    /// `!operand`, `-operand`, `size(operand)`.
+    Unary { op: UnaryOp, operand: NodeId },
+    /// Everything with two operands that evaluates both.
+    Binary {
+        op: BinaryOp,
+        left: NodeId,
+        right: NodeId,
+    },
+    /// `a && b && ...` or `a || b || ...`: two operands or more.
+    Logic { op: LogicOp, operands: Vec<NodeId> },
+    /// `condition ? yes : no`.
+    Conditional {
+        condition: NodeId,
+        yes: NodeId,
+        no: NodeId,
+    },
+    /// `[a, b, ...]`; `constant` holds the value when all elements are literals.
+    List {
+        elements: Vec<NodeId>,
+        constant: Option<Arc<Vec<Item<'static>>>>,
+    },
+}
+
+/// What an identifier can denote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Variable {
+    /// The payload of the token.
+    Claims,
+    /// Seconds since the epoch.
+    Now,
+}
+
+impl Variable {
+    pub(crate) const ALL: [Variable; 2] = [Variable::Claims, Variable::Now];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Variable::Claims => "claims",
+            Variable::Now => "now",
+        }
+    }
+}
+
+/// Operators that short-circuit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogicOp {
+    And,
+    Or,
+}
+
+impl LogicOp {
+    /// The operand value that decides the result, whatever the other operands are, errors included.
+    pub(crate) fn decisive(self) -> bool {
+        self == LogicOp::Or
+    }
+
+    pub(crate) fn symbol(self) -> &'static str {
+        match self {
+            LogicOp::And => "&&",
+            LogicOp::Or => "||",
+        }
+    }
+}
+
+/// Operators and functions of one operand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UnaryOp {
+    Not,
+    Negate,
+    Size,
+}
+
+impl UnaryOp {
+    pub(crate) fn symbol(self) -> &'static str {
+        match self {
+            UnaryOp::Not => "!",
+            UnaryOp::Negate => "-",
+            UnaryOp::Size => "size",
+        }
+    }
+}
+
+/// Operators and functions of two operands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BinaryOp {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Modulo,
+    Equal,
+    NotEqual,
+    Less,
+    LessEqual,
+    Greater,
+    GreaterEqual,
+    In,
+    Index,
+    StartsWith,
+    EndsWith,
+    Contains,
+}
+
+impl BinaryOp {
+    pub(crate) fn symbol(self) -> &'static str {
+        match self {
+            BinaryOp::Add => "+",
+            BinaryOp::Subtract => "-",
+            BinaryOp::Multiply => "*",
+            BinaryOp::Divide => "/",
+            BinaryOp::Modulo => "%",
+            BinaryOp::Equal => "==",
+            BinaryOp::NotEqual => "!=",
+            BinaryOp::Less => "<",
+            BinaryOp::LessEqual => "<=",
+            BinaryOp::Greater => ">",
+            BinaryOp::GreaterEqual => ">=",
+            BinaryOp::In => "in",
+            BinaryOp::Index => "[]",
+            BinaryOp::StartsWith => "startsWith",
+            BinaryOp::EndsWith => "endsWith",
+            BinaryOp::Contains => "contains",
+        }
+    }
+
+    /// The functions among the operators, by the name that a call uses.
+    pub(crate) fn method(name: &str) -> Option<BinaryOp> {
+        [BinaryOp::StartsWith, BinaryOp::EndsWith, BinaryOp::Contains]
+            .into_iter()
+            .find(|op| op.symbol() == name)
+    }
+}

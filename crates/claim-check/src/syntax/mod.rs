@@ -1,0 +1,9 @@
+//! From text to tree: lexer, Pratt parser, abstract syntax tree.
+
+pub(crate) mod ast;
+mod lexer;
+mod literal;
+mod parser;
+mod print;
+
+pub(crate) use parser::parse;

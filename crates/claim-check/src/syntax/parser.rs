@@ -1,0 +1,497 @@
+//! Tokens to tree: a Pratt parser.
+//!
+//! Each infix operator has a binding power, and one loop does what eight grammar rules would do:
+//!
+//! | power | operators | |
+//! |---|---|---|
+//! | 1 | `? :` | the right side may be another conditional |
+//! | 2 | `\|\|` | a chain becomes one node |
+//! | 3 | `&&` | a chain becomes one node |
+//! | 4 | `== != < <= > >= in` | left to right |
+//! | 5 | `+ -` | left to right |
+//! | 6 | `* / %` | left to right |
+//! | 7 | `! -` in front | |
+//! | 8 | `.field`, `.method()`, `[index]` | |
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::ast::{Ast, BinaryOp, Expr, LogicOp, Node, NodeId, UnaryOp, Variable};
+use super::lexer::{Lexer, Token, TokenKind};
+use crate::diagnostic::{CompileError, CompileErrorKind};
+use crate::item::Item;
+use crate::limits::{MAX_DEPTH, MAX_NODES, MAX_SOURCE_BYTES};
+
+/// Parses a whole expression.
+pub(crate) fn parse(source: &str) -> Result<Ast, CompileError> {
+    parse_bounded(source).map_err(|error| error.with_source(source))
+}
+
+fn parse_bounded(source: &str) -> Result<Ast, CompileError> {
+    if source.len() > MAX_SOURCE_BYTES {
+        return Err(CompileErrorKind::SourceTooLong {
+            actual: source.len(),
+        }
+        .at(0..0));
+    }
+    let mut lexer = Lexer::new(source);
+    let token = lexer.next()?;
+    let mut parser = Parser {
+        lexer,
+        token,
+        nodes: Vec::new(),
+        level: 0,
+        end: 0,
+    };
+    parser.expression()?;
+    match parser.token.kind {
+        TokenKind::End => Ok(Ast {
+            nodes: parser.nodes,
+        }),
+        _ => Err(parser.expected("an operator or the end")),
+    }
+}
+
+/// Words that CEL keeps for host languages; no identifier may be one.
+const RESERVED: &[&str] = &[
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "for",
+    "function",
+    "if",
+    "import",
+    "let",
+    "loop",
+    "package",
+    "namespace",
+    "return",
+    "var",
+    "void",
+    "while",
+];
+
+/// Functions and macros of CEL that are not here yet.
+const LATER: &[&str] = &[
+    "all",
+    "bool",
+    "bytes",
+    "double",
+    "duration",
+    "exists",
+    "exists_one",
+    "filter",
+    "getDate",
+    "getDayOfMonth",
+    "getDayOfWeek",
+    "getDayOfYear",
+    "getFullYear",
+    "getHours",
+    "getMilliseconds",
+    "getMinutes",
+    "getMonth",
+    "getSeconds",
+    "int",
+    "map",
+    "matches",
+    "string",
+    "timestamp",
+    "type",
+    "uint",
+];
+
+const CONDITIONAL: u8 = 1;
+
+/// Binding power of an infix operator and what it builds.
+fn infix(symbol: &str) -> Option<(u8, Infix)> {
+    use BinaryOp::*;
+    Some(match symbol {
+        "?" => (CONDITIONAL, Infix::Conditional),
+        "||" => (2, Infix::Logic(LogicOp::Or)),
+        "&&" => (3, Infix::Logic(LogicOp::And)),
+        "==" => (4, Infix::Binary(Equal)),
+        "!=" => (4, Infix::Binary(NotEqual)),
+        "<" => (4, Infix::Binary(Less)),
+        "<=" => (4, Infix::Binary(LessEqual)),
+        ">" => (4, Infix::Binary(Greater)),
+        ">=" => (4, Infix::Binary(GreaterEqual)),
+        "in" => (4, Infix::Binary(In)),
+        "+" => (5, Infix::Binary(Add)),
+        "-" => (5, Infix::Binary(Subtract)),
+        "*" => (6, Infix::Binary(Multiply)),
+        "/" => (6, Infix::Binary(Divide)),
+        "%" => (6, Infix::Binary(Modulo)),
+        _ => return None,
+    })
+}
+
+#[derive(Clone, Copy)]
+enum Infix {
+    Conditional,
+    Logic(LogicOp),
+    Binary(BinaryOp),
+}
+
+struct Parser<'s> {
+    lexer: Lexer<'s>,
+    /// The token at the cursor.
+    token: Token,
+    nodes: Vec<Node>,
+    /// Levels of recursion at present.
+    level: usize,
+    /// Where the last consumed token ended.
+    end: usize,
+}
+
+impl Parser<'_> {
+    fn expression(&mut self) -> Result<NodeId, CompileError> {
+        self.infix_chain(CONDITIONAL)
+    }
+
+    /// An operand and all infix operators behind it that bind at least as strongly as `minimum`.
+    fn infix_chain(&mut self, minimum: u8) -> Result<NodeId, CompileError> {
+        let start = self.token.span.start;
+        let mut left = self.deeper(Self::prefix)?;
+        while let TokenKind::Symbol(symbol) = self.token.kind
+            && let Some((power, infix)) = infix(symbol)
+            && power >= minimum
+        {
+            left = match infix {
+                Infix::Conditional => self.conditional(start, left)?,
+                Infix::Logic(op) => self.logic(start, op, power, left)?,
+                Infix::Binary(op) => {
+                    self.advance()?;
+                    let right = self.infix_chain(power + 1)?;
+                    self.node(start, Expr::Binary { op, left, right })?
+                }
+            };
+        }
+        Ok(left)
+    }
+
+    fn conditional(&mut self, start: usize, condition: NodeId) -> Result<NodeId, CompileError> {
+        self.advance()?;
+        let yes = self.infix_chain(CONDITIONAL + 1)?;
+        self.expect(":")?;
+        let no = self.deeper(Self::expression)?;
+        self.node(start, Expr::Conditional { condition, yes, no })
+    }
+
+    fn logic(
+        &mut self,
+        start: usize,
+        op: LogicOp,
+        power: u8,
+        first: NodeId,
+    ) -> Result<NodeId, CompileError> {
+        let mut operands = vec![first];
+        while self.accept(op.symbol())? {
+            operands.push(self.infix_chain(power + 1)?);
+        }
+        self.node(start, Expr::Logic { op, operands })
+    }
+
+    /// Unary operators, then a primary expression and what follows it.
+    fn prefix(&mut self) -> Result<NodeId, CompileError> {
+        let start = self.token.span.start;
+        if self.accept("!")? {
+            let operand = self.deeper(Self::prefix)?;
+            return self.node(
+                start,
+                Expr::Unary {
+                    op: UnaryOp::Not,
+                    operand,
+                },
+            );
+        }
+        if self.accept("-")? {
+            // The minus belongs to the literal: -9223372036854775808 has no positive counterpart.
+            let negative = match self.token.kind {
+                TokenKind::Int(magnitude) => Some(self.negative_int(start, magnitude)?),
+                TokenKind::Double(number) => Some(Item::Double(-number)),
+                _ => None,
+            };
+            let Some(item) = negative else {
+                let operand = self.deeper(Self::prefix)?;
+                return self.node(
+                    start,
+                    Expr::Unary {
+                        op: UnaryOp::Negate,
+                        operand,
+                    },
+                );
+            };
+            self.advance()?;
+            let literal = self.node(start, Expr::Literal(item))?;
+            return self.postfix(start, literal);
+        }
+        let primary = self.primary()?;
+        self.postfix(start, primary)
+    }
+
+    fn negative_int(&self, start: usize, magnitude: u64) -> Result<Item<'static>, CompileError> {
+        0i64.checked_sub_unsigned(magnitude)
+            .map(Item::Int)
+            .ok_or_else(|| CompileErrorKind::NumberOutOfRange.at(start..self.token.span.end))
+    }
+
+    fn primary(&mut self) -> Result<NodeId, CompileError> {
+        let Token { kind, span } = self.token.clone();
+        let item = match kind {
+            TokenKind::Symbol("(") => return self.parentheses(),
+            TokenKind::Symbol("[") => return self.list(),
+            TokenKind::Symbol("{") => {
+                return Err(CompileErrorKind::Unsupported("map literals").at(span));
+            }
+            TokenKind::Symbol(".") => {
+                return Err(CompileErrorKind::Unsupported("names with a leading dot").at(span));
+            }
+            TokenKind::Identifier(name) => return self.name(&name, span),
+            TokenKind::Symbol("true") => Item::Bool(true),
+            TokenKind::Symbol("false") => Item::Bool(false),
+            TokenKind::Symbol("null") => Item::Null,
+            TokenKind::Int(magnitude) => match i64::try_from(magnitude) {
+                Ok(number) => Item::Int(number),
+                Err(_) => {
+                    return Err(CompileErrorKind::NumberOutOfRange
+                        .at(span)
+                        .with_help("above the largest int, write it as a uint: 1u"));
+                }
+            },
+            TokenKind::UInt(number) => Item::UInt(number),
+            TokenKind::Double(number) => Item::Double(number),
+            TokenKind::String(text) => Item::String(text.into()),
+            _ => return Err(self.expected("an expression")),
+        };
+        self.advance()?;
+        self.node(span.start, Expr::Literal(item))
+    }
+
+    fn parentheses(&mut self) -> Result<NodeId, CompileError> {
+        self.advance()?;
+        let inner = self.deeper(Self::expression)?;
+        self.expect(")")?;
+        Ok(inner)
+    }
+
+    fn list(&mut self) -> Result<NodeId, CompileError> {
+        let start = self.token.span.start;
+        self.advance()?;
+        let mut elements = Vec::new();
+        while !matches!(self.token.kind, TokenKind::Symbol("]")) {
+            elements.push(self.deeper(Self::expression)?);
+            if !self.accept(",")? {
+                break;
+            }
+        }
+        self.expect("]")?;
+        let constant = elements
+            .iter()
+            .map(|element| self.constant(*element))
+            .collect::<Option<Vec<_>>>()
+            .map(Arc::new);
+        self.node(start, Expr::List { elements, constant })
+    }
+
+    /// The value of a node that needs no evaluation.
+    fn constant(&self, id: NodeId) -> Option<Item<'static>> {
+        match &self.nodes[id.number() as usize].expr {
+            Expr::Literal(item) => Some(item.clone()),
+            Expr::List { constant, .. } => constant.clone().map(Item::list),
+            _ => None,
+        }
+    }
+
+    /// A variable or a call.
+    fn name(&mut self, name: &str, span: Range<usize>) -> Result<NodeId, CompileError> {
+        self.advance()?;
+        if matches!(self.token.kind, TokenKind::Symbol("(")) {
+            return self.call(name, span);
+        }
+        if matches!(self.token.kind, TokenKind::Symbol("{")) {
+            return Err(CompileErrorKind::Unsupported("message literals").at(span));
+        }
+        if RESERVED.contains(&name) {
+            return Err(CompileErrorKind::Reserved.at(span));
+        }
+        match Variable::ALL.into_iter().find(|variable| variable.name() == name) {
+            Some(variable) => self.node(span.start, Expr::Variable(variable)),
+            None => Err(CompileErrorKind::Undeclared(name.to_owned()).at(span)
+                .with_help("an expression knows `claims` (the token's payload) and `now` (seconds since the epoch)")),
+        }
+    }
+
+    /// `has(..)`, `size(..)` or `dyn(..)`, from the opening parenthesis.
+    fn call(&mut self, name: &str, span: Range<usize>) -> Result<NodeId, CompileError> {
+        if !matches!(name, "has" | "size" | "dyn") {
+            return Err(unknown_function(name, span));
+        }
+        self.advance()?;
+        let argument_start = self.token.span.start;
+        let argument = self.deeper(Self::expression)?;
+        let argument_span = argument_start..self.end;
+        self.expect(")")?;
+        match name {
+            // A macro: it takes its argument apart instead of evaluating it (CEL specification, "Macros").
+            "has" => match self
+                .nodes
+                .pop_if(|node| matches!(node.expr, Expr::Select { .. }))
+            {
+                Some(Node {
+                    expr: Expr::Select { operand, field },
+                    ..
+                }) => self.node(span.start, Expr::Has { operand, field }),
+                _ => Err(CompileErrorKind::HasNeedsSelection.at(argument_span)),
+            },
+            "size" => self.node(
+                span.start,
+                Expr::Unary {
+                    op: UnaryOp::Size,
+                    operand: argument,
+                },
+            ),
+            // dyn() hides a type from the checker and does nothing when evaluated.
+            _ => Ok(argument),
+        }
+    }
+
+    /// Selections, method calls and indexes behind a primary expression.
+    fn postfix(&mut self, start: usize, mut operand: NodeId) -> Result<NodeId, CompileError> {
+        loop {
+            if self.accept(".")? {
+                operand = self.member(start, operand)?;
+            } else if self.accept("[")? {
+                if matches!(self.token.kind, TokenKind::Symbol("?")) {
+                    return Err(CompileErrorKind::Unsupported("optional indexing")
+                        .at(self.token.span.clone()));
+                }
+                let right = self.deeper(Self::expression)?;
+                self.expect("]")?;
+                operand = self.node(
+                    start,
+                    Expr::Binary {
+                        op: BinaryOp::Index,
+                        left: operand,
+                        right,
+                    },
+                )?;
+            } else {
+                return Ok(operand);
+            }
+        }
+    }
+
+    /// What stands behind a dot.
+    fn member(&mut self, start: usize, operand: NodeId) -> Result<NodeId, CompileError> {
+        let Token { kind, span } = self.token.clone();
+        let name = match kind {
+            TokenKind::Identifier(name) | TokenKind::QuotedIdentifier(name) => name,
+            TokenKind::Symbol("?") => {
+                return Err(CompileErrorKind::Unsupported("optional selection").at(span));
+            }
+            _ => return Err(self.expected("a member name")),
+        };
+        self.advance()?;
+        if !self.accept("(")? {
+            return self.node(
+                start,
+                Expr::Select {
+                    operand,
+                    field: name.into(),
+                },
+            );
+        }
+        if name == "size" {
+            self.expect(")")?;
+            return self.node(
+                start,
+                Expr::Unary {
+                    op: UnaryOp::Size,
+                    operand,
+                },
+            );
+        }
+        let Some(op) = BinaryOp::method(&name) else {
+            return Err(unknown_function(&name, span));
+        };
+        let right = self.deeper(Self::expression)?;
+        self.expect(")")?;
+        self.node(
+            start,
+            Expr::Binary {
+                op,
+                left: operand,
+                right,
+            },
+        )
+    }
+
+    /// Adds a node that began at `start` and ends with the last consumed token.
+    fn node(&mut self, start: usize, expr: Expr) -> Result<NodeId, CompileError> {
+        let span = start..self.end;
+        let deepest = expr
+            .children()
+            .iter()
+            .map(|child| self.nodes[child.number() as usize].height)
+            .max();
+        let height = 1 + deepest.unwrap_or(0);
+        if height > MAX_DEPTH {
+            return Err(CompileErrorKind::TooDeep.at(span));
+        }
+        if self.nodes.len() == MAX_NODES {
+            return Err(CompileErrorKind::TooManyNodes.at(span));
+        }
+        self.nodes.push(Node { expr, span, height });
+        Ok(NodeId::new(self.nodes.len() as u32 - 1))
+    }
+
+    /// Runs a step one level of recursion deeper.
+    fn deeper(
+        &mut self,
+        step: fn(&mut Self) -> Result<NodeId, CompileError>,
+    ) -> Result<NodeId, CompileError> {
+        if self.level == 2 * MAX_DEPTH {
+            return Err(CompileErrorKind::TooDeep.at(self.token.span.clone()));
+        }
+        self.level += 1;
+        let result = step(self);
+        self.level -= 1;
+        result
+    }
+
+    fn advance(&mut self) -> Result<(), CompileError> {
+        self.end = self.token.span.end;
+        self.token = self.lexer.next()?;
+        Ok(())
+    }
+
+    /// Steps over a symbol if it is there.
+    fn accept(&mut self, symbol: &str) -> Result<bool, CompileError> {
+        let found = matches!(self.token.kind, TokenKind::Symbol(at) if at == symbol);
+        if found {
+            self.advance()?;
+        }
+        Ok(found)
+    }
+
+    fn expect(&mut self, symbol: &'static str) -> Result<(), CompileError> {
+        if self.accept(symbol)? {
+            Ok(())
+        } else {
+            Err(self.expected(symbol))
+        }
+    }
+
+    fn expected(&self, expected: &'static str) -> CompileError {
+        CompileErrorKind::Expected(expected).at(self.token.span.clone())
+    }
+}
+
+fn unknown_function(name: &str, span: Range<usize>) -> CompileError {
+    match LATER.iter().find(|later| **later == name) {
+        Some(later) => CompileErrorKind::Unsupported(later).at(span),
+        None => CompileErrorKind::UndeclaredFunction(name.to_owned()).at(span),
+    }
+}

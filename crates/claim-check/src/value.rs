@@ -1,0 +1,81 @@
+//! The result of an expression.
+
+use std::fmt::{self, Display, Formatter};
+
+/// A value of CEL. [`Display`] writes it as a CEL literal.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Value {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A signed 64-bit integer.
+    Int(i64),
+    /// An unsigned 64-bit integer.
+    UInt(u64),
+    /// A 64-bit floating-point number.
+    Double(f64),
+    /// A string.
+    String(String),
+    /// A list.
+    List(Vec<Value>),
+    /// A map whose keys are strings, in the order of the claims.
+    Map(Vec<(String, Value)>),
+}
+
+impl Value {
+    /// The name of the value's type in CEL.
+    #[must_use]
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Value::Null => "null_type",
+            Value::Bool(_) => "bool",
+            Value::Int(_) => "int",
+            Value::UInt(_) => "uint",
+            Value::Double(_) => "double",
+            Value::String(_) => "string",
+            Value::List(_) => "list",
+            Value::Map(_) => "map",
+        }
+    }
+}
+
+impl Display for Value {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Null => f.write_str("null"),
+            Value::Bool(truth) => write!(f, "{truth}"),
+            Value::Int(number) => write!(f, "{number}"),
+            Value::UInt(number) => write!(f, "{number}u"),
+            Value::Double(number) => write!(f, "{number:?}"),
+            Value::String(text) => write!(f, "{text:?}"),
+            Value::List(elements) => {
+                f.write_str("[")?;
+                separated(f, elements, |f, element| write!(f, "{element}"))?;
+                f.write_str("]")
+            }
+            Value::Map(members) => {
+                f.write_str("{")?;
+                separated(f, members, |f, (name, value)| {
+                    write!(f, "{name:?}: {value}")
+                })?;
+                f.write_str("}")
+            }
+        }
+    }
+}
+
+fn separated<T>(
+    f: &mut Formatter<'_>,
+    parts: &[T],
+    write: impl Fn(&mut Formatter<'_>, &T) -> fmt::Result,
+) -> fmt::Result {
+    for (index, part) in parts.iter().enumerate() {
+        if index > 0 {
+            f.write_str(", ")?;
+        }
+        write(f, part)?;
+    }
+    Ok(())
+}

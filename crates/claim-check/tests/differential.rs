@@ -1,0 +1,249 @@
+//! Proves that machine code and interpreter agree, on the value and on the error (kind and node), for random expressions
+//! over random claims.
+#![allow(clippy::unwrap_used)]
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use stampmill_claim_check::{ClaimCheck, Context, EvalError, Value};
+
+/// Literals with the edges of their types; many are equal across types.
+const LITERALS: &[&str] = &[
+    "0",
+    "1",
+    "-1",
+    "2",
+    "7",
+    "1700000000",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "0x10",
+    "0u",
+    "1u",
+    "2u",
+    "18446744073709551615u",
+    "9223372036854775808u",
+    "0.0",
+    "-0.0",
+    "1.0",
+    "2.0",
+    "1.5",
+    "9223372036854775808.0",
+    "1e308",
+    "-1e308",
+    "true",
+    "false",
+    "true",
+    "false",
+    "null",
+    "''",
+    "'a'",
+    "'ab'",
+    "'abc'",
+    "'abcd'",
+    "'abcdefg'",
+    "'abcdefgh'",
+    "'abcdefghi'",
+    "'abcdefghijklmnopq'",
+    "'\u{e9}'",
+    "'\u{1f600}'",
+    "'b'",
+    "[]",
+    "'0123456789012345678901234567890123456789012345678901234567890123456789'",
+];
+
+/// Claims that the random payload has, sometimes has, and never has.
+const PATHS: &[&str] = &[
+    "claims",
+    "now",
+    "claims.i",
+    "claims.i",
+    "claims.j",
+    "claims.d",
+    "claims.b",
+    "claims.c",
+    "claims.s",
+    "claims.t",
+    "claims.n",
+    "claims.l",
+    "claims.l[0]",
+    "claims.l[7]",
+    "claims.m",
+    "claims.m.i",
+    "claims.m.s",
+    "claims['i']",
+    "claims.m['s']",
+    "claims.missing",
+    "claims.i.x",
+    "claims.l.x",
+    "claims['i' + '']",
+];
+
+const BINARY: &[&str] = &[
+    "==", "!=", "<", "<=", ">", ">=", "==", "+", "-", "*", "/", "%", "&&", "||", "&&", "||", "in",
+];
+
+fn expression() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        select(LITERALS).prop_map(str::to_owned),
+        select(PATHS).prop_map(str::to_owned),
+        select(PATHS).prop_map(str::to_owned),
+        (
+            select(&["claims", "claims.m", "claims.i", "claims.missing"][..]),
+            select(&["i", "s", "x", "l"][..])
+        )
+            .prop_map(|(operand, field)| format!("has({operand}.{field})")),
+    ];
+    leaf.prop_recursive(6, 48, 4, |inner| {
+        let operand = inner.clone().prop_map(|text| format!("({text})"));
+        prop_oneof![
+            6 => (operand.clone(), select(BINARY), operand.clone()).prop_map(|(a, op, b)| format!("{a} {op} {b}")),
+            2 => proptest::collection::vec(operand.clone(), 2..5).prop_map(|all| all.join(" && ")),
+            2 => proptest::collection::vec(operand.clone(), 2..5).prop_map(|all| all.join(" || ")),
+            1 => operand.clone().prop_map(|a| format!("!{a}")),
+            1 => operand.clone().prop_map(|a| format!("-{a}")),
+            1 => (operand.clone(), inner.clone(), inner.clone()).prop_map(|(c, a, b)| format!("{c} ? ({a}) : {b}")),
+            1 => proptest::collection::vec(inner.clone(), 0..4).prop_map(|all| format!("[{}]", all.join(", "))),
+            1 => (operand.clone(), proptest::collection::vec(select(LITERALS), 0..20))
+                .prop_map(|(a, all)| format!("{a} in [{}]", all.join(", "))),
+            1 => (operand.clone(), inner.clone()).prop_map(|(a, b)| format!("{a}[{b}]")),
+            1 => operand.clone().prop_map(|a| format!("size({a})")),
+            1 => (operand.clone(), select(&["startsWith", "endsWith", "contains"][..]), inner.clone())
+                .prop_map(|(a, method, b)| format!("{a}.{method}({b})")),
+        ]
+    })
+}
+
+fn claim() -> impl Strategy<Value = String> {
+    select(
+        &[
+            "0",
+            "1",
+            "-1",
+            "2",
+            "1700000000",
+            "9223372036854775807",
+            "-9223372036854775808",
+            "9223372036854775808",
+            "18446744073709551615",
+            "1.0",
+            "0.5",
+            "1e300",
+            "true",
+            "false",
+            "null",
+            "\"\"",
+            "\"a\"",
+            "\"ab\"",
+            "\"abc\"",
+            "\"abcdefgh\"",
+            "\"\\u0061bcdefghi\"",
+            "\"\u{e9}\"",
+            "[]",
+            "[1,\"a\",2.0]",
+            "[[1],{\"i\":1}]",
+            "{\"i\":1,\"s\":\"a\"}",
+            "{\"s\":\"a\",\"i\":1.0}",
+            "{}",
+        ][..],
+    )
+    .prop_map(str::to_owned)
+}
+
+fn payload() -> impl Strategy<Value = String> {
+    let names = ["i", "j", "d", "b", "c", "s", "t", "n", "l", "m"];
+    let usual = [
+        "1",
+        "2",
+        "1.5",
+        "true",
+        "false",
+        "\"abc\"",
+        "\"abcdefgh\"",
+        "null",
+        "[1,\"a\",true]",
+        "{\"i\":1,\"s\":\"abc\"}",
+    ];
+    proptest::collection::vec((claim(), 0..10u8), names.len()).prop_map(move |choices| {
+        let members =
+            names
+                .iter()
+                .zip(usual)
+                .zip(choices)
+                .filter_map(|((name, usual), (other, choice))| match choice {
+                    0 => None,
+                    1..=5 => Some(format!("\"{name}\":{usual}")),
+                    _ => Some(format!("\"{name}\":{other}")),
+                });
+        format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+    })
+}
+
+/// The debug text tells -0.0 from 0.0, int from uint, and finds a NaN equal to itself.
+fn shown(result: &Result<Value, EvalError>) -> String {
+    format!("{result:?}")
+}
+
+fn agree(source: &str, payload: &str) {
+    let check = ClaimCheck::compile(source).unwrap_or_else(|error| panic!("{error}"));
+    if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
+        assert_eq!(check.engine(), "machine code");
+    }
+    let context = Context { now: 1_700_000_000 };
+    let machine = check.evaluate(payload.as_bytes(), &context);
+    let tree = check.interpret(payload.as_bytes(), &context);
+    assert_eq!(shown(&machine), shown(&tree), "{source}\n{payload}");
+    let decided = check.decide(payload.as_bytes(), &context);
+    match tree {
+        Ok(Value::Bool(truth)) => assert_eq!(decided, Ok(truth)),
+        Ok(other) => assert_eq!(
+            decided,
+            Err(EvalError::NotBool {
+                actual: other.type_name()
+            })
+        ),
+        Err(error) => assert_eq!(decided, Err(error)),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn machine_code_agrees_with_the_interpreter(source in expression(), payload in payload()) {
+        agree(&source, &payload);
+    }
+}
+
+/// Every binary operator on every pair of literals and of claims: all pairs of types, known at compile time or not.
+#[test]
+fn all_pairs_of_types_agree() {
+    let kinds = [
+        "1",
+        "2u",
+        "-1",
+        "1.0",
+        "'a'",
+        "true",
+        "null",
+        "[1]",
+        "claims.m",
+        "9223372036854775807",
+        "0",
+        "0u",
+    ];
+    let claims = [
+        "claims.i", "claims.u", "claims.d", "claims.s", "claims.b", "claims.n", "claims.l",
+        "claims.m",
+    ];
+    let payload =
+        r#"{"i":1,"u":18446744073709551615,"d":1.0,"s":"a","b":true,"n":null,"l":[1],"m":{"i":1}}"#;
+    for op in BINARY {
+        let pairs = kinds
+            .iter()
+            .chain(&claims)
+            .flat_map(|a| kinds.iter().chain(&claims).map(move |b| (a, b)));
+        for (a, b) in pairs {
+            agree(&format!("{a} {op} {b}"), payload);
+        }
+    }
+}
