@@ -32,6 +32,8 @@
 
 mod asm;
 mod dh;
+=======
+mod ca;
 mod event;
 mod stage;
 mod terminal;
@@ -81,6 +83,18 @@ pub const SCENARIOS: &[Scenario] = &[
         summary: "C and assembly in one archive, called from Rust",
         guide: "docs/02-assembly.md",
         run: asm::and_c,
+    },
+    Scenario {
+        name: "ca_root_and_leaf",
+        summary: "a root, a request and a leaf, and OpenSSL's verdict on them and on what tutorials make",
+        guide: "docs/04-certificate-authority.md",
+        run: ca::root_and_leaf,
+    },
+    Scenario {
+        name: "ca_https",
+        summary: "an HTTPS server with a certificate of its own authority, and three clients",
+        guide: "docs/04-certificate-authority.md",
+        run: ca::https,
     },
 ];
 
