@@ -1,0 +1,148 @@
+//! The pages people see: plain HTML and one stylesheet, no script. Everything in them is escaped by askama.
+
+use askama::Template;
+use axum::body::Body;
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use url::{Host, Url};
+
+use super::answer::NO_STORE;
+use crate::protocol::{AuthorizationRequest, Page, Service, paths};
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignIn<'a> {
+    client: &'a str,
+    sealed: &'a str,
+    username: &'a str,
+    failed: bool,
+}
+
+#[derive(Template)]
+#[template(path = "consent.html")]
+struct Consent<'a> {
+    client: &'a str,
+    user: &'a str,
+    scopes: Vec<&'a str>,
+    destination: String,
+    sealed: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct Problem<'a> {
+    title: &'a str,
+    sentence: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "home.html")]
+struct Home<'a> {
+    issuer: &'a str,
+    jwks: &'a str,
+}
+
+/// What a scope means, in the words of the consent page.
+const MEANINGS: [(&str, &str); 3] =
+    [("openid", "know that it is you"), ("profile", "see your name and user name"), ("email", "see your e-mail address")];
+
+fn meaning(scope: &str) -> &str {
+    MEANINGS.iter().find(|(name, _)| *name == scope).map_or(scope, |(_, meaning)| meaning)
+}
+
+/// A page that asks something.
+pub(super) fn ask(page: &Page, sealed: &str, request: &AuthorizationRequest) -> Response {
+    let client = request.client.name.as_str();
+    let html = match page {
+        Page::SignIn { username, failed } => SignIn { client, sealed, username, failed: *failed }.render(),
+        Page::Consent { user } => {
+            let scopes = request.scope.iter().map(meaning).collect();
+            let destination = destination(&request.redirect_uri);
+            Consent { client, user: &user.name, scopes, destination, sealed }.render()
+        }
+    };
+    html_page(StatusCode::OK, html, &form_targets(&request.redirect_uri))
+}
+
+/// A page that says what went wrong, without an address to go to.
+pub(super) fn problem(status: StatusCode, sentence: &str) -> Response {
+    let title = match status {
+        StatusCode::NOT_FOUND => "Nothing here",
+        StatusCode::INTERNAL_SERVER_ERROR => "Our mistake",
+        _ => "This cannot be done",
+    };
+    html_page(status, Problem { title, sentence }.render(), "'none'")
+}
+
+/// The page at `/`.
+pub(super) fn home(service: &Service) -> Response {
+    html_page(StatusCode::OK, Home { issuer: service.issuer(), jwks: paths::JWKS }.render(), "'none'")
+}
+
+/// The one stylesheet.
+pub(super) async fn style() -> Response {
+    let mut response = Response::new(Body::from(include_str!("../../assets/style.css")));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+fn html_page(status: StatusCode, html: askama::Result<String>, form_action: &str) -> Response {
+    let html = html.expect("the templates write strings into a string");
+    let mut response = Response::new(Body::from(html));
+    *response.status_mut() = status;
+    let policy = format!(
+        "default-src 'none'; style-src 'self'; img-src data:; form-action {form_action}; base-uri 'none'; frame-ancestors 'none'"
+    );
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_str(&policy).expect("origins are ASCII"));
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CACHE_CONTROL, NO_STORE);
+    response
+}
+
+/// Where a form may lead: to us, and by redirect to the client. Browsers apply `form-action` to the redirect as well (CSP 3 §6.4).
+fn form_targets(redirect_uri: &str) -> String {
+    let client = match Url::parse(redirect_uri) {
+        // A source expression cannot name an IPv6 address.
+        Ok(url) if matches!(url.host(), Some(Host::Ipv6(_))) => format!("{}:", url.scheme()),
+        Ok(url) if url.origin().is_tuple() => url.origin().ascii_serialization(),
+        Ok(url) => format!("{}:", url.scheme()),
+        Err(_) => return "'self'".into(),
+    };
+    format!("'self' {client}")
+}
+
+/// The part of the redirect URI a person can judge.
+fn destination(redirect_uri: &str) -> String {
+    match Url::parse(redirect_uri) {
+        Ok(url) if url.origin().is_tuple() => url.origin().ascii_serialization(),
+        Ok(url) => format!("{}:", url.scheme()),
+        Err(_) => redirect_uri.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_lead_to_us_and_the_client() {
+        assert_eq!(form_targets("https://a.example/cb?x=;y"), "'self' https://a.example");
+        assert_eq!(form_targets("http://127.0.0.1:1234/cb"), "'self' http://127.0.0.1:1234");
+        assert_eq!(form_targets("http://[::1]:1234/cb"), "'self' http:");
+        assert_eq!(form_targets("com.example.app:/cb"), "'self' com.example.app:");
+    }
+
+    #[test]
+    fn everything_is_escaped() {
+        let html = SignIn { client: "<script>", sealed: "\"><x", username: "'\"&", failed: true }.render().unwrap();
+        assert!(!html.contains("<script>") && !html.contains("\"><x") && !html.contains("'\"&"), "{html}");
+    }
+}

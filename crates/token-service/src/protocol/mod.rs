@@ -1,0 +1,108 @@
+//! The rules: one file an endpoint or grant. Nothing here knows of HTTP bodies, sockets or SQL.
+//!
+//! | file | rule |
+//! |---|---|
+//! | `authorization` | the authorization request: RFC 6749 §4.1.1, RFC 7636 §4.3, OIDC Core §3.1.2 |
+//! | `interaction` | what the person must still do, and the answer: OIDC Core §3.1.2.3-6, RFC 9207 |
+//! | `client_authentication` | RFC 6749 §2.3 |
+//! | `token` | the token endpoint: RFC 6749 §3.2, §5 |
+//! | `authorization_code` | RFC 6749 §4.1.3, RFC 7636 §4.6 |
+//! | `client_credentials` | RFC 6749 §4.4 |
+//! | `tokens` | what the tokens say: RFC 9068, OIDC Core §2 |
+//! | `userinfo` | OIDC Core §5.3 |
+//! | `discovery` | RFC 8414, OIDC Discovery |
+
+mod authorization;
+mod authorization_code;
+mod client_authentication;
+mod client_credentials;
+mod discovery;
+mod error;
+mod interaction;
+mod parameters;
+mod sealed_request;
+mod token;
+mod tokens;
+mod userinfo;
+
+use std::fmt;
+use std::sync::Arc;
+
+use stampmill_jose::{Jwks, SigningKey};
+
+pub(crate) use authorization::AuthorizationRequest;
+pub(crate) use client_authentication::{BasicCredentials, CredentialsError};
+pub(crate) use discovery::{Document, paths};
+pub use error::{ErrorCode, OAuthError};
+pub(crate) use interaction::{Browser, Decision, Outcome, Page, SignedIn};
+pub(crate) use parameters::Parameters;
+pub(crate) use token::TokenError;
+pub(crate) use userinfo::BearerError;
+
+use crate::clock::{Clock, Random};
+use crate::domain::{ClientId, SealedSecret};
+use crate::password::PasswordGate;
+use crate::policy::Policy;
+use crate::secret::{SealingKey, Secret};
+use crate::store::Store;
+
+/// The authorization server without its sockets: what every rule may ask.
+pub struct Service {
+    pub(crate) issuer: String,
+    pub(crate) policy: Policy,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) signing: Arc<SigningKey>,
+    pub(crate) jwks: Jwks,
+    pub(crate) sealing: SealingKey,
+    pub(crate) passwords: PasswordGate,
+    /// A secret nobody knows: an unknown client is compared with it, so that it costs what a known one costs.
+    pub(crate) nobody: (ClientId, SealedSecret),
+}
+
+/// What a [`Service`] is made of.
+pub(crate) struct Parts {
+    pub(crate) issuer: String,
+    pub(crate) policy: Policy,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) signing: SigningKey,
+    pub(crate) sealing: SealingKey,
+}
+
+impl Service {
+    pub(crate) fn new(parts: Parts) -> Service {
+        let Parts { issuer, policy, clock, random, store, signing, sealing } = parts;
+        let id = ClientId::generate(&*random);
+        let secret = SealedSecret::seal(&sealing, &*random, &id, &Secret::generate(&*random));
+        Service {
+            issuer,
+            policy,
+            clock,
+            jwks: Jwks::new(vec![signing.public_jwk()]),
+            signing: Arc::new(signing),
+            passwords: PasswordGate::new(&*random),
+            nobody: (id, secret),
+            random,
+            store,
+            sealing,
+        }
+    }
+
+    /// The issuer identifier: an https URL without a path.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    pub(crate) fn now(&self) -> i64 {
+        self.clock.now()
+    }
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").field("issuer", &self.issuer).field("policy", &self.policy).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,11 @@
+//! The service through its router, with a clock that stands still: a folder a feature, and each test names the rule it breaks.
+
+mod authorization;
+mod client_authentication;
+mod discovery;
+mod interaction;
+mod logging;
+mod pkce;
+mod support;
+mod token;
+mod userinfo;

@@ -1,0 +1,311 @@
+//! A service in memory of the test (clock, store, keys) and a browser that keeps cookies, reads forms and follows nothing by itself.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use serde_json::Value;
+use stampmill_jose::SigningKey;
+use tower::ServiceExt;
+
+use crate::clock::{Clock, SystemRandom};
+use crate::domain::{ApplicationType, GrantType, Registration, SecretMethod, User, UserId, Username};
+use crate::http::router;
+use crate::password::PasswordHash;
+use crate::policy::Policy;
+use crate::protocol::{Parts, Service};
+use crate::secret::{SealingKey, Secret};
+use crate::store::{SqliteStore, Store};
+
+pub(super) const ISSUER: &str = "https://issuer.example";
+pub(super) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+pub(super) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+pub(super) const PASSWORD: &str = "correct horse battery staple";
+pub(super) const START: i64 = 1_800_000_000;
+
+/// A clock the test moves.
+#[derive(Clone)]
+pub(super) struct HandClock(Arc<AtomicI64>);
+
+impl Clock for HandClock {
+    fn now(&self) -> i64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl HandClock {
+    pub(super) fn advance(&self, seconds: i64) {
+        self.0.fetch_add(seconds, Ordering::SeqCst);
+    }
+}
+
+/// A service with three clients (`web`: Basic, `post`: form fields, `native`: public) and two people (`alice`, `bob`).
+pub(super) struct Fixture {
+    pub(super) service: Arc<Service>,
+    pub(super) router: Router,
+    pub(super) clock: HandClock,
+    pub(super) secrets: BTreeMap<&'static str, String>,
+    _folder: tempfile::TempDir,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: String,
+}
+
+impl Answer {
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    pub(super) fn location(&self) -> &str {
+        self.headers.get(LOCATION).unwrap_or_else(|| panic!("no redirect: {self:?}")).to_str().unwrap()
+    }
+
+    /// A parameter of the redirect's query.
+    pub(super) fn parameter(&self, name: &str) -> Option<String> {
+        let query = self.location().split_once('?').map_or("", |(_, query)| query);
+        form_urlencoded::parse(query.as_bytes()).find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
+    }
+
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+    }
+
+    /// The `error` of a JSON body.
+    pub(super) fn error(&self) -> String {
+        self.json()["error"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The hidden field of a page.
+    pub(super) fn hidden(&self) -> &str {
+        let (_, rest) = self.body.split_once("name=\"request\" value=\"").unwrap_or_else(|| panic!("no form: {self:?}"));
+        rest.split_once('"').unwrap().0
+    }
+
+    pub(super) fn is_sign_in_page(&self) -> bool {
+        self.status == StatusCode::OK && self.body.contains("action=\"/sign-in\"")
+    }
+
+    pub(super) fn is_consent_page(&self) -> bool {
+        self.status == StatusCode::OK && self.body.contains("action=\"/consent\"")
+    }
+}
+
+impl Fixture {
+    pub(super) async fn new() -> Fixture {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::create(&folder.path().join("store.sqlite3")).unwrap();
+        let sealing = SealingKey::generate(&SystemRandom);
+        let secrets = register_clients(&store, &sealing).await;
+        add_people(&store).await;
+        let clock = HandClock(Arc::new(AtomicI64::new(START)));
+        let service = Arc::new(Service::new(Parts {
+            issuer: ISSUER.into(),
+            policy: Policy::strict(),
+            clock: Arc::new(clock.clone()),
+            random: Arc::new(SystemRandom),
+            store: Arc::new(store),
+            signing: signing_key(),
+            sealing,
+        }));
+        Fixture { router: router(Arc::clone(&service)), service, clock, secrets, _folder: folder }
+    }
+
+    pub(super) async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, 1 << 20).await.unwrap();
+        Answer { status: parts.status, headers: parts.headers, body: String::from_utf8(body.into()).unwrap() }
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Answer {
+        self.send(Request::get(path).body(Body::empty()).unwrap()).await
+    }
+
+    pub(super) async fn post(&self, path: &str, authorization: Option<String>, form: &str) -> Answer {
+        let mut request = Request::post(path).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        if let Some(authorization) = authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        self.send(request.body(Body::from(form.to_owned())).unwrap()).await
+    }
+
+    /// The `Authorization` header of a client with its right secret.
+    pub(super) fn basic(&self, client: &str) -> Option<String> {
+        Some(basic(client, &self.secrets[client]))
+    }
+
+    /// Redeems a code as `web` does.
+    pub(super) async fn redeem(&self, code: &str) -> Answer {
+        self.post("/token", self.basic("web"), &redemption(code)).await
+    }
+
+    /// A fresh code for `web` by a fresh browser of alice.
+    pub(super) async fn code(&self) -> String {
+        let mut browser = Browser::default();
+        let back = browser.through(self, &ask_for(&[])).await;
+        back.parameter("code").unwrap_or_else(|| panic!("no code: {back:?}"))
+    }
+
+    /// Tokens for `web` by alice.
+    pub(super) async fn tokens(&self) -> Value {
+        let code = self.code().await;
+        self.redeem(&code).await.json()
+    }
+
+    pub(super) async fn bearer(&self, path: &str, token: &str) -> Answer {
+        self.send(Request::get(path).header(AUTHORIZATION, format!("Bearer {token}")).body(Body::empty()).unwrap()).await
+    }
+}
+
+pub(super) fn basic(id: &str, secret: &str) -> String {
+    format!("Basic {}", base64_simd::STANDARD.encode_to_string(format!("{id}:{secret}")))
+}
+
+pub(super) fn redemption(code: &str) -> String {
+    format!("grant_type=authorization_code&code={code}&redirect_uri=https%3A%2F%2Fclient.example%2Fcb&code_verifier={VERIFIER}")
+}
+
+/// The address of a good request of `web`, with parameters replaced, added or (empty) left out.
+pub(super) fn ask_for(changes: &[(&str, &str)]) -> String {
+    let mut parameters: Vec<(&str, &str)> = vec![
+        ("response_type", "code"),
+        ("client_id", "web"),
+        ("redirect_uri", "https://client.example/cb"),
+        ("scope", "openid profile email"),
+        ("state", "s-1 2&3"),
+        ("nonce", "n-1"),
+        ("code_challenge", CHALLENGE),
+        ("code_challenge_method", "S256"),
+    ];
+    for (name, value) in changes {
+        match parameters.iter_mut().find(|(known, _)| known == name) {
+            Some(parameter) => parameter.1 = value,
+            None => parameters.push((name, value)),
+        }
+    }
+    let sent = parameters.into_iter().filter(|(_, value)| !value.is_empty());
+    format!("/authorize?{}", form_urlencoded::Serializer::new(String::new()).extend_pairs(sent).finish())
+}
+
+/// A browser: cookies, and the two forms.
+#[derive(Default, Clone)]
+pub(super) struct Browser {
+    pub(super) cookies: BTreeMap<String, String>,
+}
+
+impl Browser {
+    pub(super) async fn get(&mut self, fixture: &Fixture, path: &str) -> Answer {
+        self.send(fixture, Method::GET, path, "").await
+    }
+
+    pub(super) async fn post(&mut self, fixture: &Fixture, path: &str, form: &[(&str, &str)]) -> Answer {
+        let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        self.send(fixture, Method::POST, path, &form).await
+    }
+
+    pub(super) async fn send(&mut self, fixture: &Fixture, method: Method, path: &str, form: &str) -> Answer {
+        let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let mut request = Request::builder().method(method.clone()).uri(path);
+        if method == Method::POST {
+            request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        }
+        if !cookies.is_empty() {
+            request = request.header(COOKIE, cookies.join("; "));
+        }
+        let answer = fixture.send(request.body(Body::from(form.to_owned())).unwrap()).await;
+        for cookie in answer.headers.get_all(SET_COOKIE) {
+            let (name, rest) = cookie.to_str().unwrap().split_once('=').unwrap();
+            let (value, attributes) = rest.split_once(';').unwrap();
+            assert_eq!(attributes, " Path=/; Secure; HttpOnly; SameSite=Lax");
+            self.cookies.insert(name.to_owned(), value.to_owned());
+        }
+        answer
+    }
+
+    /// Types name and password into the page and follows the redirect to what comes next.
+    pub(super) async fn sign_in(&mut self, fixture: &Fixture, page: &Answer, user: &str) -> Answer {
+        let form = [("request", page.hidden()), ("username", user), ("password", PASSWORD)];
+        let answer = self.post(fixture, "/sign-in", &form).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{answer:?}");
+        let next = answer.location().to_owned();
+        self.get(fixture, &next).await
+    }
+
+    pub(super) async fn decide(&mut self, fixture: &Fixture, page: &Answer, decision: &str) -> Answer {
+        self.post(fixture, "/consent", &[("request", page.hidden()), ("decision", decision)]).await
+    }
+
+    /// Walks through whatever pages come, as alice, and allows; gives the redirect to the client.
+    pub(super) async fn through(&mut self, fixture: &Fixture, path: &str) -> Answer {
+        let mut answer = self.get(fixture, path).await;
+        if answer.is_sign_in_page() {
+            answer = self.sign_in(fixture, &answer, "alice").await;
+        }
+        if answer.is_consent_page() {
+            answer = self.decide(fixture, &answer, "allow").await;
+        }
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{answer:?}");
+        answer
+    }
+}
+
+/// One 2048-bit key for all tests: making one takes longer than any of them.
+fn signing_key() -> SigningKey {
+    static PEM: OnceLock<Vec<u8>> = OnceLock::new();
+    let pem = PEM.get_or_init(|| SigningKey::generate_rsa(2048).unwrap().to_pkcs8_pem().to_vec());
+    SigningKey::from_pkcs8_pem(pem).unwrap()
+}
+
+async fn register_clients(store: &dyn Store, sealing: &SealingKey) -> BTreeMap<&'static str, String> {
+    use GrantType::{AuthorizationCode, ClientCredentials};
+    let mut secrets = BTreeMap::new();
+    let rows = [
+        ("web", Some(SecretMethod::Basic), ApplicationType::Web, vec!["https://client.example/cb"], vec![AuthorizationCode, ClientCredentials]),
+        ("post", Some(SecretMethod::Post), ApplicationType::Web, vec!["https://client.example/cb", "https://client.example/cb2?a=1"], vec![AuthorizationCode]),
+        ("native", None, ApplicationType::Native, vec!["http://127.0.0.1/callback"], vec![AuthorizationCode]),
+        ("machine", Some(SecretMethod::Basic), ApplicationType::Web, vec![], vec![ClientCredentials]),
+    ];
+    for (id, secret_method, application, redirect_uris, grant_types) in rows {
+        let registration = Registration {
+            id: Some(id.into()),
+            name: format!("The <{id}> client"),
+            secret_method,
+            application,
+            redirect_uris: redirect_uris.into_iter().map(str::to_owned).collect(),
+            grant_types,
+            scope: "openid profile email reports.read".into(),
+        };
+        let (client, secret) = registration.check(sealing, &SystemRandom, START).unwrap();
+        store.insert_client(client).await.unwrap();
+        if let Some(secret) = secret {
+            secrets.insert(id, secret.expose().to_owned());
+        }
+    }
+    secrets
+}
+
+async fn add_people(store: &dyn Store) {
+    static HASH: OnceLock<PasswordHash> = OnceLock::new();
+    let hash = HASH.get_or_init(|| PasswordHash::of(&Secret::new(PASSWORD), &SystemRandom));
+    for name in ["alice", "bob"] {
+        let user = User {
+            id: UserId::generate(&SystemRandom),
+            username: Username::parse(name).unwrap(),
+            password: hash.clone(),
+            name: format!("{name} Example"),
+            email: Some(format!("{name}@example.com")),
+            email_verified: true,
+            updated_at: START - 1000,
+        };
+        store.insert_user(user).await.unwrap();
+    }
+}
