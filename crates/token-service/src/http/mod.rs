@@ -2,11 +2,9 @@
 
 mod answer;
 mod log;
-mod me;
+pub(crate) mod me;
 mod pages;
 mod request;
-
-pub(crate) use me::MAY_CALL;
 
 use std::sync::Arc;
 use std::time::Duration;

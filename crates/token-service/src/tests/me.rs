@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use stampmill_claim_check::{ClaimCheck, Context};
 
 use super::support::{Fixture, START};
-use crate::http::MAY_CALL;
+use crate::http::me::MAY_CALL;
 
 #[tokio::test]
 async fn persons_and_machines_may_ask_who_they_are() {
