@@ -7,6 +7,7 @@ use std::str::FromStr;
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::pkey::{PKey, Private, Public};
+use zeroize::Zeroizing;
 
 use crate::error::{JoseError, KeyError};
 use crate::jwk::openssl_public;
@@ -18,13 +19,13 @@ pub enum Backend {
     /// OpenSSL's.
     #[default]
     OpenSsl,
-    /// `stampmill-rsa`, over this project's own modular exponentiation.
+    /// `stampmill-rsa`, over this project's own modular exponentiation: moduli up to 4096 bits.
     Stampmill,
 }
 
 impl Backend {
     /// Every backend.
-    pub const ALL: &[Self] = &[Self::OpenSsl];
+    pub const ALL: &[Self] = &[Self::OpenSsl, Self::Stampmill];
 
     /// Its name in settings: `openssl` or `stampmill`.
     #[must_use]
@@ -61,6 +62,7 @@ impl FromStr for Backend {
 #[derive(Clone)]
 pub(crate) enum Verifier {
     OpenSsl(PKey<Public>),
+    Stampmill(stampmill_rsa::PublicKey),
 }
 
 impl Verifier {
@@ -69,13 +71,16 @@ impl Verifier {
             Backend::OpenSsl => openssl_public(modulus, exponent)
                 .map(Self::OpenSsl)
                 .map_err(|error| refused(backend, &error)),
-            Backend::Stampmill => Err(refused(backend, &"not linked")),
+            Backend::Stampmill => stampmill_rsa::PublicKey::new(modulus, exponent)
+                .map(Self::Stampmill)
+                .map_err(|error| refused(backend, &error)),
         }
     }
 
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         match self {
             Self::OpenSsl(key) => openssl_verifies(key, message, signature).unwrap_or(false),
+            Self::Stampmill(key) => key.verify_pkcs1v15_sha256(message, signature).is_ok(),
         }
     }
 }
@@ -83,20 +88,29 @@ impl Verifier {
 /// A private key made ready for one backend.
 pub(crate) enum Signer {
     OpenSsl(PKey<Private>),
+    Stampmill(Box<stampmill_rsa::PrivateKey>),
 }
 
 impl Signer {
-    /// `key` is PKCS #8 in DER.
     pub(crate) fn new(backend: Backend, key: &PKey<Private>) -> Result<Self, KeyError> {
         match backend {
             Backend::OpenSsl => Ok(Self::OpenSsl(key.clone())),
-            Backend::Stampmill => Err(refused(backend, &"not linked")),
+            Backend::Stampmill => {
+                let der = key
+                    .private_key_to_pkcs8()
+                    .map(Zeroizing::new)
+                    .map_err(|error| refused(backend, &error))?;
+                stampmill_rsa::PrivateKey::from_pkcs8_der(&der)
+                    .map(|key| Self::Stampmill(Box::new(key)))
+                    .map_err(|error| refused(backend, &error))
+            }
         }
     }
 
     pub(crate) fn backend(&self) -> Backend {
         match self {
             Self::OpenSsl(_) => Backend::OpenSsl,
+            Self::Stampmill(_) => Backend::Stampmill,
         }
     }
 
@@ -106,6 +120,9 @@ impl Signer {
                 let mut signer = openssl::sign::Signer::new(MessageDigest::sha256(), key)?;
                 Ok(signer.sign_oneshot_to_vec(message)?)
             }
+            Self::Stampmill(key) => key
+                .sign_pkcs1v15_sha256(message)
+                .map_err(|error| JoseError::Sign(error.to_string())),
         }
     }
 }

@@ -57,11 +57,11 @@ fn weak_and_malformed_numbers_are_refused() {
     };
     let padded = [&[0], &n[..]].concat();
     let long = [&n[..], &n, &n, &n, &n].concat();
+    let mut short = n[1..].to_vec();
+    short[0] |= 0x80;
     assert_eq!(
-        read(json!({"n": text(&n[1..])})).unwrap_err(),
-        KeyError::ModulusSize {
-            actual: bits(&n[1..])
-        }
+        read(json!({"n": text(&short)})).unwrap_err(),
+        KeyError::ModulusSize { actual: 2040 }
     );
     assert!(matches!(
         read(json!({"n": text(&long)})),
@@ -91,15 +91,6 @@ fn weak_and_malformed_numbers_are_refused() {
             "{e:?}"
         );
     }
-}
-
-fn bits(n: &[u8]) -> usize {
-    let first = n.iter().position(|&byte| byte != 0).unwrap();
-    assert_eq!(
-        first, 0,
-        "this one number would begin with a zero: run again"
-    );
-    n.len() * 8 - n[0].leading_zeros() as usize
 }
 
 #[test]

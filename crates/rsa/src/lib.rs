@@ -1,1 +1,64 @@
-//! Under construction.
+//! RSA signatures, PKCS#1 v1.5 with SHA-256: the `RS256` of JSON Web Signatures.
+//!
+//! ```text
+//!   message --SHA-256--> digest --encode--> EM = 00 01 ff .. ff 00 | DigestInfo | digest     (as long as n)
+//!
+//!   sign:    EM · r^e  --CRT: mod p, mod q-->  (EM · r^e)^d = EM^d · r  --· r^-1-->  s = EM^d mod n
+//!            release s only if s^e mod n = EM
+//!   verify:  s^e mod n = EM, all of it
+//! ```
+//!
+//! # What protects the private key
+//!
+//! - **CRT** (RFC 8017 §5.1.2): two exponentiations with half the length instead of one are about four times as fast.
+//! - **Blinding**: what enters the exponentiation is the message times `r^e` for a random `r`, so that neither timing nor
+//!   power tells anything about the message the attacker chose (Kocher, CRYPTO '96). The factors are renewed by squaring
+//!   and drawn anew after 32 signatures, as OpenSSL and BoringSSL do.
+//! - **Checking the result**: one wrong bit in one half, and `gcd(s^e - EM, n)` is a prime factor (Boneh, DeMillo,
+//!   Lipton, EUROCRYPT '97). So a signature that does not verify never leaves; the caller gets [`SignError::Fault`].
+//! - **Constant time**: all arithmetic with secrets is [`stampmill_modexp`]'s; the primes are moduli there and secret too.
+//!
+//! # What protects the verifier
+//!
+//! The signature must be exactly as long as the modulus and below it, and the encoded message is built anew and compared
+//! whole. Nothing is parsed out of the signature, so there is no lax parser to fool (Bleichenbacher's forgery, 2006).
+//!
+//! # Limits
+//!
+//! Moduli of 2048 to 4096 bits, two primes of equal length, public exponents from 3 to 2^33 - 1. Other keys are refused
+//! with a [`KeyError`] that says so. Keys are read through OpenSSL (PKCS#8 and PKCS#1), not made here.
+//!
+//! # Where to look
+//!
+//! - `private_key.rs`: [`PrivateKey`]: import, CRT, the check before release.
+//! - `blinding.rs`: the blinding factors.
+//! - `public_key.rs`: [`PublicKey`]: verification.
+//! - `encoding.rs`: EMSA-PKCS1-v1_5.
+//!
+//! # Example
+//!
+//! ```
+//! use openssl::{pkey::PKey, rsa::Rsa};
+//! use stampmill_rsa::{PrivateKey, VerifyError};
+//!
+//! let pem = PKey::from_rsa(Rsa::generate(2048)?)?.private_key_to_pem_pkcs8()?;
+//! let key = PrivateKey::from_pkcs8_pem(&pem)?;
+//! let signature = key.sign_pkcs1v15_sha256(b"hello")?;
+//!
+//! key.public_key().verify_pkcs1v15_sha256(b"hello", &signature)?;
+//! assert_eq!(key.public_key().verify_pkcs1v15_sha256(b"hullo", &signature), Err(VerifyError::Mismatch));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod blinding;
+mod encoding;
+mod error;
+mod private_key;
+mod public_key;
+
+pub use error::{KeyError, SignError, VerifyError};
+pub use private_key::PrivateKey;
+pub use public_key::{MAX_BITS, MIN_BITS, PublicKey};

@@ -30,6 +30,7 @@
 //! assert!(matches!(events[0], Event::Check { ok: true, .. }));
 //! ```
 
+mod ca;
 mod event;
 mod stage;
 mod terminal;
@@ -55,7 +56,20 @@ pub struct Scenario {
 }
 
 /// Every scenario, in the order in which the guide teaches them.
-pub const SCENARIOS: &[Scenario] = &[];
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "ca_root_and_leaf",
+        summary: "a root, a request and a leaf, and OpenSSL's verdict on them and on what tutorials make",
+        guide: "docs/04-certificate-authority.md",
+        run: ca::root_and_leaf,
+    },
+    Scenario {
+        name: "ca_https",
+        summary: "an HTTPS server with a certificate of its own authority, and three clients",
+        guide: "docs/04-certificate-authority.md",
+        run: ca::https,
+    },
+];
 
 impl Scenario {
     /// The scenario of this name.

@@ -1,0 +1,246 @@
+//! Files that hold secrets: written whole or not at all, and never readable by others.
+//!
+//! ```text
+//!   write:  temporary file beside the target (0600) → write → fsync → rename or link → fsync of the folder
+//!   read:   open → look at the mode of *what was opened* → read
+//! ```
+//!
+//! A crash leaves the old file or the new one, and at worst a temporary file whose name begins with a dot and ends in `.tmp`.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+/// Largest key or certificate file that is read.
+const MAX_BYTES: u64 = 256 * 1024;
+
+/// Why a file was not read or written.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum FileError {
+    /// The operating system refused.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried: `read`, `write`, `create`.
+        action: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+    /// The file is there already, and would be lost.
+    #[error("{} exists already and is not overwritten", path.display())]
+    Exists {
+        /// Which.
+        path: PathBuf,
+    },
+    /// A private key that other users can read. Whoever could read it may have done so.
+    #[error("{} can be read by other users (mode {mode:04o}); if nobody has, `chmod 600` makes it usable again", path.display())]
+    Exposed {
+        /// Which.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// Larger than any key or certificate.
+    #[error("{} has {actual} bytes, at most {limit} are read", path.display())]
+    TooLarge {
+        /// Which.
+        path: PathBuf,
+        /// Bytes allowed.
+        limit: u64,
+        /// Bytes it has.
+        actual: u64,
+    },
+}
+
+impl FileError {
+    fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io {
+            action,
+            path,
+            source,
+        }
+    }
+}
+
+/// Writes a secret: mode 0600 whatever the umask, atomically, replacing what was there.
+///
+/// # Errors
+/// [`FileError::Io`]; the old content is then still there.
+pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let temporary = Temporary::write(path, bytes, PRIVATE)?;
+    fs::rename(&temporary.path, path).map_err(FileError::io("write", path))?;
+    temporary.keep();
+    sync_folder_of(path)
+}
+
+/// Writes a secret that must not be there yet: like [`write_private`], but never overwrites.
+///
+/// # Errors
+/// [`FileError::Exists`] when there is such a file, even one that appeared a moment ago; [`FileError::Io`].
+pub fn create_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    create(path, bytes, PRIVATE)
+}
+
+/// Writes a file for everybody (mode 0644) that must not be there yet, atomically.
+///
+/// # Errors
+/// As [`create_private`].
+pub fn create_public(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    create(path, bytes, PUBLIC)
+}
+
+/// Reads a secret into a buffer that is wiped when it is dropped, unless the file's mode lets others read it.
+///
+/// # Errors
+/// [`FileError::Exposed`], [`FileError::TooLarge`], [`FileError::Io`].
+pub fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, FileError> {
+    let file = File::open(path).map_err(FileError::io("read", path))?;
+    refuse_exposed(&file, path)?;
+    read(file, path).map(Zeroizing::new)
+}
+
+/// Reads a file that is no secret, of at most 256 KiB.
+///
+/// # Errors
+/// [`FileError::TooLarge`], [`FileError::Io`].
+pub fn read_public(path: &Path) -> Result<Vec<u8>, FileError> {
+    read(File::open(path).map_err(FileError::io("read", path))?, path)
+}
+
+/// Makes a folder that only its owner may enter (0700), with its parents. A folder that exists is left as it is.
+///
+/// # Errors
+/// [`FileError::Io`].
+pub fn create_private_folder(path: &Path) -> Result<(), FileError> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(FileError::io("create", path))
+}
+
+const PRIVATE: u32 = 0o600;
+const PUBLIC: u32 = 0o644;
+
+fn create(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+    let temporary = Temporary::write(path, bytes, mode)?;
+    // A rename would replace a file that someone else made meanwhile; a link never does.
+    fs::hard_link(&temporary.path, path).map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists => FileError::Exists {
+            path: path.to_owned(),
+        },
+        _ => FileError::io("create", path)(source),
+    })?;
+    drop(temporary);
+    sync_folder_of(path)
+}
+
+/// A complete file under a temporary name, removed unless it is kept.
+struct Temporary {
+    path: PathBuf,
+    kept: bool,
+}
+
+impl Temporary {
+    fn write(target: &Path, bytes: &[u8], mode: u32) -> Result<Self, FileError> {
+        let io = |source| FileError::io("write", target)(source);
+        let name = target
+            .file_name()
+            .ok_or_else(|| io(io::ErrorKind::InvalidInput.into()))?;
+        let mut unique = [0; 8];
+        rand::RngExt::fill(&mut rand::rng(), &mut unique);
+        let unique = u64::from_ne_bytes(unique);
+        let path = target.with_file_name(format!(".{}.{unique:016x}.tmp", name.to_string_lossy()));
+
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, PRIVATE);
+        let mut file = options.open(&path).map_err(io)?;
+        let temporary = Self { path, kept: false };
+        file.write_all(bytes).map_err(io)?;
+        set_mode(&file, mode).map_err(io)?;
+        file.sync_all().map_err(io)?;
+        Ok(temporary)
+    }
+
+    fn keep(mut self) {
+        self.kept = true;
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if !self.kept {
+            // Nothing depends on it: at worst a hidden file stays behind.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn read(file: File, path: &Path) -> Result<Vec<u8>, FileError> {
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(FileError::io("read", path))?;
+    match bytes.len() as u64 {
+        actual if actual > MAX_BYTES => Err(FileError::TooLarge {
+            path: path.to_owned(),
+            limit: MAX_BYTES,
+            actual: fs::metadata(path).map_or(actual, |metadata| metadata.len()),
+        }),
+        _ => Ok(bytes),
+    }
+}
+
+#[cfg(unix)]
+fn refuse_exposed(file: &File, path: &Path) -> Result<(), FileError> {
+    use std::os::unix::fs::PermissionsExt;
+    let metadata = file.metadata().map_err(FileError::io("read", path))?;
+    match metadata.permissions().mode() & 0o7777 {
+        mode if mode & 0o077 != 0 => Err(FileError::Exposed {
+            path: path.to_owned(),
+            mode,
+        }),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(unix)]
+fn set_mode(file: &File, mode: u32) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(fs::Permissions::from_mode(mode))
+}
+
+/// A rename or a link lasts once the folder is on the disk.
+#[cfg(unix)]
+fn sync_folder_of(path: &Path) -> Result<(), FileError> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(FileError::io("write", folder))
+}
+
+#[cfg(not(unix))]
+fn refuse_exposed(_file: &File, _path: &Path) -> Result<(), FileError> {
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn set_mode(_file: &File, _mode: u32) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn sync_folder_of(_path: &Path) -> Result<(), FileError> {
+    Ok(())
+}

@@ -1,0 +1,190 @@
+//! Proves that key files are 0600 and written whole, that nothing is overwritten, and that damage is told in a sentence.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::Path;
+
+use stampmill_local_ca::{
+    Authority, CaError, CertificateRequest, FileError, ServerProfile, VerifyOptions,
+    create_private, read_private, verify, write_private,
+};
+
+fn entries(dir: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[cfg(unix)]
+fn mode(path: &Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+#[cfg(unix)]
+fn chmod(path: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn an_authority_is_created_opened_again_and_not_overwritten() {
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = scratch.path().join("deep/ca");
+    let created = Authority::create(&dir, "localhost-ca").unwrap();
+    assert_eq!(
+        entries(&dir),
+        ["root.key", "root.pem"],
+        "no temporary file is left"
+    );
+    #[cfg(unix)]
+    {
+        assert_eq!(mode(&dir.join("root.key")), 0o600);
+        assert_eq!(mode(&dir.join("root.pem")), 0o644);
+        assert_eq!(mode(&dir), 0o700);
+    }
+    let opened = Authority::open(&dir).unwrap();
+    assert_eq!(opened.root_pem(), created.root_pem());
+    let (request, _) = CertificateRequest::new("", &["localhost".parse().unwrap()]).unwrap();
+    let leaf = opened.issue(&request, &ServerProfile::default()).unwrap();
+    let verdict = verify(&leaf, &[created.root()], &VerifyOptions::default()).unwrap();
+    assert!(verdict.accepted, "{verdict}");
+
+    let before = fs::read(dir.join("root.key")).unwrap();
+    let refused = Authority::create(&dir, "another");
+    assert!(matches!(refused, Err(CaError::Exists { .. })));
+    assert_eq!(fs::read(dir.join("root.key")).unwrap(), before);
+}
+
+#[test]
+fn half_an_authority_is_neither_opened_nor_completed() {
+    for (removed, kept) in [("root.pem", "root.key"), ("root.key", "root.pem")] {
+        let dir = tempfile::tempdir().unwrap();
+        Authority::create(dir.path(), "localhost-ca").unwrap();
+        fs::remove_file(dir.path().join(removed)).unwrap();
+        for outcome in [
+            Authority::open(dir.path()),
+            Authority::create(dir.path(), "x"),
+        ] {
+            let Err(
+                error @ CaError::Interrupted {
+                    present, missing, ..
+                },
+            ) = outcome
+            else {
+                panic!("{outcome:?}");
+            };
+            assert_eq!((present, missing), (kept, removed));
+            assert!(error.to_string().contains("holds half an authority"));
+        }
+        assert_eq!(entries(dir.path()), [kept], "nothing was added");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    assert!(matches!(
+        Authority::open(dir.path()),
+        Err(CaError::Missing { .. })
+    ));
+    assert!(matches!(
+        Authority::open(&dir.path().join("nowhere")),
+        Err(CaError::Missing { .. })
+    ));
+}
+
+#[test]
+fn damaged_files_are_told_in_a_sentence() {
+    let dir = tempfile::tempdir().unwrap();
+    let other = tempfile::tempdir().unwrap();
+    let authority = Authority::create(dir.path(), "localhost-ca").unwrap();
+    Authority::create(other.path(), "another-ca").unwrap();
+    let (key, root) = (dir.path().join("root.key"), dir.path().join("root.pem"));
+    let (key_pem, root_pem) = (fs::read(&key).unwrap(), fs::read(&root).unwrap());
+    let (request, _) = CertificateRequest::new("", &["localhost".parse().unwrap()]).unwrap();
+    let leaf = authority
+        .issue(&request, &ServerProfile::default())
+        .unwrap();
+
+    let open = || Authority::open(dir.path()).unwrap_err().to_string();
+    for length in [0, 1, 30, key_pem.len() / 2, key_pem.len() - 30] {
+        fs::write(&key, &key_pem[..length]).unwrap();
+        assert!(
+            open().contains("root.key is damaged: not a private key"),
+            "{}",
+            open()
+        );
+    }
+    fs::write(&key, &key_pem).unwrap();
+    for length in [0, 1, 30, root_pem.len() / 2, root_pem.len() - 30] {
+        fs::write(&root, &root_pem[..length]).unwrap();
+        assert!(
+            open().contains("root.pem is damaged: not a certificate"),
+            "{}",
+            open()
+        );
+    }
+    fs::write(&root, leaf.pem()).unwrap();
+    assert!(
+        open().contains("not the certificate of an authority"),
+        "{}",
+        open()
+    );
+    fs::write(&root, root_pem.repeat(2)).unwrap();
+    assert!(open().contains("more than one certificate"), "{}", open());
+    fs::write(&root, vec![b' '; 300_000]).unwrap();
+    assert!(open().contains("has 300000 bytes, at most"), "{}", open());
+    fs::copy(other.path().join("root.pem"), &root).unwrap();
+    assert!(
+        open().contains("root.key is not the key of root.pem"),
+        "{}",
+        open()
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_key_that_others_can_read_is_refused_loudly() {
+    let dir = tempfile::tempdir().unwrap();
+    Authority::create(dir.path(), "localhost-ca").unwrap();
+    let key = dir.path().join("root.key");
+    for exposed in [0o640, 0o604, 0o644, 0o660, 0o601] {
+        chmod(&key, exposed);
+        let Err(CaError::File(error @ FileError::Exposed { mode, .. })) =
+            Authority::open(dir.path())
+        else {
+            panic!("mode {exposed:o}");
+        };
+        assert_eq!(mode, exposed);
+        assert!(error.to_string().contains("can be read by other users"));
+    }
+    chmod(&key, 0o400);
+    assert!(Authority::open(dir.path()).is_ok());
+}
+
+#[test]
+fn secrets_are_written_whole_with_the_right_mode() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("secret");
+    write_private(&path, b"one").unwrap();
+    write_private(&path, b"two").unwrap();
+    assert_eq!(*read_private(&path).unwrap(), b"two");
+    assert!(matches!(
+        create_private(&path, b"three"),
+        Err(FileError::Exists { .. })
+    ));
+    assert_eq!(*read_private(&path).unwrap(), b"two");
+    #[cfg(unix)]
+    assert_eq!(mode(&path), 0o600);
+    assert_eq!(entries(dir.path()), ["secret"]);
+    for nowhere in [dir.path().join("absent/secret"), dir.path().join("..")] {
+        assert!(matches!(
+            write_private(&nowhere, b"x"),
+            Err(FileError::Io { .. })
+        ));
+    }
+    assert!(matches!(
+        read_private(&dir.path().join("absent")),
+        Err(FileError::Io { .. })
+    ));
+}

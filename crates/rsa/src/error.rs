@@ -1,0 +1,77 @@
+//! What can go wrong with keys, signing and verifying.
+
+use stampmill_modexp::ModulusError;
+
+use crate::public_key::{MAX_BITS, MIN_BITS};
+
+/// Why a key was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// OpenSSL could not read it: damaged, another format, or encrypted.
+    #[error("not an unencrypted private key in {format}: {reason}")]
+    Unreadable {
+        /// The format expected.
+        format: &'static str,
+        /// What OpenSSL said.
+        reason: String,
+    },
+    /// A key of another algorithm.
+    #[error("the key is not an RSA key")]
+    NotRsa,
+    /// The modulus is too short or too long.
+    #[error("the modulus has {bits} bits; {MIN_BITS} to {MAX_BITS} are supported")]
+    Size {
+        /// Its length in bits.
+        bits: usize,
+    },
+    /// The public exponent is even, below 3, or above 2^33 - 1.
+    #[error("the public exponent must be odd, at least 3 and below 2^33")]
+    PublicExponent,
+    /// The file holds no prime factors; signing by CRT needs them.
+    #[error("the key holds no prime factors and CRT values")]
+    NoPrimes,
+    /// The prime factors differ in length.
+    #[error("the prime factors have {p_bits} and {q_bits} bits; they must be equally long")]
+    UnequalPrimes {
+        /// Bits of p.
+        p_bits: usize,
+        /// Bits of q.
+        q_bits: usize,
+    },
+    /// The numbers of the key do not belong together.
+    #[error("the key is inconsistent: a trial signature does not verify")]
+    Inconsistent,
+    /// A number of the key cannot be a modulus (it is even, for instance), or the engine cannot be used.
+    #[error(transparent)]
+    Modulus(#[from] ModulusError),
+}
+
+/// Why signing failed. No signature was released.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignError {
+    /// The result did not verify: hardware fault, damaged key or attack. Releasing it could reveal the key.
+    #[error("the computed signature does not verify and was withheld")]
+    Fault,
+    /// The random number generator, needed for blinding, failed.
+    #[error("the random number generator failed: {0}")]
+    Random(String),
+}
+
+/// Why a signature was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum VerifyError {
+    /// RFC 8017 §8.2.2 step 1: the signature must be as long as the modulus.
+    #[error("the signature has {actual} bytes; the key demands {expected}")]
+    Length {
+        /// Bytes of the modulus.
+        expected: usize,
+        /// Bytes of the signature.
+        actual: usize,
+    },
+    /// RFC 8017 §5.2.2 step 1: the signature is not below the modulus.
+    #[error("the signature is not below the modulus")]
+    OutOfRange,
+    /// The signature is not one of this message by this key.
+    #[error("the signature does not belong to this message and key")]
+    Mismatch,
+}

@@ -1,0 +1,106 @@
+//! The public key and verification.
+
+use stampmill_modexp::{Modulus, ModulusError};
+use subtle::ConstantTimeEq;
+
+use crate::encoding;
+use crate::error::{KeyError, VerifyError};
+
+/// The shortest modulus admitted, in bits (RFC 7518 §3.3 demands it for RS256).
+pub const MIN_BITS: usize = 2048;
+
+/// The longest modulus admitted, in bits.
+pub const MAX_BITS: usize = 4096;
+
+/// Longer exponents only slow verification down; BoringSSL draws the same line.
+const MAX_PUBLIC_EXPONENT_BITS: u32 = 33;
+
+/// An RSA public key of [`MIN_BITS`] to [`MAX_BITS`] bits.
+#[derive(Clone, Debug)]
+pub struct PublicKey {
+    n: Modulus,
+    e: Vec<u8>,
+}
+
+impl PublicKey {
+    /// A key from modulus and public exponent, big-endian, leading zeros allowed.
+    ///
+    /// # Errors
+    /// The modulus is too short, too long or even; the exponent is even, below 3 or above 2^33 - 1.
+    pub fn new(n: &[u8], e: &[u8]) -> Result<PublicKey, KeyError> {
+        let n = match Modulus::new(n) {
+            Ok(n) => n,
+            Err(ModulusError::TooLarge { bits }) => return Err(KeyError::Size { bits }),
+            Err(error) => return Err(error.into()),
+        };
+        if !(MIN_BITS..=MAX_BITS).contains(&n.bit_len()) {
+            return Err(KeyError::Size { bits: n.bit_len() });
+        }
+        let significant = &e[e.iter().take_while(|&&byte| byte == 0).count()..];
+        if significant.len() > size_of::<u64>() {
+            return Err(KeyError::PublicExponent);
+        }
+        let value = significant
+            .iter()
+            .fold(0_u64, |value, &byte| value << 8 | u64::from(byte));
+        if value < 3 || value % 2 == 0 || value >> MAX_PUBLIC_EXPONENT_BITS != 0 {
+            return Err(KeyError::PublicExponent);
+        }
+        Ok(PublicKey {
+            n,
+            e: significant.to_vec(),
+        })
+    }
+
+    /// The modulus, big-endian, without leading zeros.
+    pub fn n(&self) -> Vec<u8> {
+        self.n.to_be_bytes()
+    }
+
+    /// The public exponent, big-endian, without leading zeros.
+    pub fn e(&self) -> &[u8] {
+        &self.e
+    }
+
+    /// Length of the modulus and of signatures, in bytes.
+    pub fn byte_len(&self) -> usize {
+        self.n.byte_len()
+    }
+
+    pub(crate) fn modulus(&self) -> &Modulus {
+        &self.n
+    }
+
+    /// RSASSA-PKCS1-v1_5 verification with SHA-256 (RFC 8017 §8.2.2): the encoded message is built and compared whole.
+    ///
+    /// # Errors
+    /// Which check failed.
+    pub fn verify_pkcs1v15_sha256(
+        &self,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), VerifyError> {
+        if signature.len() != self.byte_len() {
+            return Err(VerifyError::Length {
+                expected: self.byte_len(),
+                actual: signature.len(),
+            });
+        }
+        let encoded = encoding::pkcs1v15_sha256(message, self.byte_len());
+        if self.raw(signature)?.ct_eq(&encoded).into() {
+            Ok(())
+        } else {
+            Err(VerifyError::Mismatch)
+        }
+    }
+
+    /// `signature ^ e mod n` (RSAVP1): what a signature holds, padding and all. For looking at; it decides nothing.
+    ///
+    /// # Errors
+    /// The signature is not below the modulus.
+    pub fn raw(&self, signature: &[u8]) -> Result<Vec<u8>, VerifyError> {
+        self.n
+            .pow_public(signature, &self.e)
+            .map_err(|_| VerifyError::OutOfRange)
+    }
+}
