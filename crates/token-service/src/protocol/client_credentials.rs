@@ -9,18 +9,9 @@ use crate::domain::Scope;
 ///
 /// Scopes about a person (`openid`, `profile`, `email`) mean nothing where there is none.
 pub(super) fn scope_is_the_clients(_: &Service, asking: &mut Asking<'_>) -> Result<(), OAuthError> {
-    const ILLEGAL: OAuthError = OAuthError::new(
-        ErrorCode::InvalidScope,
-        "scope has a character that RFC 6749 section 3.3 does not allow",
-    );
-    const OF_PERSONS: OAuthError = OAuthError::new(
-        ErrorCode::InvalidScope,
-        "openid, profile and email need a person, and client_credentials has none",
-    );
-    const NOT_REGISTERED: OAuthError = OAuthError::new(
-        ErrorCode::InvalidScope,
-        "a scope that is not registered for this client",
-    );
+    const ILLEGAL: OAuthError = OAuthError::new(ErrorCode::InvalidScope, "scope has a character that RFC 6749 section 3.3 does not allow");
+    const OF_PERSONS: OAuthError = OAuthError::new(ErrorCode::InvalidScope, "openid, profile and email need a person, and client_credentials has none");
+    const NOT_REGISTERED: OAuthError = OAuthError::new(ErrorCode::InvalidScope, "a scope that is not registered for this client");
     let own = asking.client.scope.retain(|token| !is_of_persons(token));
     asking.scope = match asking.parameters.one("scope")? {
         None => own,

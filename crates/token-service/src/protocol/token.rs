@@ -55,12 +55,7 @@ struct Row {
 }
 
 const fn row(rule: &'static str, code: bool, machine: bool, step: Step) -> Row {
-    Row {
-        rule,
-        code,
-        machine,
-        step,
-    }
+    Row { rule, code, machine, step }
 }
 
 const X: bool = true;
@@ -71,56 +66,26 @@ const O: bool = false;
 /// The client is checked before the code is spent, so that another client cannot burn it; the code is spent before anything is signed.
 const STEPS: &[Row] = &[
     //   rule                  authorization_code, client_credentials
-    row("RFC 6749 §5.2 grant", X, X, |service, asking| {
-        Box::pin(async move { client_may_use_grant(service, asking) })
-    }),
-    row("RFC 6749 §4.1.2 code", X, O, |service, asking| {
-        Box::pin(code::find(service, asking))
-    }),
-    row("RFC 6749 §4.1.3 redirect_uri", X, O, |service, asking| {
-        Box::pin(async move { code::redirect_uri_is_the_same(service, asking) })
-    }),
-    row("RFC 7636 §4.6 code_verifier", X, O, |service, asking| {
-        Box::pin(async move { code::verifier_fits(service, asking) })
-    }),
-    row("RFC 6749 §4.1.2 single use", X, O, |service, asking| {
-        Box::pin(code::spend(service, asking))
-    }),
-    row("RFC 6749 §4.4.2 scope", O, X, |service, asking| {
-        Box::pin(async move { machine::scope_is_the_clients(service, asking) })
-    }),
+    row("RFC 6749 §5.2 grant",            X, X, |service, asking| Box::pin(async move { client_may_use_grant(service, asking) })),
+    row("RFC 6749 §4.1.2 code",           X, O, |service, asking| Box::pin(code::find(service, asking))),
+    row("RFC 6749 §4.1.3 redirect_uri",   X, O, |service, asking| Box::pin(async move { code::redirect_uri_is_the_same(service, asking) })),
+    row("RFC 7636 §4.6 code_verifier",    X, O, |service, asking| Box::pin(async move { code::verifier_fits(service, asking) })),
+    row("RFC 6749 §4.1.2 single use",     X, O, |service, asking| Box::pin(code::spend(service, asking))),
+    row("RFC 6749 §4.4.2 scope",          O, X, |service, asking| Box::pin(async move { machine::scope_is_the_clients(service, asking) })),
 ];
 
 impl Service {
     /// Answers a token request. `basic` is the `Authorization` header, if there was one.
-    pub(crate) async fn token(
-        &self,
-        basic: Option<BasicCredentials>,
-        parameters: &Parameters,
-    ) -> Result<TokenResponse, TokenError> {
+    pub(crate) async fn token(&self, basic: Option<BasicCredentials>, parameters: &Parameters) -> Result<TokenResponse, TokenError> {
         let challenge = basic.is_some();
-        self.token_for(basic, parameters)
-            .await
-            .map_err(|error| TokenError {
-                error,
-                challenge: challenge && error.code == ErrorCode::InvalidClient,
-            })
+        self.token_for(basic, parameters).await.map_err(|error| TokenError { error, challenge: challenge && error.code == ErrorCode::InvalidClient })
     }
 
-    async fn token_for(
-        &self,
-        basic: Option<BasicCredentials>,
-        parameters: &Parameters,
-    ) -> Result<TokenResponse, OAuthError> {
+    async fn token_for(&self, basic: Option<BasicCredentials>, parameters: &Parameters) -> Result<TokenResponse, OAuthError> {
         parameters.refuse_repeats()?;
         let grant_type = requested_grant(parameters)?;
         let client = self.authenticate_client(basic, parameters).await?;
-        let mut asking = Asking {
-            parameters,
-            client,
-            scope: Scope::default(),
-            code: None,
-        };
+        let mut asking = Asking { parameters, client, scope: Scope::default(), code: None };
         for row in STEPS {
             let applies = match grant_type {
                 GrantType::AuthorizationCode => row.code,
@@ -142,22 +107,12 @@ impl Service {
 
 fn requested_grant(parameters: &Parameters) -> Result<GrantType, OAuthError> {
     const MISSING: OAuthError = OAuthError::new(ErrorCode::InvalidRequest, "grant_type is missing");
-    const UNKNOWN: OAuthError = OAuthError::new(
-        ErrorCode::UnsupportedGrantType,
-        "grant_type must be authorization_code or client_credentials",
-    );
+    const UNKNOWN: OAuthError = OAuthError::new(ErrorCode::UnsupportedGrantType, "grant_type must be authorization_code or client_credentials");
     GrantType::parse(parameters.one("grant_type")?.ok_or(MISSING)?).ok_or(UNKNOWN)
 }
 
 fn client_may_use_grant(_: &Service, asking: &mut Asking<'_>) -> Result<(), OAuthError> {
-    const NOT_THIS_CLIENT: OAuthError = OAuthError::new(
-        ErrorCode::UnauthorizedClient,
-        "this client is not registered for this grant",
-    );
+    const NOT_THIS_CLIENT: OAuthError = OAuthError::new(ErrorCode::UnauthorizedClient, "this client is not registered for this grant");
     let allowed = requested_grant(asking.parameters).is_ok_and(|grant| asking.client.may(grant));
-    if allowed {
-        Ok(())
-    } else {
-        Err(NOT_THIS_CLIENT)
-    }
+    if allowed { Ok(()) } else { Err(NOT_THIS_CLIENT) }
 }
