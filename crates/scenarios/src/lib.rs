@@ -31,12 +31,13 @@
 //! ```
 
 mod asm;
-mod dh;
-=======
 mod ca;
+mod dh;
 mod event;
+mod relying_party;
 mod stage;
 mod terminal;
+mod tour;
 
 pub mod http_client;
 
@@ -57,6 +58,14 @@ pub struct Scenario {
     pub guide: &'static str,
     run: fn(&mut Stage<'_>) -> anyhow::Result<()>,
 }
+
+/// The tour: everything once, in seconds.
+pub const TOUR: Scenario = Scenario {
+    name: "tour",
+    summary: "everything once, for real, in seconds",
+    guide: "docs/README.md",
+    run: tour::tour,
+};
 
 /// Every scenario, in the order in which the guide teaches them.
 pub const SCENARIOS: &[Scenario] = &[
