@@ -31,6 +31,7 @@
 //! ```
 
 mod event;
+mod jit;
 mod stage;
 mod terminal;
 
@@ -55,7 +56,26 @@ pub struct Scenario {
 }
 
 /// Every scenario, in the order in which the guide teaches them.
-pub const SCENARIOS: &[Scenario] = &[];
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "jit_add",
+        summary: "an addition compiled while the program runs: CLIF, bytes, instructions",
+        guide: "docs/03-jit.md",
+        run: jit::add,
+    },
+    Scenario {
+        name: "jit_control_flow",
+        summary: "if, a loop, and a call back into Rust, compiled while the program runs",
+        guide: "docs/03-jit.md",
+        run: jit::control_flow,
+    },
+    Scenario {
+        name: "jit_claim_check",
+        summary: "a rule about a token from its text to machine code and a decision",
+        guide: "docs/03-jit.md",
+        run: jit::claim_check,
+    },
+];
 
 impl Scenario {
     /// The scenario of this name.
