@@ -34,6 +34,7 @@ mod asm;
 mod ca;
 mod dh;
 mod event;
+mod jit;
 mod relying_party;
 mod stage;
 mod terminal;
@@ -104,6 +105,24 @@ pub const SCENARIOS: &[Scenario] = &[
         summary: "an HTTPS server with a certificate of its own authority, and three clients",
         guide: "docs/04-certificate-authority.md",
         run: ca::https,
+    },
+    Scenario {
+        name: "jit_add",
+        summary: "an addition compiled while the program runs: CLIF, bytes, instructions",
+        guide: "docs/03-jit.md",
+        run: jit::add,
+    },
+    Scenario {
+        name: "jit_control_flow",
+        summary: "if, a loop, and a call back into Rust, compiled while the program runs",
+        guide: "docs/03-jit.md",
+        run: jit::control_flow,
+    },
+    Scenario {
+        name: "jit_claim_check",
+        summary: "a rule about a token from its text to machine code and a decision",
+        guide: "docs/03-jit.md",
+        run: jit::claim_check,
     },
 ];
 
