@@ -31,10 +31,14 @@
 //! ```
 
 mod asm;
+mod ca;
 mod dh;
 mod event;
+mod jit;
+mod relying_party;
 mod stage;
 mod terminal;
+mod tour;
 
 pub mod http_client;
 
@@ -55,6 +59,14 @@ pub struct Scenario {
     pub guide: &'static str,
     run: fn(&mut Stage<'_>) -> anyhow::Result<()>,
 }
+
+/// The tour: everything once, in seconds.
+pub const TOUR: Scenario = Scenario {
+    name: "tour",
+    summary: "everything once, for real, in seconds",
+    guide: "docs/README.md",
+    run: tour::tour,
+};
 
 /// Every scenario, in the order in which the guide teaches them.
 pub const SCENARIOS: &[Scenario] = &[
@@ -81,6 +93,36 @@ pub const SCENARIOS: &[Scenario] = &[
         summary: "C and assembly in one archive, called from Rust",
         guide: "docs/02-assembly.md",
         run: asm::and_c,
+    },
+    Scenario {
+        name: "ca_root_and_leaf",
+        summary: "a root, a request and a leaf, and OpenSSL's verdict on them and on what tutorials make",
+        guide: "docs/04-certificate-authority.md",
+        run: ca::root_and_leaf,
+    },
+    Scenario {
+        name: "ca_https",
+        summary: "an HTTPS server with a certificate of its own authority, and three clients",
+        guide: "docs/04-certificate-authority.md",
+        run: ca::https,
+    },
+    Scenario {
+        name: "jit_add",
+        summary: "an addition compiled while the program runs: CLIF, bytes, instructions",
+        guide: "docs/03-jit.md",
+        run: jit::add,
+    },
+    Scenario {
+        name: "jit_control_flow",
+        summary: "if, a loop, and a call back into Rust, compiled while the program runs",
+        guide: "docs/03-jit.md",
+        run: jit::control_flow,
+    },
+    Scenario {
+        name: "jit_claim_check",
+        summary: "a rule about a token from its text to machine code and a decision",
+        guide: "docs/03-jit.md",
+        run: jit::claim_check,
     },
 ];
 
