@@ -183,7 +183,7 @@ pub enum RequestError {
     #[error(transparent)]
     Key(#[from] KeyError),
     /// The requester asks for more than names.
-    #[error("the request asks for {extension}; only subjectAltName can be asked for")]
+    #[error("request asks for {extension}; only names are certified")]
     Extension {
         /// Its name, with what it says where that matters: `basicConstraints CA:TRUE`.
         extension: String,
@@ -195,7 +195,7 @@ pub enum RequestError {
         what: &'static str,
     },
     /// No subjectAltName: there is nothing that a client would compare (RFC 9525 §6.3).
-    #[error("the request has no subjectAltName; a common name alone names nothing (RFC 9525)")]
+    #[error("request without subjectAltName: a common name names nothing (RFC 9525)")]
     NoNames,
     /// More names than [`CertificateRequest::MAX_NAMES`].
     #[error("{actual} names, at most {limit} are certified", limit = CertificateRequest::MAX_NAMES)]
@@ -204,7 +204,7 @@ pub enum RequestError {
         actual: usize,
     },
     /// A name of another kind, such as an e-mail address.
-    #[error("the request asks for a name of type {kind}; only dNSName and iPAddress are certified")]
+    #[error("request for a name of type {kind}; only dNSName and iPAddress are certified")]
     NameKind {
         /// Its name in RFC 5280 §4.2.1.6.
         kind: &'static str,
