@@ -26,7 +26,7 @@ use thiserror::Error;
 
 use crate::der::{self, Der, NotDer};
 use crate::keys::{self, KeyError, KeyKind, LeafKey};
-use crate::names::{NameError, SubjectAltName};
+use crate::names::{NameError, SubjectAltName, check_common_name};
 
 /// Longest PEM text that is read as a request.
 const MAX_PEM_BYTES: usize = 64 * 1024;
@@ -73,6 +73,7 @@ impl CertificateRequest {
         let mut builder = X509Req::builder()?;
         builder.set_version(0)?;
         let common_name = Some(common_name).filter(|name| !name.is_empty());
+        common_name.map(check_common_name).transpose()?;
         builder.set_subject_name(&*subject(common_name)?)?;
         builder.set_pubkey(key.as_openssl())?;
         let mut extensions = Stack::new()?;
@@ -427,7 +428,9 @@ fn common_name(
     let lower = text.to_ascii_lowercase();
     let known = names.iter().any(|name| name.to_string() == lower);
     match known && entries.next().is_none() {
-        true => Ok(Some(lower)),
+        true => check_common_name(&lower)
+            .map(|()| Some(lower))
+            .map_err(Into::into),
         false => Err(RequestError::CommonName {
             common_name: text
                 .chars()

@@ -30,6 +30,9 @@
 //! assert!(matches!(events[0], Event::Check { ok: true, .. }));
 //! ```
 
+mod asm;
+mod dh;
+=======
 mod ca;
 mod event;
 mod stage;
@@ -57,6 +60,30 @@ pub struct Scenario {
 
 /// Every scenario, in the order in which the guide teaches them.
 pub const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "dh_toy",
+        summary: "Diffie-Hellman in small numbers, what Eve does, and which values give the secret away",
+        guide: "docs/01-diffie-hellman.md",
+        run: dh::toy,
+    },
+    Scenario {
+        name: "dh_mitm",
+        summary: "Mallory between Alice and Bob, and the signatures that keep her out",
+        guide: "docs/01-diffie-hellman.md",
+        run: dh::mitm,
+    },
+    Scenario {
+        name: "asm_add",
+        summary: "two assembly routines called from Rust, and their bytes in memory",
+        guide: "docs/02-assembly.md",
+        run: asm::add,
+    },
+    Scenario {
+        name: "asm_and_c",
+        summary: "C and assembly in one archive, called from Rust",
+        guide: "docs/02-assembly.md",
+        run: asm::and_c,
+    },
     Scenario {
         name: "ca_root_and_leaf",
         summary: "a root, a request and a leaf, and OpenSSL's verdict on them and on what tutorials make",
