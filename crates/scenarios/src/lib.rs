@@ -31,9 +31,8 @@
 //! ```
 
 mod asm;
-mod dh;
-=======
 mod ca;
+mod dh;
 mod event;
 mod stage;
 mod terminal;
