@@ -30,6 +30,9 @@
 //! assert!(matches!(events[0], Event::Check { ok: true, .. }));
 //! ```
 
+mod asm;
+mod ca;
+mod dh;
 mod event;
 mod jit;
 mod stage;
@@ -58,6 +61,30 @@ pub struct Scenario {
 /// Every scenario, in the order in which the guide teaches them.
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
+        name: "dh_toy",
+        summary: "Diffie-Hellman in small numbers, what Eve does, and which values give the secret away",
+        guide: "docs/01-diffie-hellman.md",
+        run: dh::toy,
+    },
+    Scenario {
+        name: "dh_mitm",
+        summary: "Mallory between Alice and Bob, and the signatures that keep her out",
+        guide: "docs/01-diffie-hellman.md",
+        run: dh::mitm,
+    },
+    Scenario {
+        name: "asm_add",
+        summary: "two assembly routines called from Rust, and their bytes in memory",
+        guide: "docs/02-assembly.md",
+        run: asm::add,
+    },
+    Scenario {
+        name: "asm_and_c",
+        summary: "C and assembly in one archive, called from Rust",
+        guide: "docs/02-assembly.md",
+        run: asm::and_c,
+    },
+    Scenario {
         name: "jit_add",
         summary: "an addition compiled while the program runs: CLIF, bytes, instructions",
         guide: "docs/03-jit.md",
@@ -74,6 +101,18 @@ pub const SCENARIOS: &[Scenario] = &[
         summary: "a rule about a token from its text to machine code and a decision",
         guide: "docs/03-jit.md",
         run: jit::claim_check,
+    },
+    Scenario {
+        name: "ca_root_and_leaf",
+        summary: "a root, a request and a leaf, and OpenSSL's verdict on them and on what tutorials make",
+        guide: "docs/04-certificate-authority.md",
+        run: ca::root_and_leaf,
+    },
+    Scenario {
+        name: "ca_https",
+        summary: "an HTTPS server with a certificate of its own authority, and three clients",
+        guide: "docs/04-certificate-authority.md",
+        run: ca::https,
     },
 ];
 

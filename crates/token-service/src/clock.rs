@@ -16,8 +16,10 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> i64 {
-        // A clock before 1970 is a broken machine: zero makes every token expired, which is the safe side.
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs().cast_signed())
+        // A clock before 1970 is a broken machine. The end of the year 9999 makes everything expired, which is the safe side.
+        const YEAR_9999: i64 = 253_402_300_799;
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        since.ok().and_then(|since| i64::try_from(since.as_secs()).ok()).unwrap_or(YEAR_9999)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod answer;
 mod log;
+pub(crate) mod me;
 mod pages;
 mod request;
 
@@ -34,6 +35,7 @@ type Shared = State<Arc<App>>;
 
 /// The service as an axum router: the same one behind TLS, behind a proxy and in tests.
 pub(crate) fn router(service: Arc<Service>) -> Router {
+    let guarded = me::routes(&service);
     let app = Arc::new(App { metadata: service.metadata(), keys: service.key_set(), service });
     // For programs: any web page may read these (no cookie is looked at), so that browser clients work (CORS).
     let open = Router::new()
@@ -42,6 +44,7 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         .route(paths::JWKS, get(keys).options(answer::preflight))
         .route(paths::TOKEN, post(token).options(answer::preflight))
         .route(paths::USERINFO, get(userinfo).post(userinfo).options(answer::preflight))
+        .merge(guarded)
         .layer(middleware::map_response(answer::readable_by_any_page));
     // For people: never readable by another page, never in a frame (RFC 9700 §2.6, §4.16).
     let pages = Router::new()

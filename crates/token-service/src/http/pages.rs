@@ -8,6 +8,7 @@ use axum::response::Response;
 use url::{Host, Url};
 
 use super::answer::NO_STORE;
+use super::me;
 use crate::protocol::{AuthorizationRequest, Page, Service, paths};
 
 #[derive(Template)]
@@ -41,6 +42,8 @@ struct Problem<'a> {
 struct Home<'a> {
     issuer: &'a str,
     jwks: &'a str,
+    me: &'a str,
+    may_call: &'a str,
 }
 
 /// What a scope means, in the words of the consent page.
@@ -77,7 +80,8 @@ pub(super) fn problem(status: StatusCode, sentence: &str) -> Response {
 
 /// The page at `/`.
 pub(super) fn home(service: &Service) -> Response {
-    html_page(StatusCode::OK, Home { issuer: service.issuer(), jwks: paths::JWKS }.render(), "'none'")
+    let home = Home { issuer: service.issuer(), jwks: paths::JWKS, me: paths::ME, may_call: me::MAY_CALL };
+    html_page(StatusCode::OK, home.render(), "'none'")
 }
 
 /// The one stylesheet.

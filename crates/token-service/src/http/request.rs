@@ -3,7 +3,7 @@
 use axum::body::to_bytes;
 use axum::extract::Request;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 
 use super::pages;
@@ -97,7 +97,7 @@ pub(super) struct TwoTokens;
 /// The bearer token of a header (RFC 6750 §2.1) or, by POST, of a form field (§2.2). A token in the query is not looked at (RFC 9700 §4.3.2).
 pub(super) async fn bearer_token(request: Request) -> Result<Option<Secret>, TwoTokens> {
     let in_header = header_token(request.headers())?;
-    let in_form = if request.method() == axum::http::Method::POST && is_form(request.headers()) {
+    let in_form = if request.method() == Method::POST && is_form(request.headers()) {
         let form = form_text(request).await.ok().and_then(|text| Parameters::parse(&text).ok()).unwrap_or_default();
         form.one("access_token").map_err(|_| TwoTokens)?.map(Secret::new)
     } else {

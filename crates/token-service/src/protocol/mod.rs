@@ -26,6 +26,7 @@ mod tokens;
 mod userinfo;
 
 use std::fmt;
+use std::fs::File;
 use std::sync::Arc;
 
 use stampmill_jose::{Jwks, SigningKey};
@@ -59,6 +60,8 @@ pub struct Service {
     pub(crate) passwords: PasswordGate,
     /// A secret nobody knows: an unknown client is compared with it, so that it costs what a known one costs.
     pub(crate) nobody: (ClientId, SealedSecret),
+    /// The data folder's lock, let go when the service ends. After the store in this list, so that it is closed first.
+    _lock: Option<File>,
 }
 
 /// What a [`Service`] is made of.
@@ -70,11 +73,12 @@ pub(crate) struct Parts {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) signing: SigningKey,
     pub(crate) sealing: SealingKey,
+    pub(crate) lock: Option<File>,
 }
 
 impl Service {
     pub(crate) fn new(parts: Parts) -> Service {
-        let Parts { issuer, policy, clock, random, store, signing, sealing } = parts;
+        let Parts { issuer, policy, clock, random, store, signing, sealing, lock } = parts;
         let id = ClientId::generate(&*random);
         let secret = SealedSecret::seal(&sealing, &*random, &id, &Secret::generate(&*random));
         Service {
@@ -88,6 +92,7 @@ impl Service {
             random,
             store,
             sealing,
+            _lock: lock,
         }
     }
 

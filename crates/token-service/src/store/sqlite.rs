@@ -28,13 +28,28 @@ pub struct SqliteStore {
 impl SqliteStore {
     /// Creates the file. It must not exist.
     pub fn create(path: &Path) -> Result<SqliteStore, StoreError> {
+        SqliteStore::create_empty_file(path)?;
+        SqliteStore::start(path)
+    }
+
+    /// Creates the file with its first rows and closes it again.
+    pub(crate) fn create_with(path: &Path, client: &Client, user: &User) -> Result<(), StoreError> {
+        SqliteStore::create_empty_file(path)?;
+        let mut connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(database)?;
+        migrations::apply(&mut connection).map_err(database)?;
+        rows::insert_client(&connection, client).map_err(database)?;
+        rows::insert_user(&connection, user).map_err(database)?;
+        connection.close().map_err(|(_, error)| database(error))
+    }
+
+    fn create_empty_file(path: &Path) -> Result<(), StoreError> {
         let taken = |error: std::io::Error| StoreError::Database(format!("cannot create {}: {error}", path.display()));
         let mut options = fs::OpenOptions::new();
         options.write(true).create_new(true);
         // Mode 0600 from the first byte on: SQLite gives its side files (-wal, -shm) the mode of the database.
+        #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options.open(path).map_err(taken)?;
-        SqliteStore::start(path)
+        options.open(path).map(drop).map_err(taken)
     }
 
     /// Opens a file that [`create`](Self::create) made. One that is damaged, cut short, foreign or newer is refused and not touched.

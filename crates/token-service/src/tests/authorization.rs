@@ -1,6 +1,6 @@
 //! The authorization endpoint: which errors get a page, which a redirect, and what every answer carries.
 
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 
 use super::support::{Browser, Fixture, ISSUER, ask_for};
 
@@ -144,7 +144,7 @@ async fn oidc_core_3_1_2_1_by_post_too() {
     let mut browser = Browser::default();
     let request = ask_for(&[]);
     let (_, form) = request.split_once('?').unwrap();
-    let answer = browser.send(&fixture, axum::http::Method::POST, "/authorize", form).await;
+    let answer = browser.send(&fixture, Method::POST, "/authorize", form).await;
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "303, never 307 (RFC 9700 §4.12)");
     let next = answer.location().to_owned();
     assert!(next.starts_with("/authorize?"), "to ourselves: {next}");

@@ -5,6 +5,7 @@ mod client_authentication;
 mod discovery;
 mod interaction;
 mod logging;
+mod me;
 mod pkce;
 mod support;
 mod token;

@@ -115,6 +115,7 @@ impl Fixture {
             store: Arc::new(store),
             signing: signing_key(),
             sealing,
+            lock: None,
         }));
         Fixture { router: router(Arc::clone(&service)), service, clock, secrets, _folder: folder }
     }

@@ -1,0 +1,116 @@
+//! What an administrator does from the command line, beside a running server or without one: list and add clients and users.
+
+use std::path::Path;
+
+use crate::clock::{Clock, SystemClock, SystemRandom};
+use crate::data_folder::{DataFolderError, open_store, read_sealing_key};
+use crate::domain::{Client, Registration, RegistrationError, User, UserId, Username, UsernameError};
+use crate::password::{MAX_PASSWORD_BYTES, PasswordHash, typable_password};
+use crate::secret::{SealingKey, Secret};
+use crate::store::{SqliteStore, Store, StoreError};
+
+/// The administrator's view of a data folder. It takes no lock: SQLite keeps two writers apart.
+#[derive(Debug)]
+pub struct Admin {
+    store: SqliteStore,
+    sealing: SealingKey,
+}
+
+/// What is asked for when a user is added.
+#[derive(Debug, Clone)]
+pub struct NewUser {
+    /// What they type.
+    pub username: String,
+    /// How they want to be called; the user name if empty.
+    pub name: String,
+    /// Their address, if known.
+    pub email: Option<String>,
+    /// Their password; `None` for a generated one.
+    pub password: Option<Secret>,
+}
+
+impl Admin {
+    /// Opens the folder's database and sealing key.
+    pub fn open(path: &Path) -> Result<Admin, AdminError> {
+        Ok(Admin { store: open_store(path)?, sealing: read_sealing_key(path)? })
+    }
+
+    /// Registers a client; gives it and, for a confidential one, its secret, which is shown once.
+    pub async fn add_client(&self, registration: Registration) -> Result<(Client, Option<Secret>), AdminError> {
+        let (client, secret) = registration.check(&self.sealing, &SystemRandom, SystemClock.now())?;
+        self.store.insert_client(client.clone()).await?;
+        Ok((client, secret))
+    }
+
+    /// Every client, by id.
+    pub async fn clients(&self) -> Result<Vec<Client>, AdminError> {
+        Ok(self.store.clients().await?)
+    }
+
+    /// Adds a user; gives them and, if it was generated, their password, which is shown once.
+    pub async fn add_user(&self, new: NewUser) -> Result<(User, Option<Secret>), AdminError> {
+        let username = Username::parse(&new.username)?;
+        let name = if new.name.trim().is_empty() { username.to_string() } else { new.name.trim().to_owned() };
+        if name.chars().count() > 100 || name.chars().any(char::is_control) {
+            return Err(AdminError::Name);
+        }
+        if new.email.as_ref().is_some_and(|email| !is_plausible_address(email)) {
+            return Err(AdminError::Email);
+        }
+        let generated = new.password.is_none();
+        let password = new.password.unwrap_or_else(|| typable_password(&SystemRandom));
+        // NIST SP 800-63B-4 §3.1.1.2: eight characters at the very least, and no rules of composition.
+        if password.expose().chars().count() < 8 || password.expose().len() > MAX_PASSWORD_BYTES {
+            return Err(AdminError::Password);
+        }
+        let user = User {
+            id: UserId::generate(&SystemRandom),
+            username,
+            password: PasswordHash::of(&password, &SystemRandom),
+            name,
+            email: new.email,
+            email_verified: false,
+            updated_at: SystemClock.now(),
+        };
+        self.store.insert_user(user.clone()).await?;
+        Ok((user, generated.then_some(password)))
+    }
+
+    /// Every user, by name.
+    pub async fn users(&self) -> Result<Vec<User>, AdminError> {
+        Ok(self.store.users().await?)
+    }
+}
+
+/// Something before and after one `@`, printable, and short enough for SMTP (RFC 5321 §4.5.3.1).
+fn is_plausible_address(email: &str) -> bool {
+    let sides = email.split_once('@');
+    email.len() <= 254 && email.bytes().all(|byte| byte.is_ascii_graphic()) && sides.is_some_and(|(local, host)| !local.is_empty() && !host.is_empty() && !host.contains('@'))
+}
+
+/// Why nothing was added or listed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AdminError {
+    /// The folder.
+    #[error(transparent)]
+    Folder(#[from] DataFolderError),
+    /// The database; a taken name among others.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The client.
+    #[error(transparent)]
+    Client(#[from] RegistrationError),
+    /// The user name.
+    #[error(transparent)]
+    Username(#[from] UsernameError),
+    /// Not a name.
+    #[error("a person's name is up to 100 printable characters")]
+    Name,
+    /// Not an address.
+    #[error("an e-mail address is something@host, printable ASCII, at most 254 characters")]
+    Email,
+    /// Too short or too long.
+    #[error("a password has at least 8 characters and at most {MAX_PASSWORD_BYTES} bytes")]
+    Password,
+}

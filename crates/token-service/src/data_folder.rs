@@ -1,0 +1,339 @@
+//! The data folder: everything the service must not forget, made whole or not at all.
+//!
+//! ```text
+//! stampmill-data/           0700
+//!   .gitignore              *
+//!   lock                    held by the running server
+//!   ca/root.pem, root.key   the local authority: clients trust root.pem
+//!   tls/certificate.pem     what the server shows; re-issued near its end
+//!   tls/key.pem
+//!   keys/signing.pem        signs tokens (RSA)
+//!   keys/sealing.key        seals client secrets (AES-256)
+//!   stampmill.sqlite3       clients, people, sessions, grants
+//! ```
+//!
+//! A first start builds all of it in a folder beside, `.NAME.new-PID`, and renames that into place as its last act: a start that is
+//! interrupted leaves no half-made folder under the real name.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use stampmill_jose::SigningKey;
+use stampmill_local_ca::{
+    Authority, CaError, Certificate, CertificateRequest, FileError, LeafKey, ServerProfile, SubjectAltName, create_private, create_private_folder,
+    create_public, read_private, read_public, write_private,
+};
+
+use crate::clock::{Clock, SystemClock, SystemRandom};
+use crate::domain::{ApplicationType, GrantType, Registration, RegistrationError, SecretMethod, User, UserId, Username};
+use crate::password::{PasswordHash, typable_password};
+use crate::secret::{SealingKey, Secret};
+use crate::store::{SqliteStore, StoreError};
+
+const LOCK: &str = "lock";
+const AUTHORITY: &str = "ca";
+const CERTIFICATE: &str = "tls/certificate.pem";
+const CERTIFICATE_KEY: &str = "tls/key.pem";
+const SIGNING_KEY: &str = "keys/signing.pem";
+const SEALING_KEY: &str = "keys/sealing.key";
+const DATABASE: &str = "stampmill.sqlite3";
+
+/// What a complete folder holds. (The TLS pair is not among it: it is made again whenever it does not fit.)
+const PARTS: &[&str] = &["ca/root.pem", "ca/root.key", SIGNING_KEY, SEALING_KEY, DATABASE];
+
+const RSA_BITS: u32 = 2048;
+/// A certificate with less life left than this is replaced at start.
+const RENEW_WITHIN: i64 = 30 * 24 * 3600;
+
+/// An open data folder, locked against a second server.
+#[derive(Debug)]
+pub struct DataFolder {
+    path: PathBuf,
+    authority: Authority,
+    pub(crate) signing: SigningKey,
+    pub(crate) sealing: SealingKey,
+    pub(crate) store: SqliteStore,
+    // Held for its lock, until everything above is closed.
+    pub(crate) lock: File,
+}
+
+/// What a first start made up, told once: only hashes and sealed forms of these are kept.
+#[derive(Debug, Clone)]
+pub struct FirstStart {
+    /// The demo client: confidential, `client_secret_basic`, for code and client credentials.
+    pub client_id: String,
+    /// Its secret, 256 bits.
+    pub client_secret: Secret,
+    /// Where its users may return to; the first on any port (RFC 8252 §7.3).
+    pub redirect_uris: Vec<String>,
+    /// The demo user.
+    pub username: String,
+    /// Their password.
+    pub password: Secret,
+}
+
+impl DataFolder {
+    /// Opens the folder, or makes it: an authority, keys, a database, and one demo client and user, whose secrets are the second value.
+    pub fn open_or_create(path: &Path) -> Result<(DataFolder, Option<FirstStart>), DataFolderError> {
+        let first = if is_absent_or_empty(path)? { Some(create(path)?) } else { None };
+        Ok((DataFolder::open(path)?, first))
+    }
+
+    /// Opens a folder that exists.
+    pub fn open(path: &Path) -> Result<DataFolder, DataFolderError> {
+        check_complete(path)?;
+        let lock = lock(path)?;
+        Ok(DataFolder {
+            path: path.to_owned(),
+            authority: Authority::open(&path.join(AUTHORITY))?,
+            signing: read_signing_key(path)?,
+            sealing: read_sealing_key(path)?,
+            store: SqliteStore::open(&path.join(DATABASE))?,
+            lock,
+        })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The root certificate clients are told to trust, in PEM.
+    pub fn ca_root_pem(&self) -> String {
+        self.authority.root_pem()
+    }
+
+    /// The file of that certificate.
+    pub fn ca_root_path(&self) -> PathBuf {
+        self.path.join(AUTHORITY).join(Authority::ROOT_FILE)
+    }
+
+    /// The server's certificate and key for these names: the ones on disk if they still fit, else fresh ones, written down.
+    pub(crate) fn server_certificate(&self, names: &[SubjectAltName], now: i64) -> Result<(Certificate, LeafKey), DataFolderError> {
+        if let Some(pair) = self.kept_certificate(names, now) {
+            return Ok(pair);
+        }
+        let (request, key) = CertificateRequest::new("", names).map_err(|error| DataFolderError::Certificate(error.to_string()))?;
+        let certificate = self.authority.issue_at(&request, &ServerProfile::default(), now).map_err(|error| DataFolderError::Certificate(error.to_string()))?;
+        // Two renames: if the power goes between them the pair does not fit, and the next start makes another.
+        write_private(&self.path.join(CERTIFICATE_KEY), &key.to_pkcs8_pem())?;
+        write_private(&self.path.join(CERTIFICATE), certificate.chain_pem().as_bytes())?;
+        tracing::info!(serial = certificate.serial(), "TLS certificate issued");
+        Ok((certificate, key))
+    }
+
+    fn kept_certificate(&self, names: &[SubjectAltName], now: i64) -> Option<(Certificate, LeafKey)> {
+        let certificate = Certificate::from_pem(&read_public(&self.path.join(CERTIFICATE)).ok()?).ok()?;
+        let key = LeafKey::from_pkcs8_pem(&read_private(&self.path.join(CERTIFICATE_KEY)).ok()?).ok()?;
+        let issued_by_us = self.authority.root().as_openssl().public_key().is_ok_and(|root| certificate.as_openssl().verify(&root).unwrap_or(false));
+        let same_key = certificate.as_openssl().public_key().ok()?.public_eq(key.as_openssl());
+        let lasts = certificate.not_before() <= now && certificate.not_after() - now > RENEW_WITHIN;
+        (issued_by_us && same_key && lasts && has_names(&certificate, names)).then_some((certificate, key))
+    }
+}
+
+/// Whether the certificate names everything in the list.
+fn has_names(certificate: &Certificate, names: &[SubjectAltName]) -> bool {
+    let listed = certificate.as_openssl().subject_alt_names();
+    names.iter().all(|name| {
+        listed.iter().flatten().any(|entry| match name {
+            SubjectAltName::Dns(dns) => entry.dnsname() == Some(dns.as_str()),
+            SubjectAltName::Ip(address) => entry.ipaddress().is_some_and(|bytes| match address {
+                std::net::IpAddr::V4(v4) => bytes == v4.octets(),
+                std::net::IpAddr::V6(v6) => bytes == v6.octets(),
+            }),
+        })
+    })
+}
+
+/// Makes the folder beside its place, then moves it there.
+fn create(path: &Path) -> Result<FirstStart, DataFolderError> {
+    let absolute = std::path::absolute(path).map_err(io_error("find", path))?;
+    let name = absolute.file_name().ok_or_else(|| DataFolderError::Io { action: "name", path: path.to_owned(), source: io::ErrorKind::InvalidInput.into() })?;
+    let parent = absolute.parent().unwrap_or(Path::new("/"));
+    fs::create_dir_all(parent).map_err(io_error("create", parent))?;
+    let staging = Staging::new(parent.join(format!(".{}.new-{}", name.to_string_lossy(), std::process::id())))?;
+    let first = fill(&staging.path)?;
+    fs::rename(&staging.path, &absolute).map_err(io_error("create", path))?;
+    // The name itself must survive a power cut, or the secrets told now would belong to nothing.
+    File::open(parent).and_then(|parent| parent.sync_all()).map_err(io_error("write", parent))?;
+    Ok(first)
+}
+
+fn fill(folder: &Path) -> Result<FirstStart, DataFolderError> {
+    let random = SystemRandom;
+    create_public(&folder.join(".gitignore"), b"# Keys and people's data: nothing here belongs in a repository.\n*\n")?;
+    create_private(&folder.join(LOCK), b"")?;
+    create_private_folder(&folder.join("tls"))?;
+    create_private_folder(&folder.join("keys"))?;
+    Authority::create(&folder.join(AUTHORITY), "stampmill local authority")?;
+    let signing = SigningKey::generate_rsa(RSA_BITS).map_err(|error| DataFolderError::Damaged { path: folder.join(SIGNING_KEY), reason: error.to_string() })?;
+    create_private(&folder.join(SIGNING_KEY), &signing.to_pkcs8_pem())?;
+    let sealing = SealingKey::generate(&random);
+    create_private(&folder.join(SEALING_KEY), sealing.as_bytes())?;
+    first_rows(&folder.join(DATABASE), &sealing)
+}
+
+/// The demo client and user.
+fn first_rows(database: &Path, sealing: &SealingKey) -> Result<FirstStart, DataFolderError> {
+    let (random, now) = (SystemRandom, SystemClock.now());
+    let redirect_uris = vec!["http://127.0.0.1/callback".to_owned(), "http://[::1]/callback".to_owned(), "http://localhost:3000/callback".to_owned()];
+    let registration = Registration {
+        id: Some("demo".into()),
+        name: "Demo application".into(),
+        secret_method: Some(SecretMethod::Basic),
+        // On the learner's own machine, so any loopback port will do.
+        application: ApplicationType::Native,
+        redirect_uris: redirect_uris.clone(),
+        grant_types: vec![GrantType::AuthorizationCode, GrantType::ClientCredentials],
+        scope: "openid profile email api".into(),
+    };
+    let (client, secret) = registration.check(sealing, &random, now)?;
+    let client_secret = secret.ok_or(RegistrationError::NoGrant)?;
+    let password = typable_password(&random);
+    let user = User {
+        id: UserId::generate(&random),
+        username: Username::parse("alice").expect("a plain word is a user name"),
+        password: PasswordHash::of(&password, &random),
+        name: "Alice Example".into(),
+        email: Some("alice@example.com".into()),
+        email_verified: true,
+        updated_at: now,
+    };
+    SqliteStore::create_with(database, &client, &user)?;
+    Ok(FirstStart { client_id: client.id.to_string(), client_secret, redirect_uris, username: user.username.to_string(), password })
+}
+
+fn is_absent_or_empty(path: &Path) -> Result<bool, DataFolderError> {
+    match fs::read_dir(path) {
+        Ok(mut entries) => Ok(entries.next().is_none()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(io_error("read", path)(error)),
+    }
+}
+
+fn check_complete(path: &Path) -> Result<(), DataFolderError> {
+    let missing: Vec<&str> = PARTS.iter().copied().filter(|part| !path.join(part).exists()).collect();
+    match missing.len() {
+        0 => Ok(()),
+        all if all == PARTS.len() => Err(DataFolderError::Foreign { path: path.to_owned() }),
+        _ => Err(DataFolderError::Incomplete { path: path.to_owned(), missing: missing.join(", ") }),
+    }
+}
+
+fn lock(path: &Path) -> Result<File, DataFolderError> {
+    let lock = path.join(LOCK);
+    let mut options = File::options();
+    options.write(true).create(true).truncate(false);
+    let file = options.open(&lock).map_err(io_error("write", &lock))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(DataFolderError::InUse { path: path.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(io_error("lock", &lock)(error)),
+    }
+}
+
+fn read_signing_key(path: &Path) -> Result<SigningKey, DataFolderError> {
+    let file = path.join(SIGNING_KEY);
+    let pem = read_private(&file)?;
+    SigningKey::from_pkcs8_pem(&pem).map_err(|error| DataFolderError::Damaged { path: file, reason: error.to_string() })
+}
+
+pub(crate) fn read_sealing_key(path: &Path) -> Result<SealingKey, DataFolderError> {
+    let file = path.join(SEALING_KEY);
+    let bytes = read_private(&file)?;
+    let length = bytes.len();
+    SealingKey::from_bytes(&bytes).ok_or_else(|| DataFolderError::Damaged { path: file, reason: format!("expected 32 bytes, found {length}") })
+}
+
+pub(crate) fn open_store(path: &Path) -> Result<SqliteStore, DataFolderError> {
+    check_complete(path)?;
+    Ok(SqliteStore::open(&path.join(DATABASE))?)
+}
+
+/// A folder under construction; removed again unless it was moved away.
+struct Staging {
+    path: PathBuf,
+}
+
+impl Staging {
+    fn new(path: PathBuf) -> Result<Staging, DataFolderError> {
+        let mut builder = fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&path).map_err(io_error("create", &path))?;
+        Ok(Staging { path })
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        // After the move there is nothing under this name.
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DataFolderError {
+    let path = path.to_owned();
+    move |source| DataFolderError::Io { action, path, source }
+}
+
+/// Why the data folder cannot be used. In every case what was there is still there.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataFolderError {
+    /// The operating system refused.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+    /// Somebody else's folder.
+    #[error("{} is not empty and holds no stampmill data; choose a folder that is empty or does not exist", path.display())]
+    Foreign {
+        /// Where.
+        path: PathBuf,
+    },
+    /// A folder with parts missing.
+    #[error("the data folder {} is incomplete ({missing} missing); nothing was changed. Restore what is missing, or start with another folder", path.display())]
+    Incomplete {
+        /// Where.
+        path: PathBuf,
+        /// What is missing.
+        missing: String,
+    },
+    /// Another server runs on it.
+    #[error("the data folder {} is in use by another stampmill server", path.display())]
+    InUse {
+        /// Where.
+        path: PathBuf,
+    },
+    /// A file that is not what it should be.
+    #[error("{} is damaged: {reason}", path.display())]
+    Damaged {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// No certificate for these names.
+    #[error("no TLS certificate can be issued: {0}")]
+    Certificate(String),
+    /// The authority.
+    #[error(transparent)]
+    Authority(#[from] CaError),
+    /// A key file.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The demo client.
+    #[error(transparent)]
+    Registration(#[from] RegistrationError),
+}

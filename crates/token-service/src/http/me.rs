@@ -1,0 +1,54 @@
+//! `GET /api/me`: a small API of our own, guarded as any other API would be, by `resource-guard` and a compiled claim check.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::{Extension, Router, routing::get};
+use serde::Serialize;
+use stampmill_claim_check::ClaimCheck;
+use stampmill_resource_guard::{AccessToken, Guard, GuardLayer};
+
+use super::answer;
+use crate::protocol::{Service, paths};
+
+/// Who may call: somebody who signed in, or a client for itself; and the token may not claim a longer life than we give.
+///
+/// `auth_time` is missing from a client's own token. In CEL a missing claim is an error, and `||` forgives it where the other side is true.
+pub(crate) const MAY_CALL: &str =
+    "(claims.sub == claims.client_id || claims.auth_time <= now) && claims.exp > now && claims.exp - claims.iat <= 600";
+
+#[derive(Serialize)]
+struct Me<'a> {
+    sub: &'a str,
+    client_id: &'a str,
+    scope: Vec<&'a str>,
+}
+
+/// The route and its guard.
+pub(super) fn routes<S: Clone + Send + Sync + 'static>(service: &Arc<Service>) -> Router<S> {
+    let guarded = get(me).layer(GuardLayer::new(guard(service)));
+    Router::new().route(paths::ME, guarded.options(answer::preflight))
+}
+
+fn guard(service: &Arc<Service>) -> Guard {
+    let check = ClaimCheck::compile(MAY_CALL).expect("the expression above compiles; a test says so");
+    let (clock, grants) = (Arc::clone(&service.clock), Arc::clone(service));
+    Guard::builder(service.issuer(), service.audience())
+        .keys(Arc::new(service.jwks.clone()))
+        .clock(move || clock.now())
+        .accept_when(check)
+        // The one question a JWT cannot answer by itself; we keep the grants, so we can.
+        .revoked_when(move |token: AccessToken| {
+            let grants = Arc::clone(&grants);
+            async move { Ok(!grants.grant_stands(token.jwt()).await?) }
+        })
+        .realm("stampmill")
+        .build()
+        .expect("keys are given and the realm is plain")
+}
+
+async fn me(Extension(token): Extension<AccessToken>) -> Response {
+    let me = Me { sub: token.subject(), client_id: token.client_id(), scope: token.scope().collect() };
+    answer::private_json(StatusCode::OK, &me)
+}

@@ -1,0 +1,370 @@
+//! The running server: from a data folder to sockets, and back to silence.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use openssl::error::ErrorStack;
+use stampmill_jose::{Backend, KeyError};
+use stampmill_local_ca::SubjectAltName;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use url::{Host, Url};
+
+use crate::clock::{Clock, SystemClock, SystemRandom};
+use crate::data_folder::{DataFolder, DataFolderError};
+use crate::http::router;
+use crate::listener::{Closing, Transport, accept_loop, tls_acceptor};
+use crate::policy::Policy;
+use crate::protocol::{Parts, Service};
+
+/// How often rows that can no longer matter are removed.
+const PURGE_EVERY: Duration = Duration::from_secs(300);
+
+/// Where to listen with TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listen {
+    /// On this port of 127.0.0.1 and, where the machine has it, ::1. Port 0 takes a free one.
+    Localhost(u16),
+    /// On exactly this address.
+    Address(SocketAddr),
+}
+
+impl FromStr for Listen {
+    type Err = ListenError;
+
+    /// Reads `localhost:PORT`, `ADDRESS:PORT` or `[ADDRESS]:PORT`.
+    fn from_str(text: &str) -> Result<Listen, ListenError> {
+        let refused = || ListenError(text.to_owned());
+        match text.strip_prefix("localhost:") {
+            Some(port) => port.parse().map(Listen::Localhost).map_err(|_| refused()),
+            None => text.parse().map(Listen::Address).map_err(|_| refused()),
+        }
+    }
+}
+
+/// A text that is no address to listen on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no address to listen on: expected localhost:8443, 127.0.0.1:8443 or [::1]:8443")]
+pub struct ListenError(String);
+
+/// What a server is started with.
+#[derive(Debug)]
+pub struct Config {
+    /// Its folder.
+    pub data: DataFolder,
+    /// The issuer identifier; `None` for `https://localhost:PORT` of the address it listens on.
+    pub issuer: Option<String>,
+    /// Where to listen with TLS; `None` for nowhere.
+    pub listen: Option<Listen>,
+    /// Where to listen without TLS, for a proxy on this machine; loopback addresses only.
+    pub listen_plain: Option<SocketAddr>,
+    /// Who computes RS256 signatures.
+    pub backend: Backend,
+}
+
+impl Config {
+    /// The defaults of `serve`: https://localhost:8443, signatures by OpenSSL.
+    pub fn new(data: DataFolder) -> Config {
+        Config { data, issuer: None, listen: Some(Listen::Localhost(8443)), listen_plain: None, backend: Backend::OpenSsl }
+    }
+}
+
+/// Starts servers.
+#[derive(Debug, Clone, Copy)]
+pub struct Server;
+
+/// A server that answers. Dropping it stops it at once; [`shutdown`](Self::shutdown) lets requests finish.
+pub struct RunningServer {
+    issuer: String,
+    addresses: Vec<SocketAddr>,
+    plain: Option<SocketAddr>,
+    ca_root_pem: String,
+    ca_root_path: PathBuf,
+    closing: Closing,
+    stop: watch::Sender<bool>,
+    // Until the last request has its answer, the folder stays locked and the database open.
+    _service: Arc<Service>,
+}
+
+impl Server {
+    /// Binds, makes the certificate, answers. The policy is [`Policy::strict`], and nothing here can make it another.
+    pub async fn start(config: Config) -> Result<RunningServer, StartError> {
+        if let Some(address) = config.listen_plain.filter(|address| !address.ip().is_loopback()) {
+            return Err(StartError::PlainBeyondLoopback { address });
+        }
+        let listeners = match config.listen {
+            Some(listen) => bind(listen).await?,
+            None => Vec::new(),
+        };
+        let plain = match config.listen_plain {
+            Some(address) => Some(bind_one(address).await?),
+            None => None,
+        };
+        let addresses = listeners.iter().map(|listener| listener.local_addr().map_err(socket)).collect::<Result<Vec<_>, _>>()?;
+        let plain_address = plain.as_ref().map(|listener| listener.local_addr().map_err(socket)).transpose()?;
+        let issuer = match config.issuer {
+            Some(issuer) => Issuer::parse(&issuer)?,
+            None => Issuer::of(config.listen, addresses.first())?,
+        };
+        let acceptor = match listeners.is_empty() {
+            true => None,
+            false => {
+                let (certificate, key) = config.data.server_certificate(&issuer.certificate_names(), SystemClock.now())?;
+                Some(tls_acceptor(&certificate, &key)?)
+            }
+        };
+        let (ca_root_pem, ca_root_path) = (config.data.ca_root_pem(), config.data.ca_root_path());
+        let service = Arc::new(service(config.data, issuer.text.clone(), config.backend)?);
+
+        let router = router(Arc::clone(&service));
+        let (stop, stopped) = watch::channel(false);
+        let closing = Closing::new();
+        for listener in listeners {
+            let transport = acceptor.clone().map_or(Transport::Plain, Transport::Tls);
+            tokio::spawn(accept_loop(listener, transport, router.clone(), stopped.clone(), closing.ticket()));
+        }
+        if let Some(listener) = plain {
+            tokio::spawn(accept_loop(listener, Transport::Plain, router, stopped.clone(), closing.ticket()));
+        }
+        tokio::spawn(purge(Arc::clone(&service), stopped));
+        Ok(RunningServer { issuer: issuer.text, addresses, plain: plain_address, ca_root_pem, ca_root_path, closing, stop, _service: service })
+    }
+}
+
+impl RunningServer {
+    /// The issuer identifier: what clients are configured with.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Where it listens with TLS.
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Where it listens without.
+    pub fn plain_addr(&self) -> Option<SocketAddr> {
+        self.plain
+    }
+
+    /// The root certificate clients trust, in PEM.
+    pub fn ca_root_pem(&self) -> &str {
+        &self.ca_root_pem
+    }
+
+    /// The file of that certificate.
+    pub fn ca_root_path(&self) -> &PathBuf {
+        &self.ca_root_path
+    }
+
+    /// Takes no more connections, lets requests under way finish (ten seconds at most), closes the folder.
+    pub async fn shutdown(self) {
+        let RunningServer { closing, stop, _service: service, .. } = self;
+        let _ = stop.send(true);
+        closing.wait().await;
+        // The database's last write and the folder's lock go with the last owner; connections that were cut off may hold it a moment longer.
+        for _ in 0..100 {
+            if Arc::strong_count(&service) == 1 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+impl fmt::Debug for RunningServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunningServer").field("issuer", &self.issuer).field("addresses", &self.addresses).finish_non_exhaustive()
+    }
+}
+
+fn service(data: DataFolder, issuer: String, backend: Backend) -> Result<Service, StartError> {
+    let DataFolder { signing, sealing, store, lock, .. } = data;
+    Ok(Service::new(Parts {
+        issuer,
+        policy: Policy::strict(),
+        clock: Arc::new(SystemClock),
+        random: Arc::new(SystemRandom),
+        store: Arc::new(store),
+        lock: Some(lock),
+        signing: signing.with_backend(backend)?,
+        sealing,
+    }))
+}
+
+async fn purge(service: Arc<Service>, mut stopped: watch::Receiver<bool>) {
+    let mut every = tokio::time::interval(PURGE_EVERY);
+    loop {
+        tokio::select! {
+            _ = stopped.changed() => return,
+            _ = every.tick() => match service.store.purge(service.now()).await {
+                Ok(rows) => tracing::debug!(rows, "purged"),
+                Err(error) => tracing::error!(%error, "purging failed"),
+            },
+        }
+    }
+}
+
+/// An issuer identifier (RFC 8414 §2: https, no query, no fragment).
+#[derive(Debug)]
+struct Issuer {
+    text: String,
+    host: Host<String>,
+}
+
+impl Issuer {
+    fn parse(text: &str) -> Result<Issuer, StartError> {
+        let refused = |reason| StartError::Issuer { issuer: text.to_owned(), reason };
+        let url = Url::parse(text).map_err(|_| refused("it is no URL"))?;
+        if url.scheme() != "https" {
+            return Err(refused("it must begin with https:// (RFC 8414 §2)"));
+        }
+        if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
+            return Err(refused("it may have no query, fragment or user name (RFC 8414 §2)"));
+        }
+        if url.path() != "/" || text.ends_with('/') {
+            return Err(refused("it is a host and a port here, without a path or a slash at the end"));
+        }
+        // Clients compare issuers as strings, so there is one way to write each.
+        if url.origin().ascii_serialization() != text {
+            return Err(refused("it must be written as https://host or https://host:port, in small letters and without the default port"));
+        }
+        let host = url.host().ok_or_else(|| refused("it has no host"))?.to_owned();
+        Ok(Issuer { text: text.to_owned(), host })
+    }
+
+    fn of(listen: Option<Listen>, address: Option<&SocketAddr>) -> Result<Issuer, StartError> {
+        match (listen, address) {
+            (Some(Listen::Localhost(_)), Some(address)) => Issuer::parse(&format!("https://localhost{}", port_suffix(address.port()))),
+            (Some(Listen::Address(_)), Some(address)) if address.ip().is_loopback() => {
+                let host = match address.ip() {
+                    IpAddr::V4(v4) => v4.to_string(),
+                    IpAddr::V6(v6) => format!("[{v6}]"),
+                };
+                Issuer::parse(&format!("https://{host}{}", port_suffix(address.port())))
+            }
+            _ => Err(StartError::IssuerNeeded),
+        }
+    }
+
+    /// The names of this machine, and the issuer's own.
+    fn certificate_names(&self) -> Vec<SubjectAltName> {
+        let own = match &self.host {
+            Host::Domain(name) => SubjectAltName::dns(name).ok(),
+            Host::Ipv4(v4) => Some(SubjectAltName::Ip((*v4).into())),
+            Host::Ipv6(v6) => Some(SubjectAltName::Ip((*v6).into())),
+        };
+        let localhost = SubjectAltName::dns("localhost").ok();
+        let addresses = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()].map(SubjectAltName::Ip);
+        let mut names: Vec<SubjectAltName> = localhost.into_iter().chain(addresses).collect();
+        names.extend(own.filter(|own| !names.contains(own)));
+        names
+    }
+}
+
+fn port_suffix(port: u16) -> String {
+    if port == 443 { String::new() } else { format!(":{port}") }
+}
+
+async fn bind(listen: Listen) -> Result<Vec<TcpListener>, StartError> {
+    match listen {
+        Listen::Address(address) => Ok(vec![bind_one(address).await?]),
+        Listen::Localhost(port) => {
+            let four = bind_one((Ipv4Addr::LOCALHOST, port).into()).await?;
+            let port = four.local_addr().map_err(socket)?.port();
+            // Clients try ::1 first where there is one. Where there is none, or a free port of 127.0.0.1 is not free there, one is enough.
+            let six = TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await;
+            Ok([four].into_iter().chain(six).collect())
+        }
+    }
+}
+
+async fn bind_one(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|source| StartError::Bind { address, source })
+}
+
+fn socket(source: std::io::Error) -> StartError {
+    StartError::Socket(source)
+}
+
+/// Why the server did not start. Nothing listens then, and the folder is as it was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The port is taken, or not ours to take.
+    #[error("cannot listen on {address}: {}", explain_bind(source))]
+    Bind {
+        /// Where.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Plain HTTP for others to hear.
+    #[error("{address} is not a loopback address: plain HTTP is for a proxy on this machine (127.0.0.1 or ::1); others must use TLS")]
+    PlainBeyondLoopback {
+        /// Where.
+        address: SocketAddr,
+    },
+    /// An address that is nobody's name.
+    #[error("the issuer must be given (--issuer https://host[:port]): what the server listens on does not say how clients reach it")]
+    IssuerNeeded,
+    /// Not an issuer identifier.
+    #[error("{issuer:?} cannot be the issuer: {reason}")]
+    Issuer {
+        /// What was given.
+        issuer: String,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// The folder.
+    #[error(transparent)]
+    Data(#[from] DataFolderError),
+    /// The signing key and the chosen backend.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// TLS.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] ErrorStack),
+    /// A socket that is no socket.
+    #[error("the listening socket failed: {0}")]
+    Socket(std::io::Error),
+}
+
+fn explain_bind(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => "the port is in use, perhaps by another server; choose another with --listen".into(),
+        std::io::ErrorKind::PermissionDenied => "ports below 1024 need privileges; choose another with --listen".into(),
+        std::io::ErrorKind::AddrNotAvailable => "this machine has no such address".into(),
+        _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc8414_2_issuers() {
+        for good in ["https://localhost:8443", "https://id.example", "https://127.0.0.1:1", "https://[::1]:8443"] {
+            assert_eq!(Issuer::parse(good).unwrap().text, good);
+        }
+        for bad in ["http://localhost", "https://a.example/", "https://a.example/tenant", "https://a.example?x", "https://a.example#x", "https://A.example",
+            "https://a.example:443", "https://me@a.example", "localhost:8443", ""]
+        {
+            assert!(matches!(Issuer::parse(bad), Err(StartError::Issuer { .. })), "{bad}");
+        }
+    }
+
+    #[test]
+    fn addresses_to_listen_on() {
+        assert_eq!("localhost:8443".parse(), Ok(Listen::Localhost(8443)));
+        assert_eq!("127.0.0.1:0".parse(), Ok(Listen::Address((Ipv4Addr::LOCALHOST, 0).into())));
+        for bad in ["localhost", "8443", "example.com:8443", "localhost:99999"] {
+            assert!(bad.parse::<Listen>().is_err(), "{bad}");
+        }
+    }
+}
