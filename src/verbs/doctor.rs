@@ -36,6 +36,13 @@ pub(crate) fn run(out: Printer) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Architecture and features in a few words: `x86_64 bmi2 adx`.
+pub(crate) fn processor_summary() -> String {
+    let mut words = vec![std::env::consts::ARCH];
+    words.extend(processor_features());
+    words.join(" ")
+}
+
 /// The features the engines ask about, as far as this processor has them.
 fn processor_features() -> Vec<&'static str> {
     #[cfg(target_arch = "x86_64")]

@@ -15,11 +15,15 @@ use crate::limits::{MAX_DEPTH, MAX_NODES, MAX_SOURCE_BYTES};
 /// assert_eq!(error.to_string(), "\
 /// error: expected an expression
 ///   |
-/// 1 | claims.exp >
-///   |             ^");
+/// 1 | claims.exp > )
+///   |              ^");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CompileError {
+pub struct CompileError(Box<Details>);
+
+/// Boxed, so that results stay small on the parser's stack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Details {
     kind: CompileErrorKind,
     span: Range<usize>,
     help: Option<&'static str>,
@@ -91,24 +95,24 @@ fn quoted(expected: &str) -> String {
 
 impl CompileErrorKind {
     pub(crate) fn at(self, span: Range<usize>) -> CompileError {
-        CompileError {
+        CompileError(Box::new(Details {
             kind: self,
             span,
             help: None,
             source: String::new(),
-        }
+        }))
     }
 }
 
 impl CompileError {
     pub(crate) fn with_help(mut self, help: &'static str) -> Self {
-        self.help = Some(help);
+        self.0.help = Some(help);
         self
     }
 
     pub(crate) fn with_source(mut self, source: &str) -> Self {
         if source.len() <= MAX_SOURCE_BYTES {
-            self.source = source.to_owned();
+            self.0.source = source.to_owned();
         }
         self
     }
@@ -116,13 +120,13 @@ impl CompileError {
     /// What is wrong.
     #[must_use]
     pub fn kind(&self) -> &CompileErrorKind {
-        &self.kind
+        &self.0.kind
     }
 
     /// Where, in bytes of the source.
     #[must_use]
     pub fn span(&self) -> Range<usize> {
-        self.span.clone()
+        self.0.span.clone()
     }
 }
 
@@ -130,15 +134,16 @@ impl std::error::Error for CompileError {}
 
 impl fmt::Display for CompileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.source.is_empty() {
-            return write!(f, "error: {}", self.kind);
+        let Details {
+            kind,
+            span,
+            help,
+            source,
+        } = &*self.0;
+        if source.is_empty() {
+            return write!(f, "error: {kind}");
         }
-        f.write_str(&render(
-            &self.kind.to_string(),
-            &self.source,
-            self.span.clone(),
-            self.help,
-        ))
+        f.write_str(&render(&kind.to_string(), source, span.clone(), *help))
     }
 }
 

@@ -179,7 +179,10 @@ fn ordered<'a>(left: &Item<'a>, right: &Item<'a>, accept: fn(Ordering) -> bool) 
     Ok(Item::Bool(ordering.is_some_and(accept)))
 }
 
-/// The order of two numbers of any types on the number line: none when they are not both numbers, `Some(None)` with a NaN.
+/// The order of two numbers of any types: none when they are not both numbers, `Some(None)` with a NaN.
+///
+/// An integer is rounded to a double before it is compared with one, as the conformance cases want it
+/// (`9223372036854775807 < 9223372036854775808.0` is false).
 fn compare_numbers(left: &Item<'_>, right: &Item<'_>) -> Option<Option<Ordering>> {
     Some(match (left, right) {
         (Item::Int(a), Item::Int(b)) => Some(a.cmp(b)),
@@ -187,33 +190,12 @@ fn compare_numbers(left: &Item<'_>, right: &Item<'_>) -> Option<Option<Ordering>
         (Item::Double(a), Item::Double(b)) => a.partial_cmp(b),
         (Item::Int(a), Item::UInt(b)) => Some(i128::from(*a).cmp(&i128::from(*b))),
         (Item::UInt(a), Item::Int(b)) => Some(i128::from(*a).cmp(&i128::from(*b))),
-        (Item::Int(a), Item::Double(b)) => compare_integer(i128::from(*a), *b),
-        (Item::UInt(a), Item::Double(b)) => compare_integer(i128::from(*a), *b),
-        (Item::Double(a), Item::Int(b)) => {
-            compare_integer(i128::from(*b), *a).map(Ordering::reverse)
-        }
-        (Item::Double(a), Item::UInt(b)) => {
-            compare_integer(i128::from(*b), *a).map(Ordering::reverse)
-        }
+        (Item::Int(a), Item::Double(b)) => (*a as f64).partial_cmp(b),
+        (Item::UInt(a), Item::Double(b)) => (*a as f64).partial_cmp(b),
+        (Item::Double(a), Item::Int(b)) => a.partial_cmp(&(*b as f64)),
+        (Item::Double(a), Item::UInt(b)) => a.partial_cmp(&(*b as f64)),
         _ => return None,
     })
-}
-
-/// Compares exactly: neither side is rounded. The cast saturates far outside what 64-bit integers reach.
-fn compare_integer(integer: i128, double: f64) -> Option<Ordering> {
-    if double.is_nan() {
-        return None;
-    }
-    let fraction = if double.is_finite() {
-        double.fract()
-    } else {
-        0.0
-    };
-    Some(
-        integer
-            .cmp(&(double as i128))
-            .then(0.0f64.total_cmp(&(fraction + 0.0))),
-    )
 }
 
 fn is_in<'a>(needle: &Item<'a>, container: &Item<'a>) -> Outcome<'a> {

@@ -247,3 +247,22 @@ fn all_pairs_of_types_agree() {
         }
     }
 }
+
+/// Inline comparison with a literal string looks at every byte, whatever the length leaves over.
+#[test]
+fn every_byte_of_a_string_counts() {
+    for length in 0..=70 {
+        let text: String = ('a'..='z').cycle().take(length).collect();
+        let check = ClaimCheck::compile(&format!("claims.s == '{text}'")).unwrap();
+        let context = Context { now: 0 };
+        let decide =
+            |claim: &str| check.decide(format!(r#"{{"s":"{claim}"}}"#).as_bytes(), &context);
+        assert_eq!(decide(&text), Ok(true), "{text}");
+        assert_eq!(decide(&format!("{text}a")), Ok(false), "{text}");
+        for place in 0..length {
+            let mut other = text.clone();
+            other.replace_range(place..=place, "#");
+            assert_eq!(decide(&other), Ok(false), "{text} {other}");
+        }
+    }
+}

@@ -48,6 +48,7 @@ fn nasty_texts_are_refused_with_kind_and_offset() {
         (br#""x\udc00""#, LoneSurrogate, 2),
         (br#""\ud800\ud800""#, LoneSurrogate, 1),
         (br#""\ud800A""#, LoneSurrogate, 1),
+        (br#""\ud800\ue000""#, LoneSurrogate, 1),
         (br#""\udc00\ud800""#, LoneSurrogate, 1),
         // escapes and control characters
         (br#""\x41""#, InvalidEscape, 1),

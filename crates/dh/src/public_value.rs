@@ -117,9 +117,9 @@ impl fmt::Display for PublicValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let value = BigUint::from_bytes_be(&self.bytes);
         if self.bytes.len() <= size_of::<u64>() {
-            write!(f, "{value}")
+            f.pad(&value.to_str_radix(10))
         } else {
-            write!(f, "{value:x}")
+            f.pad(&value.to_str_radix(16))
         }
     }
 }

@@ -30,10 +30,15 @@
 //! assert!(matches!(events[0], Event::Check { ok: true, .. }));
 //! ```
 
+mod asm;
 mod ca;
+mod dh;
 mod event;
+mod jit;
+mod relying_party;
 mod stage;
 mod terminal;
+mod tour;
 
 pub mod http_client;
 
@@ -55,8 +60,40 @@ pub struct Scenario {
     run: fn(&mut Stage<'_>) -> anyhow::Result<()>,
 }
 
+/// The tour: everything once, in seconds.
+pub const TOUR: Scenario = Scenario {
+    name: "tour",
+    summary: "everything once, for real, in seconds",
+    guide: "docs/README.md",
+    run: tour::tour,
+};
+
 /// Every scenario, in the order in which the guide teaches them.
 pub const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "dh_toy",
+        summary: "Diffie-Hellman in small numbers, what Eve does, and which values give the secret away",
+        guide: "docs/01-diffie-hellman.md",
+        run: dh::toy,
+    },
+    Scenario {
+        name: "dh_mitm",
+        summary: "Mallory between Alice and Bob, and the signatures that keep her out",
+        guide: "docs/01-diffie-hellman.md",
+        run: dh::mitm,
+    },
+    Scenario {
+        name: "asm_add",
+        summary: "two assembly routines called from Rust, and their bytes in memory",
+        guide: "docs/02-assembly.md",
+        run: asm::add,
+    },
+    Scenario {
+        name: "asm_and_c",
+        summary: "C and assembly in one archive, called from Rust",
+        guide: "docs/02-assembly.md",
+        run: asm::and_c,
+    },
     Scenario {
         name: "ca_root_and_leaf",
         summary: "a root, a request and a leaf, and OpenSSL's verdict on them and on what tutorials make",
@@ -68,6 +105,24 @@ pub const SCENARIOS: &[Scenario] = &[
         summary: "an HTTPS server with a certificate of its own authority, and three clients",
         guide: "docs/04-certificate-authority.md",
         run: ca::https,
+    },
+    Scenario {
+        name: "jit_add",
+        summary: "an addition compiled while the program runs: CLIF, bytes, instructions",
+        guide: "docs/03-jit.md",
+        run: jit::add,
+    },
+    Scenario {
+        name: "jit_control_flow",
+        summary: "if, a loop, and a call back into Rust, compiled while the program runs",
+        guide: "docs/03-jit.md",
+        run: jit::control_flow,
+    },
+    Scenario {
+        name: "jit_claim_check",
+        summary: "a rule about a token from its text to machine code and a decision",
+        guide: "docs/03-jit.md",
+        run: jit::claim_check,
     },
 ];
 

@@ -58,6 +58,7 @@ impl Code {
             mut context,
             function,
             constants,
+            ..
         } = codegen::lower(ast, module)?;
         context.set_disasm(!cfg!(target_arch = "x86_64"));
         module.define_function(function, &mut context)?;
@@ -150,7 +151,7 @@ impl Drop for Pages {
 
 /// The intermediate representation of an expression, generated again: the text is long, and wanted by people only.
 pub(crate) fn clif(ast: &Ast) -> String {
-    let lowered = new_module().and_then(|mut module| Ok(codegen::lower(ast, &mut module)?));
+    let lowered = new_module().and_then(|mut module| codegen::lower(ast, &mut module));
     match lowered {
         Ok(lowered) => lowered.clif(),
         Err(reason) => format!("no machine code here: {reason}\n"),

@@ -102,6 +102,21 @@ const LATER: &[&str] = &[
     "uint",
 ];
 
+/// Names that denote types, as values.
+const TYPES: &[&str] = &[
+    "bool",
+    "bytes",
+    "double",
+    "google",
+    "int",
+    "list",
+    "map",
+    "null_type",
+    "string",
+    "type",
+    "uint",
+];
+
 const CONDITIONAL: u8 = 1;
 
 /// Binding power of an infix operator and what it builds.
@@ -316,10 +331,14 @@ impl Parser<'_> {
         if RESERVED.contains(&name) {
             return Err(CompileErrorKind::Reserved.at(span));
         }
+        if TYPES.contains(&name) {
+            return Err(CompileErrorKind::Unsupported("types as values").at(span));
+        }
         match Variable::ALL.into_iter().find(|variable| variable.name() == name) {
             Some(variable) => self.node(span.start, Expr::Variable(variable)),
-            None => Err(CompileErrorKind::Undeclared(name.to_owned()).at(span)
-                .with_help("an expression knows `claims` (the token's payload) and `now` (seconds since the epoch)")),
+            None => Err(CompileErrorKind::Undeclared(name.to_owned()).at(span).with_help(
+                "an expression knows `claims` (the token's payload) and `now` (seconds since the epoch)",
+            )),
         }
     }
 

@@ -17,3 +17,11 @@ export async function refused(attempt, reason) {
 }
 
 export const wrongClaim = (name) => (cause) => cause.claim === name
+
+// A compact JWS with one bit of its signature changed.
+export function flipSignature(jws) {
+  const [header, payload, signature] = jws.split('.')
+  const bytes = Buffer.from(signature, 'base64url')
+  bytes[bytes.length >> 1] ^= 1
+  return [header, payload, bytes.toString('base64url')].join('.')
+}

@@ -1,0 +1,218 @@
+//! From the tree to CLIF, Cranelift's intermediate representation.
+//!
+//! The generated function is `fn(frame) -> head`: the frame gives claims, time and constants, the result is a slot whose
+//! head is returned and whose data is left in the frame (see `runtime`).
+//!
+//! * A value whose type is known where it arises stays unboxed in a register ([`Val`]); tags exist only where types are open.
+//! * Integer arithmetic and comparison, equality with a literal and all control flow are inline. Selection, list
+//!   membership and comparisons of two unknown values call helpers.
+//! * Conditions are compiled as control flow with two targets; `&&` and `||` never become numbers on the way to a branch.
+//! * An error is a jump to the current error target with the error's head as argument. `&&` and `||` put their own target in
+//!   place while an operand runs, which is how one side can absorb the other's error.
+//! * Every instruction carries the number of its node as source location.
+
+mod calls;
+mod control;
+mod operators;
+mod text;
+
+use std::collections::HashMap;
+
+use cranelift_codegen::Context;
+use cranelift_codegen::ir::{
+    AbiParam, Block, FuncRef, InstBuilder, MemFlagsData, UserFuncName, Value, types,
+};
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+use cranelift_jit::JITModule;
+use cranelift_module::{FuncId, Linkage, Module};
+
+use super::native::Unavailable;
+use super::runtime::{self, CLAIMS_OFFSET, DATA_OFFSET, HelperId, NOW_OFFSET};
+use crate::item::Item;
+use crate::syntax::ast::{Ast, Expr, NodeId, UnaryOp, Variable};
+
+/// A function ready to be compiled.
+pub(super) struct Lowered {
+    pub(super) context: Context,
+    pub(super) function: FuncId,
+    /// The nodes whose constants the code refers to, in the order of its table.
+    pub(super) constants: Vec<NodeId>,
+    /// The helpers that the code calls.
+    helpers: Vec<Option<FuncRef>>,
+}
+
+impl Lowered {
+    /// The intermediate representation as text, with the helpers' names above it.
+    pub(super) fn clif(&self) -> String {
+        let names: String = (self.helpers.iter().zip(runtime::helpers()).enumerate())
+            .filter(|(_, (used, _))| used.is_some())
+            .map(|(index, (_, helper))| format!("; u0:{index} = {}\n", helper.name))
+            .collect();
+        format!("{names}{}", self.context.func.display())
+    }
+}
+
+/// Translates a tree into a function of the module.
+pub(super) fn lower(ast: &Ast, module: &mut JITModule) -> Result<Lowered, Unavailable> {
+    let mut context = module.make_context();
+    let mut helper_ids = Vec::new();
+    for helper in runtime::helpers() {
+        let mut signature = module.make_signature();
+        signature.params = vec![AbiParam::new(types::I64); helper.parameters];
+        signature.returns = vec![AbiParam::new(types::I64)];
+        helper_ids.push(module.declare_function(helper.name, Linkage::Import, &signature)?);
+    }
+    context.func.signature.params = vec![AbiParam::new(types::I64)];
+    context.func.signature.returns = vec![AbiParam::new(types::I64)];
+    let function =
+        module.declare_function("claim_check", Linkage::Export, &context.func.signature)?;
+    context.func.name = UserFuncName::user(0, function.as_u32());
+
+    let mut builder_context = FunctionBuilderContext::new();
+    let mut builder = FunctionBuilder::new(&mut context.func, &mut builder_context);
+    let entry = builder.create_block();
+    builder.append_block_params_for_function_params(entry);
+    builder.switch_to_block(entry);
+    let frame = builder.block_params(entry)[0];
+    let on_error = builder.create_block();
+    builder.append_block_param(on_error, types::I64);
+    builder.set_cold_block(on_error);
+    let helpers = vec![None; helper_ids.len()];
+    let mut generator = Generator {
+        ast,
+        builder,
+        module,
+        helper_ids,
+        helpers,
+        frame,
+        on_error,
+        constants: Vec::new(),
+        places: HashMap::new(),
+    };
+    generator.function();
+    let Generator {
+        mut builder,
+        module,
+        constants,
+        helpers,
+        ..
+    } = generator;
+    builder.seal_all_blocks();
+    builder.finalize(module.target_config());
+    Ok(Lowered {
+        context,
+        function,
+        constants,
+        helpers,
+    })
+}
+
+/// A value during code generation: of a known type in registers, or a slot.
+#[derive(Clone, Copy, Debug)]
+enum Val {
+    Null,
+    /// An `i8` of 0 or 1.
+    Bool(Value),
+    Int(Value),
+    UInt(Value),
+    Double(Value),
+    /// A literal string or a constant list: this node of the tree.
+    Constant(NodeId),
+    /// The address of a map.
+    Map(Value),
+    /// A list built by this call: its place.
+    BuiltList(Value),
+    /// Of a type known at run time only.
+    Any {
+        head: Value,
+        data: Value,
+    },
+}
+
+struct Generator<'a, 'b> {
+    ast: &'a Ast,
+    builder: FunctionBuilder<'b>,
+    module: &'b mut JITModule,
+    helper_ids: Vec<FuncId>,
+    /// Those of the helpers that have been called so far.
+    helpers: Vec<Option<FuncRef>>,
+    frame: Value,
+    /// Where errors go: a block whose parameter is the error's head.
+    on_error: Block,
+    constants: Vec<NodeId>,
+    /// Where in `constants` a node is.
+    places: HashMap<u32, usize>,
+}
+
+/// Lists of literals up to this length are compared element by element inline.
+const INLINE_ELEMENTS: usize = 16;
+/// Literal strings up to this length in bytes are compared inline.
+const INLINE_TEXT: usize = 64;
+
+impl Generator<'_, '_> {
+    fn function(&mut self) {
+        let root = self.ast.root();
+        let value = self.node(root);
+        self.at(root);
+        let (head, data) = self.slot(value);
+        self.builder.ins().store(
+            MemFlagsData::trusted(),
+            data,
+            self.frame,
+            DATA_OFFSET as i32,
+        );
+        self.builder.ins().return_(&[head]);
+        self.builder.switch_to_block(self.on_error);
+        let error = self.builder.block_params(self.on_error)[0];
+        self.builder.ins().return_(&[error]);
+    }
+
+    /// Code for a node. What follows runs only if the node has a value.
+    fn node(&mut self, id: NodeId) -> Val {
+        let ast = self.ast;
+        self.at(id);
+        match &ast[id].expr {
+            Expr::Literal(item) => self.literal(id, item),
+            Expr::Variable(Variable::Claims) => Val::Map(self.load_from_frame(CLAIMS_OFFSET)),
+            Expr::Variable(Variable::Now) => Val::Int(self.load_from_frame(NOW_OFFSET)),
+            Expr::Select { operand, .. } => self.call_with_one(HelperId::Select, id, *operand),
+            Expr::Has { operand, .. } => {
+                let result = self.call_with_one(HelperId::Select, id, *operand);
+                self.known_bool(result)
+            }
+            Expr::Unary {
+                op: UnaryOp::Not, ..
+            }
+            | Expr::Logic { .. } => Val::Bool(self.condition_value(id)),
+            Expr::Unary { op, operand } => self.unary(*op, id, *operand),
+            Expr::Binary { op, left, right } => self.binary(*op, id, *left, *right),
+            Expr::Conditional { condition, yes, no } => self.conditional(*condition, *yes, *no),
+            Expr::List {
+                constant: Some(_), ..
+            } => Val::Constant(id),
+            Expr::List { elements, .. } => self.list(id, elements),
+        }
+    }
+
+    fn literal(&mut self, id: NodeId, item: &Item<'_>) -> Val {
+        match item {
+            Item::Bool(truth) => Val::Bool(self.builder.ins().iconst(types::I8, i64::from(*truth))),
+            Item::Int(number) => Val::Int(self.word(*number as u64)),
+            Item::UInt(number) => Val::UInt(self.word(*number)),
+            Item::Double(number) => Val::Double(self.builder.ins().f64const(*number)),
+            Item::String(_) => Val::Constant(id),
+            _ => Val::Null,
+        }
+    }
+
+    fn list(&mut self, id: NodeId, elements: &[NodeId]) -> Val {
+        let place = self.call(HelperId::ListNew, &[]);
+        for element in elements {
+            let value = self.node(*element);
+            self.at(id);
+            let (head, data) = self.slot(value);
+            self.call(HelperId::ListPush, &[place, head, data]);
+        }
+        Val::BuiltList(place)
+    }
+}

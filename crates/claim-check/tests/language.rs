@@ -1,0 +1,405 @@
+//! Proves what the language here means, what it refuses and how it says so, on both evaluators.
+#![allow(clippy::unwrap_used)]
+
+use proptest::prelude::*;
+use stampmill_claim_check::{
+    ClaimCheck, CompileErrorKind, Context, ErrorKind, EvalError, Show, Value, limits,
+};
+
+const CONTEXT: Context = Context { now: 1_700_000_000 };
+const PAYLOAD: &str = r#"{
+    "iss": "https://localhost:8443", "aud": ["api", "files"], "sub": "alice", "exp": 1700000060, "nbf": 1699999940,
+    "email": "alice@example.com", "email_verified": true, "realm_access": {"roles": ["dev", "ops"]},
+    "https://example.com/tenant": "t1", "level": 2, "score": 2.5
+}"#;
+
+fn evaluate(source: &str) -> Result<Value, EvalError> {
+    let check = ClaimCheck::compile(source).unwrap_or_else(|error| panic!("{error}"));
+    let machine = check.evaluate(PAYLOAD.as_bytes(), &CONTEXT);
+    assert_eq!(
+        machine,
+        check.interpret(PAYLOAD.as_bytes(), &CONTEXT),
+        "{source}"
+    );
+    machine
+}
+
+/// Kind of the error and the source text of the node that failed.
+fn fault(source: &str) -> (ErrorKind, String) {
+    match evaluate(source) {
+        Err(EvalError::Expression { kind, text, .. }) => (kind, text),
+        other => panic!("{source}: {other:?}"),
+    }
+}
+
+#[test]
+fn true_of_these_claims() {
+    for source in [
+        r#"claims.iss == "https://localhost:8443" && "api" in claims.aud && claims.exp > now && claims.nbf <= now"#,
+        r#""ops" in claims.realm_access.roles"#,
+        r#"claims.sub in ["bob", "alice"]"#,
+        r#"!(claims.sub in ["bob", "carol"])"#,
+        "claims.email_verified && claims.email.endsWith('@example.com')",
+        "has(claims.email) && !has(claims.phone)",
+        "has(claims.admin) ? claims.admin : claims.level >= 2",
+        "claims.level == 2.0 && claims.level == 2u && claims.score > 2",
+        "claims['realm_access']['roles'][1] == 'ops'",
+        "!has(claims.`content-type`)",
+        "claims[\"https://example.com/tenant\"] == 't1'",
+        "size(claims.aud) == 2 && claims.sub.size() == 5",
+        "claims.exp - now == 60 && now + 60 == claims.exp && -claims.level == -2",
+        "claims.aud == ['api', 'files'] && claims.aud != ['files', 'api']",
+        "claims.aud + ['x'] == ['api', 'files', 'x'] && claims.sub + '!' == 'alice!'",
+        "claims.realm_access == claims.realm_access && 'roles' in claims.realm_access",
+        "claims.missing || true",
+        "true || claims.missing",
+        "!(false && claims.missing) && !(claims.missing && false)",
+        "7 / 2 == 3 && -7 / 2 == -3 && -7 % 2 == -1 && 2 * 3 + 4 == 10 && 10 - 4 - 3 == 3",
+        "'\\u00e9' == '\u{e9}' && r'\\n' == '\\\\n' && '''a'b''' == \"a'b\"",
+        "claims.exp > // the token is alive\n now",
+    ] {
+        assert_eq!(evaluate(source), Ok(Value::Bool(true)), "{source}");
+    }
+}
+
+#[test]
+fn errors_name_their_kind_and_place() {
+    use ErrorKind::*;
+    for (source, kind, text) in [
+        ("claims.missing", NoSuchKey, "claims.missing"),
+        ("claims.missing == true", NoSuchKey, "claims.missing"),
+        ("claims['missing']", NoSuchKey, "claims['missing']"),
+        ("has(claims.a.b)", NoSuchKey, "claims.a"),
+        ("claims.sub.x", NoSuchOverload, "claims.sub.x"),
+        ("claims.exp + 1.0", NoSuchOverload, "claims.exp + 1.0"),
+        (
+            "claims.exp + claims.score",
+            NoSuchOverload,
+            "claims.exp + claims.score",
+        ),
+        ("1 + 1u", NoSuchOverload, "1 + 1u"),
+        ("1 < '2'", NoSuchOverload, "1 < '2'"),
+        ("claims.sub && true", NoSuchOverload, "claims.sub"),
+        ("!claims.sub", NoSuchOverload, "claims.sub"),
+        ("claims.sub ? 1 : 2", NoSuchOverload, "claims.sub"),
+        ("-'a'", NoSuchOverload, "-'a'"),
+        ("'a' in 'abc'", NoSuchOverload, "'a' in 'abc'"),
+        (
+            "9223372036854775807 + claims.level",
+            Overflow,
+            "9223372036854775807 + claims.level",
+        ),
+        (
+            "0 - -9223372036854775808",
+            Overflow,
+            "0 - -9223372036854775808",
+        ),
+        (
+            "5000000000 * 5000000000",
+            Overflow,
+            "5000000000 * 5000000000",
+        ),
+        (
+            "-9223372036854775808 / -1",
+            Overflow,
+            "-9223372036854775808 / -1",
+        ),
+        (
+            "-9223372036854775808 % -1",
+            Overflow,
+            "-9223372036854775808 % -1",
+        ),
+        ("0u - 1u", Overflow, "0u - 1u"),
+        (
+            "1 / (claims.level - 2)",
+            DivisionByZero,
+            "1 / (claims.level - 2)",
+        ),
+        ("1 % 0", ModulusByZero, "1 % 0"),
+        ("claims.aud[2]", IndexOutOfRange, "claims.aud[2]"),
+        ("claims.aud[-1]", IndexOutOfRange, "claims.aud[-1]"),
+        // Of two errors the first is told.
+        (
+            "claims.first && claims.second && true",
+            NoSuchKey,
+            "claims.first",
+        ),
+        (
+            "true && (claims.first || false || claims.second)",
+            NoSuchKey,
+            "claims.first",
+        ),
+    ] {
+        assert_eq!(fault(source), (kind, text.to_owned()), "{source}");
+    }
+}
+
+#[test]
+fn an_evaluation_error_is_shown_with_a_caret() {
+    let source = "claims.exp > now &&\n  claims.scope == 'all'";
+    let error = ClaimCheck::compile(source)
+        .unwrap()
+        .decide(PAYLOAD.as_bytes(), &CONTEXT)
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "no such key: `claims.scope` (at byte 22 of the expression)"
+    );
+    assert_eq!(
+        error.render(source),
+        "error: no such key\n  |\n2 |   claims.scope == 'all'\n  |   ^^^^^^^^^^^^"
+    );
+}
+
+#[test]
+fn payloads_that_are_no_claims() {
+    let check = ClaimCheck::compile("true").unwrap();
+    for (payload, expected) in [
+        ("[]", "the payload is not a JSON object"),
+        (
+            "{",
+            "the payload is not acceptable JSON: the text ends where a member name in quotation marks was expected (at byte 1)",
+        ),
+        (
+            r#"{"a":1,"a":1}"#,
+            "the payload is not acceptable JSON: an object has two members of the same name (at byte 7)",
+        ),
+    ] {
+        for result in [
+            check.evaluate(payload.as_bytes(), &CONTEXT),
+            check.interpret(payload.as_bytes(), &CONTEXT),
+        ] {
+            assert_eq!(result.unwrap_err().to_string(), expected);
+        }
+    }
+    let decided = ClaimCheck::compile("claims.sub")
+        .unwrap()
+        .decide(PAYLOAD.as_bytes(), &CONTEXT);
+    assert_eq!(
+        decided.unwrap_err().to_string(),
+        "the expression decides nothing: its value is of type string, not bool"
+    );
+}
+
+#[test]
+fn diagnostics_point_at_the_column() {
+    for (source, expected) in [
+        (
+            "claims.exp >",
+            "error: expected an expression\n  |\n1 | claims.exp >\n  |             ^",
+        ),
+        ("", "error: expected an expression"),
+        (
+            "claims.exp = 1",
+            "error: unexpected character\n  |\n1 | claims.exp = 1\n  |            ^\n  |\nhelp: use `==` to compare",
+        ),
+        (
+            "claim.exp > now",
+            "error: undeclared reference to `claim`\n  |\n1 | claim.exp > now\n  | ^^^^^\n  |\nhelp: an expression knows `claims` (the token's payload) and `now` (seconds since the epoch)",
+        ),
+        (
+            "(1 + 2",
+            "error: expected `)`\n  |\n1 | (1 + 2\n  |       ^",
+        ),
+        (
+            "true &&\n  claims.a.exists(x, x == 1)",
+            "error: not supported yet: exists\n  |\n2 |   claims.a.exists(x, x == 1)\n  |            ^^^^^^",
+        ),
+        (
+            "has(claims)",
+            "error: has() needs a selection such as `claims.email`\n  |\n1 | has(claims)\n  |     ^^^^^^",
+        ),
+        (
+            "'\u{e9}\u{e9}' == 'a\\q'",
+            "error: invalid escape in a string\n  |\n1 | '\u{e9}\u{e9}' == 'a\\q'\n  |           ^^",
+        ),
+        (
+            "'abc",
+            "error: this string has no closing quotation mark\n  |\n1 | 'abc\n  | ^",
+        ),
+        (
+            "12monkeys",
+            "error: invalid number\n  |\n1 | 12monkeys\n  | ^^^^^^^^^",
+        ),
+        (
+            "9223372036854775808",
+            "error: number out of range\n  |\n1 | 9223372036854775808\n  | ^^^^^^^^^^^^^^^^^^^\n  |\nhelp: above the largest int, write it as a uint: 1u",
+        ),
+        ("while", "error: reserved word\n  |\n1 | while\n  | ^^^^^"),
+        (
+            "1 2",
+            "error: expected an operator or the end\n  |\n1 | 1 2\n  |   ^",
+        ),
+        (
+            "frob(1)",
+            "error: undeclared function `frob`\n  |\n1 | frob(1)\n  | ^^^^",
+        ),
+        (
+            "b'abc'",
+            "error: not supported yet: bytes literals\n  |\n1 | b'abc'\n  | ^^^^^^",
+        ),
+        (
+            "{'a': 1}",
+            "error: not supported yet: map literals\n  |\n1 | {'a': 1}\n  | ^",
+        ),
+        (
+            "claims.?a",
+            "error: not supported yet: optional selection\n  |\n1 | claims.?a\n  |        ^",
+        ),
+    ] {
+        assert_eq!(
+            ClaimCheck::compile(source).unwrap_err().to_string(),
+            expected,
+            "{source}"
+        );
+    }
+}
+
+#[test]
+fn limits_hold() {
+    let kind = |source: &str| ClaimCheck::compile(source).unwrap_err().kind().clone();
+    let deep = |open: &str, close: &str| {
+        format!("{}1{}", open.repeat(100_000 / 8), close.repeat(100_000 / 8))
+    };
+    assert_eq!(
+        kind(&" ".repeat(70_000)),
+        CompileErrorKind::SourceTooLong { actual: 70_000 }
+    );
+    assert_eq!(kind(&deep("(", ")")), CompileErrorKind::TooDeep);
+    assert_eq!(kind(&deep("[", "]")), CompileErrorKind::TooDeep);
+    assert_eq!(kind(&"!".repeat(60_000)), CompileErrorKind::TooDeep);
+    assert_eq!(kind(&"-".repeat(60_000)), CompileErrorKind::TooDeep);
+    assert_eq!(
+        kind(&format!("1{}", " + 1".repeat(10_000))),
+        CompileErrorKind::TooDeep
+    );
+    assert_eq!(
+        kind(&format!("claims{}", ".a".repeat(10_000))),
+        CompileErrorKind::TooDeep
+    );
+    assert_eq!(
+        kind(&"true ? 1 : ".repeat(5_000)),
+        CompileErrorKind::TooDeep
+    );
+    assert_eq!(
+        kind(&format!("[{}]", "1,".repeat(10_000))),
+        CompileErrorKind::TooManyNodes
+    );
+}
+
+/// Threads of servers have 2 MiB of stack; half of that is enough, in a build without optimization too.
+#[test]
+fn expressions_at_the_limits_need_little_stack() {
+    let nested = limits::MAX_DEPTH - 1;
+    let brackets = |open: &str, inner: &str, close: &str, count: usize| {
+        format!("{}{inner}{}", open.repeat(count), close.repeat(count))
+    };
+    let sources = [
+        format!("true{}", " && true".repeat(limits::MAX_NODES - 2)),
+        brackets("(false || ", "true", ")", nested),
+        brackets("(claims.level == 3 || ", "true", ")", nested - 2),
+        format!("{}true", "true ? true : ".repeat(nested)),
+        "!".repeat(nested / 2 * 2) + "true",
+        format!("{0} == {0}", brackets("[", "1", "]", nested - 1)),
+        format!("{} != []", brackets("[", "claims.level", "]", nested - 2)),
+        format!("{} == 199", brackets("(1 + ", "1", ")", nested - 1)),
+        format!("{} == 1", brackets("(", "1", ")", nested)),
+    ];
+    let compile = move || {
+        for source in sources {
+            assert_eq!(evaluate(&source), Ok(Value::Bool(true)), "{source}");
+        }
+    };
+    std::thread::Builder::new()
+        .stack_size(1024 * 1024)
+        .spawn(compile)
+        .unwrap()
+        .join()
+        .unwrap();
+}
+
+#[test]
+fn building_is_bounded() {
+    let payload = format!(r#"{{"s":"{}"}}"#, "x".repeat(60_000));
+    let long = format!("size(claims.s{})", " + claims.s".repeat(90));
+    let check = ClaimCheck::compile(&long).unwrap();
+    let machine = check.evaluate(payload.as_bytes(), &CONTEXT);
+    assert_eq!(machine, check.interpret(payload.as_bytes(), &CONTEXT));
+    assert!(
+        matches!(
+            machine,
+            Err(EvalError::Expression {
+                kind: ErrorKind::TooLarge,
+                ..
+            })
+        ),
+        "{machine:?}"
+    );
+}
+
+#[test]
+fn the_tree_is_printed_with_numbers_and_spans() {
+    let check = ClaimCheck::compile("claims.a == 'x' && !(1 in [1, 2])").unwrap();
+    let expected = "\
+#10      0..33  &&
+#3       0..15    ==
+#1        0..8      .a
+#0        0..6        claims
+#2      12..15      \"x\"
+#9      19..33    !
+#8      21..32      in
+#4      21..22        1
+#7      26..32        list (constant)
+#5      27..28          1
+#6      30..31          2
+";
+    assert_eq!(check.show(Show::Ast), expected);
+}
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn listings_join_code_with_nodes() {
+    let check = ClaimCheck::compile("claims.exp > now").unwrap();
+    assert_eq!(check.engine(), "machine code");
+    let clif = check.show(Show::Clif);
+    assert!(clif.contains("; u0:0 = select"), "{clif}");
+    assert!(
+        clif.contains("@0003") && clif.contains("icmp.i64 sgt"),
+        "node 3 compares:\n{clif}"
+    );
+    let asm = check.show(Show::Asm);
+    assert!(asm.contains("; select") && asm.contains("ret"), "{asm}");
+    let bytes: usize = asm
+        .lines()
+        .map(|line| line[12..42].split_whitespace().count())
+        .sum();
+    assert_eq!(bytes, check.code_size(), "{asm}");
+    assert!(asm.lines().any(|line| line[6..].starts_with("#3")), "{asm}");
+    assert_eq!(
+        asm,
+        ClaimCheck::compile("claims.exp > now")
+            .unwrap()
+            .show(Show::Asm),
+        "listings do not vary"
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_text_compiles_or_is_refused(source in "\\PC{0,40}") {
+        if let Err(error) = ClaimCheck::compile(&source) {
+            prop_assert!(error.to_string().starts_with("error: "));
+        }
+    }
+
+    #[test]
+    fn text_of_the_alphabet_compiles_or_is_refused(source in "(claims|now|has|\\.|\\(|\\)|\\[|\\]|&&|\\|\\||==|<|!|-|\\+|'|\"|1|u|0x|e|\\\\| |,|\\?|:|in|true|\n|\u{e9}){0,20}") {
+        if let Err(error) = ClaimCheck::compile(&source) {
+            let span = error.span();
+            prop_assert!(span.start <= span.end && span.end <= source.len() + 1);
+            prop_assert!(error.to_string().starts_with("error: "));
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! `stampmill serve`: the token service, from first start to a clean stop.
+
+use serde_json::{Value, json};
+use stampmill_token_service::{Config, DataFolder, FirstStart, RunningServer, Server};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::ServeArgs;
+use crate::print::Printer;
+
+pub(crate) fn run(args: ServeArgs, out: Printer) -> anyhow::Result<()> {
+    log_to_stderr();
+    let listen = args.listen.parse()?;
+    let (data, first) = DataFolder::open_or_create(&args.data.data)?;
+    // Told before anything else can fail: these are told once.
+    if let Some(first) = &first {
+        introduce(first, out);
+    }
+    let config = Config {
+        listen: Some(listen),
+        issuer: args.issuer,
+        listen_plain: args.listen_plain,
+        ..Config::new(data)
+    };
+    tokio::runtime::Runtime::new()?.block_on(serve(config, first, out))
+}
+
+async fn serve(config: Config, first: Option<FirstStart>, out: Printer) -> anyhow::Result<()> {
+    // Before the ready line: a signal that follows it must find its handler.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let server = match Server::start(config).await {
+        Ok(server) => server,
+        Err(error) => {
+            if let (true, Some(first)) = (out.is_json(), &first) {
+                out.fields(&[("error", json!(error.to_string())), ("first_start", secrets(first))]);
+            }
+            return Err(error.into());
+        }
+    };
+    announce(&server, first.as_ref(), out);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    server.shutdown().await;
+    out.say("stampmill: stopped");
+    Ok(())
+}
+
+/// What a first start made up, for people; programs find it in the ready line.
+fn introduce(first: &FirstStart, out: Printer) {
+    out.say("First start: a demo client and a demo user were made. Their secrets are shown this once.");
+    out.say(format_args!("  client_id      {}", first.client_id));
+    out.say(format_args!("  client_secret  {}", first.client_secret.expose()));
+    out.say(format_args!("  redirect_uris  {}", first.redirect_uris.join(" ")));
+    out.say(format_args!("  username       {}", first.username));
+    out.say(format_args!("  password       {}", first.password.expose()));
+}
+
+fn announce(server: &RunningServer, first: Option<&FirstStart>, out: Printer) {
+    if out.is_json() {
+        out.fields(&[
+            ("issuer", json!(server.issuer())),
+            ("listening", json!(server.local_addrs())),
+            ("listening_plain", json!(server.plain_addr())),
+            ("ca_root", json!(server.ca_root_path())),
+            ("first_start", first.map_or(Value::Null, secrets)),
+        ]);
+        return;
+    }
+    out.say(format_args!("trust anchor: {}", server.ca_root_path().display()));
+    if let Some(plain) = server.plain_addr() {
+        out.say(format_args!("plain HTTP for a proxy: {plain}"));
+    }
+    out.say(format_args!("stampmill: ready at {}", server.issuer()));
+}
+
+fn secrets(first: &FirstStart) -> Value {
+    json!({
+        "client_id": first.client_id,
+        "client_secret": first.client_secret.expose(),
+        "redirect_uris": first.redirect_uris,
+        "username": first.username,
+        "password": first.password.expose(),
+    })
+}
+
+/// Log lines go to standard error, those that matter unless `RUST_LOG` says otherwise.
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .init();
+}
