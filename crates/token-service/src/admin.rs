@@ -4,7 +4,9 @@ use std::path::Path;
 
 use crate::clock::{Clock, SystemClock, SystemRandom};
 use crate::data_folder::{DataFolderError, open_store, read_sealing_key};
-use crate::domain::{Client, Registration, RegistrationError, User, UserId, Username, UsernameError};
+use crate::domain::{
+    Client, Registration, RegistrationError, User, UserId, Username, UsernameError,
+};
 use crate::password::{MAX_PASSWORD_BYTES, PasswordHash, typable_password};
 use crate::secret::{SealingKey, Secret};
 use crate::store::{SqliteStore, Store, StoreError};
@@ -32,12 +34,19 @@ pub struct NewUser {
 impl Admin {
     /// Opens the folder's database and sealing key.
     pub fn open(path: &Path) -> Result<Admin, AdminError> {
-        Ok(Admin { store: open_store(path)?, sealing: read_sealing_key(path)? })
+        Ok(Admin {
+            store: open_store(path)?,
+            sealing: read_sealing_key(path)?,
+        })
     }
 
     /// Registers a client; gives it and, for a confidential one, its secret, which is shown once.
-    pub async fn add_client(&self, registration: Registration) -> Result<(Client, Option<Secret>), AdminError> {
-        let (client, secret) = registration.check(&self.sealing, &SystemRandom, SystemClock.now())?;
+    pub async fn add_client(
+        &self,
+        registration: Registration,
+    ) -> Result<(Client, Option<Secret>), AdminError> {
+        let (client, secret) =
+            registration.check(&self.sealing, &SystemRandom, SystemClock.now())?;
         self.store.insert_client(client.clone()).await?;
         Ok((client, secret))
     }
@@ -50,15 +59,25 @@ impl Admin {
     /// Adds a user; gives them and, if it was generated, their password, which is shown once.
     pub async fn add_user(&self, new: NewUser) -> Result<(User, Option<Secret>), AdminError> {
         let username = Username::parse(&new.username)?;
-        let name = if new.name.trim().is_empty() { username.to_string() } else { new.name.trim().to_owned() };
+        let name = if new.name.trim().is_empty() {
+            username.to_string()
+        } else {
+            new.name.trim().to_owned()
+        };
         if name.chars().count() > 100 || name.chars().any(char::is_control) {
             return Err(AdminError::Name);
         }
-        if new.email.as_ref().is_some_and(|email| !is_plausible_address(email)) {
+        if new
+            .email
+            .as_ref()
+            .is_some_and(|email| !is_plausible_address(email))
+        {
             return Err(AdminError::Email);
         }
         let generated = new.password.is_none();
-        let password = new.password.unwrap_or_else(|| typable_password(&SystemRandom));
+        let password = new
+            .password
+            .unwrap_or_else(|| typable_password(&SystemRandom));
         // NIST SP 800-63B-4 §3.1.1.2: eight characters at the very least, and no rules of composition.
         if password.expose().chars().count() < 8 || password.expose().len() > MAX_PASSWORD_BYTES {
             return Err(AdminError::Password);
@@ -85,7 +104,11 @@ impl Admin {
 /// Something before and after one `@`, printable, and short enough for SMTP (RFC 5321 §4.5.3.1).
 fn is_plausible_address(email: &str) -> bool {
     let sides = email.split_once('@');
-    email.len() <= 254 && email.bytes().all(|byte| byte.is_ascii_graphic()) && sides.is_some_and(|(local, host)| !local.is_empty() && !host.is_empty() && !host.contains('@'))
+    email.len() <= 254
+        && email.bytes().all(|byte| byte.is_ascii_graphic())
+        && sides.is_some_and(|(local, host)| {
+            !local.is_empty() && !host.is_empty() && !host.contains('@')
+        })
 }
 
 /// Why nothing was added or listed.

@@ -19,7 +19,10 @@ impl Clock for SystemClock {
         // A clock before 1970 is a broken machine. The end of the year 9999 makes everything expired, which is the safe side.
         const YEAR_9999: i64 = 253_402_300_799;
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        since.ok().and_then(|since| i64::try_from(since.as_secs()).ok()).unwrap_or(YEAR_9999)
+        since
+            .ok()
+            .and_then(|since| i64::try_from(since.as_secs()).ok())
+            .unwrap_or(YEAR_9999)
     }
 }
 
@@ -35,7 +38,9 @@ pub struct SystemRandom;
 
 impl Random for SystemRandom {
     fn fill(&self, bytes: &mut [u8]) {
-        rand::rngs::SysRng.try_fill_bytes(bytes).expect("the operating system has a random generator");
+        rand::rngs::SysRng
+            .try_fill_bytes(bytes)
+            .expect("the operating system has a random generator");
     }
 }
 

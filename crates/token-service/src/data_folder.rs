@@ -21,12 +21,16 @@ use std::path::{Path, PathBuf};
 
 use stampmill_jose::SigningKey;
 use stampmill_local_ca::{
-    Authority, CaError, Certificate, CertificateRequest, FileError, LeafKey, ServerProfile, SubjectAltName, create_private, create_private_folder,
-    create_public, read_private, read_public, write_private,
+    Authority, CaError, Certificate, CertificateRequest, FileError, LeafKey, ServerProfile,
+    SubjectAltName, create_private, create_private_folder, create_public, read_private,
+    read_public, write_private,
 };
 
 use crate::clock::{Clock, SystemClock, SystemRandom};
-use crate::domain::{ApplicationType, GrantType, Registration, RegistrationError, SecretMethod, User, UserId, Username};
+use crate::domain::{
+    ApplicationType, GrantType, Registration, RegistrationError, SecretMethod, User, UserId,
+    Username,
+};
 use crate::password::{PasswordHash, typable_password};
 use crate::secret::{SealingKey, Secret};
 use crate::store::{SqliteStore, StoreError};
@@ -40,7 +44,13 @@ const SEALING_KEY: &str = "keys/sealing.key";
 const DATABASE: &str = "stampmill.sqlite3";
 
 /// What a complete folder holds. (The TLS pair is not among it: it is made again whenever it does not fit.)
-const PARTS: &[&str] = &["ca/root.pem", "ca/root.key", SIGNING_KEY, SEALING_KEY, DATABASE];
+const PARTS: &[&str] = &[
+    "ca/root.pem",
+    "ca/root.key",
+    SIGNING_KEY,
+    SEALING_KEY,
+    DATABASE,
+];
 
 const RSA_BITS: u32 = 2048;
 /// A certificate with less life left than this is replaced at start.
@@ -75,8 +85,14 @@ pub struct FirstStart {
 
 impl DataFolder {
     /// Opens the folder, or makes it: an authority, keys, a database, and one demo client and user, whose secrets are the second value.
-    pub fn open_or_create(path: &Path) -> Result<(DataFolder, Option<FirstStart>), DataFolderError> {
-        let first = if is_absent_or_empty(path)? { Some(create(path)?) } else { None };
+    pub fn open_or_create(
+        path: &Path,
+    ) -> Result<(DataFolder, Option<FirstStart>), DataFolderError> {
+        let first = if is_absent_or_empty(path)? {
+            Some(create(path)?)
+        } else {
+            None
+        };
         Ok((DataFolder::open(path)?, first))
     }
 
@@ -110,26 +126,53 @@ impl DataFolder {
     }
 
     /// The server's certificate and key for these names: the ones on disk if they still fit, else fresh ones, written down.
-    pub(crate) fn server_certificate(&self, names: &[SubjectAltName], now: i64) -> Result<(Certificate, LeafKey), DataFolderError> {
+    pub(crate) fn server_certificate(
+        &self,
+        names: &[SubjectAltName],
+        now: i64,
+    ) -> Result<(Certificate, LeafKey), DataFolderError> {
         if let Some(pair) = self.kept_certificate(names, now) {
             return Ok(pair);
         }
-        let (request, key) = CertificateRequest::new("", names).map_err(|error| DataFolderError::Certificate(error.to_string()))?;
-        let certificate = self.authority.issue_at(&request, &ServerProfile::default(), now).map_err(|error| DataFolderError::Certificate(error.to_string()))?;
+        let (request, key) = CertificateRequest::new("", names)
+            .map_err(|error| DataFolderError::Certificate(error.to_string()))?;
+        let certificate = self
+            .authority
+            .issue_at(&request, &ServerProfile::default(), now)
+            .map_err(|error| DataFolderError::Certificate(error.to_string()))?;
         // Two renames: if the power goes between them the pair does not fit, and the next start makes another.
         write_private(&self.path.join(CERTIFICATE_KEY), &key.to_pkcs8_pem())?;
-        write_private(&self.path.join(CERTIFICATE), certificate.chain_pem().as_bytes())?;
+        write_private(
+            &self.path.join(CERTIFICATE),
+            certificate.chain_pem().as_bytes(),
+        )?;
         tracing::info!(serial = certificate.serial(), "TLS certificate issued");
         Ok((certificate, key))
     }
 
-    fn kept_certificate(&self, names: &[SubjectAltName], now: i64) -> Option<(Certificate, LeafKey)> {
-        let certificate = Certificate::from_pem(&read_public(&self.path.join(CERTIFICATE)).ok()?).ok()?;
-        let key = LeafKey::from_pkcs8_pem(&read_private(&self.path.join(CERTIFICATE_KEY)).ok()?).ok()?;
-        let issued_by_us = self.authority.root().as_openssl().public_key().is_ok_and(|root| certificate.as_openssl().verify(&root).unwrap_or(false));
-        let same_key = certificate.as_openssl().public_key().ok()?.public_eq(key.as_openssl());
+    fn kept_certificate(
+        &self,
+        names: &[SubjectAltName],
+        now: i64,
+    ) -> Option<(Certificate, LeafKey)> {
+        let certificate =
+            Certificate::from_pem(&read_public(&self.path.join(CERTIFICATE)).ok()?).ok()?;
+        let key =
+            LeafKey::from_pkcs8_pem(&read_private(&self.path.join(CERTIFICATE_KEY)).ok()?).ok()?;
+        let issued_by_us = self
+            .authority
+            .root()
+            .as_openssl()
+            .public_key()
+            .is_ok_and(|root| certificate.as_openssl().verify(&root).unwrap_or(false));
+        let same_key = certificate
+            .as_openssl()
+            .public_key()
+            .ok()?
+            .public_eq(key.as_openssl());
         let lasts = certificate.not_before() <= now && certificate.not_after() - now > RENEW_WITHIN;
-        (issued_by_us && same_key && lasts && has_names(&certificate, names)).then_some((certificate, key))
+        (issued_by_us && same_key && lasts && has_names(&certificate, names))
+            .then_some((certificate, key))
     }
 }
 
@@ -150,25 +193,41 @@ fn has_names(certificate: &Certificate, names: &[SubjectAltName]) -> bool {
 /// Makes the folder beside its place, then moves it there.
 fn create(path: &Path) -> Result<FirstStart, DataFolderError> {
     let absolute = std::path::absolute(path).map_err(io_error("find", path))?;
-    let name = absolute.file_name().ok_or_else(|| DataFolderError::Io { action: "name", path: path.to_owned(), source: io::ErrorKind::InvalidInput.into() })?;
+    let name = absolute.file_name().ok_or_else(|| DataFolderError::Io {
+        action: "name",
+        path: path.to_owned(),
+        source: io::ErrorKind::InvalidInput.into(),
+    })?;
     let parent = absolute.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(parent).map_err(io_error("create", parent))?;
-    let staging = Staging::new(parent.join(format!(".{}.new-{}", name.to_string_lossy(), std::process::id())))?;
+    let staging = Staging::new(parent.join(format!(
+        ".{}.new-{}",
+        name.to_string_lossy(),
+        std::process::id()
+    )))?;
     let first = fill(&staging.path)?;
     fs::rename(&staging.path, &absolute).map_err(io_error("create", path))?;
     // The name itself must survive a power cut, or the secrets told now would belong to nothing.
-    File::open(parent).and_then(|parent| parent.sync_all()).map_err(io_error("write", parent))?;
+    File::open(parent)
+        .and_then(|parent| parent.sync_all())
+        .map_err(io_error("write", parent))?;
     Ok(first)
 }
 
 fn fill(folder: &Path) -> Result<FirstStart, DataFolderError> {
     let random = SystemRandom;
-    create_public(&folder.join(".gitignore"), b"# Keys and people's data: nothing here belongs in a repository.\n*\n")?;
+    create_public(
+        &folder.join(".gitignore"),
+        b"# Keys and people's data: nothing here belongs in a repository.\n*\n",
+    )?;
     create_private(&folder.join(LOCK), b"")?;
     create_private_folder(&folder.join("tls"))?;
     create_private_folder(&folder.join("keys"))?;
     Authority::create(&folder.join(AUTHORITY), "stampmill local authority")?;
-    let signing = SigningKey::generate_rsa(RSA_BITS).map_err(|error| DataFolderError::Damaged { path: folder.join(SIGNING_KEY), reason: error.to_string() })?;
+    let signing = SigningKey::generate_rsa(RSA_BITS).map_err(|error| DataFolderError::Damaged {
+        path: folder.join(SIGNING_KEY),
+        reason: error.to_string(),
+    })?;
     create_private(&folder.join(SIGNING_KEY), &signing.to_pkcs8_pem())?;
     let sealing = SealingKey::generate(&random);
     create_private(&folder.join(SEALING_KEY), sealing.as_bytes())?;
@@ -178,7 +237,11 @@ fn fill(folder: &Path) -> Result<FirstStart, DataFolderError> {
 /// The demo client and user.
 fn first_rows(database: &Path, sealing: &SealingKey) -> Result<FirstStart, DataFolderError> {
     let (random, now) = (SystemRandom, SystemClock.now());
-    let redirect_uris = vec!["http://127.0.0.1/callback".to_owned(), "http://[::1]/callback".to_owned(), "http://localhost:3000/callback".to_owned()];
+    let redirect_uris = vec![
+        "http://127.0.0.1/callback".to_owned(),
+        "http://[::1]/callback".to_owned(),
+        "http://localhost:3000/callback".to_owned(),
+    ];
     let registration = Registration {
         id: Some("demo".into()),
         name: "Demo application".into(),
@@ -202,7 +265,13 @@ fn first_rows(database: &Path, sealing: &SealingKey) -> Result<FirstStart, DataF
         updated_at: now,
     };
     SqliteStore::create_with(database, &client, &user)?;
-    Ok(FirstStart { client_id: client.id.to_string(), client_secret, redirect_uris, username: user.username.to_string(), password })
+    Ok(FirstStart {
+        client_id: client.id.to_string(),
+        client_secret,
+        redirect_uris,
+        username: user.username.to_string(),
+        password,
+    })
 }
 
 fn is_absent_or_empty(path: &Path) -> Result<bool, DataFolderError> {
@@ -214,11 +283,20 @@ fn is_absent_or_empty(path: &Path) -> Result<bool, DataFolderError> {
 }
 
 fn check_complete(path: &Path) -> Result<(), DataFolderError> {
-    let missing: Vec<&str> = PARTS.iter().copied().filter(|part| !path.join(part).exists()).collect();
+    let missing: Vec<&str> = PARTS
+        .iter()
+        .copied()
+        .filter(|part| !path.join(part).exists())
+        .collect();
     match missing.len() {
         0 => Ok(()),
-        all if all == PARTS.len() => Err(DataFolderError::Foreign { path: path.to_owned() }),
-        _ => Err(DataFolderError::Incomplete { path: path.to_owned(), missing: missing.join(", ") }),
+        all if all == PARTS.len() => Err(DataFolderError::Foreign {
+            path: path.to_owned(),
+        }),
+        _ => Err(DataFolderError::Incomplete {
+            path: path.to_owned(),
+            missing: missing.join(", "),
+        }),
     }
 }
 
@@ -229,7 +307,9 @@ fn lock(path: &Path) -> Result<File, DataFolderError> {
     let file = options.open(&lock).map_err(io_error("write", &lock))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(DataFolderError::InUse { path: path.to_owned() }),
+        Err(TryLockError::WouldBlock) => Err(DataFolderError::InUse {
+            path: path.to_owned(),
+        }),
         Err(TryLockError::Error(error)) => Err(io_error("lock", &lock)(error)),
     }
 }
@@ -237,14 +317,20 @@ fn lock(path: &Path) -> Result<File, DataFolderError> {
 fn read_signing_key(path: &Path) -> Result<SigningKey, DataFolderError> {
     let file = path.join(SIGNING_KEY);
     let pem = read_private(&file)?;
-    SigningKey::from_pkcs8_pem(&pem).map_err(|error| DataFolderError::Damaged { path: file, reason: error.to_string() })
+    SigningKey::from_pkcs8_pem(&pem).map_err(|error| DataFolderError::Damaged {
+        path: file,
+        reason: error.to_string(),
+    })
 }
 
 pub(crate) fn read_sealing_key(path: &Path) -> Result<SealingKey, DataFolderError> {
     let file = path.join(SEALING_KEY);
     let bytes = read_private(&file)?;
     let length = bytes.len();
-    SealingKey::from_bytes(&bytes).ok_or_else(|| DataFolderError::Damaged { path: file, reason: format!("expected 32 bytes, found {length}") })
+    SealingKey::from_bytes(&bytes).ok_or_else(|| DataFolderError::Damaged {
+        path: file,
+        reason: format!("expected 32 bytes, found {length}"),
+    })
 }
 
 pub(crate) fn open_store(path: &Path) -> Result<SqliteStore, DataFolderError> {
@@ -276,7 +362,11 @@ impl Drop for Staging {
 
 fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DataFolderError {
     let path = path.to_owned();
-    move |source| DataFolderError::Io { action, path, source }
+    move |source| DataFolderError::Io {
+        action,
+        path,
+        source,
+    }
 }
 
 /// Why the data folder cannot be used. In every case what was there is still there.

@@ -50,7 +50,10 @@ pub(crate) type Ticket = mpsc::Sender<()>;
 impl Closing {
     pub(crate) fn new() -> Closing {
         let (tickets, all_returned) = mpsc::channel(1);
-        Closing { tickets, all_returned }
+        Closing {
+            tickets,
+            all_returned,
+        }
     }
 
     pub(crate) fn ticket(&self) -> Ticket {
@@ -59,7 +62,10 @@ impl Closing {
 
     /// Waits until every ticket was dropped, or the grace is over.
     pub(crate) async fn wait(self) {
-        let Closing { tickets, mut all_returned } = self;
+        let Closing {
+            tickets,
+            mut all_returned,
+        } = self;
         drop(tickets);
         if timeout(GRACE, all_returned.recv()).await.is_err() {
             tracing::warn!("some connections did not finish in time and were cut off");
@@ -68,7 +74,10 @@ impl Closing {
 }
 
 /// TLS 1.2 and 1.3 with Mozilla's intermediate ciphers; HTTP/2 or HTTP/1.1 by ALPN.
-pub(crate) fn tls_acceptor(certificate: &Certificate, key: &LeafKey) -> Result<Arc<SslAcceptor>, ErrorStack> {
+pub(crate) fn tls_acceptor(
+    certificate: &Certificate,
+    key: &LeafKey,
+) -> Result<Arc<SslAcceptor>, ErrorStack> {
     let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;
     builder.set_min_proto_version(Some(SslVersion::TLS1_2))?;
     builder.set_certificate(certificate.as_openssl())?;
@@ -77,15 +86,25 @@ pub(crate) fn tls_acceptor(certificate: &Certificate, key: &LeafKey) -> Result<A
     }
     builder.set_private_key(key.as_openssl())?;
     builder.check_private_key()?;
-    builder.set_alpn_select_callback(|_, offered| select_next_proto(b"\x02h2\x08http/1.1", offered).ok_or(AlpnError::NOACK));
+    builder.set_alpn_select_callback(|_, offered| {
+        select_next_proto(b"\x02h2\x08http/1.1", offered).ok_or(AlpnError::NOACK)
+    });
     Ok(Arc::new(builder.build()))
 }
 
 /// Accepts until told to stop.
-pub(crate) async fn accept_loop(listener: TcpListener, transport: Transport, router: Router, mut stopped: watch::Receiver<bool>, ticket: Ticket) {
+pub(crate) async fn accept_loop(
+    listener: TcpListener,
+    transport: Transport,
+    router: Router,
+    mut stopped: watch::Receiver<bool>,
+    ticket: Ticket,
+) {
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = stopped.changed() => return,
@@ -99,7 +118,12 @@ pub(crate) async fn accept_loop(listener: TcpListener, transport: Transport, rou
                 continue;
             }
         };
-        let (transport, router, stopped, ticket) = (transport.clone(), router.clone(), stopped.clone(), ticket.clone());
+        let (transport, router, stopped, ticket) = (
+            transport.clone(),
+            router.clone(),
+            stopped.clone(),
+            ticket.clone(),
+        );
         tokio::spawn(async move {
             if let Err(error) = connection(stream, &transport, router, stopped).await {
                 tracing::debug!(error, "connection ended");
@@ -109,14 +133,28 @@ pub(crate) async fn accept_loop(listener: TcpListener, transport: Transport, rou
     }
 }
 
-async fn connection(stream: TcpStream, transport: &Transport, router: Router, stopped: watch::Receiver<bool>) -> Result<(), String> {
+async fn connection(
+    stream: TcpStream,
+    transport: &Transport,
+    router: Router,
+    stopped: watch::Receiver<bool>,
+) -> Result<(), String> {
     // Small answers should not wait for larger ones.
-    stream.set_nodelay(true).map_err(|error| error.to_string())?;
+    stream
+        .set_nodelay(true)
+        .map_err(|error| error.to_string())?;
     match transport {
         Transport::Plain => serve(stream, http1(), router, stopped).await,
         Transport::Tls(acceptor) => {
-            let stream = timeout(HANDSHAKE_TIMEOUT, handshake(stream, acceptor)).await.map_err(|_| "handshake timeout")?.map_err(|error| error.to_string())?;
-            let protocol = if stream.ssl().selected_alpn_protocol() == Some(b"h2") { http2() } else { http1() };
+            let stream = timeout(HANDSHAKE_TIMEOUT, handshake(stream, acceptor))
+                .await
+                .map_err(|_| "handshake timeout")?
+                .map_err(|error| error.to_string())?;
+            let protocol = if stream.ssl().selected_alpn_protocol() == Some(b"h2") {
+                http2()
+            } else {
+                http1()
+            };
             serve(stream, protocol, router, stopped).await
         }
     }
@@ -124,11 +162,19 @@ async fn connection(stream: TcpStream, transport: &Transport, router: Router, st
 
 async fn handshake(stream: TcpStream, acceptor: &SslAcceptor) -> io::Result<SslStream<TcpStream>> {
     let mut stream = SslStream::new(Ssl::new(acceptor.context())?, stream)?;
-    Pin::new(&mut stream).accept().await.map_err(io::Error::other)?;
+    Pin::new(&mut stream)
+        .accept()
+        .await
+        .map_err(io::Error::other)?;
     Ok(stream)
 }
 
-async fn serve<S>(stream: S, protocol: auto::Builder<TokioExecutor>, router: Router, mut stopped: watch::Receiver<bool>) -> Result<(), String>
+async fn serve<S>(
+    stream: S,
+    protocol: auto::Builder<TokioExecutor>,
+    router: Router,
+    mut stopped: watch::Receiver<bool>,
+) -> Result<(), String>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -148,7 +194,11 @@ where
 
 fn http1() -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new()).http1_only();
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(LONGEST_HEAD);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(LONGEST_HEAD);
     builder
 }
 

@@ -37,12 +37,16 @@ impl PasswordHash {
     /// Hashes a password. Takes some tens of milliseconds: call it where blocking is allowed.
     pub fn of(password: &Secret, random: &dyn Random) -> PasswordHash {
         let salt: [u8; 16] = random_bytes(random);
-        let hash = hasher().hash_password_with_salt(password.expose().as_bytes(), &salt).expect("a 16-byte salt and fixed parameters are legal");
+        let hash = hasher()
+            .hash_password_with_salt(password.expose().as_bytes(), &salt)
+            .expect("a 16-byte salt and fixed parameters are legal");
         PasswordHash(hash.to_string())
     }
 
     fn matches(&self, password: &Secret) -> bool {
-        hasher().verify_password(password.expose().as_bytes(), self.0.as_str()).is_ok()
+        hasher()
+            .verify_password(password.expose().as_bytes(), self.0.as_str())
+            .is_ok()
     }
 }
 
@@ -53,7 +57,8 @@ impl fmt::Debug for PasswordHash {
 }
 
 fn hasher() -> Argon2<'static> {
-    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).expect("the parameters above are within argon2's bounds");
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, None)
+        .expect("the parameters above are within argon2's bounds");
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
 }
 
@@ -69,7 +74,10 @@ impl PasswordGate {
     pub fn new(random: &dyn Random) -> PasswordGate {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let nobody = PasswordHash::of(&Secret::generate(random), random);
-        PasswordGate { places: Arc::new(Semaphore::new(cores)), nobody }
+        PasswordGate {
+            places: Arc::new(Semaphore::new(cores)),
+            nobody,
+        }
     }
 
     /// Whether the password belongs to the hash; without a hash (unknown user) the answer is no and costs the same.
@@ -77,7 +85,9 @@ impl PasswordGate {
         if password.expose().len() > MAX_PASSWORD_BYTES {
             return false;
         }
-        let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return false };
+        let Ok(place) = Arc::clone(&self.places).acquire_owned().await else {
+            return false;
+        };
         let nobody = self.nobody.clone();
         let checked = tokio::task::spawn_blocking(move || {
             let _place = place;
@@ -91,7 +101,9 @@ impl PasswordGate {
 
 impl fmt::Debug for PasswordGate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PasswordGate").field("free", &self.places.available_permits()).finish_non_exhaustive()
+        f.debug_struct("PasswordGate")
+            .field("free", &self.places.available_permits())
+            .finish_non_exhaustive()
     }
 }
 
@@ -123,12 +135,34 @@ mod tests {
     async fn right_password_only() {
         let gate = PasswordGate::new(&SystemRandom);
         let hash = PasswordHash::of(&Secret::new("correct horse"), &SystemRandom);
-        assert!(hash.as_phc().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", hash.as_phc());
-        assert!(gate.verify(Some(hash.clone()), Secret::new("correct horse")).await);
-        assert!(!gate.verify(Some(hash.clone()), Secret::new("correct house")).await);
-        assert!(!gate.verify(Some(hash), Secret::new("x".repeat(MAX_PASSWORD_BYTES + 1))).await);
+        assert!(
+            hash.as_phc().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{}",
+            hash.as_phc()
+        );
+        assert!(
+            gate.verify(Some(hash.clone()), Secret::new("correct horse"))
+                .await
+        );
+        assert!(
+            !gate
+                .verify(Some(hash.clone()), Secret::new("correct house"))
+                .await
+        );
+        assert!(
+            !gate
+                .verify(Some(hash), Secret::new("x".repeat(MAX_PASSWORD_BYTES + 1)))
+                .await
+        );
         assert!(!gate.verify(None, Secret::new("correct horse")).await);
-        assert!(!gate.verify(Some(PasswordHash::from_phc("garbage".into())), Secret::new("x")).await);
+        assert!(
+            !gate
+                .verify(
+                    Some(PasswordHash::from_phc("garbage".into())),
+                    Secret::new("x")
+                )
+                .await
+        );
     }
 
     #[test]

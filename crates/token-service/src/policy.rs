@@ -109,7 +109,11 @@ mod tests {
     #[test]
     fn strict_is_strict() {
         let policy = Policy::strict();
-        assert!(policy.require_pkce() && policy.exact_redirect_uris() && policy.revoke_grant_on_code_reuse());
+        assert!(
+            policy.require_pkce()
+                && policy.exact_redirect_uris()
+                && policy.revoke_grant_on_code_reuse()
+        );
         assert!(policy.iss_in_responses() && policy.registered_authentication_method_only());
         assert!(!policy.remember_consent_of_public_clients());
         assert!(policy.code_lifetime() <= 60 && policy.access_token_lifetime() <= 600);

@@ -32,7 +32,10 @@ impl Secret {
     /// Equality whose time does not depend on where the texts differ.
     pub fn ct_eq(&self, other: &Secret) -> bool {
         // Both sides are hashed first, so that their lengths do not show either.
-        Digest::of(self.expose()).0.ct_eq(&Digest::of(other.expose()).0).into()
+        Digest::of(self.expose())
+            .0
+            .ct_eq(&Digest::of(other.expose()).0)
+            .into()
     }
 }
 
@@ -90,8 +93,15 @@ impl SealingKey {
     pub fn seal(&self, random: &dyn Random, purpose: &str, plaintext: &[u8]) -> Vec<u8> {
         let nonce: [u8; 12] = random_bytes(random);
         let mut tag = [0; 16];
-        let ciphertext = encrypt_aead(Cipher::aes_256_gcm(), self.as_bytes(), Some(&nonce), purpose.as_bytes(), plaintext, &mut tag)
-            .expect("AES-256-GCM takes any plaintext with a 32-byte key and a 12-byte nonce");
+        let ciphertext = encrypt_aead(
+            Cipher::aes_256_gcm(),
+            self.as_bytes(),
+            Some(&nonce),
+            purpose.as_bytes(),
+            plaintext,
+            &mut tag,
+        )
+        .expect("AES-256-GCM takes any plaintext with a 32-byte key and a 12-byte nonce");
         [&nonce[..], &ciphertext, &tag].concat()
     }
 
@@ -99,7 +109,16 @@ impl SealingKey {
     pub fn open(&self, purpose: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (nonce, rest) = sealed.split_at_checked(12)?;
         let (ciphertext, tag) = rest.split_at_checked(rest.len().checked_sub(16)?)?;
-        decrypt_aead(Cipher::aes_256_gcm(), self.as_bytes(), Some(nonce), purpose.as_bytes(), ciphertext, tag).ok().map(Zeroizing::new)
+        decrypt_aead(
+            Cipher::aes_256_gcm(),
+            self.as_bytes(),
+            Some(nonce),
+            purpose.as_bytes(),
+            ciphertext,
+            tag,
+        )
+        .ok()
+        .map(Zeroizing::new)
     }
 }
 
@@ -126,21 +145,44 @@ mod tests {
     fn sealed_values_open_for_their_purpose_only() {
         let key = SealingKey::generate(&SystemRandom);
         let sealed = key.seal(&SystemRandom, "client_secret:a", b"value");
-        assert_eq!(key.open("client_secret:a", &sealed).as_deref().map(Vec::as_slice), Some(&b"value"[..]));
-        assert!(key.open("client_secret:b", &sealed).is_none(), "another client's row");
-        assert!(SealingKey::generate(&SystemRandom).open("client_secret:a", &sealed).is_none(), "another key");
+        assert_eq!(
+            key.open("client_secret:a", &sealed)
+                .as_deref()
+                .map(Vec::as_slice),
+            Some(&b"value"[..])
+        );
+        assert!(
+            key.open("client_secret:b", &sealed).is_none(),
+            "another client's row"
+        );
+        assert!(
+            SealingKey::generate(&SystemRandom)
+                .open("client_secret:a", &sealed)
+                .is_none(),
+            "another key"
+        );
         for byte in 0..sealed.len() {
             let mut changed = sealed.clone();
             changed[byte] ^= 1;
-            assert!(key.open("client_secret:a", &changed).is_none(), "byte {byte} changed");
+            assert!(
+                key.open("client_secret:a", &changed).is_none(),
+                "byte {byte} changed"
+            );
         }
-        assert!((0..sealed.len()).all(|length| key.open("client_secret:a", &sealed[..length]).is_none()), "cut short");
+        assert!(
+            (0..sealed.len())
+                .all(|length| key.open("client_secret:a", &sealed[..length]).is_none()),
+            "cut short"
+        );
     }
 
     #[test]
     fn debug_shows_nothing() {
         assert_eq!(format!("{:?}", Secret::new("hunter2")), "Secret(..)");
-        assert_eq!(format!("{:?}", SealingKey::generate(&SystemRandom)), "SealingKey(..)");
+        assert_eq!(
+            format!("{:?}", SealingKey::generate(&SystemRandom)),
+            "SealingKey(..)"
+        );
     }
 
     #[test]

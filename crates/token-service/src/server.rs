@@ -69,7 +69,13 @@ pub struct Config {
 impl Config {
     /// The defaults of `serve`: https://localhost:8443, signatures by OpenSSL.
     pub fn new(data: DataFolder) -> Config {
-        Config { data, issuer: None, listen: Some(Listen::Localhost(8443)), listen_plain: None, backend: Backend::OpenSsl }
+        Config {
+            data,
+            issuer: None,
+            listen: Some(Listen::Localhost(8443)),
+            listen_plain: None,
+            backend: Backend::OpenSsl,
+        }
     }
 }
 
@@ -93,7 +99,10 @@ pub struct RunningServer {
 impl Server {
     /// Binds, makes the certificate, answers. The policy is [`Policy::strict`], and nothing here can make it another.
     pub async fn start(config: Config) -> Result<RunningServer, StartError> {
-        if let Some(address) = config.listen_plain.filter(|address| !address.ip().is_loopback()) {
+        if let Some(address) = config
+            .listen_plain
+            .filter(|address| !address.ip().is_loopback())
+        {
             return Err(StartError::PlainBeyondLoopback { address });
         }
         let listeners = match config.listen {
@@ -104,8 +113,14 @@ impl Server {
             Some(address) => Some(bind_one(address).await?),
             None => None,
         };
-        let addresses = listeners.iter().map(|listener| listener.local_addr().map_err(socket)).collect::<Result<Vec<_>, _>>()?;
-        let plain_address = plain.as_ref().map(|listener| listener.local_addr().map_err(socket)).transpose()?;
+        let addresses = listeners
+            .iter()
+            .map(|listener| listener.local_addr().map_err(socket))
+            .collect::<Result<Vec<_>, _>>()?;
+        let plain_address = plain
+            .as_ref()
+            .map(|listener| listener.local_addr().map_err(socket))
+            .transpose()?;
         let issuer = match config.issuer {
             Some(issuer) => Issuer::parse(&issuer)?,
             None => Issuer::of(config.listen, addresses.first())?,
@@ -113,7 +128,9 @@ impl Server {
         let acceptor = match listeners.is_empty() {
             true => None,
             false => {
-                let (certificate, key) = config.data.server_certificate(&issuer.certificate_names(), SystemClock.now())?;
+                let (certificate, key) = config
+                    .data
+                    .server_certificate(&issuer.certificate_names(), SystemClock.now())?;
                 Some(tls_acceptor(&certificate, &key)?)
             }
         };
@@ -125,13 +142,34 @@ impl Server {
         let closing = Closing::new();
         for listener in listeners {
             let transport = acceptor.clone().map_or(Transport::Plain, Transport::Tls);
-            tokio::spawn(accept_loop(listener, transport, router.clone(), stopped.clone(), closing.ticket()));
+            tokio::spawn(accept_loop(
+                listener,
+                transport,
+                router.clone(),
+                stopped.clone(),
+                closing.ticket(),
+            ));
         }
         if let Some(listener) = plain {
-            tokio::spawn(accept_loop(listener, Transport::Plain, router, stopped.clone(), closing.ticket()));
+            tokio::spawn(accept_loop(
+                listener,
+                Transport::Plain,
+                router,
+                stopped.clone(),
+                closing.ticket(),
+            ));
         }
         tokio::spawn(purge(Arc::clone(&service), stopped));
-        Ok(RunningServer { issuer: issuer.text, addresses, plain: plain_address, ca_root_pem, ca_root_path, closing, stop, _service: service })
+        Ok(RunningServer {
+            issuer: issuer.text,
+            addresses,
+            plain: plain_address,
+            ca_root_pem,
+            ca_root_path,
+            closing,
+            stop,
+            _service: service,
+        })
     }
 }
 
@@ -163,7 +201,12 @@ impl RunningServer {
 
     /// Takes no more connections, lets requests under way finish (ten seconds at most), closes the folder.
     pub async fn shutdown(self) {
-        let RunningServer { closing, stop, _service: service, .. } = self;
+        let RunningServer {
+            closing,
+            stop,
+            _service: service,
+            ..
+        } = self;
         let _ = stop.send(true);
         closing.wait().await;
         // The database's last write and the folder's lock go with the last owner; connections that were cut off may hold it a moment longer.
@@ -178,12 +221,21 @@ impl RunningServer {
 
 impl fmt::Debug for RunningServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RunningServer").field("issuer", &self.issuer).field("addresses", &self.addresses).finish_non_exhaustive()
+        f.debug_struct("RunningServer")
+            .field("issuer", &self.issuer)
+            .field("addresses", &self.addresses)
+            .finish_non_exhaustive()
     }
 }
 
 fn service(data: DataFolder, issuer: String, backend: Backend) -> Result<Service, StartError> {
-    let DataFolder { signing, sealing, store, lock, .. } = data;
+    let DataFolder {
+        signing,
+        sealing,
+        store,
+        lock,
+        ..
+    } = data;
     Ok(Service::new(Parts {
         issuer,
         policy: Policy::strict(),
@@ -191,7 +243,7 @@ fn service(data: DataFolder, issuer: String, backend: Backend) -> Result<Service
         random: Arc::new(SystemRandom),
         store: Arc::new(store),
         lock: Some(lock),
-        signing: signing.with_backend(backend)?,
+        signing: Arc::new(signing.with_backend(backend)?),
         sealing,
     }))
 }
@@ -218,28 +270,49 @@ struct Issuer {
 
 impl Issuer {
     fn parse(text: &str) -> Result<Issuer, StartError> {
-        let refused = |reason| StartError::Issuer { issuer: text.to_owned(), reason };
+        let refused = |reason| StartError::Issuer {
+            issuer: text.to_owned(),
+            reason,
+        };
         let url = Url::parse(text).map_err(|_| refused("it is no URL"))?;
         if url.scheme() != "https" {
             return Err(refused("it must begin with https:// (RFC 8414 §2)"));
         }
-        if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
-            return Err(refused("it may have no query, fragment or user name (RFC 8414 §2)"));
+        if url.query().is_some()
+            || url.fragment().is_some()
+            || !url.username().is_empty()
+            || url.password().is_some()
+        {
+            return Err(refused(
+                "it may have no query, fragment or user name (RFC 8414 §2)",
+            ));
         }
         if url.path() != "/" || text.ends_with('/') {
-            return Err(refused("it is a host and a port here, without a path or a slash at the end"));
+            return Err(refused(
+                "it is a host and a port here, without a path or a slash at the end",
+            ));
         }
         // Clients compare issuers as strings, so there is one way to write each.
         if url.origin().ascii_serialization() != text {
-            return Err(refused("it must be written as https://host or https://host:port, in small letters and without the default port"));
+            return Err(refused(
+                "it must be written as https://host or https://host:port, in small letters and without the default port",
+            ));
         }
-        let host = url.host().ok_or_else(|| refused("it has no host"))?.to_owned();
-        Ok(Issuer { text: text.to_owned(), host })
+        let host = url
+            .host()
+            .ok_or_else(|| refused("it has no host"))?
+            .to_owned();
+        Ok(Issuer {
+            text: text.to_owned(),
+            host,
+        })
     }
 
     fn of(listen: Option<Listen>, address: Option<&SocketAddr>) -> Result<Issuer, StartError> {
         match (listen, address) {
-            (Some(Listen::Localhost(_)), Some(address)) => Issuer::parse(&format!("https://localhost{}", port_suffix(address.port()))),
+            (Some(Listen::Localhost(_)), Some(address)) => {
+                Issuer::parse(&format!("https://localhost{}", port_suffix(address.port())))
+            }
             (Some(Listen::Address(_)), Some(address)) if address.ip().is_loopback() => {
                 let host = match address.ip() {
                     IpAddr::V4(v4) => v4.to_string(),
@@ -259,7 +332,8 @@ impl Issuer {
             Host::Ipv6(v6) => Some(SubjectAltName::Ip((*v6).into())),
         };
         let localhost = SubjectAltName::dns("localhost").ok();
-        let addresses = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()].map(SubjectAltName::Ip);
+        let addresses =
+            [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()].map(SubjectAltName::Ip);
         let mut names: Vec<SubjectAltName> = localhost.into_iter().chain(addresses).collect();
         names.extend(own.filter(|own| !names.contains(own)));
         names
@@ -267,7 +341,11 @@ impl Issuer {
 }
 
 fn port_suffix(port: u16) -> String {
-    if port == 443 { String::new() } else { format!(":{port}") }
+    if port == 443 {
+        String::new()
+    } else {
+        format!(":{port}")
+    }
 }
 
 async fn bind(listen: Listen) -> Result<Vec<TcpListener>, StartError> {
@@ -284,7 +362,9 @@ async fn bind(listen: Listen) -> Result<Vec<TcpListener>, StartError> {
 }
 
 async fn bind_one(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|source| StartError::Bind { address, source })
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| StartError::Bind { address, source })
 }
 
 fn socket(source: std::io::Error) -> StartError {
@@ -304,13 +384,17 @@ pub enum StartError {
         source: std::io::Error,
     },
     /// Plain HTTP for others to hear.
-    #[error("{address} is not a loopback address: plain HTTP is for a proxy on this machine (127.0.0.1 or ::1); others must use TLS")]
+    #[error(
+        "{address} is not a loopback address: plain HTTP is for a proxy on this machine (127.0.0.1 or ::1); others must use TLS"
+    )]
     PlainBeyondLoopback {
         /// Where.
         address: SocketAddr,
     },
     /// An address that is nobody's name.
-    #[error("the issuer must be given (--issuer https://host[:port]): what the server listens on does not say how clients reach it")]
+    #[error(
+        "the issuer must be given (--issuer https://host[:port]): what the server listens on does not say how clients reach it"
+    )]
     IssuerNeeded,
     /// Not an issuer identifier.
     #[error("{issuer:?} cannot be the issuer: {reason}")]
@@ -336,8 +420,12 @@ pub enum StartError {
 
 fn explain_bind(error: &std::io::Error) -> String {
     match error.kind() {
-        std::io::ErrorKind::AddrInUse => "the port is in use, perhaps by another server; choose another with --listen".into(),
-        std::io::ErrorKind::PermissionDenied => "ports below 1024 need privileges; choose another with --listen".into(),
+        std::io::ErrorKind::AddrInUse => {
+            "the port is in use, perhaps by another server; choose another with --listen".into()
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            "ports below 1024 need privileges; choose another with --listen".into()
+        }
         std::io::ErrorKind::AddrNotAvailable => "this machine has no such address".into(),
         _ => error.to_string(),
     }
@@ -349,20 +437,40 @@ mod tests {
 
     #[test]
     fn rfc8414_2_issuers() {
-        for good in ["https://localhost:8443", "https://id.example", "https://127.0.0.1:1", "https://[::1]:8443"] {
+        for good in [
+            "https://localhost:8443",
+            "https://id.example",
+            "https://127.0.0.1:1",
+            "https://[::1]:8443",
+        ] {
             assert_eq!(Issuer::parse(good).unwrap().text, good);
         }
-        for bad in ["http://localhost", "https://a.example/", "https://a.example/tenant", "https://a.example?x", "https://a.example#x", "https://A.example",
-            "https://a.example:443", "https://me@a.example", "localhost:8443", ""]
-        {
-            assert!(matches!(Issuer::parse(bad), Err(StartError::Issuer { .. })), "{bad}");
+        for bad in [
+            "http://localhost",
+            "https://a.example/",
+            "https://a.example/tenant",
+            "https://a.example?x",
+            "https://a.example#x",
+            "https://A.example",
+            "https://a.example:443",
+            "https://me@a.example",
+            "localhost:8443",
+            "",
+        ] {
+            assert!(
+                matches!(Issuer::parse(bad), Err(StartError::Issuer { .. })),
+                "{bad}"
+            );
         }
     }
 
     #[test]
     fn addresses_to_listen_on() {
         assert_eq!("localhost:8443".parse(), Ok(Listen::Localhost(8443)));
-        assert_eq!("127.0.0.1:0".parse(), Ok(Listen::Address((Ipv4Addr::LOCALHOST, 0).into())));
+        assert_eq!(
+            "127.0.0.1:0".parse(),
+            Ok(Listen::Address((Ipv4Addr::LOCALHOST, 0).into()))
+        );
         for bad in ["localhost", "8443", "example.com:8443", "localhost:99999"] {
             assert!(bad.parse::<Listen>().is_err(), "{bad}");
         }

@@ -66,7 +66,12 @@ pub struct SealedSecret(Vec<u8>);
 
 impl SealedSecret {
     /// Seals a secret for a client.
-    pub fn seal(key: &SealingKey, random: &dyn Random, client: &ClientId, secret: &Secret) -> SealedSecret {
+    pub fn seal(
+        key: &SealingKey,
+        random: &dyn Random,
+        client: &ClientId,
+        secret: &Secret,
+    ) -> SealedSecret {
         SealedSecret(key.seal(random, &purpose(client), secret.expose().as_bytes()))
     }
 
@@ -114,8 +119,14 @@ impl ClientAuthentication {
     pub fn name(&self) -> &'static str {
         match self {
             ClientAuthentication::Public => "none",
-            ClientAuthentication::Confidential { method: SecretMethod::Basic, .. } => "client_secret_basic",
-            ClientAuthentication::Confidential { method: SecretMethod::Post, .. } => "client_secret_post",
+            ClientAuthentication::Confidential {
+                method: SecretMethod::Basic,
+                ..
+            } => "client_secret_basic",
+            ClientAuthentication::Confidential {
+                method: SecretMethod::Post,
+                ..
+            } => "client_secret_post",
         }
     }
 }
@@ -131,17 +142,25 @@ pub enum GrantType {
 
 impl GrantType {
     /// Every grant there is, with its wire name.
-    pub const ALL: [(GrantType, &'static str); 2] =
-        [(GrantType::AuthorizationCode, "authorization_code"), (GrantType::ClientCredentials, "client_credentials")];
+    pub const ALL: [(GrantType, &'static str); 2] = [
+        (GrantType::AuthorizationCode, "authorization_code"),
+        (GrantType::ClientCredentials, "client_credentials"),
+    ];
 
     /// Reads the wire name.
     pub fn parse(name: &str) -> Option<GrantType> {
-        GrantType::ALL.iter().find(|(_, known)| *known == name).map(|(grant, _)| *grant)
+        GrantType::ALL
+            .iter()
+            .find(|(_, known)| *known == name)
+            .map(|(grant, _)| *grant)
     }
 
     /// The wire name.
     pub fn name(self) -> &'static str {
-        GrantType::ALL.iter().find(|(grant, _)| *grant == self).map_or("", |(_, name)| name)
+        GrantType::ALL
+            .iter()
+            .find(|(grant, _)| *grant == self)
+            .map_or("", |(_, name)| name)
     }
 }
 
@@ -199,13 +218,24 @@ pub struct Registration {
 
 impl Registration {
     /// Checks every member against the others and makes the client and, for a confidential one, its secret (256 bits).
-    pub fn check(self, key: &SealingKey, random: &dyn Random, now: i64) -> Result<(Client, Option<Secret>), RegistrationError> {
-        let id = self.id.map_or_else(|| Ok(ClientId::generate(random)), |id| ClientId::parse(&id))?;
+    pub fn check(
+        self,
+        key: &SealingKey,
+        random: &dyn Random,
+        now: i64,
+    ) -> Result<(Client, Option<Secret>), RegistrationError> {
+        let id = self
+            .id
+            .map_or_else(|| Ok(ClientId::generate(random)), |id| ClientId::parse(&id))?;
         let name = self.name.trim().to_owned();
         if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
             return Err(RegistrationError::Name);
         }
-        let redirect_uris = self.redirect_uris.iter().map(|uri| RedirectUri::register(uri, self.application)).collect::<Result<Vec<_>, _>>()?;
+        let redirect_uris = self
+            .redirect_uris
+            .iter()
+            .map(|uri| RedirectUri::register(uri, self.application))
+            .collect::<Result<Vec<_>, _>>()?;
         if self.grant_types.is_empty() {
             return Err(RegistrationError::NoGrant);
         }
@@ -213,14 +243,21 @@ impl Registration {
             return Err(RegistrationError::NoRedirectUri);
         }
         // RFC 6749 §4.4: whoever has no secret cannot speak for itself.
-        if self.secret_method.is_none() && self.grant_types.contains(&GrantType::ClientCredentials) {
+        if self.secret_method.is_none() && self.grant_types.contains(&GrantType::ClientCredentials)
+        {
             return Err(RegistrationError::PublicClientCredentials);
         }
         let (authentication, secret) = match self.secret_method {
             None => (ClientAuthentication::Public, None),
             Some(method) => {
                 let secret = Secret::generate(random);
-                (ClientAuthentication::Confidential { secret: SealedSecret::seal(key, random, &id, &secret), method }, Some(secret))
+                (
+                    ClientAuthentication::Confidential {
+                        secret: SealedSecret::seal(key, random, &id, &secret),
+                        method,
+                    },
+                    Some(secret),
+                )
             }
         };
         let client = Client {
@@ -242,7 +279,9 @@ impl Registration {
 #[non_exhaustive]
 pub enum RegistrationError {
     /// Not a client id.
-    #[error("a client id is 1 to 64 characters of A-Z a-z 0-9 - . _ and does not begin with \"user-\"")]
+    #[error(
+        "a client id is 1 to 64 characters of A-Z a-z 0-9 - . _ and does not begin with \"user-\""
+    )]
     ClientId,
     /// Not a name.
     #[error("a client's name is 1 to 100 printable characters")]

@@ -8,7 +8,10 @@ mod redirect_uri;
 mod scope;
 mod user;
 
-pub use client::{ApplicationType, Client, ClientAuthentication, ClientId, GrantType, Registration, RegistrationError, SealedSecret, SecretMethod};
+pub use client::{
+    ApplicationType, Client, ClientAuthentication, ClientId, GrantType, Registration,
+    RegistrationError, SealedSecret, SecretMethod,
+};
 pub use grant::{AuthorizationCode, CodeRow, Grant, GrantId, Session};
 pub use pkce::{CodeChallenge, CodeVerifier, PkceError};
 pub use redirect_uri::{RedirectUri, RedirectUriError};

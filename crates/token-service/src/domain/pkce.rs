@@ -23,7 +23,9 @@ pub enum PkceError {
     #[error("an S256 code_challenge is 43 base64url characters, the hash of the verifier")]
     Challenge,
     /// Wrong length or characters.
-    #[error("a code_verifier is 43 to 128 characters of A-Z a-z 0-9 - . _ ~; this one has {length}")]
+    #[error(
+        "a code_verifier is 43 to 128 characters of A-Z a-z 0-9 - . _ ~; this one has {length}"
+    )]
     Verifier {
         /// Bytes received.
         length: usize,
@@ -34,7 +36,9 @@ impl CodeChallenge {
     /// Reads a challenge from its 43 characters.
     pub fn parse(text: &str) -> Result<CodeChallenge, PkceError> {
         let bytes = base64url_decode(text).ok_or(PkceError::Challenge)?;
-        Ok(CodeChallenge(bytes.try_into().map_err(|_| PkceError::Challenge)?))
+        Ok(CodeChallenge(
+            bytes.try_into().map_err(|_| PkceError::Challenge)?,
+        ))
     }
 
     /// The 32 bytes of a row.
@@ -49,7 +53,9 @@ impl CodeChallenge {
 
     /// Whether the verifier hashes to this challenge (§4.6).
     pub fn accepts(&self, verifier: &CodeVerifier) -> bool {
-        openssl::sha::sha256(verifier.0.expose().as_bytes()).ct_eq(&self.0).into()
+        openssl::sha::sha256(verifier.0.expose().as_bytes())
+            .ct_eq(&self.0)
+            .into()
     }
 }
 
@@ -77,9 +83,18 @@ mod tests {
 
     #[test]
     fn rfc7636_appendix_b() {
-        let challenge = CodeChallenge::parse("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM").unwrap();
-        assert!(challenge.accepts(&CodeVerifier::parse("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk").unwrap()));
-        assert!(!challenge.accepts(&CodeVerifier::parse("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXK").unwrap()));
+        let challenge =
+            CodeChallenge::parse("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM").unwrap();
+        assert!(
+            challenge.accepts(
+                &CodeVerifier::parse("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk").unwrap()
+            )
+        );
+        assert!(
+            !challenge.accepts(
+                &CodeVerifier::parse("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXK").unwrap()
+            )
+        );
     }
 
     #[test]

@@ -23,16 +23,23 @@ pub enum RedirectUriError {
     #[error("{0:?} has a user name or password in it")]
     UserInfo(String),
     /// Plain http beyond the own machine.
-    #[error("{0:?} sends the code over plain http to another machine; only localhost, 127.0.0.1 and [::1] may use http")]
+    #[error(
+        "{0:?} sends the code over plain http to another machine; only localhost, 127.0.0.1 and [::1] may use http"
+    )]
     PlainHttp(String),
     /// An own scheme needs a native client and a dot (RFC 8252 §7.1).
-    #[error("{0:?}: a scheme of one's own is for native clients and named after a domain, such as com.example.app (RFC 8252 §7.1)")]
+    #[error(
+        "{0:?}: a scheme of one's own is for native clients and named after a domain, such as com.example.app (RFC 8252 §7.1)"
+    )]
     Scheme(String),
 }
 
 impl RedirectUri {
     /// Checks a redirect URI for registration.
-    pub fn register(text: &str, application: ApplicationType) -> Result<RedirectUri, RedirectUriError> {
+    pub fn register(
+        text: &str,
+        application: ApplicationType,
+    ) -> Result<RedirectUri, RedirectUriError> {
         let legal = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte);
         let url = Url::parse(text).ok().filter(|_| text.bytes().all(legal));
         let url = url.ok_or_else(|| RedirectUriError::NotAbsolute(text.into()))?;
@@ -67,7 +74,9 @@ impl RedirectUri {
     /// RFC 9700 §2.1 allows the one exception, RFC 8252 §7.3 asks for it: a native program takes whatever port is free.
     /// `localhost` is not excepted, since other programs of the machine may answer to that name (RFC 8252 §8.3).
     pub fn matches(&self, asked: &str, application: ApplicationType) -> bool {
-        asked == self.0 || (application == ApplicationType::Native && same_but_for_loopback_port(&self.0, asked))
+        asked == self.0
+            || (application == ApplicationType::Native
+                && same_but_for_loopback_port(&self.0, asked))
     }
 }
 
@@ -98,9 +107,13 @@ fn without_port(rest: &str) -> Option<&str> {
     let Some(port) = rest.strip_prefix(':') else {
         return (rest.is_empty() || rest.starts_with(['/', '?'])).then_some(rest);
     };
-    let end = port.find(|c: char| !c.is_ascii_digit()).unwrap_or(port.len());
+    let end = port
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(port.len());
     let (port, rest) = port.split_at(end);
-    let legal = port.parse::<u16>().is_ok_and(|number| number > 0 && number.to_string() == port);
+    let legal = port
+        .parse::<u16>()
+        .is_ok_and(|number| number > 0 && number.to_string() == port);
     (legal && (rest.is_empty() || rest.starts_with(['/', '?']))).then_some(rest)
 }
 
@@ -113,9 +126,15 @@ mod tests {
     fn rfc9700_4_1_3_exact_strings() {
         let uri = RedirectUri::register("https://client.example/cb?tenant=1", Web).unwrap();
         assert!(uri.matches("https://client.example/cb?tenant=1", Web));
-        for other in ["https://client.example/cb", "https://client.example/cb?tenant=1&x=2", "https://client.example/cb/?tenant=1",
-            "https://CLIENT.example/cb?tenant=1", "https://client.example:443/cb?tenant=1", "https://client.example/cb?tenant=1#x", ""]
-        {
+        for other in [
+            "https://client.example/cb",
+            "https://client.example/cb?tenant=1&x=2",
+            "https://client.example/cb/?tenant=1",
+            "https://CLIENT.example/cb?tenant=1",
+            "https://client.example:443/cb?tenant=1",
+            "https://client.example/cb?tenant=1#x",
+            "",
+        ] {
             assert!(!uri.matches(other, Web), "{other}");
         }
     }
@@ -124,15 +143,30 @@ mod tests {
     fn rfc8252_7_3_loopback_ports() {
         let uri = RedirectUri::register("http://127.0.0.1/callback", Native).unwrap();
         assert!(uri.matches("http://127.0.0.1:49152/callback", Native));
-        assert!(!uri.matches("http://127.0.0.1:49152/callback", Web), "the exception is for native clients");
-        for other in ["http://127.0.0.1:0/callback", "http://127.0.0.1:/callback", "http://127.0.0.1:080/callback", "http://127.0.0.1:99999/callback",
-            "http://127.0.0.1:80/callback/", "http://127.0.0.1:80@evil.example/callback", "http://127.0.0.1.evil.example/callback",
-            "http://localhost:80/callback", "https://127.0.0.1:80/callback", "http://127.0.0.2:80/callback", "http://[::1]:80/callback"]
-        {
+        assert!(
+            !uri.matches("http://127.0.0.1:49152/callback", Web),
+            "the exception is for native clients"
+        );
+        for other in [
+            "http://127.0.0.1:0/callback",
+            "http://127.0.0.1:/callback",
+            "http://127.0.0.1:080/callback",
+            "http://127.0.0.1:99999/callback",
+            "http://127.0.0.1:80/callback/",
+            "http://127.0.0.1:80@evil.example/callback",
+            "http://127.0.0.1.evil.example/callback",
+            "http://localhost:80/callback",
+            "https://127.0.0.1:80/callback",
+            "http://127.0.0.2:80/callback",
+            "http://[::1]:80/callback",
+        ] {
             assert!(!uri.matches(other, Native), "{other}");
         }
         let localhost = RedirectUri::register("http://localhost:3000/callback", Native).unwrap();
-        assert!(!localhost.matches("http://localhost:3001/callback", Native), "a name is not an IP literal (RFC 8252 §8.3)");
+        assert!(
+            !localhost.matches("http://localhost:3001/callback", Native),
+            "a name is not an IP literal (RFC 8252 §8.3)"
+        );
         let six = RedirectUri::register("http://[::1]:1/cb", Native).unwrap();
         assert!(six.matches("http://[::1]:2/cb", Native));
     }
@@ -142,14 +176,23 @@ mod tests {
         use RedirectUriError as E;
         let refused = |text: &str| RedirectUri::register(text, Web).unwrap_err();
         assert!(matches!(refused("/cb"), E::NotAbsolute(_)));
-        assert!(matches!(refused("https://a.example/c b"), E::NotAbsolute(_)));
-        assert!(matches!(refused("https://a.example/cb\r\nx"), E::NotAbsolute(_)));
+        assert!(matches!(
+            refused("https://a.example/c b"),
+            E::NotAbsolute(_)
+        ));
+        assert!(matches!(
+            refused("https://a.example/cb\r\nx"),
+            E::NotAbsolute(_)
+        ));
         assert!(matches!(refused("https://a.example/cb#"), E::Fragment(_)));
         assert!(matches!(refused("https://me@a.example/cb"), E::UserInfo(_)));
         assert!(matches!(refused("http://a.example/cb"), E::PlainHttp(_)));
         assert!(matches!(refused("javascript:alert(1)"), E::Scheme(_)));
         assert!(matches!(refused("com.example.app:/cb"), E::Scheme(_)));
         assert!(RedirectUri::register("com.example.app:/cb", Native).is_ok());
-        assert!(matches!(RedirectUri::register("data:text/html,x", Native).unwrap_err(), E::Scheme(_)));
+        assert!(matches!(
+            RedirectUri::register("data:text/html,x", Native).unwrap_err(),
+            E::Scheme(_)
+        ));
     }
 }

@@ -70,7 +70,10 @@ impl FromStr for Scope {
     fn from_str(text: &str) -> Result<Scope, ScopeError> {
         let mut tokens: Vec<String> = Vec::new();
         for token in text.split(' ').filter(|token| !token.is_empty()) {
-            if let Some(found) = token.chars().find(|c| !matches!(c, '\x21' | '\x23'..='\x5b' | '\x5d'..='\x7e')) {
+            if let Some(found) = token
+                .chars()
+                .find(|c| !matches!(c, '\x21' | '\x23'..='\x5b' | '\x5d'..='\x7e'))
+            {
                 return Err(ScopeError { found });
             }
             if !tokens.iter().any(|known| known == token) {

@@ -16,7 +16,11 @@ impl UserId {
 
     /// A fresh id of 128 random bits.
     pub fn generate(random: &dyn Random) -> UserId {
-        UserId(format!("{}{}", UserId::PREFIX, base64url(&random_bytes::<16>(random))))
+        UserId(format!(
+            "{}{}",
+            UserId::PREFIX,
+            base64url(&random_bytes::<16>(random))
+        ))
     }
 
     pub(crate) fn from_store(text: String) -> UserId {
@@ -48,8 +52,14 @@ impl Username {
     /// Reads a user name.
     pub fn parse(text: &str) -> Result<Username, UsernameError> {
         let text = text.trim().to_ascii_lowercase();
-        let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-._@+".contains(&byte);
-        if (1..=64).contains(&text.len()) && text.bytes().all(legal) { Ok(Username(text)) } else { Err(UsernameError) }
+        let legal = |byte: u8| {
+            byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-._@+".contains(&byte)
+        };
+        if (1..=64).contains(&text.len()) && text.bytes().all(legal) {
+            Ok(Username(text))
+        } else {
+            Err(UsernameError)
+        }
     }
 
     /// The text.

@@ -2,8 +2,9 @@
 
 use axum::body::Body;
 use axum::http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
-    CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION, REFERRER_POLICY, SET_COOKIE, WWW_AUTHENTICATE,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, CACHE_CONTROL, CONTENT_TYPE, ETAG,
+    IF_NONE_MATCH, LOCATION, REFERRER_POLICY, SET_COOKIE, WWW_AUTHENTICATE,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
@@ -18,18 +19,26 @@ pub(super) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 /// Another address, always by 303: a 307 would send the password along (RFC 9700 §4.12).
 pub(super) fn see_other(location: &str) -> Response {
     let Ok(location) = HeaderValue::from_str(location) else {
-        return pages::problem(StatusCode::BAD_REQUEST, "The application asked to return to an address that cannot be written in a header.");
+        return pages::problem(
+            StatusCode::BAD_REQUEST,
+            "The application asked to return to an address that cannot be written in a header.",
+        );
     };
     let mut response = empty(StatusCode::SEE_OTHER);
     response.headers_mut().insert(LOCATION, location);
     response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
-    response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+        .headers_mut()
+        .insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response
 }
 
 /// Adds a cookie that lasts as long as the browser does, for this host, over TLS, out of reach of scripts.
 pub(super) fn with_cookie(mut response: Response, name: &str, value: &Secret) -> Response {
-    let cookie = format!("{name}={}; Path=/; Secure; HttpOnly; SameSite=Lax", value.expose());
+    let cookie = format!(
+        "{name}={}; Path=/; Secure; HttpOnly; SameSite=Lax",
+        value.expose()
+    );
     let mut cookie = HeaderValue::from_str(&cookie).expect("our cookies are base64url");
     cookie.set_sensitive(true);
     response.headers_mut().append(SET_COOKIE, cookie);
@@ -43,13 +52,18 @@ pub(super) fn with_status(mut response: Response, status: StatusCode) -> Respons
 
 /// JSON for one reader (RFC 6749 §5.1).
 pub(super) fn private_json(status: StatusCode, body: &impl Serialize) -> Response {
-    let Ok(json) = serde_json::to_vec(body) else { return empty(StatusCode::INTERNAL_SERVER_ERROR) };
+    let Ok(json) = serde_json::to_vec(body) else {
+        return empty(StatusCode::INTERNAL_SERVER_ERROR);
+    };
     let mut response = Response::new(Body::from(json));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, NO_STORE);
-    headers.insert(HeaderName::from_static("pragma"), HeaderValue::from_static("no-cache"));
+    headers.insert(
+        HeaderName::from_static("pragma"),
+        HeaderValue::from_static("no-cache"),
+    );
     response
 }
 
@@ -62,9 +76,18 @@ pub(super) fn token_error(refused: &TokenError) -> Response {
     }
     let error = refused.error;
     let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::BAD_REQUEST);
-    let mut response = private_json(status, &Body { error: error.code.name(), error_description: error.description });
+    let mut response = private_json(
+        status,
+        &Body {
+            error: error.code.name(),
+            error_description: error.description,
+        },
+    );
     if refused.challenge {
-        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"stampmill\", charset=\"UTF-8\""));
+        response.headers_mut().insert(
+            WWW_AUTHENTICATE,
+            HeaderValue::from_static("Basic realm=\"stampmill\", charset=\"UTF-8\""),
+        );
     }
     response
 }
@@ -74,26 +97,53 @@ pub(super) fn bearer_error(error: &BearerError) -> Response {
     let (status, challenge) = match error {
         BearerError::Missing => (401, "Bearer realm=\"stampmill\"".to_owned()),
         BearerError::Refused(error) => {
-            let scope = if error.code == ErrorCode::InsufficientScope { ", scope=\"openid\"" } else { "" };
+            let scope = if error.code == ErrorCode::InsufficientScope {
+                ", scope=\"openid\""
+            } else {
+                ""
+            };
             let (name, description) = (error.code.name(), error.description);
-            (error.code.status(), format!("Bearer realm=\"stampmill\", error=\"{name}\", error_description=\"{description}\"{scope}"))
+            (
+                error.code.status(),
+                format!(
+                    "Bearer realm=\"stampmill\", error=\"{name}\", error_description=\"{description}\"{scope}"
+                ),
+            )
         }
     };
     let mut response = empty(StatusCode::from_u16(status).unwrap_or(StatusCode::UNAUTHORIZED));
     response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
-    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_str(&challenge).expect("fixed sentences of the RFC 6749 §5.2 alphabet"));
+    response.headers_mut().insert(
+        WWW_AUTHENTICATE,
+        HeaderValue::from_str(&challenge).expect("fixed sentences of the RFC 6749 §5.2 alphabet"),
+    );
     response
 }
 
 /// Metadata and keys: public, cached for five minutes, told apart by their tag.
 pub(super) fn document(document: &Document, asked: &HeaderMap) -> Response {
-    let known = asked.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let unchanged = known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == document.etag);
-    let mut response = if unchanged { empty(StatusCode::NOT_MODIFIED) } else { Response::new(Body::from(document.json.clone())) };
+    let known = asked
+        .get(IF_NONE_MATCH)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let unchanged = known
+        .split(',')
+        .any(|tag| tag.trim().trim_start_matches("W/") == document.etag);
+    let mut response = if unchanged {
+        empty(StatusCode::NOT_MODIFIED)
+    } else {
+        Response::new(Body::from(document.json.clone()))
+    };
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
-    headers.insert(ETAG, HeaderValue::from_str(&document.etag).expect("a tag is base64url in quotes"));
+    headers.insert(
+        CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=300"),
+    );
+    headers.insert(
+        ETAG,
+        HeaderValue::from_str(&document.etag).expect("a tag is base64url in quotes"),
+    );
     response
 }
 
@@ -101,7 +151,10 @@ pub(super) fn document(document: &Document, asked: &HeaderMap) -> Response {
 pub(super) async fn readable_by_any_page(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("WWW-Authenticate"));
+    headers.insert(
+        ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static("WWW-Authenticate"),
+    );
     response
 }
 
@@ -109,8 +162,14 @@ pub(super) async fn readable_by_any_page(mut response: Response) -> Response {
 pub(super) async fn preflight() -> Response {
     let mut response = empty(StatusCode::NO_CONTENT);
     let headers = response.headers_mut();
-    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
-    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("Authorization, Content-Type"));
+    headers.insert(
+        ACCESS_CONTROL_ALLOW_METHODS,
+        HeaderValue::from_static("GET, POST"),
+    );
+    headers.insert(
+        ACCESS_CONTROL_ALLOW_HEADERS,
+        HeaderValue::from_static("Authorization, Content-Type"),
+    );
     headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("3600"));
     response
 }

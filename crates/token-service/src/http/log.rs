@@ -13,7 +13,11 @@ pub(super) async fn one_line(request: Request, next: Next) -> Response {
     let began = Instant::now();
     let method = request.method().clone();
     // A path of ours, or a placeholder: a stranger's path may hold anything.
-    let path = paths::ALL.iter().copied().find(|path| *path == request.uri().path()).unwrap_or("(other)");
+    let path = paths::ALL
+        .iter()
+        .copied()
+        .find(|path| *path == request.uri().path())
+        .unwrap_or("(other)");
     let response = next.run(request).await;
     let (status, micros) = (response.status().as_u16(), began.elapsed().as_micros());
     tracing::info!(%method, path, status, micros, "request");

@@ -15,8 +15,7 @@ use crate::protocol::{Service, paths};
 /// Who may call: somebody who signed in, or a client for itself; and the token may not claim a longer life than we give.
 ///
 /// `auth_time` is missing from a client's own token. In CEL a missing claim is an error, and `||` forgives it where the other side is true.
-pub(crate) const MAY_CALL: &str =
-    "(claims.sub == claims.client_id || claims.auth_time <= now) && claims.exp > now && claims.exp - claims.iat <= 600";
+pub(crate) const MAY_CALL: &str = "(claims.sub == claims.client_id || claims.auth_time <= now) && claims.exp > now && claims.exp - claims.iat <= 600";
 
 #[derive(Serialize)]
 struct Me<'a> {
@@ -32,7 +31,8 @@ pub(super) fn routes<S: Clone + Send + Sync + 'static>(service: &Arc<Service>) -
 }
 
 fn guard(service: &Arc<Service>) -> Guard {
-    let check = ClaimCheck::compile(MAY_CALL).expect("the expression above compiles; a test says so");
+    let check =
+        ClaimCheck::compile(MAY_CALL).expect("the expression above compiles; a test says so");
     let (clock, grants) = (Arc::clone(&service.clock), Arc::clone(service));
     Guard::builder(service.issuer(), service.audience())
         .keys(Arc::new(service.jwks.clone()))
@@ -49,6 +49,10 @@ fn guard(service: &Arc<Service>) -> Guard {
 }
 
 async fn me(Extension(token): Extension<AccessToken>) -> Response {
-    let me = Me { sub: token.subject(), client_id: token.client_id(), scope: token.scope().collect() };
+    let me = Me {
+        sub: token.subject(),
+        client_id: token.client_id(),
+        scope: token.scope().collect(),
+    };
     answer::private_json(StatusCode::OK, &me)
 }

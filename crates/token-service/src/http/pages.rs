@@ -2,7 +2,10 @@
 
 use askama::Template;
 use axum::body::Body;
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
+};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use url::{Host, Url};
@@ -47,22 +50,41 @@ struct Home<'a> {
 }
 
 /// What a scope means, in the words of the consent page.
-const MEANINGS: [(&str, &str); 3] =
-    [("openid", "know that it is you"), ("profile", "see your name and user name"), ("email", "see your e-mail address")];
+const MEANINGS: [(&str, &str); 3] = [
+    ("openid", "know that it is you"),
+    ("profile", "see your name and user name"),
+    ("email", "see your e-mail address"),
+];
 
 fn meaning(scope: &str) -> &str {
-    MEANINGS.iter().find(|(name, _)| *name == scope).map_or(scope, |(_, meaning)| meaning)
+    MEANINGS
+        .iter()
+        .find(|(name, _)| *name == scope)
+        .map_or(scope, |(_, meaning)| meaning)
 }
 
 /// A page that asks something.
 pub(super) fn ask(page: &Page, sealed: &str, request: &AuthorizationRequest) -> Response {
     let client = request.client.name.as_str();
     let html = match page {
-        Page::SignIn { username, failed } => SignIn { client, sealed, username, failed: *failed }.render(),
+        Page::SignIn { username, failed } => SignIn {
+            client,
+            sealed,
+            username,
+            failed: *failed,
+        }
+        .render(),
         Page::Consent { user } => {
             let scopes = request.scope.iter().map(meaning).collect();
             let destination = destination(&request.redirect_uri);
-            Consent { client, user: &user.name, scopes, destination, sealed }.render()
+            Consent {
+                client,
+                user: &user.name,
+                scopes,
+                destination,
+                sealed,
+            }
+            .render()
         }
     };
     html_page(StatusCode::OK, html, &form_targets(&request.redirect_uri))
@@ -80,7 +102,12 @@ pub(super) fn problem(status: StatusCode, sentence: &str) -> Response {
 
 /// The page at `/`.
 pub(super) fn home(service: &Service) -> Response {
-    let home = Home { issuer: service.issuer(), jwks: paths::JWKS, me: paths::ME, may_call: me::MAY_CALL };
+    let home = Home {
+        issuer: service.issuer(),
+        jwks: paths::JWKS,
+        me: paths::ME,
+        may_call: me::MAY_CALL,
+    };
     html_page(StatusCode::OK, home.render(), "'none'")
 }
 
@@ -88,8 +115,14 @@ pub(super) fn home(service: &Service) -> Response {
 pub(super) async fn style() -> Response {
     let mut response = Response::new(Body::from(include_str!("../../assets/style.css")));
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/css; charset=utf-8"),
+    );
+    headers.insert(
+        CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=3600"),
+    );
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
@@ -102,8 +135,14 @@ fn html_page(status: StatusCode, html: askama::Result<String>, form_action: &str
         "default-src 'none'; style-src 'self'; img-src data:; form-action {form_action}; base-uri 'none'; frame-ancestors 'none'"
     );
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_str(&policy).expect("origins are ASCII"));
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/html; charset=utf-8"),
+    );
+    headers.insert(
+        CONTENT_SECURITY_POLICY,
+        HeaderValue::from_str(&policy).expect("origins are ASCII"),
+    );
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -138,15 +177,34 @@ mod tests {
 
     #[test]
     fn forms_lead_to_us_and_the_client() {
-        assert_eq!(form_targets("https://a.example/cb?x=;y"), "'self' https://a.example");
-        assert_eq!(form_targets("http://127.0.0.1:1234/cb"), "'self' http://127.0.0.1:1234");
+        assert_eq!(
+            form_targets("https://a.example/cb?x=;y"),
+            "'self' https://a.example"
+        );
+        assert_eq!(
+            form_targets("http://127.0.0.1:1234/cb"),
+            "'self' http://127.0.0.1:1234"
+        );
         assert_eq!(form_targets("http://[::1]:1234/cb"), "'self' http:");
-        assert_eq!(form_targets("com.example.app:/cb"), "'self' com.example.app:");
+        assert_eq!(
+            form_targets("com.example.app:/cb"),
+            "'self' com.example.app:"
+        );
     }
 
     #[test]
     fn everything_is_escaped() {
-        let html = SignIn { client: "<script>", sealed: "\"><x", username: "'\"&", failed: true }.render().unwrap();
-        assert!(!html.contains("<script>") && !html.contains("\"><x") && !html.contains("'\"&"), "{html}");
+        let html = SignIn {
+            client: "<script>",
+            sealed: "\"><x",
+            username: "'\"&",
+            failed: true,
+        }
+        .render()
+        .unwrap();
+        assert!(
+            !html.contains("<script>") && !html.contains("\"><x") && !html.contains("'\"&"),
+            "{html}"
+        );
     }
 }

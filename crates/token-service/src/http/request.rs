@@ -41,15 +41,26 @@ pub(super) async fn form_text(request: Request) -> Result<String, NotAForm> {
     if !is_form(request.headers()) {
         return Err(NotAForm::Type);
     }
-    let bytes = to_bytes(request.into_body(), LONGEST_FORM).await.map_err(|_| NotAForm::Length)?;
-    String::from_utf8(bytes.into()).map_err(|_| NotAForm::Type).and_then(|text| {
-        // A form is printable ASCII: anything else would not survive becoming an address.
-        if text.bytes().all(|byte| byte.is_ascii_graphic()) { Ok(text) } else { Err(NotAForm::Type) }
-    })
+    let bytes = to_bytes(request.into_body(), LONGEST_FORM)
+        .await
+        .map_err(|_| NotAForm::Length)?;
+    String::from_utf8(bytes.into())
+        .map_err(|_| NotAForm::Type)
+        .and_then(|text| {
+            // A form is printable ASCII: anything else would not survive becoming an address.
+            if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+                Ok(text)
+            } else {
+                Err(NotAForm::Type)
+            }
+        })
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
-    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let essence = media_type.split(';').next().unwrap_or_default().trim();
     essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
@@ -57,12 +68,19 @@ fn is_form(headers: &HeaderMap) -> bool {
 /// A form of one of our pages, from one of our pages.
 pub(super) async fn posted_page(request: Request) -> Result<(Browser, Parameters), Response> {
     // Browsers say where a post comes from. The seal in the form is the real defence; this one costs nothing.
-    let from = request.headers().get("sec-fetch-site").map(|value| value.as_bytes().to_owned());
+    let from = request
+        .headers()
+        .get("sec-fetch-site")
+        .map(|value| value.as_bytes().to_owned());
     if from.is_some_and(|site| site != b"same-origin" && site != b"none") {
-        return Err(pages::problem(StatusCode::FORBIDDEN, "This form was sent from another site."));
+        return Err(pages::problem(
+            StatusCode::FORBIDDEN,
+            "This form was sent from another site.",
+        ));
     }
     let browser = browser(request.headers());
-    let not_a_form = |error: NotAForm| pages::problem(error.status(), "This is not the form that was shown.");
+    let not_a_form =
+        |error: NotAForm| pages::problem(error.status(), "This is not the form that was shown.");
     let text = form_text(request).await.map_err(not_a_form)?;
     let form = Parameters::parse(&text).map_err(|_| not_a_form(NotAForm::Type))?;
     Ok((browser, form))
@@ -70,22 +88,36 @@ pub(super) async fn posted_page(request: Request) -> Result<(Browser, Parameters
 
 /// The cookies that matter to us.
 pub(super) fn browser(headers: &HeaderMap) -> Browser {
-    Browser { session: cookie(headers, SESSION_COOKIE), binding: cookie(headers, BINDING_COOKIE) }
+    Browser {
+        session: cookie(headers, SESSION_COOKIE),
+        binding: cookie(headers, BINDING_COOKIE),
+    }
 }
 
 fn cookie(headers: &HeaderMap, name: &str) -> Option<Secret> {
-    let lines = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let lines = headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    let mut pairs = lines
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='));
     // Ours are 43 base64url characters; what is not can only be noise.
-    pairs.find(|(known, value)| *known == name && value.len() == 43).map(|(_, value)| Secret::new(value))
+    pairs
+        .find(|(known, value)| *known == name && value.len() == 43)
+        .map(|(_, value)| Secret::new(value))
 }
 
 /// `Authorization` at the token endpoint: none, or Basic.
-pub(super) fn basic_credentials(headers: &HeaderMap) -> Result<Option<BasicCredentials>, CredentialsError> {
+pub(super) fn basic_credentials(
+    headers: &HeaderMap,
+) -> Result<Option<BasicCredentials>, CredentialsError> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
-        (Some(value), None) => BasicCredentials::parse(value.to_str().map_err(|_| CredentialsError)?).map(Some),
+        (Some(value), None) => {
+            BasicCredentials::parse(value.to_str().map_err(|_| CredentialsError)?).map(Some)
+        }
         _ => Err(CredentialsError),
     }
 }
@@ -98,8 +130,14 @@ pub(super) struct TwoTokens;
 pub(super) async fn bearer_token(request: Request) -> Result<Option<Secret>, TwoTokens> {
     let in_header = header_token(request.headers())?;
     let in_form = if request.method() == Method::POST && is_form(request.headers()) {
-        let form = form_text(request).await.ok().and_then(|text| Parameters::parse(&text).ok()).unwrap_or_default();
-        form.one("access_token").map_err(|_| TwoTokens)?.map(Secret::new)
+        let form = form_text(request)
+            .await
+            .ok()
+            .and_then(|text| Parameters::parse(&text).ok())
+            .unwrap_or_default();
+        form.one("access_token")
+            .map_err(|_| TwoTokens)?
+            .map(Secret::new)
     } else {
         None
     };
@@ -117,6 +155,9 @@ fn header_token(headers: &HeaderMap) -> Result<Option<Secret>, TwoTokens> {
         _ => return Err(TwoTokens),
     };
     // The scheme's name is case-blind (RFC 9110 §11.1).
-    let token = value.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
+    let token = value
+        .split_once(' ')
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim());
     Ok(token.map(Secret::new))
 }

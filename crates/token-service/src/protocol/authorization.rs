@@ -52,32 +52,41 @@ type Rule = fn(&Service, &Parameters, &mut AuthorizationRequest) -> Result<(), O
 
 /// Every rule of the authorization endpoint, in order. They run again on the way back from the sign-in and consent pages, because a
 /// client or a redirect URI may have gone in between. All of these answer by redirect; the two before them, by a page.
-const RULES: &[(&str, Rule)] = &[
-    // rule                            step
-    ("RFC 6749 §3.1",                  no_parameter_twice),
-    ("OIDC Core §3.1.2.6",             no_request_object),
-    ("RFC 6749 §4.1.1",                client_may_use_codes),
-    ("RFC 6749 §3.1.1",                response_type_is_code),
-    ("OAuth 2.0 Multiple Response Types §2.1", response_mode_is_query),
-    ("RFC 6749 §3.3",                  scope_is_known),
-    ("RFC 7636 §4.3, RFC 9700 §2.1.1", challenge_is_s256),
-    ("OIDC Core §3.1.2.1 nonce",       nonce_is_kept),
-    ("OIDC Core §3.1.2.1 prompt",      prompt_makes_sense),
-    ("OIDC Core §3.1.2.1 max_age",     max_age_is_a_number),
-    ("OIDC Core §3.1.2.1 login_hint",  login_hint_is_kept),
-    ("OIDC Core §3.1.2.1 id_token_hint", id_token_hint_is_ours),
+#[rustfmt::skip]
+const RULES: &[(Rule, &str)] = &[
+    // step                    rule
+    (no_parameter_twice,       "RFC 6749 §3.1"),
+    (no_request_object,        "OIDC Core §3.1.2.6"),
+    (client_may_use_codes,     "RFC 6749 §4.1.2.1 unauthorized_client"),
+    (response_type_is_code,    "RFC 6749 §3.1.1"),
+    (response_mode_is_query,   "OAuth 2.0 Multiple Response Types §2.1"),
+    (scope_is_known,           "RFC 6749 §3.3"),
+    (challenge_is_s256,        "RFC 7636 §4.3, RFC 9700 §2.1.1"),
+    (nonce_is_kept,            "OIDC Core §3.1.2.1 nonce"),
+    (prompt_makes_sense,       "OIDC Core §3.1.2.1 prompt"),
+    (max_age_is_a_number,      "OIDC Core §3.1.2.1 max_age"),
+    (login_hint_is_kept,       "OIDC Core §3.1.2.1 login_hint"),
+    (id_token_hint_is_ours,    "OIDC Core §3.1.2.1 id_token_hint"),
 ];
 
 impl Service {
     /// Checks an authorization request.
-    pub(crate) async fn check_authorization(&self, parameters: &Parameters) -> Result<AuthorizationRequest, Refusal> {
+    pub(crate) async fn check_authorization(
+        &self,
+        parameters: &Parameters,
+    ) -> Result<AuthorizationRequest, Refusal> {
         let client = self.asking_client(parameters).await?;
         let redirect_uri = trusted_redirect_uri(&self.policy, &client, parameters)?;
         let mut request = AuthorizationRequest {
             client,
             redirect_uri,
             // A `state` sent twice is reported without one; the rule below reports it.
-            state: parameters.one("state").ok().flatten().filter(|state| state.len() <= LONGEST).map(str::to_owned),
+            state: parameters
+                .one("state")
+                .ok()
+                .flatten()
+                .filter(|state| state.len() <= LONGEST)
+                .map(str::to_owned),
             scope: Scope::default(),
             nonce: None,
             challenge: None,
@@ -86,7 +95,7 @@ impl Service {
             login_hint: None,
             expected_user: None,
         };
-        for (rule, step) in RULES {
+        for (step, rule) in RULES {
             if let Err(error) = step(self, parameters, &mut request) {
                 tracing::info!(client_id = %request.client.id, error = error.code.name(), rule, "authorization request refused");
                 return Err(Refusal::Redirect(self.error_location(&request, error)));
@@ -96,9 +105,14 @@ impl Service {
     }
 
     async fn asking_client(&self, parameters: &Parameters) -> Result<Client, Refusal> {
-        let id = parameters.one("client_id").map_err(|_| Refusal::Page("The application sent its client_id more than once."))?;
-        let id = id.ok_or(Refusal::Page("The application did not say who it is: client_id is missing."))?;
-        const UNKNOWN: Refusal = Refusal::Page("No application of this client_id is registered here.");
+        let id = parameters
+            .one("client_id")
+            .map_err(|_| Refusal::Page("The application sent its client_id more than once."))?;
+        let id = id.ok_or(Refusal::Page(
+            "The application did not say who it is: client_id is missing.",
+        ))?;
+        const UNKNOWN: Refusal =
+            Refusal::Page("No application of this client_id is registered here.");
         let id = ClientId::parse(id).map_err(|_| UNKNOWN)?;
         let client = self.store.client(&id).await.map_err(|error| {
             tracing::error!(%error, "the store failed");
@@ -108,41 +122,108 @@ impl Service {
     }
 
     /// Where the browser goes with an error: `error`, `state` and `iss` (RFC 6749 §4.1.2.1, RFC 9207 §2).
-    pub(crate) fn error_location(&self, request: &AuthorizationRequest, error: OAuthError) -> String {
-        self.location(request, [("error", error.code.name()), ("error_description", error.description)])
+    pub(crate) fn error_location(
+        &self,
+        request: &AuthorizationRequest,
+        error: OAuthError,
+    ) -> String {
+        self.location(
+            request,
+            [
+                ("error", error.code.name()),
+                ("error_description", error.description),
+            ],
+        )
     }
 
     /// Where the browser goes with an answer: the client's redirect URI, the answer, the request's `state`, our `iss`.
-    pub(crate) fn location<'a>(&'a self, request: &'a AuthorizationRequest, answer: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    pub(crate) fn location<'a>(
+        &'a self,
+        request: &'a AuthorizationRequest,
+        answer: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> String {
         let state = request.state.as_deref().map(|state| ("state", state));
-        let iss = self.policy.iss_in_responses().then_some(("iss", self.issuer.as_str()));
-        append_query(&request.redirect_uri, answer.into_iter().chain(state).chain(iss))
+        let iss = self
+            .policy
+            .iss_in_responses()
+            .then_some(("iss", self.issuer.as_str()));
+        append_query(
+            &request.redirect_uri,
+            answer.into_iter().chain(state).chain(iss),
+        )
     }
 }
 
 /// RFC 9700 §2.1: one of the registered ones, as a whole string.
-fn trusted_redirect_uri(policy: &Policy, client: &Client, parameters: &Parameters) -> Result<String, Refusal> {
-    let asked = parameters.one("redirect_uri").map_err(|_| Refusal::Page("The application sent its redirect_uri more than once."))?;
-    let asked = asked.ok_or(Refusal::Page("The application did not say where to return to: redirect_uri is missing."))?;
-    let registered = client.redirect_uris.iter().any(|uri| uri.matches(asked, client.application));
+fn trusted_redirect_uri(
+    policy: &Policy,
+    client: &Client,
+    parameters: &Parameters,
+) -> Result<String, Refusal> {
+    let asked = parameters
+        .one("redirect_uri")
+        .map_err(|_| Refusal::Page("The application sent its redirect_uri more than once."))?;
+    let asked = asked.ok_or(Refusal::Page(
+        "The application did not say where to return to: redirect_uri is missing.",
+    ))?;
+    let registered = client
+        .redirect_uris
+        .iter()
+        .any(|uri| uri.matches(asked, client.application));
     if registered || !policy.exact_redirect_uris() {
         Ok(asked.to_owned())
     } else {
-        Err(Refusal::Page("The application asked to return to an address that is not registered for it."))
+        Err(Refusal::Page(
+            "The application asked to return to an address that is not registered for it.",
+        ))
     }
 }
 
-fn no_parameter_twice(_: &Service, parameters: &Parameters, _: &mut AuthorizationRequest) -> Result<(), OAuthError> {
-    const TOO_LONG: OAuthError = OAuthError::new(ErrorCode::InvalidRequest, "state is longer than 2048 bytes");
+fn no_parameter_twice(
+    _: &Service,
+    parameters: &Parameters,
+    _: &mut AuthorizationRequest,
+) -> Result<(), OAuthError> {
+    const TOO_LONG: OAuthError =
+        OAuthError::new(ErrorCode::InvalidRequest, "state is longer than 2048 bytes");
     parameters.refuse_repeats()?;
-    if parameters.one("state")?.is_some_and(|state| state.len() > LONGEST) { Err(TOO_LONG) } else { Ok(()) }
+    if parameters
+        .one("state")?
+        .is_some_and(|state| state.len() > LONGEST)
+    {
+        Err(TOO_LONG)
+    } else {
+        Ok(())
+    }
 }
 
-fn no_request_object(_: &Service, parameters: &Parameters, _: &mut AuthorizationRequest) -> Result<(), OAuthError> {
+fn no_request_object(
+    _: &Service,
+    parameters: &Parameters,
+    _: &mut AuthorizationRequest,
+) -> Result<(), OAuthError> {
     const REFUSED: [(&str, OAuthError); 3] = [
-        ("request", OAuthError::new(ErrorCode::RequestNotSupported, "request objects are not supported")),
-        ("request_uri", OAuthError::new(ErrorCode::RequestUriNotSupported, "request_uri is not supported")),
-        ("registration", OAuthError::new(ErrorCode::RegistrationNotSupported, "registration in a request is not supported")),
+        (
+            "request",
+            OAuthError::new(
+                ErrorCode::RequestNotSupported,
+                "request objects are not supported",
+            ),
+        ),
+        (
+            "request_uri",
+            OAuthError::new(
+                ErrorCode::RequestUriNotSupported,
+                "request_uri is not supported",
+            ),
+        ),
+        (
+            "registration",
+            OAuthError::new(
+                ErrorCode::RegistrationNotSupported,
+                "registration in a request is not supported",
+            ),
+        ),
     ];
     for (name, error) in REFUSED {
         if parameters.one(name)?.is_some() {
@@ -152,14 +233,33 @@ fn no_request_object(_: &Service, parameters: &Parameters, _: &mut Authorization
     Ok(())
 }
 
-fn client_may_use_codes(_: &Service, _: &Parameters, request: &mut AuthorizationRequest) -> Result<(), OAuthError> {
-    const NOT_THIS_CLIENT: OAuthError = OAuthError::new(ErrorCode::UnauthorizedClient, "this client is not registered for the authorization_code grant");
-    if request.client.may(GrantType::AuthorizationCode) { Ok(()) } else { Err(NOT_THIS_CLIENT) }
+fn client_may_use_codes(
+    _: &Service,
+    _: &Parameters,
+    request: &mut AuthorizationRequest,
+) -> Result<(), OAuthError> {
+    const NOT_THIS_CLIENT: OAuthError = OAuthError::new(
+        ErrorCode::UnauthorizedClient,
+        "this client is not registered for the authorization_code grant",
+    );
+    if request.client.may(GrantType::AuthorizationCode) {
+        Ok(())
+    } else {
+        Err(NOT_THIS_CLIENT)
+    }
 }
 
-fn response_type_is_code(_: &Service, parameters: &Parameters, _: &mut AuthorizationRequest) -> Result<(), OAuthError> {
-    const MISSING: OAuthError = OAuthError::new(ErrorCode::InvalidRequest, "response_type is missing");
-    const UNSUPPORTED: OAuthError = OAuthError::new(ErrorCode::UnsupportedResponseType, "response_type must be code");
+fn response_type_is_code(
+    _: &Service,
+    parameters: &Parameters,
+    _: &mut AuthorizationRequest,
+) -> Result<(), OAuthError> {
+    const MISSING: OAuthError =
+        OAuthError::new(ErrorCode::InvalidRequest, "response_type is missing");
+    const UNSUPPORTED: OAuthError = OAuthError::new(
+        ErrorCode::UnsupportedResponseType,
+        "response_type must be code",
+    );
     match parameters.one("response_type")? {
         Some("code") => Ok(()),
         Some(_) => Err(UNSUPPORTED),
@@ -167,32 +267,79 @@ fn response_type_is_code(_: &Service, parameters: &Parameters, _: &mut Authoriza
     }
 }
 
-fn response_mode_is_query(_: &Service, parameters: &Parameters, _: &mut AuthorizationRequest) -> Result<(), OAuthError> {
-    const UNSUPPORTED: OAuthError = OAuthError::new(ErrorCode::InvalidRequest, "response_mode must be query");
+fn response_mode_is_query(
+    _: &Service,
+    parameters: &Parameters,
+    _: &mut AuthorizationRequest,
+) -> Result<(), OAuthError> {
+    const UNSUPPORTED: OAuthError =
+        OAuthError::new(ErrorCode::InvalidRequest, "response_mode must be query");
     match parameters.one("response_mode")? {
         None | Some("query") => Ok(()),
         Some(_) => Err(UNSUPPORTED),
     }
 }
 
-fn scope_is_known(_: &Service, parameters: &Parameters, request: &mut AuthorizationRequest) -> Result<(), OAuthError> {
-    const MISSING: OAuthError = OAuthError::new(ErrorCode::InvalidScope, "scope is missing; there is no default");
-    const ILLEGAL: OAuthError = OAuthError::new(ErrorCode::InvalidScope, "scope has a character that RFC 6749 section 3.3 does not allow");
-    const NOTHING_LEFT: OAuthError = OAuthError::new(ErrorCode::InvalidScope, "none of the scopes is registered for this client");
-    let asked: Scope = parameters.one("scope")?.ok_or(MISSING)?.parse().map_err(|_| ILLEGAL)?;
+fn scope_is_known(
+    _: &Service,
+    parameters: &Parameters,
+    request: &mut AuthorizationRequest,
+) -> Result<(), OAuthError> {
+    const MISSING: OAuthError = OAuthError::new(
+        ErrorCode::InvalidScope,
+        "scope is missing; there is no default",
+    );
+    const ILLEGAL: OAuthError = OAuthError::new(
+        ErrorCode::InvalidScope,
+        "scope has a character that RFC 6749 section 3.3 does not allow",
+    );
+    const NOTHING_LEFT: OAuthError = OAuthError::new(
+        ErrorCode::InvalidScope,
+        "none of the scopes is registered for this client",
+    );
+    let asked: Scope = parameters
+        .one("scope")?
+        .ok_or(MISSING)?
+        .parse()
+        .map_err(|_| ILLEGAL)?;
     // What is not understood is ignored (OIDC Core §3.1.2.1), and the token response says what was granted (RFC 6749 §3.3).
     request.scope = asked.retain(|token| request.client.scope.contains(token));
-    if request.scope.is_empty() { Err(NOTHING_LEFT) } else { Ok(()) }
+    if request.scope.is_empty() {
+        Err(NOTHING_LEFT)
+    } else {
+        Ok(())
+    }
 }
 
-fn challenge_is_s256(service: &Service, parameters: &Parameters, request: &mut AuthorizationRequest) -> Result<(), OAuthError> {
-    const MISSING: OAuthError = OAuthError::new(ErrorCode::InvalidRequest, "code_challenge is missing; PKCE is required");
+fn challenge_is_s256(
+    service: &Service,
+    parameters: &Parameters,
+    request: &mut AuthorizationRequest,
+) -> Result<(), OAuthError> {
+    const MISSING: OAuthError = OAuthError::new(
+        ErrorCode::InvalidRequest,
+        "code_challenge is missing; PKCE is required",
+    );
     // RFC 7636 §4.3: without a method the challenge would mean plain, which shows the verifier to whoever sees the request.
-    const NOT_S256: OAuthError = OAuthError::new(ErrorCode::InvalidRequest, "code_challenge_method must be S256");
-    const NOT_A_HASH: OAuthError = OAuthError::new(ErrorCode::InvalidRequest, "code_challenge is not the base64url form of a SHA-256 hash");
-    const METHOD_ONLY: OAuthError = OAuthError::new(ErrorCode::InvalidRequest, "code_challenge_method without code_challenge");
-    request.challenge = match (parameters.one("code_challenge")?, parameters.one("code_challenge_method")?) {
-        (Some(challenge), Some("S256")) => Some(CodeChallenge::parse(challenge).map_err(|_| NOT_A_HASH)?),
+    const NOT_S256: OAuthError = OAuthError::new(
+        ErrorCode::InvalidRequest,
+        "code_challenge_method must be S256",
+    );
+    const NOT_A_HASH: OAuthError = OAuthError::new(
+        ErrorCode::InvalidRequest,
+        "code_challenge is not the base64url form of a SHA-256 hash",
+    );
+    const METHOD_ONLY: OAuthError = OAuthError::new(
+        ErrorCode::InvalidRequest,
+        "code_challenge_method without code_challenge",
+    );
+    request.challenge = match (
+        parameters.one("code_challenge")?,
+        parameters.one("code_challenge_method")?,
+    ) {
+        (Some(challenge), Some("S256")) => {
+            Some(CodeChallenge::parse(challenge).map_err(|_| NOT_A_HASH)?)
+        }
         (Some(_), _) => return Err(NOT_S256),
         (None, _) if service.policy.require_pkce() => return Err(MISSING),
         (None, Some(_)) => return Err(METHOD_ONLY),
@@ -201,17 +348,45 @@ fn challenge_is_s256(service: &Service, parameters: &Parameters, request: &mut A
     Ok(())
 }
 
-fn nonce_is_kept(_: &Service, parameters: &Parameters, request: &mut AuthorizationRequest) -> Result<(), OAuthError> {
-    const TOO_LONG: OAuthError = OAuthError::new(ErrorCode::InvalidRequest, "nonce is longer than 2048 bytes");
+fn nonce_is_kept(
+    _: &Service,
+    parameters: &Parameters,
+    request: &mut AuthorizationRequest,
+) -> Result<(), OAuthError> {
+    const TOO_LONG: OAuthError =
+        OAuthError::new(ErrorCode::InvalidRequest, "nonce is longer than 2048 bytes");
     request.nonce = parameters.one("nonce")?.map(str::to_owned);
-    if request.nonce.as_ref().is_some_and(|nonce| nonce.len() > LONGEST) { Err(TOO_LONG) } else { Ok(()) }
+    if request
+        .nonce
+        .as_ref()
+        .is_some_and(|nonce| nonce.len() > LONGEST)
+    {
+        Err(TOO_LONG)
+    } else {
+        Ok(())
+    }
 }
 
-fn prompt_makes_sense(_: &Service, parameters: &Parameters, request: &mut AuthorizationRequest) -> Result<(), OAuthError> {
-    const UNKNOWN: OAuthError = OAuthError::new(ErrorCode::InvalidRequest, "prompt knows none, login, consent and select_account");
-    const NONE_ALONE: OAuthError = OAuthError::new(ErrorCode::InvalidRequest, "prompt none goes with no other value");
+fn prompt_makes_sense(
+    _: &Service,
+    parameters: &Parameters,
+    request: &mut AuthorizationRequest,
+) -> Result<(), OAuthError> {
+    const UNKNOWN: OAuthError = OAuthError::new(
+        ErrorCode::InvalidRequest,
+        "prompt knows none, login, consent and select_account",
+    );
+    const NONE_ALONE: OAuthError = OAuthError::new(
+        ErrorCode::InvalidRequest,
+        "prompt none goes with no other value",
+    );
     let mut prompt = Prompt::default();
-    for value in parameters.one("prompt")?.unwrap_or_default().split(' ').filter(|value| !value.is_empty()) {
+    for value in parameters
+        .one("prompt")?
+        .unwrap_or_default()
+        .split(' ')
+        .filter(|value| !value.is_empty())
+    {
         match value {
             "none" => prompt.none = true,
             "login" | "select_account" => prompt.login = true,
@@ -226,8 +401,13 @@ fn prompt_makes_sense(_: &Service, parameters: &Parameters, request: &mut Author
     Ok(())
 }
 
-fn max_age_is_a_number(_: &Service, parameters: &Parameters, request: &mut AuthorizationRequest) -> Result<(), OAuthError> {
-    const NOT_A_NUMBER: OAuthError = OAuthError::new(ErrorCode::InvalidRequest, "max_age is a number of seconds");
+fn max_age_is_a_number(
+    _: &Service,
+    parameters: &Parameters,
+    request: &mut AuthorizationRequest,
+) -> Result<(), OAuthError> {
+    const NOT_A_NUMBER: OAuthError =
+        OAuthError::new(ErrorCode::InvalidRequest, "max_age is a number of seconds");
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     request.max_age = match parameters.one("max_age")? {
         None => None,
@@ -237,13 +417,27 @@ fn max_age_is_a_number(_: &Service, parameters: &Parameters, request: &mut Autho
     Ok(())
 }
 
-fn login_hint_is_kept(_: &Service, parameters: &Parameters, request: &mut AuthorizationRequest) -> Result<(), OAuthError> {
-    request.login_hint = parameters.one("login_hint")?.filter(|hint| hint.len() <= 64).map(str::to_owned);
+fn login_hint_is_kept(
+    _: &Service,
+    parameters: &Parameters,
+    request: &mut AuthorizationRequest,
+) -> Result<(), OAuthError> {
+    request.login_hint = parameters
+        .one("login_hint")?
+        .filter(|hint| hint.len() <= 64)
+        .map(str::to_owned);
     Ok(())
 }
 
-fn id_token_hint_is_ours(service: &Service, parameters: &Parameters, request: &mut AuthorizationRequest) -> Result<(), OAuthError> {
-    const NOT_OURS: OAuthError = OAuthError::new(ErrorCode::InvalidRequest, "id_token_hint is not an ID token of this issuer");
+fn id_token_hint_is_ours(
+    service: &Service,
+    parameters: &Parameters,
+    request: &mut AuthorizationRequest,
+) -> Result<(), OAuthError> {
+    const NOT_OURS: OAuthError = OAuthError::new(
+        ErrorCode::InvalidRequest,
+        "id_token_hint is not an ID token of this issuer",
+    );
     request.expected_user = match parameters.one("id_token_hint")? {
         None => None,
         Some(token) => Some(service.subject_of_hint(token).ok_or(NOT_OURS)?),

@@ -7,13 +7,21 @@ use crate::domain::{AuthorizationCode, CodeVerifier};
 use crate::secret::Digest;
 
 /// Unknown, expired, spent and another client's: one answer, so that a guesser learns nothing.
-const NO_GOOD: OAuthError = OAuthError::new(ErrorCode::InvalidGrant, "the code is unknown, expired, used or another client's");
+const NO_GOOD: OAuthError = OAuthError::new(
+    ErrorCode::InvalidGrant,
+    "the code is unknown, expired, used or another client's",
+);
 
 /// Finds the code, if it is this client's and still good. A spent one kills what it was spent for (RFC 6749 §4.1.2).
 pub(super) async fn find(service: &Service, asking: &mut Asking<'_>) -> Result<(), OAuthError> {
     const MISSING: OAuthError = OAuthError::new(ErrorCode::InvalidRequest, "code is missing");
     let hash = Digest::of(asking.parameters.one("code")?.ok_or(MISSING)?);
-    let row = service.store.code(hash).await?.filter(|row| row.code.client == asking.client.id).ok_or(NO_GOOD)?;
+    let row = service
+        .store
+        .code(hash)
+        .await?
+        .filter(|row| row.code.client == asking.client.id)
+        .ok_or(NO_GOOD)?;
     if row.spent {
         revoke(service, &row.code).await?;
         return Err(NO_GOOD);
@@ -26,19 +34,36 @@ pub(super) async fn find(service: &Service, asking: &mut Asking<'_>) -> Result<(
 }
 
 /// §4.1.3: identical to the one in the request, where it is always sent.
-pub(super) fn redirect_uri_is_the_same(_: &Service, asking: &mut Asking<'_>) -> Result<(), OAuthError> {
-    const MISSING: OAuthError = OAuthError::new(ErrorCode::InvalidRequest, "redirect_uri is missing; it was in the authorization request");
-    const OTHER: OAuthError = OAuthError::new(ErrorCode::InvalidGrant, "redirect_uri differs from the authorization request");
+pub(super) fn redirect_uri_is_the_same(_: &Service, asking: &Asking<'_>) -> Result<(), OAuthError> {
+    const MISSING: OAuthError = OAuthError::new(
+        ErrorCode::InvalidRequest,
+        "redirect_uri is missing; it was in the authorization request",
+    );
+    const OTHER: OAuthError = OAuthError::new(
+        ErrorCode::InvalidGrant,
+        "redirect_uri differs from the authorization request",
+    );
     let sent = asking.parameters.one("redirect_uri")?.ok_or(MISSING)?;
-    if found(asking)?.1.redirect_uri == sent { Ok(()) } else { Err(OTHER) }
+    if found(asking)?.1.redirect_uri == sent {
+        Ok(())
+    } else {
+        Err(OTHER)
+    }
 }
 
 /// RFC 7636 §4.6: the verifier hashes to the challenge. A wrong one does not spend the code: a thief without the verifier cannot even spoil it.
-pub(super) fn verifier_fits(_: &Service, asking: &mut Asking<'_>) -> Result<(), OAuthError> {
-    const MISSING: OAuthError = OAuthError::new(ErrorCode::InvalidGrant, "code_verifier is missing");
-    const WRONG: OAuthError = OAuthError::new(ErrorCode::InvalidGrant, "code_verifier does not fit the code_challenge");
+pub(super) fn verifier_fits(_: &Service, asking: &Asking<'_>) -> Result<(), OAuthError> {
+    const MISSING: OAuthError =
+        OAuthError::new(ErrorCode::InvalidGrant, "code_verifier is missing");
+    const WRONG: OAuthError = OAuthError::new(
+        ErrorCode::InvalidGrant,
+        "code_verifier does not fit the code_challenge",
+    );
     // RFC 9700 §2.1.1: somebody took the challenge out of the request on its way.
-    const DOWNGRADED: OAuthError = OAuthError::new(ErrorCode::InvalidGrant, "code_verifier for a code that had no code_challenge");
+    const DOWNGRADED: OAuthError = OAuthError::new(
+        ErrorCode::InvalidGrant,
+        "code_verifier for a code that had no code_challenge",
+    );
     let verifier = asking.parameters.one("code_verifier")?;
     match (found(asking)?.1.challenge, verifier) {
         (Some(challenge), Some(text)) => {
@@ -57,7 +82,11 @@ pub(super) async fn spend(service: &Service, asking: &mut Asking<'_>) -> Result<
     if service.store.spend_code(*hash, service.now()).await? {
         return Ok(());
     }
-    let now_spent = service.store.code(*hash).await?.is_some_and(|row| row.spent);
+    let now_spent = service
+        .store
+        .code(*hash)
+        .await?
+        .is_some_and(|row| row.spent);
     if now_spent {
         revoke(service, code).await?;
     }
@@ -67,7 +96,10 @@ pub(super) async fn spend(service: &Service, asking: &mut Asking<'_>) -> Result<
 async fn revoke(service: &Service, code: &AuthorizationCode) -> Result<(), OAuthError> {
     if service.policy.revoke_grant_on_code_reuse() {
         tracing::warn!(client_id = %code.client, "an authorization code was used twice; its tokens are revoked");
-        service.store.revoke_grant(code.grant.clone(), service.now()).await?;
+        service
+            .store
+            .revoke_grant(code.grant.clone(), service.now())
+            .await?;
     }
     Ok(())
 }

@@ -25,10 +25,15 @@ impl BasicCredentials {
         if !scheme.eq_ignore_ascii_case("basic") {
             return Err(CredentialsError);
         }
-        let bytes = base64_simd::STANDARD.decode_to_vec(credentials.trim_start_matches(' ')).map_err(|_| CredentialsError)?;
+        let bytes = base64_simd::STANDARD
+            .decode_to_vec(credentials.trim_start_matches(' '))
+            .map_err(|_| CredentialsError)?;
         let text = zeroize::Zeroizing::new(String::from_utf8(bytes).map_err(|_| CredentialsError)?);
         let (id, secret) = text.split_once(':').ok_or(CredentialsError)?;
-        Ok(BasicCredentials { id: form_decode(id), secret: Secret::new(form_decode(secret)) })
+        Ok(BasicCredentials {
+            id: form_decode(id),
+            secret: Secret::new(form_decode(secret)),
+        })
     }
 }
 
@@ -46,14 +51,26 @@ struct Shown {
     secret: Option<(Secret, SecretMethod)>,
 }
 
-const FAILED: OAuthError = OAuthError::new(ErrorCode::InvalidClient, "client authentication failed");
-const NOBODY: OAuthError = OAuthError::new(ErrorCode::InvalidClient, "no client credentials were sent");
-const TWO_METHODS: OAuthError = OAuthError::new(ErrorCode::InvalidRequest, "more than one way of client authentication in one request");
-const TWO_NAMES: OAuthError = OAuthError::new(ErrorCode::InvalidRequest, "client_id differs from the authenticated client");
+const FAILED: OAuthError =
+    OAuthError::new(ErrorCode::InvalidClient, "client authentication failed");
+const NOBODY: OAuthError =
+    OAuthError::new(ErrorCode::InvalidClient, "no client credentials were sent");
+const TWO_METHODS: OAuthError = OAuthError::new(
+    ErrorCode::InvalidRequest,
+    "more than one way of client authentication in one request",
+);
+const TWO_NAMES: OAuthError = OAuthError::new(
+    ErrorCode::InvalidRequest,
+    "client_id differs from the authenticated client",
+);
 
 impl Service {
     /// The client that asks, or `invalid_client`: for an unknown one with the same words and at the same cost as for a wrong secret.
-    pub(crate) async fn authenticate_client(&self, basic: Option<BasicCredentials>, parameters: &Parameters) -> Result<Client, OAuthError> {
+    pub(crate) async fn authenticate_client(
+        &self,
+        basic: Option<BasicCredentials>,
+        parameters: &Parameters,
+    ) -> Result<Client, OAuthError> {
         let shown = shown(basic, parameters)?;
         let client = match ClientId::parse(&shown.id) {
             Ok(id) => self.store.client(&id).await?,
@@ -70,16 +87,22 @@ impl Service {
     }
 
     fn secret_fits(&self, client: Option<&Client>, shown: &Shown) -> bool {
-        let (id, sealed, registered) = match client.map(|client| (&client.id, &client.authentication)) {
-            // RFC 7591 §2: a client registered as `none` shows its name and nothing else.
-            Some((_, ClientAuthentication::Public)) => return shown.secret.is_none(),
-            Some((id, ClientAuthentication::Confidential { secret, method })) => (id, secret, Some(*method)),
-            None => (&self.nobody.0, &self.nobody.1, None),
-        };
+        let (id, sealed, registered) =
+            match client.map(|client| (&client.id, &client.authentication)) {
+                // RFC 7591 §2: a client registered as `none` shows its name and nothing else.
+                Some((_, ClientAuthentication::Public)) => return shown.secret.is_none(),
+                Some((id, ClientAuthentication::Confidential { secret, method })) => {
+                    (id, secret, Some(*method))
+                }
+                None => (&self.nobody.0, &self.nobody.1, None),
+            };
         let expected = sealed.open(&self.sealing, id);
-        let Some((secret, method)) = &shown.secret else { return false };
+        let Some((secret, method)) = &shown.secret else {
+            return false;
+        };
         let equal = expected.is_some_and(|expected| expected.ct_eq(secret));
-        let method_fits = registered == Some(*method) || !self.policy.registered_authentication_method_only();
+        let method_fits =
+            registered == Some(*method) || !self.policy.registered_authentication_method_only();
         equal && registered.is_some() && method_fits
     }
 }
@@ -87,15 +110,30 @@ impl Service {
 fn shown(basic: Option<BasicCredentials>, parameters: &Parameters) -> Result<Shown, OAuthError> {
     let id = parameters.one("client_id")?;
     let posted = parameters.one("client_secret")?;
-    if parameters.one("client_assertion")?.is_some() || parameters.one("client_assertion_type")?.is_some() {
-        return Err(if basic.is_some() || posted.is_some() { TWO_METHODS } else { FAILED });
+    if parameters.one("client_assertion")?.is_some()
+        || parameters.one("client_assertion_type")?.is_some()
+    {
+        return Err(if basic.is_some() || posted.is_some() {
+            TWO_METHODS
+        } else {
+            FAILED
+        });
     }
     match (basic, id, posted) {
         (Some(_), _, Some(_)) => Err(TWO_METHODS),
         (Some(basic), Some(id), None) if id != basic.id => Err(TWO_NAMES),
-        (Some(basic), _, None) => Ok(Shown { id: basic.id, secret: Some((basic.secret, SecretMethod::Basic)) }),
-        (None, Some(id), Some(secret)) => Ok(Shown { id: id.into(), secret: Some((Secret::new(secret), SecretMethod::Post)) }),
-        (None, Some(id), None) => Ok(Shown { id: id.into(), secret: None }),
+        (Some(basic), _, None) => Ok(Shown {
+            id: basic.id,
+            secret: Some((basic.secret, SecretMethod::Basic)),
+        }),
+        (None, Some(id), Some(secret)) => Ok(Shown {
+            id: id.into(),
+            secret: Some((Secret::new(secret), SecretMethod::Post)),
+        }),
+        (None, Some(id), None) => Ok(Shown {
+            id: id.into(),
+            secret: None,
+        }),
         (None, None, _) => Err(NOBODY),
     }
 }
@@ -106,14 +144,26 @@ mod tests {
 
     #[test]
     fn rfc6749_2_3_1_form_encoded_before_base64() {
-        let header = format!("basic {}", base64_simd::STANDARD.encode_to_string("a%3Ab+c:p%25q%26=&x"));
+        let header = format!(
+            "basic {}",
+            base64_simd::STANDARD.encode_to_string("a%3Ab+c:p%25q%26=&x")
+        );
         let read = BasicCredentials::parse(&header).unwrap();
-        assert_eq!((read.id.as_str(), read.secret.expose()), ("a:b c", "p%q&=&x"));
+        assert_eq!(
+            (read.id.as_str(), read.secret.expose()),
+            ("a:b c", "p%q&=&x")
+        );
     }
 
     #[test]
     fn what_is_no_basic_header() {
-        for bad in ["Basic", "Basic !!!", "Bearer YTpi", "Basic YWI=", "Basic /w=="] {
+        for bad in [
+            "Basic",
+            "Basic !!!",
+            "Bearer YTpi",
+            "Basic YWI=",
+            "Basic /w==",
+        ] {
             assert!(BasicCredentials::parse(bad).is_err(), "{bad}");
         }
     }

@@ -8,10 +8,19 @@ use crate::domain::Scope;
 /// RFC 6749 §4.4.2: what the client asks for of what it is registered for; without `scope`, all of it.
 ///
 /// Scopes about a person (`openid`, `profile`, `email`) mean nothing where there is none.
-pub(super) fn scope_is_the_clients(_: &Service, asking: &mut Asking<'_>) -> Result<(), OAuthError> {
-    const ILLEGAL: OAuthError = OAuthError::new(ErrorCode::InvalidScope, "scope has a character that RFC 6749 section 3.3 does not allow");
-    const OF_PERSONS: OAuthError = OAuthError::new(ErrorCode::InvalidScope, "openid, profile and email need a person, and client_credentials has none");
-    const NOT_REGISTERED: OAuthError = OAuthError::new(ErrorCode::InvalidScope, "a scope that is not registered for this client");
+pub(super) async fn choose_scope(_: &Service, asking: &mut Asking<'_>) -> Result<(), OAuthError> {
+    const ILLEGAL: OAuthError = OAuthError::new(
+        ErrorCode::InvalidScope,
+        "scope has a character that RFC 6749 section 3.3 does not allow",
+    );
+    const OF_PERSONS: OAuthError = OAuthError::new(
+        ErrorCode::InvalidScope,
+        "openid, profile and email need a person, and client_credentials has none",
+    );
+    const NOT_REGISTERED: OAuthError = OAuthError::new(
+        ErrorCode::InvalidScope,
+        "a scope that is not registered for this client",
+    );
     let own = asking.client.scope.retain(|token| !is_of_persons(token));
     asking.scope = match asking.parameters.one("scope")? {
         None => own,

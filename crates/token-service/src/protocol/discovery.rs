@@ -21,8 +21,20 @@ pub(crate) mod paths {
     pub(crate) const STYLE: &str = "/style.css";
 
     /// Every one of them, and the front page: what may appear in a log line.
-    pub(crate) const ALL: &[&str] =
-        &["/", OPENID_CONFIGURATION, AUTHORIZATION_SERVER, AUTHORIZE, RESUME, SIGN_IN, CONSENT, TOKEN, USERINFO, JWKS, ME, STYLE];
+    pub(crate) const ALL: &[&str] = &[
+        "/",
+        OPENID_CONFIGURATION,
+        AUTHORIZATION_SERVER,
+        AUTHORIZE,
+        RESUME,
+        SIGN_IN,
+        CONSENT,
+        TOKEN,
+        USERINFO,
+        JWKS,
+        ME,
+        STYLE,
+    ];
 }
 
 /// A JSON document that anyone may cache, with the tag that tells versions apart.
@@ -35,7 +47,10 @@ pub(crate) struct Document {
 impl Document {
     fn new(json: String) -> Document {
         let hash = openssl::sha::sha256(json.as_bytes());
-        Document { etag: format!("\"{}\"", base64url(&hash[..12])), json }
+        Document {
+            etag: format!("\"{}\"", base64url(&hash[..12])),
+            json,
+        }
     }
 }
 
@@ -80,10 +95,26 @@ impl Service {
             grant_types_supported: GrantType::ALL.iter().map(|(_, name)| *name).collect(),
             subject_types_supported: &["public"],
             id_token_signing_alg_values_supported: &["RS256"],
-            token_endpoint_auth_methods_supported: &["client_secret_basic", "client_secret_post", "none"],
+            token_endpoint_auth_methods_supported: &[
+                "client_secret_basic",
+                "client_secret_post",
+                "none",
+            ],
             claim_types_supported: &["normal"],
             claims_supported: &[
-                "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "name", "preferred_username", "updated_at", "email", "email_verified",
+                "iss",
+                "sub",
+                "aud",
+                "exp",
+                "iat",
+                "auth_time",
+                "nonce",
+                "at_hash",
+                "name",
+                "preferred_username",
+                "updated_at",
+                "email",
+                "email_verified",
             ],
             code_challenge_methods_supported: &["S256"],
             ui_locales_supported: &["en"],
@@ -92,7 +123,9 @@ impl Service {
             request_uri_parameter_supported: false,
             authorization_response_iss_parameter_supported: self.policy.iss_in_responses(),
         };
-        Document::new(serde_json::to_string(&metadata).expect("strings, lists and booleans have a JSON form"))
+        Document::new(
+            serde_json::to_string(&metadata).expect("strings, lists and booleans have a JSON form"),
+        )
     }
 
     /// The keys that verify our tokens.

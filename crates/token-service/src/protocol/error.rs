@@ -63,14 +63,20 @@ impl OAuthError {
         let bytes = description.as_bytes();
         let mut i = 0;
         while i < bytes.len() {
-            assert!(matches!(bytes[i], 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e), "error_description has an illegal character (RFC 6749 §5.2)");
+            assert!(
+                matches!(bytes[i], 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e),
+                "error_description has an illegal character (RFC 6749 §5.2)"
+            );
             i += 1;
         }
         OAuthError { code, description }
     }
 
     /// Something broke on our side; the log says what.
-    pub const SERVER_ERROR: OAuthError = OAuthError::new(ErrorCode::ServerError, "the server could not finish this request");
+    pub const SERVER_ERROR: OAuthError = OAuthError::new(
+        ErrorCode::ServerError,
+        "the server could not finish this request",
+    );
 }
 
 impl fmt::Display for OAuthError {
@@ -95,7 +101,10 @@ mod tests {
     #[test]
     fn names_are_distinct_and_legal() {
         let mut names: Vec<_> = ErrorCode::ALL.iter().map(|code| code.name()).collect();
-        assert!(names.iter().all(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')));
+        assert!(names.iter().all(|name| {
+            name.bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+        }));
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), ErrorCode::ALL.len());

@@ -22,7 +22,12 @@ pub(crate) struct Browser {
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// A page that asks something. `new_binding` is to be set as a cookie.
-    Ask { page: Page, sealed: String, request: Box<AuthorizationRequest>, new_binding: Option<Secret> },
+    Ask {
+        page: Page,
+        sealed: String,
+        request: Box<AuthorizationRequest>,
+        new_binding: Option<Secret>,
+    },
     /// Back to the client, with a code or an error.
     Redirect(String),
     /// Our own error page: the request is wrong.
@@ -68,10 +73,19 @@ pub(crate) enum Next {
     Issue,
 }
 
-const EXPIRED: Outcome = Outcome::Refuse("This page is too old, or belongs to another browser. Go back to the application and start again.");
-const LOGIN_REQUIRED: OAuthError = OAuthError::new(ErrorCode::LoginRequired, "the person has to sign in");
-const CONSENT_REQUIRED: OAuthError = OAuthError::new(ErrorCode::ConsentRequired, "the person has to allow this client");
-const OTHER_USER: OAuthError = OAuthError::new(ErrorCode::LoginRequired, "another person signed in than id_token_hint names");
+const EXPIRED: Outcome = Outcome::Refuse(
+    "This page is too old, or belongs to another browser. Go back to the application and start again.",
+);
+const LOGIN_REQUIRED: OAuthError =
+    OAuthError::new(ErrorCode::LoginRequired, "the person has to sign in");
+const CONSENT_REQUIRED: OAuthError = OAuthError::new(
+    ErrorCode::ConsentRequired,
+    "the person has to allow this client",
+);
+const OTHER_USER: OAuthError = OAuthError::new(
+    ErrorCode::LoginRequired,
+    "another person signed in than id_token_hint names",
+);
 const DENIED: OAuthError = OAuthError::new(ErrorCode::AccessDenied, "the person did not allow it");
 
 /// Who is at the browser: the session, whose it is, and what they allowed the client before.
@@ -89,22 +103,36 @@ impl Service {
             Ok(request) => request,
             Err(refusal) => return refused(refusal),
         };
-        let binding = browser.binding.clone().unwrap_or_else(|| Secret::generate(&*self.random));
+        let binding = browser
+            .binding
+            .clone()
+            .unwrap_or_else(|| Secret::generate(&*self.random));
         let sealed = SealedRequest::begin(parameters, &binding, self.now());
         let new_binding = browser.binding.is_none().then_some(binding);
-        self.go_on(request, sealed, browser, new_binding).await.unwrap_or_else(broken)
+        self.go_on(request, sealed, browser, new_binding)
+            .await
+            .unwrap_or_else(broken)
     }
 
     /// A request that comes back from the sign-in page.
     pub(crate) async fn resume(&self, sealed: &str, browser: &Browser) -> Outcome {
         match self.reopen(sealed, browser).await {
-            Ok((request, sealed)) => self.go_on(request, sealed, browser, None).await.unwrap_or_else(broken),
+            Ok((request, sealed)) => self
+                .go_on(request, sealed, browser, None)
+                .await
+                .unwrap_or_else(broken),
             Err(outcome) => outcome,
         }
     }
 
     /// The sign-in form was posted.
-    pub(crate) async fn sign_in(&self, sealed: &str, username: &str, password: Secret, browser: &Browser) -> SignedIn {
+    pub(crate) async fn sign_in(
+        &self,
+        sealed: &str,
+        username: &str,
+        password: Secret,
+        browser: &Browser,
+    ) -> SignedIn {
         let (request, sealed) = match self.reopen(sealed, browser).await {
             Ok(reopened) => reopened,
             Err(outcome) => return SignedIn::No(outcome),
@@ -117,30 +145,57 @@ impl Service {
         let right = self.passwords.verify(hash, password).await;
         let Some(user) = known.filter(|_| right) else {
             tracing::info!(client_id = %request.client.id, "sign-in failed");
-            let page = Page::SignIn { username: username.chars().take(64).collect(), failed: true };
+            let page = Page::SignIn {
+                username: username.chars().take(64).collect(),
+                failed: true,
+            };
             let sealed = self.seal_request(&sealed);
-            return SignedIn::No(Outcome::Ask { page, sealed, request: Box::new(request), new_binding: None });
+            return SignedIn::No(Outcome::Ask {
+                page,
+                sealed,
+                request: Box::new(request),
+                new_binding: None,
+            });
         };
         match self.start_session(&user, browser).await {
             Ok(session) => {
                 let sealed = sealed.signed_in_by(Digest::of(session.expose()));
-                SignedIn::Yes { session, sealed: self.seal_request(&sealed) }
+                SignedIn::Yes {
+                    session,
+                    sealed: self.seal_request(&sealed),
+                }
             }
             Err(error) => SignedIn::No(broken(error)),
         }
     }
 
     /// The consent form was posted.
-    pub(crate) async fn decide(&self, sealed: &str, decision: Decision, browser: &Browser) -> Outcome {
+    pub(crate) async fn decide(
+        &self,
+        sealed: &str,
+        decision: Decision,
+        browser: &Browser,
+    ) -> Outcome {
         match self.reopen(sealed, browser).await {
-            Ok((request, sealed)) => self.carry_out(decision, request, sealed, browser).await.unwrap_or_else(broken),
+            Ok((request, sealed)) => self
+                .carry_out(decision, request, sealed, browser)
+                .await
+                .unwrap_or_else(broken),
             Err(outcome) => outcome,
         }
     }
 
-    async fn carry_out(&self, decision: Decision, request: AuthorizationRequest, sealed: SealedRequest, browser: &Browser) -> Result<Outcome, OAuthError> {
+    async fn carry_out(
+        &self,
+        decision: Decision,
+        request: AuthorizationRequest,
+        sealed: SealedRequest,
+        browser: &Browser,
+    ) -> Result<Outcome, OAuthError> {
         let Some(present) = self.present(&request, browser).await? else {
-            return self.go_on(request, sealed.signed_out(), browser, None).await;
+            return self
+                .go_on(request, sealed.signed_out(), browser, None)
+                .await;
         };
         // The person who clicks is the person who was asked.
         if !sealed.was_shown_to(present.hash) {
@@ -154,52 +209,125 @@ impl Service {
                 Ok(self.ask_to_sign_in(request, sealed.signed_out(), None))
             }
             // A session that has grown too old while the page was open signs in again first.
-            Decision::Allow => match next(&self.policy, &request, Some(&present), fresh, self.now()) {
-                Next::SignIn => Ok(self.ask_to_sign_in(request, sealed.signed_out(), None)),
-                Next::Consent | Next::Issue => self.issue_code(&request, &present, true).await.map(Outcome::Redirect),
-            },
+            Decision::Allow => {
+                match next(&self.policy, &request, Some(&present), fresh, self.now()) {
+                    Next::SignIn => Ok(self.ask_to_sign_in(request, sealed.signed_out(), None)),
+                    Next::Consent | Next::Issue => self
+                        .issue_code(&request, &present, true)
+                        .await
+                        .map(Outcome::Redirect),
+                }
+            }
         }
     }
 
     /// Takes the request as far as it can go without the person.
-    async fn go_on(&self, request: AuthorizationRequest, sealed: SealedRequest, browser: &Browser, new_binding: Option<Secret>) -> Result<Outcome, OAuthError> {
+    async fn go_on(
+        &self,
+        request: AuthorizationRequest,
+        sealed: SealedRequest,
+        browser: &Browser,
+        new_binding: Option<Secret>,
+    ) -> Result<Outcome, OAuthError> {
         let present = self.present(&request, browser).await?;
-        let fresh = present.as_ref().is_some_and(|present| sealed.is_fresh_for(present.hash));
-        let other_user = present.as_ref().is_some_and(|present| is_other_user(&request, &present.user));
-        match (next(&self.policy, &request, present.as_ref(), fresh, self.now()), present) {
-            (Next::SignIn, _) if request.prompt.none => Ok(Outcome::Redirect(self.error_location(&request, LOGIN_REQUIRED))),
-            (Next::SignIn, _) if fresh && other_user => Ok(Outcome::Redirect(self.error_location(&request, OTHER_USER))),
+        let fresh = present
+            .as_ref()
+            .is_some_and(|present| sealed.is_fresh_for(present.hash));
+        let other_user = present
+            .as_ref()
+            .is_some_and(|present| is_other_user(&request, &present.user));
+        match (
+            next(&self.policy, &request, present.as_ref(), fresh, self.now()),
+            present,
+        ) {
+            (Next::SignIn, _) if request.prompt.none => Ok(Outcome::Redirect(
+                self.error_location(&request, LOGIN_REQUIRED),
+            )),
+            (Next::SignIn, _) if fresh && other_user => {
+                Ok(Outcome::Redirect(self.error_location(&request, OTHER_USER)))
+            }
             (Next::SignIn, _) | (_, None) => Ok(self.ask_to_sign_in(request, sealed, new_binding)),
-            (Next::Consent, _) if request.prompt.none => Ok(Outcome::Redirect(self.error_location(&request, CONSENT_REQUIRED))),
+            (Next::Consent, _) if request.prompt.none => Ok(Outcome::Redirect(
+                self.error_location(&request, CONSENT_REQUIRED),
+            )),
             (Next::Consent, Some(present)) => {
                 let sealed = self.seal_request(&sealed.shown_to(present.hash));
-                let page = Page::Consent { user: Box::new(present.user) };
-                Ok(Outcome::Ask { page, sealed, request: Box::new(request), new_binding })
+                let page = Page::Consent {
+                    user: Box::new(present.user),
+                };
+                Ok(Outcome::Ask {
+                    page,
+                    sealed,
+                    request: Box::new(request),
+                    new_binding,
+                })
             }
-            (Next::Issue, Some(present)) => self.issue_code(&request, &present, false).await.map(Outcome::Redirect),
+            (Next::Issue, Some(present)) => self
+                .issue_code(&request, &present, false)
+                .await
+                .map(Outcome::Redirect),
         }
     }
 
-    fn ask_to_sign_in(&self, request: AuthorizationRequest, sealed: SealedRequest, new_binding: Option<Secret>) -> Outcome {
-        let page = Page::SignIn { username: request.login_hint.clone().unwrap_or_default(), failed: false };
-        Outcome::Ask { page, sealed: self.seal_request(&sealed), request: Box::new(request), new_binding }
+    fn ask_to_sign_in(
+        &self,
+        request: AuthorizationRequest,
+        sealed: SealedRequest,
+        new_binding: Option<Secret>,
+    ) -> Outcome {
+        let page = Page::SignIn {
+            username: request.login_hint.clone().unwrap_or_default(),
+            failed: false,
+        };
+        Outcome::Ask {
+            page,
+            sealed: self.seal_request(&sealed),
+            request: Box::new(request),
+            new_binding,
+        }
     }
 
     /// Opens a hidden field and checks the request in it again.
-    async fn reopen(&self, sealed: &str, browser: &Browser) -> Result<(AuthorizationRequest, SealedRequest), Outcome> {
-        let sealed = browser.binding.as_ref().and_then(|binding| self.open_request(sealed, binding)).ok_or(EXPIRED)?;
+    async fn reopen(
+        &self,
+        sealed: &str,
+        browser: &Browser,
+    ) -> Result<(AuthorizationRequest, SealedRequest), Outcome> {
+        let sealed = browser
+            .binding
+            .as_ref()
+            .and_then(|binding| self.open_request(sealed, binding))
+            .ok_or(EXPIRED)?;
         let parameters = sealed.parameters().ok_or(EXPIRED)?;
-        let request = self.check_authorization(&parameters).await.map_err(refused)?;
+        let request = self
+            .check_authorization(&parameters)
+            .await
+            .map_err(refused)?;
         Ok((request, sealed))
     }
 
-    async fn present(&self, request: &AuthorizationRequest, browser: &Browser) -> Result<Option<Present>, OAuthError> {
-        let Some(cookie) = &browser.session else { return Ok(None) };
+    async fn present(
+        &self,
+        request: &AuthorizationRequest,
+        browser: &Browser,
+    ) -> Result<Option<Present>, OAuthError> {
+        let Some(cookie) = &browser.session else {
+            return Ok(None);
+        };
         let hash = Digest::of(cookie.expose());
-        let Some(session) = self.store.session(hash, self.now()).await? else { return Ok(None) };
-        let Some(user) = self.store.user(&session.user).await? else { return Ok(None) };
+        let Some(session) = self.store.session(hash, self.now()).await? else {
+            return Ok(None);
+        };
+        let Some(user) = self.store.user(&session.user).await? else {
+            return Ok(None);
+        };
         let consented = self.store.consent(&user.id, &request.client.id).await?;
-        Ok(Some(Present { hash, session, user, consented }))
+        Ok(Some(Present {
+            hash,
+            session,
+            user,
+            consented,
+        }))
     }
 
     async fn user_of_name(&self, username: &str) -> Result<Option<User>, OAuthError> {
@@ -213,18 +341,39 @@ impl Service {
     async fn start_session(&self, user: &User, browser: &Browser) -> Result<Secret, OAuthError> {
         let cookie = Secret::generate(&*self.random);
         let now = self.now();
-        let session = Session { user: user.id.clone(), auth_time: now, expires_at: now + self.policy.session_lifetime() };
+        let session = Session {
+            user: user.id.clone(),
+            auth_time: now,
+            expires_at: now + self.policy.session_lifetime(),
+        };
         let replaces = browser.session.as_ref().map(|old| Digest::of(old.expose()));
-        self.store.start_session(Digest::of(cookie.expose()), session, replaces).await?;
+        self.store
+            .start_session(Digest::of(cookie.expose()), session, replaces)
+            .await?;
         Ok(cookie)
     }
 
     /// The answer everyone waited for: a code bound to client, redirect URI, challenge, nonce and person (RFC 6749 §4.1.2).
-    async fn issue_code(&self, request: &AuthorizationRequest, present: &Present, asked: bool) -> Result<String, OAuthError> {
+    async fn issue_code(
+        &self,
+        request: &AuthorizationRequest,
+        present: &Present,
+        asked: bool,
+    ) -> Result<String, OAuthError> {
         let now = self.now();
         let code = Secret::generate(&*self.random);
-        let keep_until = now + self.policy.code_lifetime() + self.policy.access_token_lifetime().max(self.policy.id_token_lifetime());
-        let grant = Grant { id: GrantId::generate(&*self.random), client: request.client.id.clone(), user: present.user.id.clone(), expires_at: keep_until };
+        let keep_until = now
+            + self.policy.code_lifetime()
+            + self
+                .policy
+                .access_token_lifetime()
+                .max(self.policy.id_token_lifetime());
+        let grant = Grant {
+            id: GrantId::generate(&*self.random),
+            client: request.client.id.clone(),
+            user: present.user.id.clone(),
+            expires_at: keep_until,
+        };
         let record = AuthorizationCode {
             grant: grant.id.clone(),
             client: request.client.id.clone(),
@@ -239,18 +388,35 @@ impl Service {
             keep_until,
         };
         let before = present.consented.clone().unwrap_or_default();
-        let remember = (asked && may_remember(&self.policy, request)).then(|| before.union(&request.scope));
-        self.store.issue_code(Digest::of(code.expose()), record, grant, remember).await?;
+        let remember =
+            (asked && may_remember(&self.policy, request)).then(|| before.union(&request.scope));
+        self.store
+            .issue_code(Digest::of(code.expose()), record, grant, remember)
+            .await?;
         tracing::info!(client_id = %request.client.id, "authorization code issued");
         Ok(self.location(request, [("code", code.expose())]))
     }
 }
 
 /// The order of OIDC Core §3.1.2.3 and §3.1.2.4: first who, then whether they agree.
-fn next(policy: &Policy, request: &AuthorizationRequest, present: Option<&Present>, fresh: bool, now: i64) -> Next {
-    let Some(present) = present else { return Next::SignIn };
-    let too_old = request.max_age.is_some_and(|max_age| now - present.session.auth_time > max_age || max_age == 0);
-    let agreed = may_remember(policy, request) && present.consented.as_ref().is_some_and(|scope| request.scope.is_subset(scope));
+fn next(
+    policy: &Policy,
+    request: &AuthorizationRequest,
+    present: Option<&Present>,
+    fresh: bool,
+    now: i64,
+) -> Next {
+    let Some(present) = present else {
+        return Next::SignIn;
+    };
+    let too_old = request
+        .max_age
+        .is_some_and(|max_age| now - present.session.auth_time > max_age || max_age == 0);
+    let agreed = may_remember(policy, request)
+        && present
+            .consented
+            .as_ref()
+            .is_some_and(|scope| request.scope.is_subset(scope));
     match () {
         () if is_other_user(request, &present.user) => Next::SignIn,
         () if request.prompt.login && !fresh => Next::SignIn,
@@ -261,7 +427,10 @@ fn next(policy: &Policy, request: &AuthorizationRequest, present: Option<&Presen
 }
 
 fn is_other_user(request: &AuthorizationRequest, user: &User) -> bool {
-    request.expected_user.as_ref().is_some_and(|expected| expected != user.id.as_str())
+    request
+        .expected_user
+        .as_ref()
+        .is_some_and(|expected| expected != user.id.as_str())
 }
 
 /// RFC 8252 §8.6: a client without a secret may be anybody who borrowed its name, so the person is asked each time.

@@ -71,14 +71,23 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) signing: SigningKey,
+    pub(crate) signing: Arc<SigningKey>,
     pub(crate) sealing: SealingKey,
     pub(crate) lock: Option<File>,
 }
 
 impl Service {
     pub(crate) fn new(parts: Parts) -> Service {
-        let Parts { issuer, policy, clock, random, store, signing, sealing, lock } = parts;
+        let Parts {
+            issuer,
+            policy,
+            clock,
+            random,
+            store,
+            signing,
+            sealing,
+            lock,
+        } = parts;
         let id = ClientId::generate(&*random);
         let secret = SealedSecret::seal(&sealing, &*random, &id, &Secret::generate(&*random));
         Service {
@@ -86,7 +95,7 @@ impl Service {
             policy,
             clock,
             jwks: Jwks::new(vec![signing.public_jwk()]),
-            signing: Arc::new(signing),
+            signing,
             passwords: PasswordGate::new(&*random),
             nobody: (id, secret),
             random,
@@ -108,6 +117,9 @@ impl Service {
 
 impl fmt::Debug for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Service").field("issuer", &self.issuer).field("policy", &self.policy).finish_non_exhaustive()
+        f.debug_struct("Service")
+            .field("issuer", &self.issuer)
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
     }
 }

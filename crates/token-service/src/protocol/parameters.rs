@@ -17,16 +17,35 @@ pub(crate) struct Parameters {
 impl Parameters {
     /// Reads `application/x-www-form-urlencoded` bytes.
     pub(crate) fn parse(form: &str) -> Result<Parameters, OAuthError> {
-        const TOO_MANY: OAuthError = OAuthError::new(ErrorCode::InvalidRequest, "too many parameters");
-        let decoded = form_urlencoded::parse(form.as_bytes()).filter(|(_, value)| !value.is_empty());
-        let pairs: Vec<_> = decoded.take(MOST + 1).map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
-        if pairs.len() > MOST { Err(TOO_MANY) } else { Ok(Parameters { form: form.to_owned(), pairs }) }
+        const TOO_MANY: OAuthError =
+            OAuthError::new(ErrorCode::InvalidRequest, "too many parameters");
+        let decoded =
+            form_urlencoded::parse(form.as_bytes()).filter(|(_, value)| !value.is_empty());
+        let pairs: Vec<_> = decoded
+            .take(MOST + 1)
+            .map(|(name, value)| (name.into_owned(), value.into_owned()))
+            .collect();
+        if pairs.len() > MOST {
+            Err(TOO_MANY)
+        } else {
+            Ok(Parameters {
+                form: form.to_owned(),
+                pairs,
+            })
+        }
     }
 
     /// The one value of a parameter; an error if it came twice.
     pub(crate) fn one(&self, name: &str) -> Result<Option<&str>, OAuthError> {
-        const TWICE: OAuthError = OAuthError::new(ErrorCode::InvalidRequest, "a parameter was sent more than once");
-        let mut values = self.pairs.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        const TWICE: OAuthError = OAuthError::new(
+            ErrorCode::InvalidRequest,
+            "a parameter was sent more than once",
+        );
+        let mut values = self
+            .pairs
+            .iter()
+            .filter(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str());
         match (values.next(), values.next()) {
             (value, None) => Ok(value),
             _ => Err(TWICE),
@@ -35,7 +54,9 @@ impl Parameters {
 
     /// An error if any parameter, known or not, came twice.
     pub(crate) fn refuse_repeats(&self) -> Result<(), OAuthError> {
-        self.pairs.iter().try_for_each(|(name, _)| self.one(name).map(drop))
+        self.pairs
+            .iter()
+            .try_for_each(|(name, _)| self.one(name).map(drop))
     }
 
     /// The encoded form these were read from.
@@ -47,13 +68,20 @@ impl Parameters {
 impl fmt::Debug for Parameters {
     /// Names only: values hold codes, verifiers and passwords.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.pairs.iter().map(|(name, _)| name)).finish()
+        f.debug_set()
+            .entries(self.pairs.iter().map(|(name, _)| name))
+            .finish()
     }
 }
 
 /// Appends form-encoded pairs to a URI's query, keeping what is there (RFC 6749 §3.1.2).
-pub(crate) fn append_query<'a>(uri: &str, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
-    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+pub(crate) fn append_query<'a>(
+    uri: &str,
+    pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> String {
+    let query = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(pairs)
+        .finish();
     let joint = if !uri.contains('?') {
         "?"
     } else if uri.ends_with(['?', '&']) {
@@ -73,9 +101,16 @@ mod tests {
         let parameters = Parameters::parse("a=1&b=&c=2&c=3&d=&d=4&e=%2B+x").unwrap();
         assert_eq!(parameters.one("a"), Ok(Some("1")));
         assert_eq!(parameters.one("b"), Ok(None));
-        assert_eq!(parameters.one("d"), Ok(Some("4")), "the empty one does not count");
+        assert_eq!(
+            parameters.one("d"),
+            Ok(Some("4")),
+            "the empty one does not count"
+        );
         assert_eq!(parameters.one("e"), Ok(Some("+ x")));
-        assert_eq!(parameters.one("c").unwrap_err().code, ErrorCode::InvalidRequest);
+        assert_eq!(
+            parameters.one("c").unwrap_err().code,
+            ErrorCode::InvalidRequest
+        );
         assert!(parameters.refuse_repeats().is_err());
         assert_eq!(format!("{parameters:?}"), r#"{"a", "c", "c", "d", "e"}"#);
     }
@@ -88,8 +123,17 @@ mod tests {
 
     #[test]
     fn rfc6749_3_1_2_a_registered_query_is_kept() {
-        assert_eq!(append_query("https://a/cb", [("code", "x y")]), "https://a/cb?code=x+y");
-        assert_eq!(append_query("https://a/cb?t=1", [("code", "&")]), "https://a/cb?t=1&code=%26");
-        assert_eq!(append_query("https://a/cb?", [("a", "b")]), "https://a/cb?a=b");
+        assert_eq!(
+            append_query("https://a/cb", [("code", "x y")]),
+            "https://a/cb?code=x+y"
+        );
+        assert_eq!(
+            append_query("https://a/cb?t=1", [("code", "&")]),
+            "https://a/cb?t=1&code=%26"
+        );
+        assert_eq!(
+            append_query("https://a/cb?", [("a", "b")]),
+            "https://a/cb?a=b"
+        );
     }
 }

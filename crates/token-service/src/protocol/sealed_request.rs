@@ -31,23 +31,41 @@ pub(crate) struct SealedRequest {
 impl SealedRequest {
     /// The request, at its first page.
     pub(crate) fn begin(parameters: &Parameters, browser: &Secret, now: i64) -> SealedRequest {
-        SealedRequest { form: parameters.as_form().to_owned(), started_at: now, browser: Digest::of(browser.expose()).0, session: None, fresh: false }
+        SealedRequest {
+            form: parameters.as_form().to_owned(),
+            started_at: now,
+            browser: Digest::of(browser.expose()).0,
+            session: None,
+            fresh: false,
+        }
     }
 
     /// The same request for a page shown to a session.
     pub(crate) fn shown_to(self, session: Digest) -> SealedRequest {
         let fresh = self.is_fresh_for(session);
-        SealedRequest { session: Some(session.0), fresh, ..self }
+        SealedRequest {
+            session: Some(session.0),
+            fresh,
+            ..self
+        }
     }
 
     /// The same request after a sign-in made for it.
     pub(crate) fn signed_in_by(self, session: Digest) -> SealedRequest {
-        SealedRequest { session: Some(session.0), fresh: true, ..self }
+        SealedRequest {
+            session: Some(session.0),
+            fresh: true,
+            ..self
+        }
     }
 
     /// The same request with nobody signed in.
     pub(crate) fn signed_out(self) -> SealedRequest {
-        SealedRequest { session: None, fresh: false, ..self }
+        SealedRequest {
+            session: None,
+            fresh: false,
+            ..self
+        }
     }
 
     /// Whether the session was started for this request.
@@ -68,7 +86,8 @@ impl SealedRequest {
 
 impl Service {
     pub(crate) fn seal_request(&self, request: &SealedRequest) -> String {
-        let json = serde_json::to_vec(request).expect("strings, numbers and arrays have a JSON form");
+        let json =
+            serde_json::to_vec(request).expect("strings, numbers and arrays have a JSON form");
         base64url(&self.sealing.seal(&*self.random, PURPOSE, &json))
     }
 

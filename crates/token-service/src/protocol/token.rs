@@ -44,19 +44,16 @@ pub(crate) struct Asking<'a> {
 }
 
 type Walk<'a> = Pin<Box<dyn Future<Output = Result<(), OAuthError>> + Send + 'a>>;
-type Step = for<'a> fn(&'a Service, &'a mut Asking<'_>) -> Walk<'a>;
 
-/// Which grants a step belongs to.
-struct Row {
-    rule: &'static str,
-    code: bool,
-    machine: bool,
-    step: Step,
+/// A step: a rule that only looks, or one that asks the store.
+enum Step {
+    Look(fn(&Service, &Asking<'_>) -> Result<(), OAuthError>),
+    Ask(for<'a> fn(&'a Service, &'a mut Asking<'_>) -> Walk<'a>),
 }
+use Step::{Ask, Look};
 
-const fn row(rule: &'static str, code: bool, machine: bool, step: Step) -> Row {
-    Row { rule, code, machine, step }
-}
+/// A step and the grants it belongs to.
+struct Row(Step, &'static str, [bool; 2]);
 
 const X: bool = true;
 const O: bool = false;
@@ -64,35 +61,58 @@ const O: bool = false;
 /// One line a step, one column a grant, in the order they run.
 ///
 /// The client is checked before the code is spent, so that another client cannot burn it; the code is spent before anything is signed.
+#[rustfmt::skip]
 const STEPS: &[Row] = &[
-    //   rule                  authorization_code, client_credentials
-    row("RFC 6749 §5.2 grant",            X, X, |service, asking| Box::pin(async move { client_may_use_grant(service, asking) })),
-    row("RFC 6749 §4.1.2 code",           X, O, |service, asking| Box::pin(code::find(service, asking))),
-    row("RFC 6749 §4.1.3 redirect_uri",   X, O, |service, asking| Box::pin(async move { code::redirect_uri_is_the_same(service, asking) })),
-    row("RFC 7636 §4.6 code_verifier",    X, O, |service, asking| Box::pin(async move { code::verifier_fits(service, asking) })),
-    row("RFC 6749 §4.1.2 single use",     X, O, |service, asking| Box::pin(code::spend(service, asking))),
-    row("RFC 6749 §4.4.2 scope",          O, X, |service, asking| Box::pin(async move { machine::scope_is_the_clients(service, asking) })),
+    //  step                                         rule                             code machine
+    Row(Look(client_may_use_grant),                  "RFC 6749 §5.2 unauthorized_client", [X, X]),
+    Row(Ask(|s, a| Box::pin(code::find(s, a))),      "RFC 6749 §4.1.2 code",              [X, O]),
+    Row(Look(code::redirect_uri_is_the_same),        "RFC 6749 §4.1.3 redirect_uri",      [X, O]),
+    Row(Look(code::verifier_fits),                   "RFC 7636 §4.6 code_verifier",       [X, O]),
+    Row(Ask(|s, a| Box::pin(code::spend(s, a))),     "RFC 6749 §4.1.2 single use",        [X, O]),
+    Row(Ask(|s, a| Box::pin(machine::choose_scope(s, a))), "RFC 6749 §4.4.2 scope",       [O, X]),
 ];
 
 impl Service {
     /// Answers a token request. `basic` is the `Authorization` header, if there was one.
-    pub(crate) async fn token(&self, basic: Option<BasicCredentials>, parameters: &Parameters) -> Result<TokenResponse, TokenError> {
+    pub(crate) async fn token(
+        &self,
+        basic: Option<BasicCredentials>,
+        parameters: &Parameters,
+    ) -> Result<TokenResponse, TokenError> {
         let challenge = basic.is_some();
-        self.token_for(basic, parameters).await.map_err(|error| TokenError { error, challenge: challenge && error.code == ErrorCode::InvalidClient })
+        self.token_for(basic, parameters)
+            .await
+            .map_err(|error| TokenError {
+                error,
+                challenge: challenge && error.code == ErrorCode::InvalidClient,
+            })
     }
 
-    async fn token_for(&self, basic: Option<BasicCredentials>, parameters: &Parameters) -> Result<TokenResponse, OAuthError> {
+    async fn token_for(
+        &self,
+        basic: Option<BasicCredentials>,
+        parameters: &Parameters,
+    ) -> Result<TokenResponse, OAuthError> {
         parameters.refuse_repeats()?;
         let grant_type = requested_grant(parameters)?;
         let client = self.authenticate_client(basic, parameters).await?;
-        let mut asking = Asking { parameters, client, scope: Scope::default(), code: None };
-        for row in STEPS {
-            let applies = match grant_type {
-                GrantType::AuthorizationCode => row.code,
-                GrantType::ClientCredentials => row.machine,
+        let mut asking = Asking {
+            parameters,
+            client,
+            scope: Scope::default(),
+            code: None,
+        };
+        let column = match grant_type {
+            GrantType::AuthorizationCode => 0,
+            GrantType::ClientCredentials => 1,
+        };
+        for Row(step, rule, _) in STEPS.iter().filter(|Row(_, _, applies)| applies[column]) {
+            let taken = match step {
+                Look(rule) => rule(self, &asking),
+                Ask(rule) => rule(self, &mut asking).await,
             };
-            if applies && let Err(error) = (row.step)(self, &mut asking).await {
-                tracing::info!(client_id = %asking.client.id, error = error.code.name(), rule = row.rule, "token request refused");
+            if let Err(error) = taken {
+                tracing::info!(client_id = %asking.client.id, error = error.code.name(), rule, "token request refused");
                 return Err(error);
             }
         }
@@ -107,12 +127,22 @@ impl Service {
 
 fn requested_grant(parameters: &Parameters) -> Result<GrantType, OAuthError> {
     const MISSING: OAuthError = OAuthError::new(ErrorCode::InvalidRequest, "grant_type is missing");
-    const UNKNOWN: OAuthError = OAuthError::new(ErrorCode::UnsupportedGrantType, "grant_type must be authorization_code or client_credentials");
+    const UNKNOWN: OAuthError = OAuthError::new(
+        ErrorCode::UnsupportedGrantType,
+        "grant_type must be authorization_code or client_credentials",
+    );
     GrantType::parse(parameters.one("grant_type")?.ok_or(MISSING)?).ok_or(UNKNOWN)
 }
 
-fn client_may_use_grant(_: &Service, asking: &mut Asking<'_>) -> Result<(), OAuthError> {
-    const NOT_THIS_CLIENT: OAuthError = OAuthError::new(ErrorCode::UnauthorizedClient, "this client is not registered for this grant");
+fn client_may_use_grant(_: &Service, asking: &Asking<'_>) -> Result<(), OAuthError> {
+    const NOT_THIS_CLIENT: OAuthError = OAuthError::new(
+        ErrorCode::UnauthorizedClient,
+        "this client is not registered for this grant",
+    );
     let allowed = requested_grant(asking.parameters).is_ok_and(|grant| asking.client.may(grant));
-    if allowed { Ok(()) } else { Err(NOT_THIS_CLIENT) }
+    if allowed {
+        Ok(())
+    } else {
+        Err(NOT_THIS_CLIENT)
+    }
 }

@@ -53,7 +53,11 @@ impl Service {
         &self.issuer
     }
 
-    pub(super) async fn tokens_for_person(&self, client: &Client, code: AuthorizationCode) -> Result<TokenResponse, OAuthError> {
+    pub(super) async fn tokens_for_person(
+        &self,
+        client: &Client,
+        code: AuthorizationCode,
+    ) -> Result<TokenResponse, OAuthError> {
         let now = self.now();
         let person = Some((&code.grant, code.auth_time));
         let access = self.access_token_claims(code.user.as_str(), client, &code.scope, person, now);
@@ -70,13 +74,24 @@ impl Service {
         self.sign(access, id, code.scope).await
     }
 
-    pub(super) async fn token_for_machine(&self, client: &Client, scope: Scope) -> Result<TokenResponse, OAuthError> {
+    pub(super) async fn token_for_machine(
+        &self,
+        client: &Client,
+        scope: Scope,
+    ) -> Result<TokenResponse, OAuthError> {
         // RFC 9068 §2.2: `sub` is the client where no person takes part.
         let access = self.access_token_claims(client.id.as_str(), client, &scope, None, self.now());
         self.sign(access, None, scope).await
     }
 
-    fn access_token_claims(&self, sub: &str, client: &Client, scope: &Scope, person: Option<(&GrantId, i64)>, now: i64) -> AccessTokenClaims {
+    fn access_token_claims(
+        &self,
+        sub: &str,
+        client: &Client,
+        scope: &Scope,
+        person: Option<(&GrantId, i64)>,
+        now: i64,
+    ) -> AccessTokenClaims {
         AccessTokenClaims {
             iss: self.issuer.clone(),
             sub: sub.to_owned(),
@@ -92,11 +107,26 @@ impl Service {
     }
 
     /// Signs off the async threads: one RSA signature is about half a millisecond of arithmetic.
-    async fn sign(&self, access: AccessTokenClaims, id: Option<IdTokenClaims>, scope: Scope) -> Result<TokenResponse, OAuthError> {
+    async fn sign(
+        &self,
+        access: AccessTokenClaims,
+        id: Option<IdTokenClaims>,
+        scope: Scope,
+    ) -> Result<TokenResponse, OAuthError> {
         let key = Arc::clone(&self.signing);
         let signed = tokio::task::spawn_blocking(move || {
             let access_token = key.sign_jwt("at+jwt", &access)?;
-            let id_token = id.map(|id| key.sign_jwt("JWT", &IdTokenClaims { at_hash: at_hash(&access_token), ..id })).transpose()?;
+            let id_token = id
+                .map(|id| {
+                    key.sign_jwt(
+                        "JWT",
+                        &IdTokenClaims {
+                            at_hash: at_hash(&access_token),
+                            ..id
+                        },
+                    )
+                })
+                .transpose()?;
             Ok::<_, stampmill_jose::JoseError>((access_token, id_token))
         });
         let (access_token, id_token) = match signed.await {
@@ -105,7 +135,13 @@ impl Service {
             Err(error) => return Err(unsigned(&error)),
         };
         let expires_in = self.policy.access_token_lifetime();
-        Ok(TokenResponse { access_token, token_type: "Bearer", expires_in, scope: scope.to_string(), id_token })
+        Ok(TokenResponse {
+            access_token,
+            token_type: "Bearer",
+            expires_in,
+            scope: scope.to_string(),
+            id_token,
+        })
     }
 
     /// `sub` of an ID token we issued, even one that has expired since (OIDC Core §3.1.2.1: the signature must hold, `exp` need not).
@@ -117,7 +153,11 @@ impl Service {
         }
         let jws = verify_jws(token, &self.jwks).ok()?;
         // An access token is no ID token, though the same key signed it.
-        let is_id_token = jws.header().typ.as_deref().is_none_or(|typ| typ.eq_ignore_ascii_case("JWT"));
+        let is_id_token = jws
+            .header()
+            .typ
+            .as_deref()
+            .is_none_or(|typ| typ.eq_ignore_ascii_case("JWT"));
         let hint: Hint = serde_json::from_slice(jws.payload()).ok()?;
         (is_id_token && hint.iss == self.issuer).then_some(hint.sub)
     }
@@ -138,6 +178,9 @@ mod tests {
     #[test]
     fn oidc_core_3_1_3_6_at_hash() {
         // OIDC Core appendix A.3: this access token and this at_hash, with RS256.
-        assert_eq!(super::at_hash("jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y"), "77QmUPtjPfzWtF2AnpK9RQ");
+        assert_eq!(
+            super::at_hash("jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y"),
+            "77QmUPtjPfzWtF2AnpK9RQ"
+        );
     }
 }

@@ -39,8 +39,12 @@ pub(crate) enum BearerError {
     Refused(OAuthError),
 }
 
-const INVALID: OAuthError = OAuthError::new(ErrorCode::InvalidToken, "the access token is not valid");
-const NO_OPENID: OAuthError = OAuthError::new(ErrorCode::InsufficientScope, "the access token has no openid scope");
+const INVALID: OAuthError =
+    OAuthError::new(ErrorCode::InvalidToken, "the access token is not valid");
+const NO_OPENID: OAuthError = OAuthError::new(
+    ErrorCode::InsufficientScope,
+    "the access token has no openid scope",
+);
 
 impl Service {
     /// Answers a UserInfo request.
@@ -55,7 +59,11 @@ impl Service {
     }
 
     async fn claims_of(&self, jwt: &VerifiedJwt) -> Result<UserInfo, OAuthError> {
-        let scope: Scope = jwt.claim_str("scope").unwrap_or_default().parse().map_err(|_| INVALID)?;
+        let scope: Scope = jwt
+            .claim_str("scope")
+            .unwrap_or_default()
+            .parse()
+            .map_err(|_| INVALID)?;
         if !scope.contains("openid") {
             return Err(NO_OPENID);
         }
@@ -71,7 +79,10 @@ impl Service {
     /// (RFC 6749 §4.1.2). A token without a grant is a client's own.
     pub(crate) async fn grant_stands(&self, jwt: &VerifiedJwt) -> Result<bool, OAuthError> {
         match jwt.claim_str("grant_id") {
-            Some(grant) => Ok(self.store.grant_is_alive(&GrantId::from_text(grant), self.now()).await?),
+            Some(grant) => Ok(self
+                .store
+                .grant_is_alive(&GrantId::from_text(grant), self.now())
+                .await?),
             None => Ok(true),
         }
     }
@@ -84,7 +95,17 @@ impl UserInfo {
             preferred_username: user.username.to_string(),
             updated_at: user.updated_at,
         });
-        let email = user.email.filter(|_| scope.contains("email")).map(|email| Email { email, email_verified: user.email_verified });
-        UserInfo { sub: user.id.to_string(), profile, email }
+        let email = user
+            .email
+            .filter(|_| scope.contains("email"))
+            .map(|email| Email {
+                email,
+                email_verified: user.email_verified,
+            });
+        UserInfo {
+            sub: user.id.to_string(),
+            profile,
+            email,
+        }
     }
 }

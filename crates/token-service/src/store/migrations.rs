@@ -32,7 +32,12 @@ mod tests {
 
     #[test]
     fn numbers_count_up_from_one() {
-        assert!(MIGRATIONS.iter().zip(1..).all(|((number, _), expected)| *number == expected));
+        assert!(
+            MIGRATIONS
+                .iter()
+                .zip(1..)
+                .all(|((number, _), expected)| *number == expected)
+        );
     }
 
     #[test]
@@ -40,7 +45,9 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         apply(&mut connection).unwrap();
         apply(&mut connection).unwrap();
-        let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+        let version: u32 = connection
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .unwrap();
         assert_eq!(version, known_version());
     }
 }

@@ -15,7 +15,10 @@ use std::pin::Pin;
 
 pub use sqlite::SqliteStore;
 
-use crate::domain::{AuthorizationCode, Client, ClientId, CodeRow, Grant, GrantId, Scope, Session, User, UserId, Username};
+use crate::domain::{
+    AuthorizationCode, Client, ClientId, CodeRow, Grant, GrantId, Scope, Session, User, UserId,
+    Username,
+};
 use crate::secret::Digest;
 
 /// What a store method gives: an answer that may take a while.
@@ -42,14 +45,25 @@ pub trait Store: Send + Sync + 'static {
     /// The session behind a cookie's hash, if it has not ended.
     fn session(&self, hash: Digest, now: i64) -> Answer<'_, Option<Session>>;
     /// Starts a session and, in the same step, ends the one it replaces.
-    fn start_session(&self, hash: Digest, session: Session, replaces: Option<Digest>) -> Answer<'_, ()>;
+    fn start_session(
+        &self,
+        hash: Digest,
+        session: Session,
+        replaces: Option<Digest>,
+    ) -> Answer<'_, ()>;
     /// Ends a session.
     fn end_session(&self, hash: Digest) -> Answer<'_, ()>;
 
     /// What the user has allowed the client so far.
     fn consent<'a>(&'a self, user: &'a UserId, client: &'a ClientId) -> Answer<'a, Option<Scope>>;
     /// Records a grant, its code and (if it shall be remembered) the consent, all or nothing.
-    fn issue_code(&self, hash: Digest, code: AuthorizationCode, grant: Grant, remember: Option<Scope>) -> Answer<'_, ()>;
+    fn issue_code(
+        &self,
+        hash: Digest,
+        code: AuthorizationCode,
+        grant: Grant,
+        remember: Option<Scope>,
+    ) -> Answer<'_, ()>;
     /// The code behind a hash, spent or not.
     fn code(&self, hash: Digest) -> Answer<'_, Option<CodeRow>>;
     /// Spends a code: true for exactly one caller, ever, and for none from `expires_at` on (RFC 6749 §4.1.2).
@@ -80,7 +94,9 @@ pub enum StoreError {
         reason: String,
     },
     /// Written by a later program.
-    #[error("{path} has schema version {found}, and this program knows versions up to {known}: use the newer stampmill, or another data folder")]
+    #[error(
+        "{path} has schema version {found}, and this program knows versions up to {known}: use the newer stampmill, or another data folder"
+    )]
     Newer {
         /// Which file.
         path: String,

@@ -6,14 +6,15 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params};
 use super::StoreError;
 use super::writer::database;
 use crate::domain::{
-    ApplicationType, AuthorizationCode, Client, ClientAuthentication, ClientId, CodeChallenge, CodeRow, GrantId, GrantType, RedirectUri, Scope,
-    SealedSecret, SecretMethod, Session, User, UserId, Username,
+    ApplicationType, AuthorizationCode, Client, ClientAuthentication, ClientId, CodeChallenge,
+    CodeRow, GrantId, GrantType, RedirectUri, Scope, SealedSecret, SecretMethod, Session, User,
+    UserId, Username,
 };
 use crate::password::PasswordHash;
 
-pub(super) const CLIENT: &str =
-    "SELECT client_id, name, auth_method, secret_sealed, application, redirect_uris, grant_types, scope, created_at FROM clients";
-pub(super) const USER: &str = "SELECT user_id, username, password_hash, name, email, email_verified, updated_at FROM users";
+pub(super) const CLIENT: &str = "SELECT client_id, name, auth_method, secret_sealed, application, redirect_uris, grant_types, scope, created_at FROM clients";
+pub(super) const USER: &str =
+    "SELECT user_id, username, password_hash, name, email, email_verified, updated_at FROM users";
 pub(super) const SESSION: &str = "SELECT user_id, auth_time, expires_at FROM sessions";
 pub(super) const CODE: &str = "SELECT grant_id, client_id, user_id, redirect_uri, challenge, nonce, scope, auth_time, auth_time_wanted, \
      expires_at, keep_until, spent_at FROM codes";
@@ -26,11 +27,18 @@ pub(super) fn one<T>(
     read: fn(&Row<'_>) -> rusqlite::Result<T>,
 ) -> Result<Option<T>, StoreError> {
     let mut statement = connection.prepare_cached(sql).map_err(database)?;
-    statement.query_row(params, read).optional().map_err(database)
+    statement
+        .query_row(params, read)
+        .optional()
+        .map_err(database)
 }
 
 /// Every row.
-pub(super) fn all<T>(connection: &Connection, sql: &str, read: fn(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>, StoreError> {
+pub(super) fn all<T>(
+    connection: &Connection,
+    sql: &str,
+    read: fn(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>, StoreError> {
     let mut statement = connection.prepare_cached(sql).map_err(database)?;
     let rows = statement.query_map([], read).map_err(database)?;
     rows.collect::<Result<_, _>>().map_err(database)
@@ -41,8 +49,14 @@ pub(super) fn client(row: &Row<'_>) -> rusqlite::Result<Client> {
     let secret: Option<Vec<u8>> = row.get("secret_sealed")?;
     let authentication = match (method.as_str(), secret.map(SealedSecret::from_store)) {
         ("none", None) => ClientAuthentication::Public,
-        ("client_secret_basic", Some(secret)) => ClientAuthentication::Confidential { secret, method: SecretMethod::Basic },
-        ("client_secret_post", Some(secret)) => ClientAuthentication::Confidential { secret, method: SecretMethod::Post },
+        ("client_secret_basic", Some(secret)) => ClientAuthentication::Confidential {
+            secret,
+            method: SecretMethod::Basic,
+        },
+        ("client_secret_post", Some(secret)) => ClientAuthentication::Confidential {
+            secret,
+            method: SecretMethod::Post,
+        },
         _ => return Err(nonsense("clients.auth_method")),
     };
     let application = match row.get::<_, String>("application")?.as_str() {
@@ -51,13 +65,18 @@ pub(super) fn client(row: &Row<'_>) -> rusqlite::Result<Client> {
         _ => return Err(nonsense("clients.application")),
     };
     let grants: String = row.get("grant_types")?;
-    let grant_types = words(&grants).map(GrantType::parse).collect::<Option<_>>().ok_or_else(|| nonsense("clients.grant_types"))?;
+    let grant_types = words(&grants)
+        .map(GrantType::parse)
+        .collect::<Option<_>>()
+        .ok_or_else(|| nonsense("clients.grant_types"))?;
     Ok(Client {
         id: client_id(row)?,
         name: row.get("name")?,
         authentication,
         application,
-        redirect_uris: words(&row.get::<_, String>("redirect_uris")?).map(|uri| RedirectUri::from_store(uri.into())).collect(),
+        redirect_uris: words(&row.get::<_, String>("redirect_uris")?)
+            .map(|uri| RedirectUri::from_store(uri.into()))
+            .collect(),
         grant_types,
         scope: scope(row)?,
         created_at: row.get("created_at")?,
@@ -90,7 +109,8 @@ pub(super) fn insert_client(connection: &Connection, client: &Client) -> rusqlit
 pub(super) fn user(row: &Row<'_>) -> rusqlite::Result<User> {
     Ok(User {
         id: UserId::from_store(row.get("user_id")?),
-        username: Username::parse(&row.get::<_, String>("username")?).map_err(|_| nonsense("users.username"))?,
+        username: Username::parse(&row.get::<_, String>("username")?)
+            .map_err(|_| nonsense("users.username"))?,
         password: PasswordHash::from_phc(row.get("password_hash")?),
         name: row.get("name")?,
         email: row.get("email")?,
@@ -116,7 +136,11 @@ pub(super) fn insert_user(connection: &Connection, user: &User) -> rusqlite::Res
 }
 
 pub(super) fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
-    Ok(Session { user: UserId::from_store(row.get("user_id")?), auth_time: row.get("auth_time")?, expires_at: row.get("expires_at")? })
+    Ok(Session {
+        user: UserId::from_store(row.get("user_id")?),
+        auth_time: row.get("auth_time")?,
+        expires_at: row.get("expires_at")?,
+    })
 }
 
 pub(super) fn code(row: &Row<'_>) -> rusqlite::Result<CodeRow> {
@@ -125,7 +149,9 @@ pub(super) fn code(row: &Row<'_>) -> rusqlite::Result<CodeRow> {
         client: client_id(row)?,
         user: UserId::from_store(row.get("user_id")?),
         redirect_uri: row.get("redirect_uri")?,
-        challenge: row.get::<_, Option<[u8; 32]>>("challenge")?.map(CodeChallenge::from_bytes),
+        challenge: row
+            .get::<_, Option<[u8; 32]>>("challenge")?
+            .map(CodeChallenge::from_bytes),
         nonce: row.get("nonce")?,
         scope: scope(row)?,
         auth_time: row.get("auth_time")?,
@@ -133,10 +159,17 @@ pub(super) fn code(row: &Row<'_>) -> rusqlite::Result<CodeRow> {
         expires_at: row.get("expires_at")?,
         keep_until: row.get("keep_until")?,
     };
-    Ok(CodeRow { code, spent: row.get::<_, Option<i64>>("spent_at")?.is_some() })
+    Ok(CodeRow {
+        code,
+        spent: row.get::<_, Option<i64>>("spent_at")?.is_some(),
+    })
 }
 
-pub(super) fn insert_code(connection: &Connection, hash: &[u8; 32], code: &AuthorizationCode) -> rusqlite::Result<usize> {
+pub(super) fn insert_code(
+    connection: &Connection,
+    hash: &[u8; 32],
+    code: &AuthorizationCode,
+) -> rusqlite::Result<usize> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO codes (code_hash, grant_id, client_id, user_id, redirect_uri, challenge, nonce, scope, auth_time, auth_time_wanted,
                             expires_at, keep_until)
@@ -160,7 +193,9 @@ pub(super) fn insert_code(connection: &Connection, hash: &[u8; 32], code: &Autho
 }
 
 pub(super) fn scope(row: &Row<'_>) -> rusqlite::Result<Scope> {
-    row.get::<_, String>("scope")?.parse().map_err(|_| nonsense("scope"))
+    row.get::<_, String>("scope")?
+        .parse()
+        .map_err(|_| nonsense("scope"))
 }
 
 fn client_id(row: &Row<'_>) -> rusqlite::Result<ClientId> {
@@ -172,5 +207,9 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn nonsense(column: &'static str) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(0, Type::Text, format!("{column} holds a value this program never writes").into())
+    rusqlite::Error::FromSqlConversionFailure(
+        0,
+        Type::Text,
+        format!("{column} holds a value this program never writes").into(),
+    )
 }

@@ -11,7 +11,10 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 
 use super::writer::{Writer, database};
 use super::{Answer, Store, StoreError, migrations, rows};
-use crate::domain::{AuthorizationCode, Client, ClientId, CodeRow, Grant, GrantId, Scope, Session, User, UserId, Username};
+use crate::domain::{
+    AuthorizationCode, Client, ClientId, CodeRow, Grant, GrantId, Scope, Session, User, UserId,
+    Username,
+};
 use crate::secret::Digest;
 
 /// Connections that read. Under WAL they neither wait for the writer nor make it wait.
@@ -35,7 +38,8 @@ impl SqliteStore {
     /// Creates the file with its first rows and closes it again.
     pub(crate) fn create_with(path: &Path, client: &Client, user: &User) -> Result<(), StoreError> {
         SqliteStore::create_empty_file(path)?;
-        let mut connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(database)?;
+        let mut connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+            .map_err(database)?;
         migrations::apply(&mut connection).map_err(database)?;
         rows::insert_client(&connection, client).map_err(database)?;
         rows::insert_user(&connection, user).map_err(database)?;
@@ -43,7 +47,9 @@ impl SqliteStore {
     }
 
     fn create_empty_file(path: &Path) -> Result<(), StoreError> {
-        let taken = |error: std::io::Error| StoreError::Database(format!("cannot create {}: {error}", path.display()));
+        let taken = |error: std::io::Error| {
+            StoreError::Database(format!("cannot create {}: {error}", path.display()))
+        };
         let mut options = fs::OpenOptions::new();
         options.write(true).create_new(true);
         // Mode 0600 from the first byte on: SQLite gives its side files (-wal, -shm) the mode of the database.
@@ -59,20 +65,38 @@ impl SqliteStore {
     }
 
     fn start(path: &Path) -> Result<SqliteStore, StoreError> {
-        let mut writer = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(database)?;
+        let mut writer = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+            .map_err(database)?;
         configure(&writer)?;
-        writer.pragma_update(None, "journal_mode", "wal").map_err(database)?;
+        writer
+            .pragma_update(None, "journal_mode", "wal")
+            .map_err(database)?;
         // FULL: the write-ahead log is flushed at each commit, so a code that was spent stays spent after a power cut.
         // NORMAL would be quicker and could forget the last moments (sqlite.org/pragma.html#pragma_synchronous); groups share the flush instead.
-        writer.pragma_update(None, "synchronous", "full").map_err(database)?;
+        writer
+            .pragma_update(None, "synchronous", "full")
+            .map_err(database)?;
         migrations::apply(&mut writer).map_err(database)?;
-        let readers = (0..READERS).map(|_| reader(path).map(Mutex::new)).collect::<Result<_, _>>()?;
-        Ok(SqliteStore { path: path.to_owned(), writer: Writer::start(writer)?, readers, next: AtomicUsize::new(0) })
+        let readers = (0..READERS)
+            .map(|_| reader(path).map(Mutex::new))
+            .collect::<Result<_, _>>()?;
+        Ok(SqliteStore {
+            path: path.to_owned(),
+            writer: Writer::start(writer)?,
+            readers,
+            next: AtomicUsize::new(0),
+        })
     }
 
     /// Runs a read on whichever reader is free. A read takes microseconds, less than moving it to another thread would.
-    fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let free = self.readers.iter().find_map(|reader| reader.try_lock().ok());
+    fn read<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let free = self
+            .readers
+            .iter()
+            .find_map(|reader| reader.try_lock().ok());
         let connection = match free {
             Some(connection) => connection,
             None => {
@@ -83,7 +107,10 @@ impl SqliteStore {
         read(&connection)
     }
 
-    fn answer<'a, T: Send + 'a>(&'a self, read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'a) -> Answer<'a, T> {
+    fn answer<'a, T: Send + 'a>(
+        &'a self,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'a,
+    ) -> Answer<'a, T> {
         Box::pin(async move { self.read(read) })
     }
 
@@ -98,67 +125,129 @@ impl SqliteStore {
 
 impl fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqliteStore").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("SqliteStore")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }
 
 /// Reads the file without writing a byte: is it ours, whole, and of a version we know?
 fn inspect(path: &Path) -> Result<(), StoreError> {
-    let damaged = |reason: String| StoreError::Damaged { path: path.display().to_string(), reason };
-    let length = fs::metadata(path).map_err(|error| damaged(error.to_string()))?.len();
+    let damaged = |reason: String| StoreError::Damaged {
+        path: path.display().to_string(),
+        reason,
+    };
+    let length = fs::metadata(path)
+        .map_err(|error| damaged(error.to_string()))?
+        .len();
     if length == 0 {
         // SQLite would take an empty file for a new database and fill it.
         return Err(damaged("the file is empty".into()));
     }
     let refused = |error: rusqlite::Error| damaged(error.to_string());
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(refused)?;
-    let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(refused)?;
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(refused)?;
+    let application: i32 = connection
+        .pragma_query_value(None, "application_id", |row| row.get(0))
+        .map_err(refused)?;
     if application != migrations::APPLICATION_ID {
         return Err(damaged("it belongs to another program".into()));
     }
-    let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(refused)?;
+    let found: u32 = connection
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(refused)?;
     let known = migrations::known_version();
     if found > known {
-        return Err(StoreError::Newer { path: path.display().to_string(), found, known });
+        return Err(StoreError::Newer {
+            path: path.display().to_string(),
+            found,
+            known,
+        });
     }
-    let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(refused)?;
-    if verdict == "ok" { Ok(()) } else { Err(damaged(verdict.lines().last().unwrap_or_default().to_owned())) }
+    let verdict: String = connection
+        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        .map_err(refused)?;
+    if verdict == "ok" {
+        Ok(())
+    } else {
+        Err(damaged(
+            verdict.lines().last().unwrap_or_default().to_owned(),
+        ))
+    }
 }
 
 fn reader(path: &Path) -> Result<Connection, StoreError> {
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(database)?;
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(database)?;
     configure(&connection)?;
     Ok(connection)
 }
 
 fn configure(connection: &Connection) -> Result<(), StoreError> {
     // `client add` may write from another process while the server runs: wait for it rather than fail.
-    connection.busy_timeout(Duration::from_secs(5)).map_err(database)?;
+    connection
+        .busy_timeout(Duration::from_secs(5))
+        .map_err(database)?;
     connection.set_prepared_statement_cache_capacity(64);
-    connection.pragma_update(None, "foreign_keys", true).map_err(database)?;
+    connection
+        .pragma_update(None, "foreign_keys", true)
+        .map_err(database)?;
     // Rows are trusted no more than their file: no SQL functions hidden in a schema.
-    connection.pragma_update(None, "trusted_schema", false).map_err(database)
+    connection
+        .pragma_update(None, "trusted_schema", false)
+        .map_err(database)
 }
 
 impl Store for SqliteStore {
     fn client<'a>(&'a self, id: &'a ClientId) -> Answer<'a, Option<Client>> {
-        self.answer(move |c| rows::one(c, &format!("{} WHERE client_id = ?1", rows::CLIENT), [id.as_str()], rows::client))
+        self.answer(move |c| {
+            rows::one(
+                c,
+                &format!("{} WHERE client_id = ?1", rows::CLIENT),
+                [id.as_str()],
+                rows::client,
+            )
+        })
     }
 
     fn clients(&self) -> Answer<'_, Vec<Client>> {
-        self.answer(|c| rows::all(c, &format!("{} ORDER BY client_id", rows::CLIENT), rows::client))
+        self.answer(|c| {
+            rows::all(
+                c,
+                &format!("{} ORDER BY client_id", rows::CLIENT),
+                rows::client,
+            )
+        })
     }
 
     fn insert_client(&self, client: Client) -> Answer<'_, ()> {
-        self.write(move |c| rows::insert_client(c, &client).map(drop).map_err(|error| conflict(error, client.id.as_str())))
+        self.write(move |c| {
+            rows::insert_client(c, &client)
+                .map(drop)
+                .map_err(|error| conflict(error, client.id.as_str()))
+        })
     }
 
     fn user<'a>(&'a self, id: &'a UserId) -> Answer<'a, Option<User>> {
-        self.answer(move |c| rows::one(c, &format!("{} WHERE user_id = ?1", rows::USER), [id.as_str()], rows::user))
+        self.answer(move |c| {
+            rows::one(
+                c,
+                &format!("{} WHERE user_id = ?1", rows::USER),
+                [id.as_str()],
+                rows::user,
+            )
+        })
     }
 
     fn user_by_name<'a>(&'a self, name: &'a Username) -> Answer<'a, Option<User>> {
-        self.answer(move |c| rows::one(c, &format!("{} WHERE username = ?1", rows::USER), [name.as_str()], rows::user))
+        self.answer(move |c| {
+            rows::one(
+                c,
+                &format!("{} WHERE username = ?1", rows::USER),
+                [name.as_str()],
+                rows::user,
+            )
+        })
     }
 
     fn users(&self) -> Answer<'_, Vec<User>> {
@@ -166,15 +255,27 @@ impl Store for SqliteStore {
     }
 
     fn insert_user(&self, user: User) -> Answer<'_, ()> {
-        self.write(move |c| rows::insert_user(c, &user).map(drop).map_err(|error| conflict(error, user.username.as_str())))
+        self.write(move |c| {
+            rows::insert_user(c, &user)
+                .map(drop)
+                .map_err(|error| conflict(error, user.username.as_str()))
+        })
     }
 
     fn session(&self, hash: Digest, now: i64) -> Answer<'_, Option<Session>> {
-        let sql = format!("{} WHERE session_hash = ?1 AND expires_at > ?2", rows::SESSION);
+        let sql = format!(
+            "{} WHERE session_hash = ?1 AND expires_at > ?2",
+            rows::SESSION
+        );
         self.answer(move |c| rows::one(c, &sql, params![hash.as_bytes(), now], rows::session))
     }
 
-    fn start_session(&self, hash: Digest, session: Session, replaces: Option<Digest>) -> Answer<'_, ()> {
+    fn start_session(
+        &self,
+        hash: Digest,
+        session: Session,
+        replaces: Option<Digest>,
+    ) -> Answer<'_, ()> {
         self.write(move |c| {
             if let Some(old) = replaces {
                 delete_session(c, old)?;
@@ -197,7 +298,13 @@ impl Store for SqliteStore {
         self.answer(move |c| rows::one(c, sql, [user.as_str(), client.as_str()], rows::scope))
     }
 
-    fn issue_code(&self, hash: Digest, code: AuthorizationCode, grant: Grant, remember: Option<Scope>) -> Answer<'_, ()> {
+    fn issue_code(
+        &self,
+        hash: Digest,
+        code: AuthorizationCode,
+        grant: Grant,
+        remember: Option<Scope>,
+    ) -> Answer<'_, ()> {
         self.write(move |c| {
             execute(
                 c,
@@ -218,7 +325,14 @@ impl Store for SqliteStore {
     }
 
     fn code(&self, hash: Digest) -> Answer<'_, Option<CodeRow>> {
-        self.answer(move |c| rows::one(c, &format!("{} WHERE code_hash = ?1", rows::CODE), [hash.as_bytes()], rows::code))
+        self.answer(move |c| {
+            rows::one(
+                c,
+                &format!("{} WHERE code_hash = ?1", rows::CODE),
+                [hash.as_bytes()],
+                rows::code,
+            )
+        })
     }
 
     fn spend_code(&self, hash: Digest, now: i64) -> Answer<'_, bool> {
@@ -234,13 +348,21 @@ impl Store for SqliteStore {
     }
 
     fn grant_is_alive<'a>(&'a self, grant: &'a GrantId, now: i64) -> Answer<'a, bool> {
-        let sql = "SELECT 1 FROM grants WHERE grant_id = ?1 AND revoked_at IS NULL AND expires_at > ?2";
-        self.answer(move |c| rows::one(c, sql, params![grant.as_str(), now], |_| Ok(())).map(|row| row.is_some()))
+        let sql =
+            "SELECT 1 FROM grants WHERE grant_id = ?1 AND revoked_at IS NULL AND expires_at > ?2";
+        self.answer(move |c| {
+            rows::one(c, sql, params![grant.as_str(), now], |_| Ok(())).map(|row| row.is_some())
+        })
     }
 
     fn revoke_grant(&self, grant: GrantId, now: i64) -> Answer<'_, ()> {
         self.write(move |c| {
-            execute(c, "UPDATE grants SET revoked_at = ?2 WHERE grant_id = ?1 AND revoked_at IS NULL", params![grant.as_str(), now]).map(drop)
+            execute(
+                c,
+                "UPDATE grants SET revoked_at = ?2 WHERE grant_id = ?1 AND revoked_at IS NULL",
+                params![grant.as_str(), now],
+            )
+            .map(drop)
         })
     }
 
@@ -255,11 +377,23 @@ impl Store for SqliteStore {
 }
 
 fn delete_session(connection: &Connection, hash: Digest) -> Result<(), StoreError> {
-    execute(connection, "DELETE FROM sessions WHERE session_hash = ?1", [hash.as_bytes()]).map(drop)
+    execute(
+        connection,
+        "DELETE FROM sessions WHERE session_hash = ?1",
+        [hash.as_bytes()],
+    )
+    .map(drop)
 }
 
-fn execute(connection: &Connection, sql: &str, params: impl rusqlite::Params) -> Result<usize, StoreError> {
-    connection.prepare_cached(sql).and_then(|mut statement| statement.execute(params)).map_err(database)
+fn execute(
+    connection: &Connection,
+    sql: &str,
+    params: impl rusqlite::Params,
+) -> Result<usize, StoreError> {
+    connection
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.execute(params))
+        .map_err(database)
 }
 
 fn conflict(error: rusqlite::Error, name: &str) -> StoreError {
@@ -307,19 +441,35 @@ mod tests {
         let (_folder, path) = fresh();
         let store = SqliteStore::create(&path).unwrap();
         for number in 0..200 {
-            store.insert_user(suite::user(&format!("user{number}"))).await.unwrap();
+            store
+                .insert_user(suite::user(&format!("user{number}")))
+                .await
+                .unwrap();
         }
         drop(store);
         let whole = fs::read(&path).unwrap();
         let mut flipped = whole.clone();
         flipped[..16].fill(b'x');
-        let cases = [("cut in the middle", whole[..whole.len() / 2].to_vec()), ("one page left", whole[..4096].to_vec()), ("part of a page", whole[..700].to_vec()),
-            ("empty", Vec::new()), ("another header", flipped), ("text", b"not a database at all, only words".to_vec())];
+        let cases = [
+            ("cut in the middle", whole[..whole.len() / 2].to_vec()),
+            ("one page left", whole[..4096].to_vec()),
+            ("part of a page", whole[..700].to_vec()),
+            ("empty", Vec::new()),
+            ("another header", flipped),
+            ("text", b"not a database at all, only words".to_vec()),
+        ];
         for (name, bytes) in cases {
             fs::write(&path, &bytes).unwrap();
             let error = SqliteStore::open(&path).unwrap_err();
-            assert!(matches!(error, StoreError::Damaged { .. }), "{name}: {error}");
-            assert_eq!(fs::read(&path).unwrap(), bytes, "{name}: the file was touched");
+            assert!(
+                matches!(error, StoreError::Damaged { .. }),
+                "{name}: {error}"
+            );
+            assert_eq!(
+                fs::read(&path).unwrap(),
+                bytes,
+                "{name}: the file was touched"
+            );
         }
     }
 
@@ -327,16 +477,28 @@ mod tests {
     fn a_newer_schema_is_refused() {
         let (_folder, path) = fresh();
         drop(SqliteStore::create(&path).unwrap());
-        Connection::open(&path).unwrap().pragma_update(None, "user_version", 999).unwrap();
+        Connection::open(&path)
+            .unwrap()
+            .pragma_update(None, "user_version", 999)
+            .unwrap();
         let error = SqliteStore::open(&path).unwrap_err();
-        assert!(matches!(error, StoreError::Newer { found: 999, .. }), "{error}");
+        assert!(
+            matches!(error, StoreError::Newer { found: 999, .. }),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_foreign_database_is_refused() {
         let (_folder, path) = fresh();
-        Connection::open(&path).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
-        assert!(matches!(SqliteStore::open(&path).unwrap_err(), StoreError::Damaged { .. }));
+        Connection::open(&path)
+            .unwrap()
+            .execute_batch("CREATE TABLE theirs (x)")
+            .unwrap();
+        assert!(matches!(
+            SqliteStore::open(&path).unwrap_err(),
+            StoreError::Damaged { .. }
+        ));
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::{Store, StoreError};
 use crate::clock::SystemRandom;
 use crate::domain::{
-    ApplicationType, AuthorizationCode, Client, CodeChallenge, Grant, GrantId, GrantType, Registration, SecretMethod, Session, User, UserId, Username,
+    ApplicationType, AuthorizationCode, Client, CodeChallenge, Grant, GrantId, GrantType,
+    Registration, SecretMethod, Session, User, UserId, Username,
 };
 use crate::password::PasswordHash;
 use crate::secret::{Digest, SealingKey};
@@ -40,11 +41,17 @@ pub(crate) fn client(id: &str, secret_method: Option<SecretMethod>) -> Client {
         name: "A client".into(),
         secret_method,
         application: ApplicationType::Native,
-        redirect_uris: vec!["http://127.0.0.1/callback".into(), "https://client.example/cb?x=1".into()],
+        redirect_uris: vec![
+            "http://127.0.0.1/callback".into(),
+            "https://client.example/cb?x=1".into(),
+        ],
         grant_types: vec![GrantType::AuthorizationCode],
         scope: "openid email".into(),
     };
-    registration.check(&SealingKey::generate(&SystemRandom), &SystemRandom, NOW).unwrap().0
+    registration
+        .check(&SealingKey::generate(&SystemRandom), &SystemRandom, NOW)
+        .unwrap()
+        .0
 }
 
 fn code(grant: &str) -> (AuthorizationCode, Grant) {
@@ -61,37 +68,84 @@ fn code(grant: &str) -> (AuthorizationCode, Grant) {
         expires_at: NOW + 60,
         keep_until: NOW + 660,
     };
-    let grant = Grant { id: code.grant.clone(), client: code.client.clone(), user: code.user.clone(), expires_at: NOW + 660 };
+    let grant = Grant {
+        id: code.grant.clone(),
+        client: code.client.clone(),
+        user: code.user.clone(),
+        expires_at: NOW + 660,
+    };
     (code, grant)
 }
 
 async fn clients_come_back_as_they_went_in(store: &dyn Store) {
-    let clients = [client("api", Some(SecretMethod::Basic)), client("post", Some(SecretMethod::Post)), client("web", None)];
+    let clients = [
+        client("api", Some(SecretMethod::Basic)),
+        client("post", Some(SecretMethod::Post)),
+        client("web", None),
+    ];
     for client in &clients {
         store.insert_client(client.clone()).await.unwrap();
-        assert_eq!(store.client(&client.id).await.unwrap().as_ref(), Some(client));
+        assert_eq!(
+            store.client(&client.id).await.unwrap().as_ref(),
+            Some(client)
+        );
     }
     assert_eq!(store.clients().await.unwrap(), clients);
-    assert_eq!(store.client(&client("nobody", None).id).await.unwrap(), None);
+    assert_eq!(
+        store.client(&client("nobody", None).id).await.unwrap(),
+        None
+    );
 }
 
 async fn names_are_unique(store: &dyn Store) {
     store.insert_user(user("alice")).await.unwrap();
     let error = store.insert_user(user("alice")).await.unwrap_err();
-    assert!(matches!(&error, StoreError::Conflict(name) if name == "alice"), "{error}");
+    assert!(
+        matches!(&error, StoreError::Conflict(name) if name == "alice"),
+        "{error}"
+    );
     let error = store.insert_client(client("web", None)).await.unwrap_err();
-    assert!(matches!(&error, StoreError::Conflict(name) if name == "web"), "{error}");
-    assert_eq!(store.user_by_name(&Username::parse("Alice").unwrap()).await.unwrap(), Some(user("alice")));
-    assert_eq!(store.user(&user("alice").id).await.unwrap(), Some(user("alice")));
+    assert!(
+        matches!(&error, StoreError::Conflict(name) if name == "web"),
+        "{error}"
+    );
+    assert_eq!(
+        store
+            .user_by_name(&Username::parse("Alice").unwrap())
+            .await
+            .unwrap(),
+        Some(user("alice"))
+    );
+    assert_eq!(
+        store.user(&user("alice").id).await.unwrap(),
+        Some(user("alice"))
+    );
 }
 
 async fn sessions_end(store: &dyn Store) {
-    let session = Session { user: user("alice").id, auth_time: NOW, expires_at: NOW + 10 };
+    let session = Session {
+        user: user("alice").id,
+        auth_time: NOW,
+        expires_at: NOW + 10,
+    };
     let (first, second) = (Digest::of("first"), Digest::of("second"));
-    store.start_session(first, session.clone(), None).await.unwrap();
-    assert_eq!(store.session(first, NOW + 9).await.unwrap(), Some(session.clone()));
-    assert_eq!(store.session(first, NOW + 10).await.unwrap(), None, "at its end");
-    store.start_session(second, session.clone(), Some(first)).await.unwrap();
+    store
+        .start_session(first, session.clone(), None)
+        .await
+        .unwrap();
+    assert_eq!(
+        store.session(first, NOW + 9).await.unwrap(),
+        Some(session.clone())
+    );
+    assert_eq!(
+        store.session(first, NOW + 10).await.unwrap(),
+        None,
+        "at its end"
+    );
+    store
+        .start_session(second, session.clone(), Some(first))
+        .await
+        .unwrap();
     assert_eq!(store.session(first, NOW).await.unwrap(), None, "replaced");
     assert_eq!(store.session(second, NOW).await.unwrap(), Some(session));
     store.end_session(second).await.unwrap();
@@ -102,36 +156,88 @@ async fn codes_are_spent_once_and_in_time(store: &dyn Store) {
     let (code, grant) = code("g-once");
     let hash = Digest::of("code one");
     let consented = Some("openid email".parse().unwrap());
-    store.issue_code(hash, code.clone(), grant.clone(), consented.clone()).await.unwrap();
-    assert_eq!(store.consent(&grant.user, &grant.client).await.unwrap(), consented);
+    store
+        .issue_code(hash, code.clone(), grant.clone(), consented.clone())
+        .await
+        .unwrap();
+    assert_eq!(
+        store.consent(&grant.user, &grant.client).await.unwrap(),
+        consented
+    );
     let row = store.code(hash).await.unwrap().unwrap();
     assert!(row.code == code && !row.spent);
-    assert!(!store.spend_code(hash, code.expires_at).await.unwrap(), "too late");
+    assert!(
+        !store.spend_code(hash, code.expires_at).await.unwrap(),
+        "too late"
+    );
     assert!(store.spend_code(hash, NOW).await.unwrap());
     assert!(!store.spend_code(hash, NOW).await.unwrap(), "a second time");
     assert!(store.code(hash).await.unwrap().unwrap().spent);
-    assert!(!store.spend_code(Digest::of("never issued"), NOW).await.unwrap());
+    assert!(
+        !store
+            .spend_code(Digest::of("never issued"), NOW)
+            .await
+            .unwrap()
+    );
 }
 
 async fn grants_die_with_all_that_came_of_them(store: &dyn Store) {
     let (code, grant) = code("g-revoked");
-    store.issue_code(Digest::of("code two"), code, grant.clone(), None).await.unwrap();
+    store
+        .issue_code(Digest::of("code two"), code, grant.clone(), None)
+        .await
+        .unwrap();
     assert!(store.grant_is_alive(&grant.id, NOW).await.unwrap());
-    assert!(!store.grant_is_alive(&grant.id, grant.expires_at).await.unwrap(), "expired");
+    assert!(
+        !store
+            .grant_is_alive(&grant.id, grant.expires_at)
+            .await
+            .unwrap(),
+        "expired"
+    );
     store.revoke_grant(grant.id.clone(), NOW).await.unwrap();
-    assert!(!store.grant_is_alive(&grant.id, NOW).await.unwrap(), "revoked");
-    assert!(!store.grant_is_alive(&GrantId::from_text("never".into()), NOW).await.unwrap());
+    assert!(
+        !store.grant_is_alive(&grant.id, NOW).await.unwrap(),
+        "revoked"
+    );
+    assert!(
+        !store
+            .grant_is_alive(&GrantId::from_text("never".into()), NOW)
+            .await
+            .unwrap()
+    );
 }
 
 async fn purging_removes_only_what_cannot_matter(store: &dyn Store) {
     let (code, grant) = code("g-purged");
     let (hash, session) = (Digest::of("code three"), Digest::of("third"));
-    store.issue_code(hash, code.clone(), grant.clone(), None).await.unwrap();
-    store.start_session(session, Session { user: user("alice").id, auth_time: NOW, expires_at: NOW + 9999 }, None).await.unwrap();
-    assert_eq!(store.purge(NOW + 659).await.unwrap(), 0, "a spent code is kept until its tokens are dead");
+    store
+        .issue_code(hash, code.clone(), grant.clone(), None)
+        .await
+        .unwrap();
+    store
+        .start_session(
+            session,
+            Session {
+                user: user("alice").id,
+                auth_time: NOW,
+                expires_at: NOW + 9999,
+            },
+            None,
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        store.purge(NOW + 659).await.unwrap(),
+        0,
+        "a spent code is kept until its tokens are dead"
+    );
     assert!(store.code(hash).await.unwrap().is_some());
     assert!(store.purge(NOW + 660).await.unwrap() >= 2);
-    assert!(store.code(hash).await.unwrap().is_none() && !store.grant_is_alive(&grant.id, NOW).await.unwrap());
+    assert!(
+        store.code(hash).await.unwrap().is_none()
+            && !store.grant_is_alive(&grant.id, NOW).await.unwrap()
+    );
     assert!(store.session(session, NOW).await.unwrap().is_some());
 }
 

@@ -36,9 +36,16 @@ impl Writer {
     /// Starts the thread on a connection of its own.
     pub(super) fn start(connection: Connection) -> Result<Writer, StoreError> {
         let (queue, jobs) = mpsc::channel(QUEUE);
-        let thread = std::thread::Builder::new().name("stampmill-writer".into()).spawn(move || run(connection, jobs));
-        let thread = thread.map_err(|error| StoreError::Database(format!("cannot start the writer thread: {error}")))?;
-        Ok(Writer { queue: Some(queue), thread: Some(thread) })
+        let thread = std::thread::Builder::new()
+            .name("stampmill-writer".into())
+            .spawn(move || run(connection, jobs));
+        let thread = thread.map_err(|error| {
+            StoreError::Database(format!("cannot start the writer thread: {error}"))
+        })?;
+        Ok(Writer {
+            queue: Some(queue),
+            thread: Some(thread),
+        })
     }
 
     /// Runs a write in the next group; answers after its commit.
@@ -82,7 +89,9 @@ fn run(mut connection: Connection, mut jobs: mpsc::Receiver<Job>) {
 }
 
 fn commit_group(connection: &mut Connection, group: Vec<Job>) {
-    let begun = connection.execute_batch("BEGIN IMMEDIATE").map_err(database);
+    let begun = connection
+        .execute_batch("BEGIN IMMEDIATE")
+        .map_err(database);
     let replies: Vec<Reply> = match &begun {
         Ok(()) => group.into_iter().map(|job| job(connection)).collect(),
         // Jobs are dropped unrun: their callers hear that the channel closed, which says "not written".
@@ -100,7 +109,10 @@ fn commit_group(connection: &mut Connection, group: Vec<Job>) {
     }
 }
 
-fn in_savepoint<T>(connection: &mut Connection, write: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+fn in_savepoint<T>(
+    connection: &mut Connection,
+    write: impl FnOnce(&Connection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
     let savepoint = connection.savepoint().map_err(database)?;
     let result = write(&savepoint)?;
     savepoint.commit().map_err(database)?;
@@ -118,28 +130,51 @@ mod tests {
     #[tokio::test]
     async fn a_failed_write_takes_only_itself_back() {
         let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch("CREATE TABLE t (x INTEGER PRIMARY KEY)").unwrap();
+        connection
+            .execute_batch("CREATE TABLE t (x INTEGER PRIMARY KEY)")
+            .unwrap();
         let writer = Writer::start(connection).unwrap();
-        let insert = |x: i64| writer.write(move |c| c.execute("INSERT INTO t VALUES (?1)", [x]).map_err(database));
+        let insert = |x: i64| {
+            writer.write(move |c| {
+                c.execute("INSERT INTO t VALUES (?1)", [x])
+                    .map_err(database)
+            })
+        };
         let results = tokio::join!(insert(1), insert(1), insert(2));
-        assert!(results.0.is_ok() && results.1.is_err() && results.2.is_ok(), "{results:?}");
-        let rows = writer.write(|c| c.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0)).map_err(database)).await;
+        assert!(
+            results.0.is_ok() && results.1.is_err() && results.2.is_ok(),
+            "{results:?}"
+        );
+        let rows = writer
+            .write(|c| {
+                c.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0))
+                    .map_err(database)
+            })
+            .await;
         assert_eq!(rows.unwrap(), 2);
     }
 
     #[tokio::test]
     async fn a_half_done_write_is_taken_back_whole() {
         let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch("CREATE TABLE t (x INTEGER PRIMARY KEY)").unwrap();
+        connection
+            .execute_batch("CREATE TABLE t (x INTEGER PRIMARY KEY)")
+            .unwrap();
         let writer = Writer::start(connection).unwrap();
         let failed: Result<(), _> = writer
             .write(|c| {
-                c.execute("INSERT INTO t VALUES (1)", []).map_err(database)?;
+                c.execute("INSERT INTO t VALUES (1)", [])
+                    .map_err(database)?;
                 Err(StoreError::Database("after the first statement".into()))
             })
             .await;
         assert!(failed.is_err());
-        let rows = writer.write(|c| c.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0)).map_err(database)).await;
+        let rows = writer
+            .write(|c| {
+                c.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0))
+                    .map_err(database)
+            })
+            .await;
         assert_eq!(rows.unwrap(), 0);
     }
 }

@@ -7,9 +7,23 @@ use super::support::{Browser, Fixture, ISSUER, ask_for};
 /// The error a request is sent back with.
 async fn error(changes: &[(&str, &str)]) -> String {
     let answer = Fixture::new().await.get(&ask_for(changes)).await;
-    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{changes:?}: {answer:?}");
-    assert!(answer.location().starts_with("https://client.example/cb?error="), "{}", answer.location());
-    assert_eq!(answer.parameter("iss").as_deref(), Some(ISSUER), "RFC 9207 §2: errors too");
+    assert_eq!(
+        answer.status,
+        StatusCode::SEE_OTHER,
+        "{changes:?}: {answer:?}"
+    );
+    assert!(
+        answer
+            .location()
+            .starts_with("https://client.example/cb?error="),
+        "{}",
+        answer.location()
+    );
+    assert_eq!(
+        answer.parameter("iss").as_deref(),
+        Some(ISSUER),
+        "RFC 9207 §2: errors too"
+    );
     assert_eq!(answer.parameter("code"), None);
     answer.parameter("error").unwrap()
 }
@@ -20,17 +34,36 @@ async fn rfc6749_4_1_the_whole_way() {
     let mut browser = Browser::default();
     let page = browser.get(&fixture, &ask_for(&[])).await;
     assert!(page.is_sign_in_page(), "{page:?}");
-    assert!(page.body.contains("The &#60;web&#62; client"), "escaped: {}", page.body);
+    assert!(
+        page.body.contains("The &#60;web&#62; client"),
+        "escaped: {}",
+        page.body
+    );
     let page = browser.sign_in(&fixture, &page, "alice").await;
     assert!(page.is_consent_page(), "{page:?}");
-    for said in ["alice Example", "see your e-mail address", "https://client.example"] {
+    for said in [
+        "alice Example",
+        "see your e-mail address",
+        "https://client.example",
+    ] {
         assert!(page.body.contains(said), "{said}: {}", page.body);
     }
     let back = browser.decide(&fixture, &page, "allow").await;
     assert_eq!(back.status, StatusCode::SEE_OTHER);
-    assert!(back.location().starts_with("https://client.example/cb?code="));
-    assert_eq!(back.parameter("state").as_deref(), Some("s-1 2&3"), "unchanged");
-    assert_eq!(back.parameter("iss").as_deref(), Some(ISSUER), "RFC 9207 §2");
+    assert!(
+        back.location()
+            .starts_with("https://client.example/cb?code=")
+    );
+    assert_eq!(
+        back.parameter("state").as_deref(),
+        Some("s-1 2&3"),
+        "unchanged"
+    );
+    assert_eq!(
+        back.parameter("iss").as_deref(),
+        Some(ISSUER),
+        "RFC 9207 §2"
+    );
     assert_eq!(back.parameter("code").unwrap().len(), 43, "256 bits");
 }
 
@@ -40,48 +73,112 @@ async fn rfc6749_4_1_2_1_no_redirect_without_a_trusted_address() {
     let cases = [
         ("no client_id", ask_for(&[("client_id", "")])),
         ("unknown client", ask_for(&[("client_id", "nobody")])),
-        ("client_id with markup", ask_for(&[("client_id", "<script>alert(1)</script>")])),
+        (
+            "client_id with markup",
+            ask_for(&[("client_id", "<script>alert(1)</script>")]),
+        ),
         ("client_id twice", ask_for(&[]) + "&client_id=web"),
         ("no redirect_uri", ask_for(&[("redirect_uri", "")])),
-        ("another host", ask_for(&[("redirect_uri", "https://evil.example/cb")])),
-        ("something appended", ask_for(&[("redirect_uri", "https://client.example/cb/x")])),
-        ("a query added", ask_for(&[("redirect_uri", "https://client.example/cb?x=1")])),
-        ("a fragment", ask_for(&[("redirect_uri", "https://client.example/cb#x")])),
-        ("a registered query changed", ask_for(&[("client_id", "post"), ("redirect_uri", "https://client.example/cb2?a=2")])),
-        ("another client's", ask_for(&[("redirect_uri", "http://127.0.0.1/callback")])),
-        ("redirect_uri twice", ask_for(&[]) + "&redirect_uri=https%3A%2F%2Fclient.example%2Fcb"),
-        ("script", ask_for(&[("redirect_uri", "javascript:alert(1)")])),
+        (
+            "another host",
+            ask_for(&[("redirect_uri", "https://evil.example/cb")]),
+        ),
+        (
+            "something appended",
+            ask_for(&[("redirect_uri", "https://client.example/cb/x")]),
+        ),
+        (
+            "a query added",
+            ask_for(&[("redirect_uri", "https://client.example/cb?x=1")]),
+        ),
+        (
+            "a fragment",
+            ask_for(&[("redirect_uri", "https://client.example/cb#x")]),
+        ),
+        (
+            "a registered query changed",
+            ask_for(&[
+                ("client_id", "post"),
+                ("redirect_uri", "https://client.example/cb2?a=2"),
+            ]),
+        ),
+        (
+            "another client's",
+            ask_for(&[("redirect_uri", "http://127.0.0.1/callback")]),
+        ),
+        (
+            "redirect_uri twice",
+            ask_for(&[]) + "&redirect_uri=https%3A%2F%2Fclient.example%2Fcb",
+        ),
+        (
+            "script",
+            ask_for(&[("redirect_uri", "javascript:alert(1)")]),
+        ),
     ];
     for (name, path) in cases {
         let answer = fixture.get(&path).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{name}");
         assert!(answer.headers.get("location").is_none(), "{name}");
-        assert!(answer.body.contains("This cannot be done") && !answer.body.contains("<script>"), "{name}: {}", answer.body);
+        assert!(
+            answer.body.contains("This cannot be done") && !answer.body.contains("<script>"),
+            "{name}: {}",
+            answer.body
+        );
     }
 }
 
 #[tokio::test]
 async fn rfc6749_4_1_2_1_what_the_client_hears() {
     assert_eq!(error(&[("response_type", "")]).await, "invalid_request");
-    assert_eq!(error(&[("response_type", "token")]).await, "unsupported_response_type");
-    assert_eq!(error(&[("response_type", "code id_token")]).await, "unsupported_response_type");
-    assert_eq!(error(&[("response_mode", "fragment")]).await, "invalid_request");
+    assert_eq!(
+        error(&[("response_type", "token")]).await,
+        "unsupported_response_type"
+    );
+    assert_eq!(
+        error(&[("response_type", "code id_token")]).await,
+        "unsupported_response_type"
+    );
+    assert_eq!(
+        error(&[("response_mode", "fragment")]).await,
+        "invalid_request"
+    );
     assert_eq!(error(&[("scope", "")]).await, "invalid_scope");
     assert_eq!(error(&[("scope", "unknown")]).await, "invalid_scope");
     assert_eq!(error(&[("scope", "openid \"x")]).await, "invalid_scope");
-    assert_eq!(error(&[("nonce", &"n".repeat(2049))]).await, "invalid_request");
-    assert_eq!(error(&[("state", &"s".repeat(2049))]).await, "invalid_request");
+    assert_eq!(
+        error(&[("nonce", &"n".repeat(2049))]).await,
+        "invalid_request"
+    );
+    assert_eq!(
+        error(&[("state", &"s".repeat(2049))]).await,
+        "invalid_request"
+    );
     assert_eq!(error(&[("max_age", "soon")]).await, "invalid_request");
     assert_eq!(error(&[("max_age", "-1")]).await, "invalid_request");
-    assert_eq!(error(&[("max_age", "99999999999999999999")]).await, "invalid_request");
-    assert_eq!(error(&[("id_token_hint", "x.y.z")]).await, "invalid_request");
+    assert_eq!(
+        error(&[("max_age", "99999999999999999999")]).await,
+        "invalid_request"
+    );
+    assert_eq!(
+        error(&[("id_token_hint", "x.y.z")]).await,
+        "invalid_request"
+    );
 }
 
 #[tokio::test]
 async fn oidc_core_3_1_2_6_request_objects() {
-    assert_eq!(error(&[("request", "eyJhbGciOiJub25lIn0.e30.")]).await, "request_not_supported");
-    assert_eq!(error(&[("request_uri", "https://client.example/r")]).await, "request_uri_not_supported");
-    assert_eq!(error(&[("registration", "{}")]).await, "registration_not_supported");
+    assert_eq!(
+        error(&[("request", "eyJhbGciOiJub25lIn0.e30.")]).await,
+        "request_not_supported"
+    );
+    assert_eq!(
+        error(&[("request_uri", "https://client.example/r")]).await,
+        "request_uri_not_supported"
+    );
+    assert_eq!(
+        error(&[("registration", "{}")]).await,
+        "registration_not_supported"
+    );
 }
 
 #[tokio::test]
@@ -94,23 +191,50 @@ async fn oidc_core_3_1_2_1_prompt_values() {
 #[tokio::test]
 async fn rfc6749_3_1_twice_is_refused_and_empty_is_absent() {
     let fixture = Fixture::new().await;
-    for twice in ["&scope=openid", "&nonce=x", "&state=x", "&unheard_of=1&unheard_of=2"] {
+    for twice in [
+        "&scope=openid",
+        "&nonce=x",
+        "&state=x",
+        "&unheard_of=1&unheard_of=2",
+    ] {
         let answer = fixture.get(&(ask_for(&[]) + twice)).await;
-        assert_eq!(answer.parameter("error").as_deref(), Some("invalid_request"), "{twice}");
+        assert_eq!(
+            answer.parameter("error").as_deref(),
+            Some("invalid_request"),
+            "{twice}"
+        );
     }
-    let answer = fixture.get(&(ask_for(&[]) + "&scope=&prompt=&max_age=&request=")).await;
+    let answer = fixture
+        .get(&(ask_for(&[]) + "&scope=&prompt=&max_age=&request="))
+        .await;
     assert!(answer.is_sign_in_page(), "{answer:?}");
 }
 
 #[tokio::test]
 async fn rfc6749_3_1_what_is_unknown_is_ignored() {
     let fixture = Fixture::new().await;
-    let known_to_others = [("display", "popup"), ("ui_locales", "fr-CA de"), ("claims_locales", "de"), ("acr_values", "1 2"), ("login_hint", "bob"), ("foo", "bar")];
+    let known_to_others = [
+        ("display", "popup"),
+        ("ui_locales", "fr-CA de"),
+        ("claims_locales", "de"),
+        ("acr_values", "1 2"),
+        ("login_hint", "bob"),
+        ("foo", "bar"),
+    ];
     let answer = fixture.get(&ask_for(&known_to_others)).await;
     assert!(answer.is_sign_in_page());
-    assert!(answer.body.contains("value=\"bob\""), "login_hint fills the form: {}", answer.body);
-    let answer = fixture.get(&ask_for(&[("scope", "email openid unheard_of")])).await;
-    assert!(answer.is_sign_in_page(), "scopes not understood are ignored (OIDC Core §3.1.2.1)");
+    assert!(
+        answer.body.contains("value=\"bob\""),
+        "login_hint fills the form: {}",
+        answer.body
+    );
+    let answer = fixture
+        .get(&ask_for(&[("scope", "email openid unheard_of")]))
+        .await;
+    assert!(
+        answer.is_sign_in_page(),
+        "scopes not understood are ignored (OIDC Core §3.1.2.1)"
+    );
 }
 
 #[tokio::test]
@@ -125,17 +249,48 @@ async fn rfc6749_5_2_a_client_without_the_grant() {
 async fn rfc8252_7_3_a_native_client_takes_any_loopback_port() {
     let fixture = Fixture::new().await;
     let mut browser = Browser::default();
-    let back = browser.through(&fixture, &ask_for(&[("client_id", "native"), ("redirect_uri", "http://127.0.0.1:49152/callback")])).await;
-    assert!(back.location().starts_with("http://127.0.0.1:49152/callback?code="), "{}", back.location());
-    let answer = fixture.get(&ask_for(&[("client_id", "native"), ("redirect_uri", "http://localhost:49152/callback")])).await;
+    let back = browser
+        .through(
+            &fixture,
+            &ask_for(&[
+                ("client_id", "native"),
+                ("redirect_uri", "http://127.0.0.1:49152/callback"),
+            ]),
+        )
+        .await;
+    assert!(
+        back.location()
+            .starts_with("http://127.0.0.1:49152/callback?code="),
+        "{}",
+        back.location()
+    );
+    let answer = fixture
+        .get(&ask_for(&[
+            ("client_id", "native"),
+            ("redirect_uri", "http://localhost:49152/callback"),
+        ]))
+        .await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]
 async fn rfc6749_3_1_2_a_registered_query_is_kept() {
     let fixture = Fixture::new().await;
-    let back = Browser::default().through(&fixture, &ask_for(&[("client_id", "post"), ("redirect_uri", "https://client.example/cb2?a=1")])).await;
-    assert!(back.location().starts_with("https://client.example/cb2?a=1&code="), "{}", back.location());
+    let back = Browser::default()
+        .through(
+            &fixture,
+            &ask_for(&[
+                ("client_id", "post"),
+                ("redirect_uri", "https://client.example/cb2?a=1"),
+            ]),
+        )
+        .await;
+    assert!(
+        back.location()
+            .starts_with("https://client.example/cb2?a=1&code="),
+        "{}",
+        back.location()
+    );
 }
 
 #[tokio::test]
@@ -144,8 +299,14 @@ async fn oidc_core_3_1_2_1_by_post_too() {
     let mut browser = Browser::default();
     let request = ask_for(&[]);
     let (_, form) = request.split_once('?').unwrap();
-    let answer = browser.send(&fixture, Method::POST, "/authorize", form).await;
-    assert_eq!(answer.status, StatusCode::SEE_OTHER, "303, never 307 (RFC 9700 §4.12)");
+    let answer = browser
+        .send(&fixture, Method::POST, "/authorize", form)
+        .await;
+    assert_eq!(
+        answer.status,
+        StatusCode::SEE_OTHER,
+        "303, never 307 (RFC 9700 §4.12)"
+    );
     let next = answer.location().to_owned();
     assert!(next.starts_with("/authorize?"), "to ourselves: {next}");
     let back = browser.through(&fixture, &next).await;
@@ -155,25 +316,58 @@ async fn oidc_core_3_1_2_1_by_post_too() {
 #[tokio::test]
 async fn rfc9700_4_16_pages_cannot_be_framed_cached_or_traced() {
     let fixture = Fixture::new().await;
-    for path in [ask_for(&[]), ask_for(&[("client_id", "nobody")]), "/".into(), "/nowhere".into()] {
+    for path in [
+        ask_for(&[]),
+        ask_for(&[("client_id", "nobody")]),
+        "/".into(),
+        "/nowhere".into(),
+    ] {
         let page = fixture.get(&path).await;
-        assert!(page.header("content-security-policy").contains("frame-ancestors 'none'"), "{path}");
-        assert!(page.header("content-security-policy").starts_with("default-src 'none'"), "{path}");
+        assert!(
+            page.header("content-security-policy")
+                .contains("frame-ancestors 'none'"),
+            "{path}"
+        );
+        assert!(
+            page.header("content-security-policy")
+                .starts_with("default-src 'none'"),
+            "{path}"
+        );
         assert_eq!(page.header("x-frame-options"), "DENY", "{path}");
         assert_eq!(page.header("referrer-policy"), "no-referrer", "{path}");
         assert_eq!(page.header("cache-control"), "no-store", "{path}");
-        assert_eq!(page.header("access-control-allow-origin"), "", "{path}: RFC 9700 §2.6");
-        assert!(!page.body.contains("<script") && !page.body.contains("style="), "{path}");
+        assert_eq!(
+            page.header("access-control-allow-origin"),
+            "",
+            "{path}: RFC 9700 §2.6"
+        );
+        assert!(
+            !page.body.contains("<script") && !page.body.contains("style="),
+            "{path}"
+        );
     }
     let page = fixture.get(&ask_for(&[])).await;
-    assert!(page.header("content-security-policy").contains("form-action 'self' https://client.example;"), "{page:?}");
+    assert!(
+        page.header("content-security-policy")
+            .contains("form-action 'self' https://client.example;"),
+        "{page:?}"
+    );
 }
 
 #[tokio::test]
 async fn not_found_and_not_allowed() {
     let fixture = Fixture::new().await;
     assert_eq!(fixture.get("/nowhere").await.status, StatusCode::NOT_FOUND);
-    assert_eq!(fixture.get("/token").await.status, StatusCode::METHOD_NOT_ALLOWED);
-    assert_eq!(fixture.get("/sign-in").await.status, StatusCode::METHOD_NOT_ALLOWED);
-    assert_eq!(fixture.post("/jwks.json", None, "").await.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(
+        fixture.get("/token").await.status,
+        StatusCode::METHOD_NOT_ALLOWED
+    );
+    assert_eq!(
+        fixture.get("/sign-in").await.status,
+        StatusCode::METHOD_NOT_ALLOWED
+    );
+    assert_eq!(
+        fixture.post("/jwks.json", None, "").await.status,
+        StatusCode::METHOD_NOT_ALLOWED
+    );
 }

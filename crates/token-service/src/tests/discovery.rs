@@ -17,15 +17,30 @@ async fn both_addresses_give_the_same_document() {
     let metadata = openid.json();
     assert_eq!(metadata["issuer"], ISSUER);
     assert_eq!(metadata["response_types_supported"], json!(["code"]));
-    assert_eq!(metadata["code_challenge_methods_supported"], json!(["S256"]));
-    assert_eq!(metadata["id_token_signing_alg_values_supported"], json!(["RS256"]));
-    assert_eq!(metadata["authorization_response_iss_parameter_supported"], true);
+    assert_eq!(
+        metadata["code_challenge_methods_supported"],
+        json!(["S256"])
+    );
+    assert_eq!(
+        metadata["id_token_signing_alg_values_supported"],
+        json!(["RS256"])
+    );
+    assert_eq!(
+        metadata["authorization_response_iss_parameter_supported"],
+        true
+    );
     assert_eq!(metadata["request_uri_parameter_supported"], false);
     for (name, value) in metadata.as_object().unwrap() {
         if name.ends_with("_endpoint") || name.ends_with("_uri") {
             let address = value.as_str().unwrap();
-            let path = address.strip_prefix(ISSUER).unwrap_or_else(|| panic!("{name}: {address}"));
-            assert_ne!(fixture.get(path).await.status, StatusCode::NOT_FOUND, "{name} is advertised and works");
+            let path = address
+                .strip_prefix(ISSUER)
+                .unwrap_or_else(|| panic!("{name}: {address}"));
+            assert_ne!(
+                fixture.get(path).await.status,
+                StatusCode::NOT_FOUND,
+                "{name} is advertised and works"
+            );
         }
     }
 }
@@ -35,9 +50,16 @@ async fn rfc7517_public_keys_with_kid_alg_and_use() {
     let fixture = Fixture::new().await;
     let keys = fixture.get("/jwks.json").await.json();
     let key = keys["keys"][0].as_object().unwrap();
-    assert_eq!((&key["kty"], &key["alg"], &key["use"]), (&json!("RSA"), &json!("RS256"), &json!("sig")));
+    assert_eq!(
+        (&key["kty"], &key["alg"], &key["use"]),
+        (&json!("RSA"), &json!("RS256"), &json!("sig"))
+    );
     assert!(key["kid"].as_str().is_some_and(|kid| !kid.is_empty()));
-    assert!(["d", "p", "q", "dp", "dq", "qi"].iter().all(|private| !key.contains_key(*private)));
+    assert!(
+        ["d", "p", "q", "dp", "dq", "qi"]
+            .iter()
+            .all(|private| !key.contains_key(*private))
+    );
 }
 
 #[tokio::test]
@@ -45,7 +67,18 @@ async fn rfc9110_13_1_2_unchanged_documents_are_not_sent_again() {
     let fixture = Fixture::new().await;
     for path in ["/jwks.json", "/.well-known/openid-configuration"] {
         let first = fixture.get(path).await;
-        let again = fixture.send(Request::get(path).header("if-none-match", first.header("etag")).body(Body::empty()).unwrap()).await;
-        assert_eq!((again.status, again.body.as_str()), (StatusCode::NOT_MODIFIED, ""), "{path}");
+        let again = fixture
+            .send(
+                Request::get(path)
+                    .header("if-none-match", first.header("etag"))
+                    .body(Body::empty())
+                    .unwrap(),
+            )
+            .await;
+        assert_eq!(
+            (again.status, again.body.as_str()),
+            (StatusCode::NOT_MODIFIED, ""),
+            "{path}"
+        );
     }
 }

@@ -11,12 +11,35 @@ async fn a_wrong_password_asks_again_and_an_unknown_user_looks_the_same() {
     let mut browser = Browser::default();
     let page = browser.get(&fixture, &ask_for(&[])).await;
     let mut bodies = Vec::new();
-    for (user, password) in [("alice", "wrong"), ("nobody", PASSWORD), ("!", PASSWORD), ("", "")] {
-        let answer = browser.post(&fixture, "/sign-in", &[("request", page.hidden()), ("username", user), ("password", password)]).await;
-        assert!(answer.is_sign_in_page() && answer.body.contains("do not go together"), "{answer:?}");
+    for (user, password) in [
+        ("alice", "wrong"),
+        ("nobody", PASSWORD),
+        ("!", PASSWORD),
+        ("", ""),
+    ] {
+        let answer = browser
+            .post(
+                &fixture,
+                "/sign-in",
+                &[
+                    ("request", page.hidden()),
+                    ("username", user),
+                    ("password", password),
+                ],
+            )
+            .await;
+        assert!(
+            answer.is_sign_in_page() && answer.body.contains("do not go together"),
+            "{answer:?}"
+        );
         assert!(!browser.cookies.contains_key("__Host-stampmill-session"));
         if user.len() > 3 {
-            bodies.push(answer.body.replace(user, "USER").replace(answer.hidden(), "SEALED"));
+            bodies.push(
+                answer
+                    .body
+                    .replace(user, "USER")
+                    .replace(answer.hidden(), "SEALED"),
+            );
         }
     }
     assert_eq!(bodies[0], bodies[1]);
@@ -41,10 +64,17 @@ async fn oidc_core_3_1_2_1_prompt_none_answers_from_the_session() {
     let back = browser.get(&fixture, &ask_for(&[("prompt", "none")])).await;
     assert!(back.parameter("code").is_some(), "{back:?}");
     // More than was allowed before
-    let back = browser.get(&fixture, &ask_for(&[("prompt", "none"), ("scope", "openid reports.read")])).await;
+    let back = browser
+        .get(
+            &fixture,
+            &ask_for(&[("prompt", "none"), ("scope", "openid reports.read")]),
+        )
+        .await;
     assert_eq!(back.parameter("error").as_deref(), Some("consent_required"));
     // Less: no new question
-    let back = browser.get(&fixture, &ask_for(&[("scope", "openid")])).await;
+    let back = browser
+        .get(&fixture, &ask_for(&[("scope", "openid")]))
+        .await;
     assert!(back.parameter("code").is_some());
 }
 
@@ -52,10 +82,15 @@ async fn oidc_core_3_1_2_1_prompt_none_answers_from_the_session() {
 async fn rfc8252_8_6_a_public_client_asks_each_time() {
     let fixture = Fixture::new().await;
     let mut browser = Browser::default();
-    let request = ask_for(&[("client_id", "native"), ("redirect_uri", "http://127.0.0.1:9/callback")]);
+    let request = ask_for(&[
+        ("client_id", "native"),
+        ("redirect_uri", "http://127.0.0.1:9/callback"),
+    ]);
     browser.through(&fixture, &request).await;
     assert!(browser.get(&fixture, &request).await.is_consent_page());
-    let back = browser.get(&fixture, &format!("{request}&prompt=none")).await;
+    let back = browser
+        .get(&fixture, &format!("{request}&prompt=none"))
+        .await;
     assert_eq!(back.parameter("error").as_deref(), Some("consent_required"));
 }
 
@@ -65,16 +100,35 @@ async fn oidc_core_3_1_2_1_prompt_login_asks_again() {
     let mut browser = Browser::default();
     browser.through(&fixture, &ask_for(&[])).await;
     fixture.clock.advance(5);
-    let page = browser.get(&fixture, &ask_for(&[("prompt", "login"), ("max_age", "10000")])).await;
+    let page = browser
+        .get(
+            &fixture,
+            &ask_for(&[("prompt", "login"), ("max_age", "10000")]),
+        )
+        .await;
     assert!(page.is_sign_in_page(), "though signed in");
     // Going on without a password leads nowhere.
-    let skipped = browser.get(&fixture, &format!("/authorize/resume?request={}", page.hidden())).await;
+    let skipped = browser
+        .get(
+            &fixture,
+            &format!("/authorize/resume?request={}", page.hidden()),
+        )
+        .await;
     assert!(skipped.is_sign_in_page(), "{skipped:?}");
     let back = browser.sign_in(&fixture, &page, "alice").await;
-    let tokens = fixture.redeem(&back.parameter("code").unwrap()).await.json();
-    let payload = stampmill_jose::verify_jws(tokens["id_token"].as_str().unwrap(), &fixture.service.jwks).unwrap();
+    let tokens = fixture
+        .redeem(&back.parameter("code").unwrap())
+        .await
+        .json();
+    let payload =
+        stampmill_jose::verify_jws(tokens["id_token"].as_str().unwrap(), &fixture.service.jwks)
+            .unwrap();
     let claims: serde_json::Value = serde_json::from_slice(payload.payload()).unwrap();
-    assert_eq!(claims["auth_time"], super::support::START + 5, "the later sign-in");
+    assert_eq!(
+        claims["auth_time"],
+        super::support::START + 5,
+        "the later sign-in"
+    );
 }
 
 #[tokio::test]
@@ -83,15 +137,35 @@ async fn oidc_core_3_1_2_1_max_age() {
     let mut browser = Browser::default();
     browser.through(&fixture, &ask_for(&[])).await;
     fixture.clock.advance(10);
-    assert!(browser.get(&fixture, &ask_for(&[("max_age", "10")])).await.parameter("code").is_some());
+    assert!(
+        browser
+            .get(&fixture, &ask_for(&[("max_age", "10")]))
+            .await
+            .parameter("code")
+            .is_some()
+    );
     let page = browser.get(&fixture, &ask_for(&[("max_age", "9")])).await;
     assert!(page.is_sign_in_page());
     let back = browser.sign_in(&fixture, &page, "alice").await;
     assert!(back.parameter("code").is_some());
     let page = browser.get(&fixture, &ask_for(&[("max_age", "0")])).await;
     assert!(page.is_sign_in_page(), "even a second old is too old");
-    assert!(browser.sign_in(&fixture, &page, "alice").await.parameter("code").is_some(), "and once is enough");
-    assert_eq!(browser.get(&fixture, &ask_for(&[("max_age", "0"), ("prompt", "none")])).await.parameter("error").as_deref(), Some("login_required"));
+    assert!(
+        browser
+            .sign_in(&fixture, &page, "alice")
+            .await
+            .parameter("code")
+            .is_some(),
+        "and once is enough"
+    );
+    assert_eq!(
+        browser
+            .get(&fixture, &ask_for(&[("max_age", "0"), ("prompt", "none")]))
+            .await
+            .parameter("error")
+            .as_deref(),
+        Some("login_required")
+    );
 }
 
 #[tokio::test]
@@ -99,7 +173,12 @@ async fn oidc_core_3_1_2_1_prompt_consent_asks_again() {
     let fixture = Fixture::new().await;
     let mut browser = Browser::default();
     browser.through(&fixture, &ask_for(&[])).await;
-    assert!(browser.get(&fixture, &ask_for(&[("prompt", "consent")])).await.is_consent_page());
+    assert!(
+        browser
+            .get(&fixture, &ask_for(&[("prompt", "consent")]))
+            .await
+            .is_consent_page()
+    );
 }
 
 #[tokio::test]
@@ -107,18 +186,41 @@ async fn oidc_core_3_1_2_1_id_token_hint() {
     let fixture = Fixture::new().await;
     let mut browser = Browser::default();
     let back = browser.through(&fixture, &ask_for(&[])).await;
-    let tokens = fixture.redeem(&back.parameter("code").unwrap()).await.json();
+    let tokens = fixture
+        .redeem(&back.parameter("code").unwrap())
+        .await
+        .json();
     let hint = tokens["id_token"].as_str().unwrap();
     fixture.clock.advance(3600);
-    let back = browser.get(&fixture, &ask_for(&[("prompt", "none"), ("id_token_hint", hint)])).await;
-    assert!(back.parameter("code").is_some(), "an expired hint is fine: {back:?}");
+    let back = browser
+        .get(
+            &fixture,
+            &ask_for(&[("prompt", "none"), ("id_token_hint", hint)]),
+        )
+        .await;
+    assert!(
+        back.parameter("code").is_some(),
+        "an expired hint is fine: {back:?}"
+    );
     let mut bob = Browser::default();
-    let page = bob.get(&fixture, &ask_for(&[("id_token_hint", hint)])).await;
+    let page = bob
+        .get(&fixture, &ask_for(&[("id_token_hint", hint)]))
+        .await;
     let back = bob.sign_in(&fixture, &page, "bob").await;
-    assert_eq!(back.parameter("error").as_deref(), Some("login_required"), "another person than the hint names");
+    assert_eq!(
+        back.parameter("error").as_deref(),
+        Some("login_required"),
+        "another person than the hint names"
+    );
     let access = tokens["access_token"].as_str().unwrap();
-    let back = browser.get(&fixture, &ask_for(&[("id_token_hint", access)])).await;
-    assert_eq!(back.parameter("error").as_deref(), Some("invalid_request"), "an access token is no hint");
+    let back = browser
+        .get(&fixture, &ask_for(&[("id_token_hint", access)]))
+        .await;
+    assert_eq!(
+        back.parameter("error").as_deref(),
+        Some("invalid_request"),
+        "an access token is no hint"
+    );
 }
 
 #[tokio::test]
@@ -135,15 +237,24 @@ async fn a_sign_in_gets_a_new_session_name() {
     let fixture = Fixture::new().await;
     let mut browser = Browser::default();
     let planted = "p".repeat(43);
-    browser.cookies.insert("__Host-stampmill-session".into(), planted.clone());
+    browser
+        .cookies
+        .insert("__Host-stampmill-session".into(), planted.clone());
     browser.through(&fixture, &ask_for(&[])).await;
     let first = browser.cookies["__Host-stampmill-session"].clone();
     assert_ne!(first, planted, "session fixation");
-    let page = browser.get(&fixture, &ask_for(&[("prompt", "login")])).await;
+    let page = browser
+        .get(&fixture, &ask_for(&[("prompt", "login")]))
+        .await;
     browser.sign_in(&fixture, &page, "alice").await;
     let mut thief = Browser::default();
-    thief.cookies.insert("__Host-stampmill-session".into(), first);
-    assert!(thief.get(&fixture, &ask_for(&[])).await.is_sign_in_page(), "the session it replaced is gone");
+    thief
+        .cookies
+        .insert("__Host-stampmill-session".into(), first);
+    assert!(
+        thief.get(&fixture, &ask_for(&[])).await.is_sign_in_page(),
+        "the session it replaced is gone"
+    );
 }
 
 #[tokio::test]
@@ -153,7 +264,11 @@ async fn csrf_a_form_of_another_browser_is_refused() {
     let attackers = attacker.get(&fixture, &ask_for(&[])).await;
     let victims = victim.get(&fixture, &ask_for(&[])).await;
     // Login CSRF: the attacker's form, posted by the victim's browser.
-    let form = [("request", attackers.hidden()), ("username", "bob"), ("password", PASSWORD)];
+    let form = [
+        ("request", attackers.hidden()),
+        ("username", "bob"),
+        ("password", PASSWORD),
+    ];
     let answer = victim.post(&fixture, "/sign-in", &form).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     assert!(!victim.cookies.contains_key("__Host-stampmill-session"));
@@ -166,7 +281,13 @@ async fn csrf_a_form_of_another_browser_is_refused() {
     let mut changed = attackers.hidden().to_owned();
     changed.replace_range(30..31, if &changed[30..31] == "A" { "B" } else { "A" });
     for sealed in ["", "x", changed.as_str()] {
-        let answer = attacker.post(&fixture, "/consent", &[("request", sealed), ("decision", "allow")]).await;
+        let answer = attacker
+            .post(
+                &fixture,
+                "/consent",
+                &[("request", sealed), ("decision", "allow")],
+            )
+            .await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     }
 }
@@ -178,10 +299,16 @@ async fn consent_belongs_to_the_session_that_was_asked() {
     let page = browser.get(&fixture, &ask_for(&[])).await;
     let shown_to_alice = browser.sign_in(&fixture, &page, "alice").await;
     // In another tab, the same browser becomes bob.
-    let other_tab = browser.get(&fixture, &ask_for(&[("prompt", "login")])).await;
+    let other_tab = browser
+        .get(&fixture, &ask_for(&[("prompt", "login")]))
+        .await;
     browser.sign_in(&fixture, &other_tab, "bob").await;
     let answer = browser.decide(&fixture, &shown_to_alice, "allow").await;
-    assert_eq!(answer.status, StatusCode::BAD_REQUEST, "bob does not answer alice's question");
+    assert_eq!(
+        answer.status,
+        StatusCode::BAD_REQUEST,
+        "bob does not answer alice's question"
+    );
 }
 
 #[tokio::test]
@@ -202,7 +329,17 @@ async fn a_page_left_open_too_long() {
     let mut browser = Browser::default();
     let page = browser.get(&fixture, &ask_for(&[])).await;
     fixture.clock.advance(600);
-    let answer = browser.post(&fixture, "/sign-in", &[("request", page.hidden()), ("username", "alice"), ("password", PASSWORD)]).await;
+    let answer = browser
+        .post(
+            &fixture,
+            "/sign-in",
+            &[
+                ("request", page.hidden()),
+                ("username", "alice"),
+                ("password", PASSWORD),
+            ],
+        )
+        .await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     assert!(answer.body.contains("too old"));
 }
@@ -210,7 +347,11 @@ async fn a_page_left_open_too_long() {
 #[tokio::test]
 async fn a_form_sent_by_another_site_is_refused() {
     let fixture = Fixture::new().await;
-    let request = Request::post("/sign-in").header("content-type", "application/x-www-form-urlencoded").header("sec-fetch-site", "cross-site");
-    let answer = fixture.send(request.body(Body::from("username=alice")).unwrap()).await;
+    let request = Request::post("/sign-in")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("sec-fetch-site", "cross-site");
+    let answer = fixture
+        .send(request.body(Body::from("username=alice")).unwrap())
+        .await;
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
 }

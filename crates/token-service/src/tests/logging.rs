@@ -34,29 +34,73 @@ async fn nothing_secret_is_logged() {
     // For the whole process, other tests' lines included: they may hold no secret either, and a subscriber of one thread would miss
     // lines whose first visitor was another thread.
     let captured = Captured::default();
-    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(captured.clone()).with_ansi(false).finish();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(captured.clone())
+        .with_ansi(false)
+        .finish();
     tracing::subscriber::set_global_default(subscriber).unwrap();
 
     let fixture = Fixture::new().await;
     let mut browser = Browser::default();
-    let page = browser.get(&fixture, &ask_for(&[("state", "state-secret")])).await;
-    browser.post(&fixture, "/sign-in", &[("request", page.hidden()), ("username", "alice"), ("password", "wrong-password")]).await;
-    let back = browser.through(&fixture, &ask_for(&[("state", "state-secret")])).await;
+    let page = browser
+        .get(&fixture, &ask_for(&[("state", "state-secret")]))
+        .await;
+    browser
+        .post(
+            &fixture,
+            "/sign-in",
+            &[
+                ("request", page.hidden()),
+                ("username", "alice"),
+                ("password", "wrong-password"),
+            ],
+        )
+        .await;
+    let back = browser
+        .through(&fixture, &ask_for(&[("state", "state-secret")]))
+        .await;
     let code = back.parameter("code").unwrap();
     let tokens = fixture.redeem(&code).await.json();
-    let (access, id) = (tokens["access_token"].as_str().unwrap(), tokens["id_token"].as_str().unwrap());
+    let (access, id) = (
+        tokens["access_token"].as_str().unwrap(),
+        tokens["id_token"].as_str().unwrap(),
+    );
     fixture.bearer("/userinfo", access).await;
     fixture.redeem(&code).await;
     fixture.bearer("/userinfo", access).await;
-    fixture.post("/token", Some(basic("web", "wrong-secret")), &redemption("wrong-code")).await;
+    fixture
+        .post(
+            "/token",
+            Some(basic("web", "wrong-secret")),
+            &redemption("wrong-code"),
+        )
+        .await;
     fixture.get("/path-secret?query-secret").await;
 
     let log = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
-    assert!(log.contains("tokens issued") && log.contains("path=\"/token\" status=200"), "the log works: {log}");
+    assert!(
+        log.contains("tokens issued") && log.contains("path=\"/token\" status=200"),
+        "the log works: {log}"
+    );
     assert!(log.contains("used twice"), "{log}");
     let cookies: Vec<&str> = browser.cookies.values().map(String::as_str).collect();
-    let secrets = [PASSWORD, VERIFIER, &code, access, id, &fixture.secrets["web"], page.hidden(), "wrong-password", "wrong-secret", "wrong-code",
-        "state-secret", "path-secret", "query-secret", "alice"];
+    let secrets = [
+        PASSWORD,
+        VERIFIER,
+        &code,
+        access,
+        id,
+        &fixture.secrets["web"],
+        page.hidden(),
+        "wrong-password",
+        "wrong-secret",
+        "wrong-code",
+        "state-secret",
+        "path-secret",
+        "query-secret",
+        "alice",
+    ];
     for secret in secrets.into_iter().chain(cookies) {
         assert!(!log.contains(secret), "{secret} is in the log:\n{log}");
     }

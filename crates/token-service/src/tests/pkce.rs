@@ -11,21 +11,39 @@ async fn refused(changes: &[(&str, &str)]) -> String {
 
 #[tokio::test]
 async fn rfc9700_2_1_1_a_challenge_is_required() {
-    assert_eq!(refused(&[("code_challenge", ""), ("code_challenge_method", "")]).await, "invalid_request");
+    assert_eq!(
+        refused(&[("code_challenge", ""), ("code_challenge_method", "")]).await,
+        "invalid_request"
+    );
     assert_eq!(refused(&[("code_challenge", "")]).await, "invalid_request");
 }
 
 #[tokio::test]
 async fn rfc7636_4_3_plain_is_refused_named_or_implied() {
-    assert_eq!(refused(&[("code_challenge_method", "plain")]).await, "invalid_request");
-    assert_eq!(refused(&[("code_challenge_method", "")]).await, "invalid_request");
-    assert_eq!(refused(&[("code_challenge_method", "s256")]).await, "invalid_request");
+    assert_eq!(
+        refused(&[("code_challenge_method", "plain")]).await,
+        "invalid_request"
+    );
+    assert_eq!(
+        refused(&[("code_challenge_method", "")]).await,
+        "invalid_request"
+    );
+    assert_eq!(
+        refused(&[("code_challenge_method", "s256")]).await,
+        "invalid_request"
+    );
 }
 
 #[tokio::test]
 async fn rfc7636_4_2_a_challenge_is_a_hash() {
-    assert_eq!(refused(&[("code_challenge", "short")]).await, "invalid_request");
-    assert_eq!(refused(&[("code_challenge", &format!("{CHALLENGE}="))]).await, "invalid_request");
+    assert_eq!(
+        refused(&[("code_challenge", "short")]).await,
+        "invalid_request"
+    );
+    assert_eq!(
+        refused(&[("code_challenge", &format!("{CHALLENGE}="))]).await,
+        "invalid_request"
+    );
 }
 
 #[tokio::test]
@@ -34,7 +52,10 @@ async fn rfc7636_4_6_only_the_verifier_redeems() {
     let code = fixture.code().await;
     let good = redemption(&code);
     let wrong = [
-        ("missing", good.replace(&format!("&code_verifier={VERIFIER}"), "")),
+        (
+            "missing",
+            good.replace(&format!("&code_verifier={VERIFIER}"), ""),
+        ),
         ("empty", good.replace(VERIFIER, "")),
         ("another", good.replace(VERIFIER, &"a".repeat(43))),
         ("the challenge itself", good.replace(VERIFIER, CHALLENGE)),
@@ -42,7 +63,11 @@ async fn rfc7636_4_6_only_the_verifier_redeems() {
     ];
     for (name, form) in wrong {
         let answer = fixture.post("/token", fixture.basic("web"), &form).await;
-        assert_eq!((answer.status, answer.error().as_str()), (StatusCode::BAD_REQUEST, "invalid_grant"), "{name}");
+        assert_eq!(
+            (answer.status, answer.error().as_str()),
+            (StatusCode::BAD_REQUEST, "invalid_grant"),
+            "{name}"
+        );
     }
     // A thief without the verifier could not even spoil the code.
     assert_eq!(fixture.redeem(&code).await.status, StatusCode::OK);
@@ -52,11 +77,24 @@ async fn rfc7636_4_6_only_the_verifier_redeems() {
 async fn a_public_client_redeems_with_its_verifier_alone() {
     let fixture = Fixture::new().await;
     let uri = "http://127.0.0.1:5000/callback";
-    let back = Browser::default().through(&fixture, &ask_for(&[("client_id", "native"), ("redirect_uri", uri)])).await;
+    let back = Browser::default()
+        .through(
+            &fixture,
+            &ask_for(&[("client_id", "native"), ("redirect_uri", uri)]),
+        )
+        .await;
     let code = back.parameter("code").unwrap();
-    let form = format!("grant_type=authorization_code&client_id=native&code={code}&redirect_uri=http%3A%2F%2F127.0.0.1%3A5000%2Fcallback");
+    let form = format!(
+        "grant_type=authorization_code&client_id=native&code={code}&redirect_uri=http%3A%2F%2F127.0.0.1%3A5000%2Fcallback"
+    );
     let answer = fixture.post("/token", None, &form).await;
-    assert_eq!(answer.error(), "invalid_grant", "the stolen code, without its verifier");
-    let answer = fixture.post("/token", None, &format!("{form}&code_verifier={VERIFIER}")).await;
+    assert_eq!(
+        answer.error(),
+        "invalid_grant",
+        "the stolen code, without its verifier"
+    );
+    let answer = fixture
+        .post("/token", None, &format!("{form}&code_verifier={VERIFIER}"))
+        .await;
     assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
 }

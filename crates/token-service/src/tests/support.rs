@@ -13,7 +13,9 @@ use stampmill_jose::SigningKey;
 use tower::ServiceExt;
 
 use crate::clock::{Clock, SystemRandom};
-use crate::domain::{ApplicationType, GrantType, Registration, SecretMethod, User, UserId, Username};
+use crate::domain::{
+    ApplicationType, GrantType, Registration, SecretMethod, User, UserId, Username,
+};
 use crate::http::router;
 use crate::password::PasswordHash;
 use crate::policy::Policy;
@@ -62,17 +64,28 @@ pub(super) struct Answer {
 
 impl Answer {
     pub(super) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
     }
 
     pub(super) fn location(&self) -> &str {
-        self.headers.get(LOCATION).unwrap_or_else(|| panic!("no redirect: {self:?}")).to_str().unwrap()
+        self.headers
+            .get(LOCATION)
+            .unwrap_or_else(|| panic!("no redirect: {self:?}"))
+            .to_str()
+            .unwrap()
     }
 
     /// A parameter of the redirect's query.
     pub(super) fn parameter(&self, name: &str) -> Option<String> {
-        let query = self.location().split_once('?').map_or("", |(_, query)| query);
-        form_urlencoded::parse(query.as_bytes()).find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
+        let query = self
+            .location()
+            .split_once('?')
+            .map_or("", |(_, query)| query);
+        form_urlencoded::parse(query.as_bytes())
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.into_owned())
     }
 
     pub(super) fn json(&self) -> Value {
@@ -86,7 +99,10 @@ impl Answer {
 
     /// The hidden field of a page.
     pub(super) fn hidden(&self) -> &str {
-        let (_, rest) = self.body.split_once("name=\"request\" value=\"").unwrap_or_else(|| panic!("no form: {self:?}"));
+        let (_, rest) = self
+            .body
+            .split_once("name=\"request\" value=\"")
+            .unwrap_or_else(|| panic!("no form: {self:?}"));
         rest.split_once('"').unwrap().0
     }
 
@@ -117,26 +133,44 @@ impl Fixture {
             sealing,
             lock: None,
         }));
-        Fixture { router: router(Arc::clone(&service)), service, clock, secrets, _folder: folder }
+        Fixture {
+            router: router(Arc::clone(&service)),
+            service,
+            clock,
+            secrets,
+            _folder: folder,
+        }
     }
 
     pub(super) async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, 1 << 20).await.unwrap();
-        Answer { status: parts.status, headers: parts.headers, body: String::from_utf8(body.into()).unwrap() }
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body: String::from_utf8(body.into()).unwrap(),
+        }
     }
 
     pub(super) async fn get(&self, path: &str) -> Answer {
-        self.send(Request::get(path).body(Body::empty()).unwrap()).await
+        self.send(Request::get(path).body(Body::empty()).unwrap())
+            .await
     }
 
-    pub(super) async fn post(&self, path: &str, authorization: Option<String>, form: &str) -> Answer {
-        let mut request = Request::post(path).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+    pub(super) async fn post(
+        &self,
+        path: &str,
+        authorization: Option<String>,
+        form: &str,
+    ) -> Answer {
+        let mut request =
+            Request::post(path).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
         if let Some(authorization) = authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
-        self.send(request.body(Body::from(form.to_owned())).unwrap()).await
+        self.send(request.body(Body::from(form.to_owned())).unwrap())
+            .await
     }
 
     /// The `Authorization` header of a client with its right secret.
@@ -146,14 +180,16 @@ impl Fixture {
 
     /// Redeems a code as `web` does.
     pub(super) async fn redeem(&self, code: &str) -> Answer {
-        self.post("/token", self.basic("web"), &redemption(code)).await
+        self.post("/token", self.basic("web"), &redemption(code))
+            .await
     }
 
     /// A fresh code for `web` by a fresh browser of alice.
     pub(super) async fn code(&self) -> String {
         let mut browser = Browser::default();
         let back = browser.through(self, &ask_for(&[])).await;
-        back.parameter("code").unwrap_or_else(|| panic!("no code: {back:?}"))
+        back.parameter("code")
+            .unwrap_or_else(|| panic!("no code: {back:?}"))
     }
 
     /// Tokens for `web` by alice.
@@ -163,16 +199,27 @@ impl Fixture {
     }
 
     pub(super) async fn bearer(&self, path: &str, token: &str) -> Answer {
-        self.send(Request::get(path).header(AUTHORIZATION, format!("Bearer {token}")).body(Body::empty()).unwrap()).await
+        self.send(
+            Request::get(path)
+                .header(AUTHORIZATION, format!("Bearer {token}"))
+                .body(Body::empty())
+                .unwrap(),
+        )
+        .await
     }
 }
 
 pub(super) fn basic(id: &str, secret: &str) -> String {
-    format!("Basic {}", base64_simd::STANDARD.encode_to_string(format!("{id}:{secret}")))
+    format!(
+        "Basic {}",
+        base64_simd::STANDARD.encode_to_string(format!("{id}:{secret}"))
+    )
 }
 
 pub(super) fn redemption(code: &str) -> String {
-    format!("grant_type=authorization_code&code={code}&redirect_uri=https%3A%2F%2Fclient.example%2Fcb&code_verifier={VERIFIER}")
+    format!(
+        "grant_type=authorization_code&code={code}&redirect_uri=https%3A%2F%2Fclient.example%2Fcb&code_verifier={VERIFIER}"
+    )
 }
 
 /// The address of a good request of `web`, with parameters replaced, added or (empty) left out.
@@ -193,8 +240,15 @@ pub(super) fn ask_for(changes: &[(&str, &str)]) -> String {
             None => parameters.push((name, value)),
         }
     }
-    let sent = parameters.into_iter().filter(|(_, value)| !value.is_empty());
-    format!("/authorize?{}", form_urlencoded::Serializer::new(String::new()).extend_pairs(sent).finish())
+    let sent = parameters
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty());
+    format!(
+        "/authorize?{}",
+        form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(sent)
+            .finish()
+    )
 }
 
 /// A browser: cookies, and the two forms.
@@ -208,13 +262,30 @@ impl Browser {
         self.send(fixture, Method::GET, path, "").await
     }
 
-    pub(super) async fn post(&mut self, fixture: &Fixture, path: &str, form: &[(&str, &str)]) -> Answer {
-        let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+    pub(super) async fn post(
+        &mut self,
+        fixture: &Fixture,
+        path: &str,
+        form: &[(&str, &str)],
+    ) -> Answer {
+        let form = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(form)
+            .finish();
         self.send(fixture, Method::POST, path, &form).await
     }
 
-    pub(super) async fn send(&mut self, fixture: &Fixture, method: Method, path: &str, form: &str) -> Answer {
-        let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    pub(super) async fn send(
+        &mut self,
+        fixture: &Fixture,
+        method: Method,
+        path: &str,
+        form: &str,
+    ) -> Answer {
+        let cookies: Vec<_> = self
+            .cookies
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         let mut request = Request::builder().method(method.clone()).uri(path);
         if method == Method::POST {
             request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
@@ -222,7 +293,9 @@ impl Browser {
         if !cookies.is_empty() {
             request = request.header(COOKIE, cookies.join("; "));
         }
-        let answer = fixture.send(request.body(Body::from(form.to_owned())).unwrap()).await;
+        let answer = fixture
+            .send(request.body(Body::from(form.to_owned())).unwrap())
+            .await;
         for cookie in answer.headers.get_all(SET_COOKIE) {
             let (name, rest) = cookie.to_str().unwrap().split_once('=').unwrap();
             let (value, attributes) = rest.split_once(';').unwrap();
@@ -234,15 +307,29 @@ impl Browser {
 
     /// Types name and password into the page and follows the redirect to what comes next.
     pub(super) async fn sign_in(&mut self, fixture: &Fixture, page: &Answer, user: &str) -> Answer {
-        let form = [("request", page.hidden()), ("username", user), ("password", PASSWORD)];
+        let form = [
+            ("request", page.hidden()),
+            ("username", user),
+            ("password", PASSWORD),
+        ];
         let answer = self.post(fixture, "/sign-in", &form).await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{answer:?}");
         let next = answer.location().to_owned();
         self.get(fixture, &next).await
     }
 
-    pub(super) async fn decide(&mut self, fixture: &Fixture, page: &Answer, decision: &str) -> Answer {
-        self.post(fixture, "/consent", &[("request", page.hidden()), ("decision", decision)]).await
+    pub(super) async fn decide(
+        &mut self,
+        fixture: &Fixture,
+        page: &Answer,
+        decision: &str,
+    ) -> Answer {
+        self.post(
+            fixture,
+            "/consent",
+            &[("request", page.hidden()), ("decision", decision)],
+        )
+        .await
     }
 
     /// Walks through whatever pages come, as alice, and allows; gives the redirect to the client.
@@ -260,20 +347,49 @@ impl Browser {
 }
 
 /// One 2048-bit key for all tests: making one takes longer than any of them.
-fn signing_key() -> SigningKey {
-    static PEM: OnceLock<Vec<u8>> = OnceLock::new();
-    let pem = PEM.get_or_init(|| SigningKey::generate_rsa(2048).unwrap().to_pkcs8_pem().to_vec());
-    SigningKey::from_pkcs8_pem(pem).unwrap()
+fn signing_key() -> Arc<SigningKey> {
+    static KEY: OnceLock<Arc<SigningKey>> = OnceLock::new();
+    Arc::clone(KEY.get_or_init(|| Arc::new(SigningKey::generate_rsa(2048).unwrap())))
 }
 
-async fn register_clients(store: &dyn Store, sealing: &SealingKey) -> BTreeMap<&'static str, String> {
+async fn register_clients(
+    store: &dyn Store,
+    sealing: &SealingKey,
+) -> BTreeMap<&'static str, String> {
     use GrantType::{AuthorizationCode, ClientCredentials};
     let mut secrets = BTreeMap::new();
     let rows = [
-        ("web", Some(SecretMethod::Basic), ApplicationType::Web, vec!["https://client.example/cb"], vec![AuthorizationCode, ClientCredentials]),
-        ("post", Some(SecretMethod::Post), ApplicationType::Web, vec!["https://client.example/cb", "https://client.example/cb2?a=1"], vec![AuthorizationCode]),
-        ("native", None, ApplicationType::Native, vec!["http://127.0.0.1/callback"], vec![AuthorizationCode]),
-        ("machine", Some(SecretMethod::Basic), ApplicationType::Web, vec![], vec![ClientCredentials]),
+        (
+            "web",
+            Some(SecretMethod::Basic),
+            ApplicationType::Web,
+            vec!["https://client.example/cb"],
+            vec![AuthorizationCode, ClientCredentials],
+        ),
+        (
+            "post",
+            Some(SecretMethod::Post),
+            ApplicationType::Web,
+            vec![
+                "https://client.example/cb",
+                "https://client.example/cb2?a=1",
+            ],
+            vec![AuthorizationCode],
+        ),
+        (
+            "native",
+            None,
+            ApplicationType::Native,
+            vec!["http://127.0.0.1/callback"],
+            vec![AuthorizationCode],
+        ),
+        (
+            "machine",
+            Some(SecretMethod::Basic),
+            ApplicationType::Web,
+            vec![],
+            vec![ClientCredentials],
+        ),
     ];
     for (id, secret_method, application, redirect_uris, grant_types) in rows {
         let registration = Registration {

@@ -32,9 +32,20 @@ async fn rfc9068_2_the_access_token() {
     assert_eq!(claims["scope"], "openid profile email");
     assert_eq!(claims["exp"], START + 600);
     assert_eq!(claims["auth_time"], START);
-    assert!(claims["sub"].as_str().unwrap().starts_with("user-") && claims["jti"].as_str().unwrap().len() >= 22);
-    let as_id_token = verify_jwt(token, &fixture.service.jwks, &Expectations::id_token(ISSUER, "web"), START);
-    assert!(matches!(as_id_token, Err(JwtError::Type { .. })), "{as_id_token:?}");
+    assert!(
+        claims["sub"].as_str().unwrap().starts_with("user-")
+            && claims["jti"].as_str().unwrap().len() >= 22
+    );
+    let as_id_token = verify_jwt(
+        token,
+        &fixture.service.jwks,
+        &Expectations::id_token(ISSUER, "web"),
+        START,
+    );
+    assert!(
+        matches!(as_id_token, Err(JwtError::Type { .. })),
+        "{as_id_token:?}"
+    );
 }
 
 #[tokio::test]
@@ -42,20 +53,51 @@ async fn oidc_core_2_the_id_token() {
     let fixture = Fixture::new().await;
     let tokens = fixture.tokens().await;
     let token = tokens["id_token"].as_str().unwrap();
-    let jwt = verify_jwt(token, &fixture.service.jwks, &Expectations::id_token(ISSUER, "web").with_nonce("n-1"), START).unwrap();
+    let jwt = verify_jwt(
+        token,
+        &fixture.service.jwks,
+        &Expectations::id_token(ISSUER, "web").with_nonce("n-1"),
+        START,
+    )
+    .unwrap();
     let claims: serde_json::Value = serde_json::from_slice(jwt.payload()).unwrap();
-    let names: Vec<_> = claims.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(names, ["at_hash", "aud", "exp", "iat", "iss", "nonce", "sub"], "nothing nobody asked for");
-    let half = openssl::sha::sha256(tokens["access_token"].as_str().unwrap().as_bytes())[..16].to_vec();
-    assert_eq!(claims["at_hash"], crate::secret::base64url(&half), "§3.1.3.6");
+    let names: Vec<_> = claims
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    assert_eq!(
+        names,
+        ["at_hash", "aud", "exp", "iat", "iss", "nonce", "sub"],
+        "nothing nobody asked for"
+    );
+    let half =
+        openssl::sha::sha256(tokens["access_token"].as_str().unwrap().as_bytes())[..16].to_vec();
+    assert_eq!(
+        claims["at_hash"],
+        crate::secret::base64url(&half),
+        "§3.1.3.6"
+    );
 }
 
 #[tokio::test]
 async fn oidc_core_3_1_2_1_nonce_and_auth_time_only_when_asked() {
     let fixture = Fixture::new().await;
-    let back = Browser::default().through(&fixture, &ask_for(&[("nonce", ""), ("max_age", "10000")])).await;
-    let tokens = fixture.redeem(&back.parameter("code").unwrap()).await.json();
-    let jwt = verify_jwt(tokens["id_token"].as_str().unwrap(), &fixture.service.jwks, &Expectations::id_token(ISSUER, "web"), START).unwrap();
+    let back = Browser::default()
+        .through(&fixture, &ask_for(&[("nonce", ""), ("max_age", "10000")]))
+        .await;
+    let tokens = fixture
+        .redeem(&back.parameter("code").unwrap())
+        .await
+        .json();
+    let jwt = verify_jwt(
+        tokens["id_token"].as_str().unwrap(),
+        &fixture.service.jwks,
+        &Expectations::id_token(ISSUER, "web"),
+        START,
+    )
+    .unwrap();
     let claims: serde_json::Value = serde_json::from_slice(jwt.payload()).unwrap();
     assert!(claims.get("nonce").is_none());
     assert_eq!(claims["auth_time"], START);
@@ -64,8 +106,13 @@ async fn oidc_core_3_1_2_1_nonce_and_auth_time_only_when_asked() {
 #[tokio::test]
 async fn without_openid_there_is_no_id_token() {
     let fixture = Fixture::new().await;
-    let back = Browser::default().through(&fixture, &ask_for(&[("scope", "profile reports.read")])).await;
-    let tokens = fixture.redeem(&back.parameter("code").unwrap()).await.json();
+    let back = Browser::default()
+        .through(&fixture, &ask_for(&[("scope", "profile reports.read")]))
+        .await;
+    let tokens = fixture
+        .redeem(&back.parameter("code").unwrap())
+        .await
+        .json();
     assert!(tokens.get("id_token").is_none());
     assert_eq!(tokens["scope"], "profile reports.read");
 }
@@ -76,11 +123,21 @@ async fn rfc6749_4_1_2_a_code_works_once_and_its_reuse_kills_its_tokens() {
     let code = fixture.code().await;
     let first = fixture.redeem(&code).await.json();
     let token = first["access_token"].as_str().unwrap();
-    assert_eq!(fixture.bearer("/userinfo", token).await.status, StatusCode::OK);
+    assert_eq!(
+        fixture.bearer("/userinfo", token).await.status,
+        StatusCode::OK
+    );
     fixture.clock.advance(30);
     let second = fixture.redeem(&code).await;
-    assert_eq!((second.status, second.error().as_str()), (StatusCode::BAD_REQUEST, "invalid_grant"));
-    assert_eq!(fixture.bearer("/userinfo", token).await.status, StatusCode::UNAUTHORIZED, "revoked");
+    assert_eq!(
+        (second.status, second.error().as_str()),
+        (StatusCode::BAD_REQUEST, "invalid_grant")
+    );
+    assert_eq!(
+        fixture.bearer("/userinfo", token).await.status,
+        StatusCode::UNAUTHORIZED,
+        "revoked"
+    );
 }
 
 #[tokio::test]
@@ -91,7 +148,13 @@ async fn rfc6749_4_1_2_reuse_after_the_code_expired_still_kills() {
     fixture.clock.advance(300);
     fixture.service.store.purge(START + 300).await.unwrap();
     assert_eq!(fixture.redeem(&code).await.error(), "invalid_grant");
-    assert_eq!(fixture.bearer("/userinfo", first["access_token"].as_str().unwrap()).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        fixture
+            .bearer("/userinfo", first["access_token"].as_str().unwrap())
+            .await
+            .status,
+        StatusCode::UNAUTHORIZED
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,13 +163,28 @@ async fn rfc6749_4_1_2_parallel_redemptions_yield_one_success_at_most() {
     for _ in 0..4 {
         let code = fixture.code().await;
         let answers = tokio::join!(
-            fixture.redeem(&code), fixture.redeem(&code), fixture.redeem(&code), fixture.redeem(&code),
-            fixture.redeem(&code), fixture.redeem(&code), fixture.redeem(&code), fixture.redeem(&code),
+            fixture.redeem(&code),
+            fixture.redeem(&code),
+            fixture.redeem(&code),
+            fixture.redeem(&code),
+            fixture.redeem(&code),
+            fixture.redeem(&code),
+            fixture.redeem(&code),
+            fixture.redeem(&code),
         );
-        let answers = [answers.0, answers.1, answers.2, answers.3, answers.4, answers.5, answers.6, answers.7];
-        let successes = answers.iter().filter(|answer| answer.status == StatusCode::OK).count();
+        let answers = [
+            answers.0, answers.1, answers.2, answers.3, answers.4, answers.5, answers.6, answers.7,
+        ];
+        let successes = answers
+            .iter()
+            .filter(|answer| answer.status == StatusCode::OK)
+            .count();
         assert_eq!(successes, 1);
-        assert!(answers.iter().all(|answer| answer.status == StatusCode::OK || answer.error() == "invalid_grant"));
+        assert!(
+            answers
+                .iter()
+                .all(|answer| answer.status == StatusCode::OK || answer.error() == "invalid_grant")
+        );
     }
 }
 
@@ -125,8 +203,14 @@ async fn rfc6749_4_1_3_another_client_can_neither_use_nor_burn_a_code() {
     let fixture = Fixture::new().await;
     let code = fixture.code().await;
     let secret = &fixture.secrets["post"];
-    let form = format!("{}&client_id=post&client_secret={secret}", redemption(&code));
-    assert_eq!(fixture.post("/token", None, &form).await.error(), "invalid_grant");
+    let form = format!(
+        "{}&client_id=post&client_secret={secret}",
+        redemption(&code)
+    );
+    assert_eq!(
+        fixture.post("/token", None, &form).await.error(),
+        "invalid_grant"
+    );
     assert_eq!(fixture.redeem(&code).await.status, StatusCode::OK);
 }
 
@@ -136,9 +220,21 @@ async fn rfc6749_4_1_3_redirect_uri_is_the_same() {
     let code = fixture.code().await;
     let good = redemption(&code);
     let other = good.replace("%2Fcb", "%2Fcb2");
-    assert_eq!(fixture.post("/token", fixture.basic("web"), &other).await.error(), "invalid_grant");
+    assert_eq!(
+        fixture
+            .post("/token", fixture.basic("web"), &other)
+            .await
+            .error(),
+        "invalid_grant"
+    );
     let without = good.replace("&redirect_uri=https%3A%2F%2Fclient.example%2Fcb", "");
-    assert_eq!(fixture.post("/token", fixture.basic("web"), &without).await.error(), "invalid_request");
+    assert_eq!(
+        fixture
+            .post("/token", fixture.basic("web"), &without)
+            .await
+            .error(),
+        "invalid_request"
+    );
 }
 
 #[tokio::test]
@@ -147,36 +243,88 @@ async fn rfc6749_5_2_every_error() {
     let cases = [
         ("", "invalid_request"),
         ("grant_type=", "invalid_request"),
-        ("grant_type=password&username=alice&password=x", "unsupported_grant_type"),
+        (
+            "grant_type=password&username=alice&password=x",
+            "unsupported_grant_type",
+        ),
         ("grant_type=implicit", "unsupported_grant_type"),
         ("grant_type=authorization_code", "invalid_request"),
-        ("grant_type=authorization_code&code=unknown", "invalid_grant"),
-        ("grant_type=client_credentials&grant_type=client_credentials", "invalid_request"),
+        (
+            "grant_type=authorization_code&code=unknown",
+            "invalid_grant",
+        ),
+        (
+            "grant_type=client_credentials&grant_type=client_credentials",
+            "invalid_request",
+        ),
         ("grant_type=client_credentials&x=1&x=2", "invalid_request"),
-        ("grant_type=client_credentials&scope=openid", "invalid_scope"),
-        ("grant_type=client_credentials&scope=unregistered", "invalid_scope"),
+        (
+            "grant_type=client_credentials&scope=openid",
+            "invalid_scope",
+        ),
+        (
+            "grant_type=client_credentials&scope=unregistered",
+            "invalid_scope",
+        ),
         ("grant_type=client_credentials&scope=%22", "invalid_scope"),
     ];
     for (form, expected) in cases {
         let answer = fixture.post("/token", fixture.basic("web"), form).await;
-        assert_eq!((answer.status, answer.error().as_str()), (StatusCode::BAD_REQUEST, expected), "{form}");
+        assert_eq!(
+            (answer.status, answer.error().as_str()),
+            (StatusCode::BAD_REQUEST, expected),
+            "{form}"
+        );
         assert_eq!(answer.header("cache-control"), "no-store", "{form}");
     }
-    let answer = fixture.post("/token", fixture.basic("machine"), "grant_type=authorization_code&code=x").await;
+    let answer = fixture
+        .post(
+            "/token",
+            fixture.basic("machine"),
+            "grant_type=authorization_code&code=x",
+        )
+        .await;
     assert_eq!(answer.error(), "unauthorized_client");
-    let answer = fixture.post("/token", None, &format!("grant_type=client_credentials&client_id=post&client_secret={}", fixture.secrets["post"])).await;
+    let answer = fixture
+        .post(
+            "/token",
+            None,
+            &format!(
+                "grant_type=client_credentials&client_id=post&client_secret={}",
+                fixture.secrets["post"]
+            ),
+        )
+        .await;
     assert_eq!(answer.error(), "unauthorized_client");
 }
 
 #[tokio::test]
 async fn rfc6749_4_4_a_client_for_itself() {
     let fixture = Fixture::new().await;
-    let answer = fixture.post("/token", fixture.basic("machine"), "grant_type=client_credentials").await;
+    let answer = fixture
+        .post(
+            "/token",
+            fixture.basic("machine"),
+            "grant_type=client_credentials",
+        )
+        .await;
     assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
     let body = answer.json();
-    assert_eq!(body["scope"], "reports.read", "no scope asked: what it is registered for, less what needs a person");
-    assert!(body.get("id_token").is_none() && body.get("refresh_token").is_none(), "§4.4.3");
-    let jwt = verify_jwt(body["access_token"].as_str().unwrap(), &fixture.service.jwks, &Expectations::access_token(ISSUER, ISSUER), START).unwrap();
+    assert_eq!(
+        body["scope"], "reports.read",
+        "no scope asked: what it is registered for, less what needs a person"
+    );
+    assert!(
+        body.get("id_token").is_none() && body.get("refresh_token").is_none(),
+        "§4.4.3"
+    );
+    let jwt = verify_jwt(
+        body["access_token"].as_str().unwrap(),
+        &fixture.service.jwks,
+        &Expectations::access_token(ISSUER, ISSUER),
+        START,
+    )
+    .unwrap();
     let claims: serde_json::Value = serde_json::from_slice(jwt.payload()).unwrap();
     assert_eq!(claims["sub"], "machine", "RFC 9068 §2.2");
     assert!(claims.get("auth_time").is_none());
@@ -186,15 +334,51 @@ async fn rfc6749_4_4_a_client_for_itself() {
 async fn rfc6749_3_2_a_form_and_nothing_else() {
     let fixture = Fixture::new().await;
     let send = |kind: &'static str, body: String| {
-        let request = Request::post("/token").header("content-type", kind).header("authorization", fixture.basic("web").unwrap());
+        let request = Request::post("/token")
+            .header("content-type", kind)
+            .header("authorization", fixture.basic("web").unwrap());
         fixture.send(request.body(Body::from(body)).unwrap())
     };
-    assert_eq!(send("application/json", r#"{"grant_type":"client_credentials"}"#.into()).await.error(), "invalid_request");
-    assert_eq!(send("text/plain", "grant_type=client_credentials".into()).await.error(), "invalid_request");
-    let ok = send("application/x-www-form-urlencoded; charset=UTF-8", "grant_type=client_credentials".into()).await;
+    assert_eq!(
+        send(
+            "application/json",
+            r#"{"grant_type":"client_credentials"}"#.into()
+        )
+        .await
+        .error(),
+        "invalid_request"
+    );
+    assert_eq!(
+        send("text/plain", "grant_type=client_credentials".into())
+            .await
+            .error(),
+        "invalid_request"
+    );
+    let ok = send(
+        "application/x-www-form-urlencoded; charset=UTF-8",
+        "grant_type=client_credentials".into(),
+    )
+    .await;
     assert_eq!(ok.status, StatusCode::OK);
-    let long = send("application/x-www-form-urlencoded", format!("grant_type=client_credentials&x={}", "x".repeat(40_000))).await;
-    assert_eq!((long.status, long.error().as_str()), (StatusCode::PAYLOAD_TOO_LARGE, "invalid_request"));
-    let in_query = fixture.post("/token?grant_type=client_credentials", fixture.basic("web"), "").await;
-    assert_eq!(in_query.error(), "invalid_request", "parameters of the query do not count");
+    let long = send(
+        "application/x-www-form-urlencoded",
+        format!("grant_type=client_credentials&x={}", "x".repeat(40_000)),
+    )
+    .await;
+    assert_eq!(
+        (long.status, long.error().as_str()),
+        (StatusCode::PAYLOAD_TOO_LARGE, "invalid_request")
+    );
+    let in_query = fixture
+        .post(
+            "/token?grant_type=client_credentials",
+            fixture.basic("web"),
+            "",
+        )
+        .await;
+    assert_eq!(
+        in_query.error(),
+        "invalid_request",
+        "parameters of the query do not count"
+    );
 }

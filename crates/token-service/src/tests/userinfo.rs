@@ -9,17 +9,34 @@ use super::support::{Browser, Fixture, START, ask_for};
 #[tokio::test]
 async fn oidc_core_5_4_claims_follow_scopes() {
     let fixture = Fixture::new().await;
-    let all = fixture.bearer("/userinfo", fixture.tokens().await["access_token"].as_str().unwrap()).await;
+    let all = fixture
+        .bearer(
+            "/userinfo",
+            fixture.tokens().await["access_token"].as_str().unwrap(),
+        )
+        .await;
     assert_eq!(all.status, StatusCode::OK);
     assert_eq!(all.header("cache-control"), "no-store");
     let claims = all.json();
     let expected = json!({"sub": claims["sub"], "name": "alice Example", "preferred_username": "alice", "updated_at": START - 1000,
         "email": "alice@example.com", "email_verified": true});
     assert_eq!(claims, expected);
-    let back = Browser::default().through(&fixture, &ask_for(&[("scope", "openid")])).await;
-    let tokens = fixture.redeem(&back.parameter("code").unwrap()).await.json();
-    let few = fixture.bearer("/userinfo", tokens["access_token"].as_str().unwrap()).await.json();
-    assert_eq!(few, json!({"sub": claims["sub"]}), "the same person, nothing more");
+    let back = Browser::default()
+        .through(&fixture, &ask_for(&[("scope", "openid")]))
+        .await;
+    let tokens = fixture
+        .redeem(&back.parameter("code").unwrap())
+        .await
+        .json();
+    let few = fixture
+        .bearer("/userinfo", tokens["access_token"].as_str().unwrap())
+        .await
+        .json();
+    assert_eq!(
+        few,
+        json!({"sub": claims["sub"]}),
+        "the same person, nothing more"
+    );
 }
 
 #[tokio::test]
@@ -28,11 +45,28 @@ async fn oidc_core_5_3_1_by_post_with_header_or_field() {
     let tokens = fixture.tokens().await;
     let token = tokens["access_token"].as_str().unwrap();
     let bearer = Some(format!("bearer {token}"));
-    assert_eq!(fixture.post("/userinfo", bearer.clone(), "").await.status, StatusCode::OK);
-    assert_eq!(fixture.post("/userinfo", None, &format!("access_token={token}")).await.status, StatusCode::OK);
-    let twice = fixture.post("/userinfo", bearer, &format!("access_token={token}")).await;
-    assert_eq!(twice.status, StatusCode::BAD_REQUEST, "RFC 6750 §2: one method a request");
-    let in_query = fixture.get(&format!("/userinfo?access_token={token}")).await;
+    assert_eq!(
+        fixture.post("/userinfo", bearer.clone(), "").await.status,
+        StatusCode::OK
+    );
+    assert_eq!(
+        fixture
+            .post("/userinfo", None, &format!("access_token={token}"))
+            .await
+            .status,
+        StatusCode::OK
+    );
+    let twice = fixture
+        .post("/userinfo", bearer, &format!("access_token={token}"))
+        .await;
+    assert_eq!(
+        twice.status,
+        StatusCode::BAD_REQUEST,
+        "RFC 6750 §2: one method a request"
+    );
+    let in_query = fixture
+        .get(&format!("/userinfo?access_token={token}"))
+        .await;
     assert_eq!(in_query.status, StatusCode::UNAUTHORIZED, "RFC 9700 §4.3.2");
 }
 
@@ -40,30 +74,81 @@ async fn oidc_core_5_3_1_by_post_with_header_or_field() {
 async fn rfc6750_3_1_refusals() {
     let fixture = Fixture::new().await;
     let tokens = fixture.tokens().await;
-    let (access, id) = (tokens["access_token"].as_str().unwrap(), tokens["id_token"].as_str().unwrap());
+    let (access, id) = (
+        tokens["access_token"].as_str().unwrap(),
+        tokens["id_token"].as_str().unwrap(),
+    );
     let none = fixture.get("/userinfo").await;
-    assert_eq!((none.status, none.header("www-authenticate")), (StatusCode::UNAUTHORIZED, "Bearer realm=\"stampmill\""), "no error code without a token");
+    assert_eq!(
+        (none.status, none.header("www-authenticate")),
+        (StatusCode::UNAUTHORIZED, "Bearer realm=\"stampmill\""),
+        "no error code without a token"
+    );
     let (head, signature) = access.rsplit_once('.').unwrap();
     let other = if signature.starts_with('A') { 'B' } else { 'A' };
     let tampered = format!("{head}.{other}{}", &signature[1..]);
-    for (name, token) in [("garbage", "x"), ("tampered", tampered.as_str()), ("an ID token", id)] {
+    for (name, token) in [
+        ("garbage", "x"),
+        ("tampered", tampered.as_str()),
+        ("an ID token", id),
+    ] {
         let answer = fixture.bearer("/userinfo", token).await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{name}");
-        assert!(answer.header("www-authenticate").contains("error=\"invalid_token\""), "{name}");
+        assert!(
+            answer
+                .header("www-authenticate")
+                .contains("error=\"invalid_token\""),
+            "{name}"
+        );
     }
-    let machine = fixture.post("/token", fixture.basic("machine"), "grant_type=client_credentials").await.json();
-    let answer = fixture.bearer("/userinfo", machine["access_token"].as_str().unwrap()).await;
+    let machine = fixture
+        .post(
+            "/token",
+            fixture.basic("machine"),
+            "grant_type=client_credentials",
+        )
+        .await
+        .json();
+    let answer = fixture
+        .bearer("/userinfo", machine["access_token"].as_str().unwrap())
+        .await;
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
-    assert!(answer.header("www-authenticate").contains("error=\"insufficient_scope\""), "{answer:?}");
+    assert!(
+        answer
+            .header("www-authenticate")
+            .contains("error=\"insufficient_scope\""),
+        "{answer:?}"
+    );
     fixture.clock.advance(600);
-    assert_eq!(fixture.bearer("/userinfo", access).await.status, StatusCode::UNAUTHORIZED, "expired");
+    assert_eq!(
+        fixture.bearer("/userinfo", access).await.status,
+        StatusCode::UNAUTHORIZED,
+        "expired"
+    );
 }
 
 #[tokio::test]
 async fn browsers_may_ask_across_origins() {
     let fixture = Fixture::new().await;
-    let preflight = fixture.send(Request::options("/userinfo").header("origin", "https://spa.example").body(Body::empty()).unwrap()).await;
+    let preflight = fixture
+        .send(
+            Request::options("/userinfo")
+                .header("origin", "https://spa.example")
+                .body(Body::empty())
+                .unwrap(),
+        )
+        .await;
     assert_eq!(preflight.status, StatusCode::NO_CONTENT);
-    assert!(preflight.header("access-control-allow-headers").contains("Authorization"));
-    assert_eq!(fixture.get("/userinfo").await.header("access-control-allow-origin"), "*");
+    assert!(
+        preflight
+            .header("access-control-allow-headers")
+            .contains("Authorization")
+    );
+    assert_eq!(
+        fixture
+            .get("/userinfo")
+            .await
+            .header("access-control-allow-origin"),
+        "*"
+    );
 }

@@ -1,0 +1,404 @@
+//! Proves that the service does over real sockets and TLS what it does in memory, stops gracefully, and starts again losing nothing.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use openssl::ssl::{Ssl, SslContext, SslMethod, SslVersion};
+use stampmill_jose::{Expectations, Jwks, verify_jwt};
+use stampmill_token_service::domain::{ApplicationType, GrantType, Registration, SecretMethod};
+use stampmill_token_service::{
+    Admin, Backend, Config, DataFolder, Listen, NewUser, Server, StartError,
+};
+use support::{CALLBACK, Client, ISSUER, VERIFIER, basic, request_of, start};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+fn now() -> i64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_secs()
+        .cast_signed()
+}
+
+#[tokio::test]
+async fn a_client_gets_in_over_tls_with_the_local_root_as_its_only_trust() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (server, first) = start(&scratch.path().join("data")).await;
+    let first = first.unwrap();
+    let mut client = Client::of(&server);
+    let code = client
+        .code(&first.client_id, &first.username, first.password.expose())
+        .await;
+    let tokens = client.redeem(&first, &code).await.json();
+    let keys = Jwks::from_json(client.get("/jwks.json").await.body.as_bytes()).unwrap();
+    let expect = Expectations::id_token(ISSUER, &first.client_id).with_nonce("n");
+    let id_token = verify_jwt(tokens["id_token"].as_str().unwrap(), &keys, &expect, now()).unwrap();
+    let access = tokens["access_token"].as_str().unwrap();
+    let info = client.bearer("/userinfo", access).await.json();
+    assert_eq!(
+        info["sub"].as_str().map(str::to_owned),
+        id_token.claim_str("sub")
+    );
+    assert_eq!(
+        client.bearer("/api/me", access).await.json()["sub"],
+        info["sub"]
+    );
+    let again = client.redeem(&first, &code).await;
+    assert_eq!(again.json()["error"], "invalid_grant");
+    assert_eq!(
+        client.bearer("/api/me", access).await.status,
+        StatusCode::UNAUTHORIZED,
+        "revoked by the reuse"
+    );
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn http2_and_every_name_of_this_machine() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (server, _) = start(&scratch.path().join("data")).await;
+    let mut client = Client::of(&server);
+    assert_eq!(
+        client
+            .get_h2("/.well-known/openid-configuration")
+            .await
+            .json()["issuer"],
+        ISSUER
+    );
+    for name in ["localhost", "127.0.0.1", "::1"] {
+        assert!(
+            client.connect(name, b"\x08http/1.1").await.is_ok(),
+            "{name}"
+        );
+    }
+    assert!(
+        client
+            .connect("example.com", b"\x08http/1.1")
+            .await
+            .is_err(),
+        "not a name of ours"
+    );
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn rfc9325_3_1_1_nothing_below_tls_1_2() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (server, _) = start(&scratch.path().join("data")).await;
+    for (version, accepted) in [
+        (SslVersion::TLS1_1, false),
+        (SslVersion::TLS1_2, true),
+        (SslVersion::TLS1_3, true),
+    ] {
+        let mut context = SslContext::builder(SslMethod::tls_client()).unwrap();
+        // The client would be willing: only the server says no.
+        context.set_security_level(0);
+        context.set_min_proto_version(Some(version)).unwrap();
+        context.set_max_proto_version(Some(version)).unwrap();
+        let tcp = TcpStream::connect(server.local_addrs()[0]).await.unwrap();
+        let mut stream =
+            tokio_openssl::SslStream::new(Ssl::new(&context.build()).unwrap(), tcp).unwrap();
+        let connected = std::pin::Pin::new(&mut stream).connect().await.is_ok();
+        assert_eq!(connected, accepted, "{version:?}");
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn tokens_codes_and_sessions_outlive_the_process() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("data");
+    let (server, first) = start(&folder).await;
+    let first = first.unwrap();
+    let mut client = Client::of(&server);
+    let code = client
+        .code(&first.client_id, &first.username, first.password.expose())
+        .await;
+    let tokens = client.redeem(&first, &code).await.json();
+    let unredeemed = client.code(&first.client_id, "", "").await;
+    let half_done = client
+        .get(&request_of(&first.client_id, "&prompt=login"))
+        .await;
+    let keys = client.get("/jwks.json").await.body;
+    let root = server.ca_root_pem().to_owned();
+    server.shutdown().await;
+
+    let (server, nothing_new) = start(&folder).await;
+    assert!(nothing_new.is_none(), "secrets are told once");
+    let mut client = client.moved_to(&server);
+    assert_eq!(server.ca_root_pem(), root);
+    assert_eq!(client.get("/jwks.json").await.body, keys);
+    assert_eq!(
+        client
+            .bearer("/userinfo", tokens["access_token"].as_str().unwrap())
+            .await
+            .status,
+        StatusCode::OK
+    );
+    assert_eq!(
+        client.redeem(&first, &unredeemed).await.status,
+        StatusCode::OK,
+        "a code issued before"
+    );
+    assert_eq!(
+        client.redeem(&first, &code).await.status,
+        StatusCode::BAD_REQUEST,
+        "a code spent before stays spent"
+    );
+    let silent = client
+        .get(&request_of(&first.client_id, "&prompt=none"))
+        .await;
+    assert!(
+        silent.location().contains("code="),
+        "the session and the consent: {}",
+        silent.location()
+    );
+    let form = [
+        ("request", &*half_done.hidden()),
+        ("username", &*first.username),
+        ("password", first.password.expose()),
+    ];
+    assert_eq!(
+        client.post("/sign-in", &[], &form).await.status,
+        StatusCode::SEE_OTHER,
+        "a page shown before"
+    );
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_request_under_way_is_finished_before_the_end() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (server, first) = start(&scratch.path().join("data")).await;
+    let first = first.unwrap();
+    let mut stream = Client::of(&server)
+        .connect("localhost", b"\x08http/1.1")
+        .await
+        .unwrap();
+    let body = "grant_type=client_credentials";
+    let authorization = basic(&first.client_id, first.client_secret.expose());
+    let head = format!(
+        "POST /token HTTP/1.1\r\nHost: localhost\r\nAuthorization: {authorization}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // The head is there, the body is not: the request is under way.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let address = server.local_addrs()[0];
+    let stopping = tokio::spawn(server.shutdown());
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    stream.write_all(body.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    stopping.await.unwrap();
+    assert!(
+        TcpStream::connect(address).await.is_err(),
+        "and nobody listens any more"
+    );
+}
+
+#[tokio::test]
+async fn noise_hurts_nobody() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (server, _) = start(&scratch.path().join("data")).await;
+    let mut plain = TcpStream::connect(server.local_addrs()[0]).await.unwrap();
+    plain.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    let _ = plain.read_to_end(&mut answer).await;
+    assert!(
+        !answer.starts_with(b"HTTP/1.1 200"),
+        "no plain HTTP on the TLS port"
+    );
+    let mut client = Client::of(&server);
+    let long = client
+        .send(Method::GET, "/", &[("x-long", &"x".repeat(100_000))], "")
+        .await;
+    assert_eq!(long.status, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    let many = client.post("/token", &[], &[("a", "1"); 101]).await;
+    assert_eq!(many.status, StatusCode::BAD_REQUEST);
+    assert_eq!(client.get("/").await.status, StatusCode::OK);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn plain_http_is_for_this_machine_alone() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("data");
+    let mut config = Config::new(DataFolder::open_or_create(&folder).unwrap().0);
+    config.listen_plain = Some((Ipv4Addr::UNSPECIFIED, 0).into());
+    let error = Server::start(config).await.unwrap_err();
+    assert!(
+        matches!(error, StartError::PlainBeyondLoopback { .. }),
+        "{error}"
+    );
+
+    let mut config = Config::new(DataFolder::open(&folder).unwrap());
+    config.listen = None;
+    config.listen_plain = Some((Ipv4Addr::LOCALHOST, 0).into());
+    let error = Server::start(config).await.unwrap_err();
+    assert!(matches!(error, StartError::IssuerNeeded), "{error}");
+
+    let mut config = Config::new(DataFolder::open(&folder).unwrap());
+    config.listen = None;
+    config.listen_plain = Some((Ipv4Addr::LOCALHOST, 0).into());
+    config.issuer = Some("https://id.example".into());
+    let server = Server::start(config).await.unwrap();
+    let mut stream = TcpStream::connect(server.plain_addr().unwrap())
+        .await
+        .unwrap();
+    stream.write_all(b"GET /.well-known/openid-configuration HTTP/1.1\r\nHost: id.example\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(
+        answer.contains("\"issuer\":\"https://id.example\""),
+        "{answer}"
+    );
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_a_sentence() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("data");
+    let taken = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .unwrap();
+    let address: SocketAddr = taken.local_addr().unwrap();
+    let mut config = Config::new(DataFolder::open_or_create(&folder).unwrap().0);
+    config.listen = Some(Listen::Address(address));
+    let error = Server::start(config).await.unwrap_err();
+    assert!(error.to_string().contains("the port is in use"), "{error}");
+    // The folder was let go.
+    DataFolder::open(&folder).unwrap();
+}
+
+#[tokio::test]
+async fn the_certificate_is_kept_until_the_names_change() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("data");
+    let certificate = || std::fs::read(folder.join("tls/certificate.pem")).unwrap();
+    start(&folder).await.0.shutdown().await;
+    let first = certificate();
+    start(&folder).await.0.shutdown().await;
+    assert_eq!(certificate(), first);
+    let mut config = Config::new(DataFolder::open(&folder).unwrap());
+    config.listen = Some(Listen::Localhost(0));
+    config.issuer = Some("https://id.example".into());
+    let server = Server::start(config).await.unwrap();
+    assert_ne!(certificate(), first);
+    assert!(
+        Client::of(&server)
+            .connect("id.example", b"\x08http/1.1")
+            .await
+            .is_ok()
+    );
+    server.shutdown().await;
+    // A torn pair is made again.
+    std::fs::write(folder.join("tls/key.pem"), "cut").unwrap();
+    let (server, _) = start(&folder).await;
+    assert!(
+        Client::of(&server)
+            .connect("localhost", b"\x08http/1.1")
+            .await
+            .is_ok()
+    );
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn an_administrator_adds_clients_and_people_beside_a_running_server() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("data");
+    let (server, _) = start(&folder).await;
+    let admin = Admin::open(&folder).unwrap();
+    let registration = Registration {
+        id: Some("app".into()),
+        name: "Another application".into(),
+        secret_method: Some(SecretMethod::Post),
+        application: ApplicationType::Native,
+        redirect_uris: vec!["http://127.0.0.1/callback".into()],
+        grant_types: vec![GrantType::AuthorizationCode],
+        scope: "openid profile email".into(),
+    };
+    let (_, secret) = admin.add_client(registration.clone()).await.unwrap();
+    let taken = admin.add_client(registration).await.unwrap_err();
+    assert_eq!(taken.to_string(), "the name \"app\" is taken");
+    let person = NewUser {
+        username: "Bob".into(),
+        name: String::new(),
+        email: None,
+        password: None,
+    };
+    let (_, password) = admin.add_user(person.clone()).await.unwrap();
+    assert_eq!(
+        admin.add_user(person).await.unwrap_err().to_string(),
+        "the name \"bob\" is taken"
+    );
+    let names: Vec<_> = admin
+        .users()
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|user| user.username.to_string())
+        .collect();
+    assert_eq!(names, ["alice", "bob"]);
+    let short = NewUser {
+        username: "eve".into(),
+        name: "Eve".into(),
+        email: None,
+        password: Some(stampmill_token_service::secret::Secret::new("short")),
+    };
+    assert!(admin.add_user(short).await.is_err());
+
+    let mut client = Client::of(&server);
+    let code = client.code("app", "bob", password.unwrap().expose()).await;
+    let secret = secret.unwrap();
+    let form = [
+        ("grant_type", "authorization_code"),
+        ("code", &*code),
+        ("redirect_uri", CALLBACK),
+        ("code_verifier", VERIFIER),
+        ("client_id", "app"),
+        ("client_secret", secret.expose()),
+    ];
+    let tokens = client.post("/token", &[], &form).await;
+    assert_eq!(tokens.status, StatusCode::OK, "{}", tokens.body);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn signatures_by_our_own_rsa() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (data, first) = DataFolder::open_or_create(&scratch.path().join("data")).unwrap();
+    let mut config = Config::new(data);
+    config.listen = Some(Listen::Localhost(0));
+    config.backend = Backend::Stampmill;
+    let server = Server::start(config).await.unwrap();
+    let first = first.unwrap();
+    let mut client = Client::of(&server);
+    let authorization = basic(&first.client_id, first.client_secret.expose());
+    let answer = client
+        .post(
+            "/token",
+            &[("authorization", &authorization)],
+            &[("grant_type", "client_credentials")],
+        )
+        .await
+        .json();
+    assert_eq!(answer["scope"], "api");
+    assert_eq!(
+        client
+            .bearer("/api/me", answer["access_token"].as_str().unwrap())
+            .await
+            .status,
+        StatusCode::OK
+    );
+    server.shutdown().await;
+}
