@@ -56,11 +56,11 @@ impl Printer {
     }
 }
 
-/// A value without JSON's quotes; a list as its members with spaces between.
+/// A value without JSON's quotes; a list as its members with commas between.
 fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        Value::Array(members) => members.iter().map(plain).collect::<Vec<_>>().join(" "),
+        Value::Array(members) => members.iter().map(plain).collect::<Vec<_>>().join(", "),
         Value::Null => "-".to_owned(),
         other => other.to_string(),
     }

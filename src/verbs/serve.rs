@@ -88,7 +88,7 @@ fn secrets(first: &FirstStart) -> Value {
 
 /// Log lines go to standard error, those that matter unless `RUST_LOG` says otherwise.
 fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,stampmill=info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -147,7 +147,7 @@ impl<'a> Tree<'a> {
 /// Sorting takes O(b log n) time for n names of b bytes in all, whatever the names are.
 #[derive(Default)]
 struct Names {
-    /// Where each name begins in the text.
+    /// Where the names begin in the text, from number [`Names::PAIRWISE`] on; the ones before it are known to be distinct.
     offsets: Vec<usize>,
 }
 
@@ -157,15 +157,16 @@ impl Names {
     const PAIRWISE: usize = 16;
 
     fn admit(&mut self, members: &Members<'_>, name: &str, offset: usize) -> Result<(), JsonError> {
-        if members.len() < Self::PAIRWISE && members.iter().any(|(earlier, _)| earlier == name) {
+        if members.len() >= Self::PAIRWISE {
+            self.offsets.push(offset);
+        } else if members.iter().any(|(earlier, _)| earlier == name) {
             return Err(JsonErrorKind::DuplicateName.at(offset));
         }
-        self.offsets.push(offset);
         Ok(())
     }
 
     fn finish(self, members: &Members<'_>) -> Result<(), JsonError> {
-        if members.len() <= Self::PAIRWISE {
+        if self.offsets.is_empty() {
             return Ok(());
         }
         let mut order: Vec<usize> = (0..members.len()).collect();
@@ -173,7 +174,11 @@ impl Names {
         let repeated = order
             .windows(2)
             .filter(|pair| members[pair[0]].0 == members[pair[1]].0);
-        match repeated.map(|pair| self.offsets[pair[1]]).min() {
+        // The later of two equal names is behind the pairwise ones: among those there were none.
+        match repeated
+            .map(|pair| self.offsets[pair[1] - Self::PAIRWISE])
+            .min()
+        {
             Some(offset) => Err(JsonErrorKind::DuplicateName.at(offset)),
             None => Ok(()),
         }

@@ -41,13 +41,9 @@ pub fn explain(certificate: &Certificate) -> Result<Vec<Field>, CertificateError
         field(
             "serialNumber",
             serial(&parsed),
-            "names it towards its issuer; random, so that nobody can foresee what will be signed",
+            "random, so that nobody can foresee what is signed",
         ),
-        field(
-            "issuer",
-            parsed.issuer(),
-            "who vouches for it: the subject of the next certificate up",
-        ),
+        field("issuer", parsed.issuer(), "who vouches for it"),
         field(
             "notBefore",
             moment(life.not_before),
@@ -61,7 +57,7 @@ pub fn explain(certificate: &Certificate) -> Result<Vec<Field>, CertificateError
         field(
             "subject",
             name(parsed.subject()),
-            "whose key it is; clients look for names in subjectAltName",
+            "whose key it is, for people",
         ),
         field(
             "subjectPublicKeyInfo",
@@ -103,7 +99,7 @@ fn extension(extension: &X509Extension<'_>) -> Field {
                 (true, None) => "CA:TRUE".to_owned(),
                 (true, Some(length)) => format!("CA:TRUE, pathlen:{length}"),
             },
-            "whether its key may sign certificates, and how many authorities may stand below",
+            "whether it is an authority; how many may stand below it",
         ),
         ParsedExtension::KeyUsage(usage) => {
             ("keyUsage", key_usages(usage.flags), "what its key may sign")
@@ -111,7 +107,7 @@ fn extension(extension: &X509Extension<'_>) -> Field {
         ParsedExtension::ExtendedKeyUsage(usage) => (
             "extendedKeyUsage",
             extended_key_usages(usage),
-            "whom its holder may present himself as",
+            "the part its holder may play",
         ),
         ParsedExtension::SubjectKeyIdentifier(id) => (
             "subjectKeyIdentifier",
@@ -124,7 +120,7 @@ fn extension(extension: &X509Extension<'_>) -> Field {
                 .as_ref()
                 .map(|id| hex(id.0))
                 .unwrap_or_default(),
-            "the short name of its issuer's key, to find the right one among many",
+            "the short name of its issuer's key",
         ),
         ParsedExtension::SubjectAlternativeName(names) => (
             "subjectAltName",
@@ -134,7 +130,7 @@ fn extension(extension: &X509Extension<'_>) -> Field {
                 .map(general_name)
                 .collect::<Vec<_>>()
                 .join(", "),
-            "the names it is good for; the only ones that today's clients compare",
+            "the names it is good for, the only ones clients compare",
         ),
         _ => {
             return Field {

@@ -26,7 +26,7 @@ use thiserror::Error;
 
 use crate::der::{self, Der, NotDer};
 use crate::keys::{self, KeyError, KeyKind, LeafKey};
-use crate::names::{NameError, SubjectAltName};
+use crate::names::{NameError, SubjectAltName, check_common_name};
 
 /// Longest PEM text that is read as a request.
 const MAX_PEM_BYTES: usize = 64 * 1024;
@@ -73,6 +73,7 @@ impl CertificateRequest {
         let mut builder = X509Req::builder()?;
         builder.set_version(0)?;
         let common_name = Some(common_name).filter(|name| !name.is_empty());
+        common_name.map(check_common_name).transpose()?;
         builder.set_subject_name(&*subject(common_name)?)?;
         builder.set_pubkey(key.as_openssl())?;
         let mut extensions = Stack::new()?;
@@ -183,7 +184,7 @@ pub enum RequestError {
     #[error(transparent)]
     Key(#[from] KeyError),
     /// The requester asks for more than names.
-    #[error("the request asks for {extension}; only subjectAltName can be asked for")]
+    #[error("request asks for {extension}; only names are certified")]
     Extension {
         /// Its name, with what it says where that matters: `basicConstraints CA:TRUE`.
         extension: String,
@@ -195,7 +196,7 @@ pub enum RequestError {
         what: &'static str,
     },
     /// No subjectAltName: there is nothing that a client would compare (RFC 9525 §6.3).
-    #[error("the request has no subjectAltName; a common name alone names nothing (RFC 9525)")]
+    #[error("request without subjectAltName: a common name names nothing (RFC 9525)")]
     NoNames,
     /// More names than [`CertificateRequest::MAX_NAMES`].
     #[error("{actual} names, at most {limit} are certified", limit = CertificateRequest::MAX_NAMES)]
@@ -204,7 +205,7 @@ pub enum RequestError {
         actual: usize,
     },
     /// A name of another kind, such as an e-mail address.
-    #[error("the request asks for a name of type {kind}; only dNSName and iPAddress are certified")]
+    #[error("request for a name of type {kind}; only dNSName and iPAddress are certified")]
     NameKind {
         /// Its name in RFC 5280 §4.2.1.6.
         kind: &'static str,
@@ -427,7 +428,9 @@ fn common_name(
     let lower = text.to_ascii_lowercase();
     let known = names.iter().any(|name| name.to_string() == lower);
     match known && entries.next().is_none() {
-        true => Ok(Some(lower)),
+        true => check_common_name(&lower)
+            .map(|()| Some(lower))
+            .map_err(Into::into),
         false => Err(RequestError::CommonName {
             common_name: text
                 .chars()

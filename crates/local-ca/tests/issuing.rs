@@ -222,10 +222,9 @@ fn openssl_accepts_under_strict_rules_and_only_what_it_should() {
         judge(NOW, "127.0.0.2"),
         "error 64 at 0 depth: IP address mismatch"
     );
-    assert_eq!(
-        judge(NOW - 301, "localhost"),
-        "error 9 at 1 depth: certificate is not yet valid"
-    );
+    // the words for this one differ between OpenSSL 3.0 and 3.6
+    let early = verify(&leaf, &roots, &at(NOW - 301, "localhost")).unwrap();
+    assert_eq!((early.code, early.depth), (9, 1), "{early}");
     // RFC 5280 §4.1.2.5 counts the last second, OpenSSL does not (X509_cmp_time(3): equal is "earlier")
     assert_eq!(judge(leaf.not_after() - 1, "localhost"), "OK");
     assert_eq!(

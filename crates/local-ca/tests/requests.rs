@@ -256,6 +256,14 @@ fn a_common_name_alone_names_nothing() {
         CertificateRequest::new("", &[]),
         Err(RequestError::NoNames)
     ));
+    // a host name may have 253 characters, a common name 64: without one it is certified
+    let long = format!("{}.example.test", "a".repeat(60));
+    let names = [long.parse().unwrap()];
+    assert!(matches!(
+        CertificateRequest::new(&long, &names),
+        Err(RequestError::Name(NameError::CommonName))
+    ));
+    assert!(CertificateRequest::new("", &names).is_ok());
 }
 
 #[test]

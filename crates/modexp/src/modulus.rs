@@ -165,6 +165,7 @@ impl Modulus {
         Ok(self.bytes(&self.arithmetic.reduce(&wide)))
     }
 
+    /// Parses and checks an operand. Whether it is accepted is the one bit about it that is public.
     fn operand(&self, operand: &'static str, bytes: &[u8]) -> Result<Number, OperandError> {
         limbs::from_be_bytes(bytes, self.n.len())
             .filter(|number| limbs::less_than(number, &self.n))

@@ -12,8 +12,7 @@ use iced_x86::{Decoder, DecoderOptions, Formatter, IntelFormatter};
 use stampmill_claim_check::{ClaimCheck, Context, EvalError, Show, Value};
 
 use crate::stage::Stage;
-pub(crate) use native::Machine;
-use native::Native;
+pub(crate) use native::{Machine, Native};
 
 pub(crate) use control_flow::control_flow;
 

@@ -96,18 +96,6 @@ pub const SCENARIOS: &[Scenario] = &[
         run: asm::and_c,
     },
     Scenario {
-        name: "ca_root_and_leaf",
-        summary: "a root, a request and a leaf, and OpenSSL's verdict on them and on what tutorials make",
-        guide: "docs/04-certificate-authority.md",
-        run: ca::root_and_leaf,
-    },
-    Scenario {
-        name: "ca_https",
-        summary: "an HTTPS server with a certificate of its own authority, and three clients",
-        guide: "docs/04-certificate-authority.md",
-        run: ca::https,
-    },
-    Scenario {
         name: "jit_add",
         summary: "an addition compiled while the program runs: CLIF, bytes, instructions",
         guide: "docs/03-jit.md",
@@ -124,6 +112,18 @@ pub const SCENARIOS: &[Scenario] = &[
         summary: "a rule about a token from its text to machine code and a decision",
         guide: "docs/03-jit.md",
         run: jit::claim_check,
+    },
+    Scenario {
+        name: "ca_root_and_leaf",
+        summary: "a root, a request and a leaf, and OpenSSL's verdict on them and on what tutorials make",
+        guide: "docs/04-certificate-authority.md",
+        run: ca::root_and_leaf,
+    },
+    Scenario {
+        name: "ca_https",
+        summary: "an HTTPS server with a certificate of its own authority, and three clients",
+        guide: "docs/04-certificate-authority.md",
+        run: ca::https,
     },
     Scenario {
         name: "oauth_code_pkce",

@@ -59,9 +59,20 @@ impl RelyingParty {
             format!("GET {}", at.path()),
             vec![],
             &answer,
-            members(&metadata, &["issuer", "authorization_endpoint", "token_endpoint", "jwks_uri"]),
+            members(
+                &metadata,
+                &[
+                    "issuer",
+                    "authorization_endpoint",
+                    "token_endpoint",
+                    "jwks_uri",
+                ],
+            ),
         ));
-        anyhow::ensure!(metadata["issuer"] == issuer, "the metadata is another issuer's");
+        anyhow::ensure!(
+            metadata["issuer"] == issuer,
+            "the metadata is another issuer's"
+        );
         Ok(Self {
             http,
             issuer: issuer.to_owned(),
@@ -105,8 +116,14 @@ impl RelyingParty {
         if let Some(error) = parameter("error") {
             anyhow::bail!("the token service answered {error}");
         }
-        anyhow::ensure!(parameter("state").as_ref() == Some(&pending.state), "state is not the one sent");
-        anyhow::ensure!(parameter("iss").as_ref() == Some(&self.issuer), "iss is not the issuer (RFC 9207)");
+        anyhow::ensure!(
+            parameter("state").as_ref() == Some(&pending.state),
+            "state is not the one sent"
+        );
+        anyhow::ensure!(
+            parameter("iss").as_ref() == Some(&self.issuer),
+            "iss is not the issuer (RFC 9207)"
+        );
         parameter("code").context("the redirect carries no code")
     }
 
@@ -146,7 +163,10 @@ impl RelyingParty {
         let basic = self.basic_authentication();
         let headers = [(header::AUTHORIZATION.as_str(), basic.as_str())];
         let answer = self.http.post_form(&endpoint, &headers, form).await?;
-        let mut sent = vec![("authorization".to_owned(), "Basic (client_id and client_secret)".to_owned())];
+        let mut sent = vec![(
+            "authorization".to_owned(),
+            "Basic (client_id and client_secret)".to_owned(),
+        )];
         sent.extend(pairs(form));
         let received = answer.json().unwrap_or_default();
         stage.http(back_channel(
@@ -154,7 +174,18 @@ impl RelyingParty {
             format!("POST {}", endpoint.path()),
             sent,
             &answer,
-            members(&received, &["access_token", "id_token", "token_type", "expires_in", "scope", "error", "error_description"]),
+            members(
+                &received,
+                &[
+                    "access_token",
+                    "id_token",
+                    "token_type",
+                    "expires_in",
+                    "scope",
+                    "error",
+                    "error_description",
+                ],
+            ),
         ));
         Ok(answer)
     }
@@ -163,7 +194,13 @@ impl RelyingParty {
     pub(crate) async fn keys(&self, stage: &mut Stage<'_>) -> anyhow::Result<Jwks> {
         let at = self.endpoint("jwks_uri")?;
         let answer = self.http.get(&at, &[]).await?;
-        stage.http(back_channel("token service", format!("GET {}", at.path()), vec![], &answer, vec![]));
+        stage.http(back_channel(
+            "token service",
+            format!("GET {}", at.path()),
+            vec![],
+            &answer,
+            vec![],
+        ));
         Ok(Jwks::from_json(&answer.body)?)
     }
 
@@ -175,7 +212,8 @@ impl RelyingParty {
         id_token: &str,
         now: i64,
     ) -> anyhow::Result<VerifiedJwt> {
-        let expect = Expectations::id_token(&self.issuer, &self.client_id).with_nonce(&pending.nonce);
+        let expect =
+            Expectations::id_token(&self.issuer, &self.client_id).with_nonce(&pending.nonce);
         Ok(verify_jwt(id_token, keys, &expect, now)?)
     }
 
@@ -197,14 +235,25 @@ impl RelyingParty {
             Some(challenge) => vec![("www-authenticate".to_owned(), challenge.to_owned())],
             None => vec![("body".to_owned(), answer.text()?.to_owned())],
         };
-        stage.http(back_channel("resource", format!("GET {path}"), pairs(&headers), &answer, received));
+        stage.http(back_channel(
+            "resource",
+            format!("GET {path}"),
+            pairs(&headers),
+            &answer,
+            received,
+        ));
         Ok(answer)
     }
 
     /// `client_secret_basic`: both halves form-encoded before base64 (RFC 6749 §2.3.1).
     fn basic_authentication(&self) -> String {
-        let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-        let pair = format!("{}:{}", encode(&self.client_id), encode(&self.client_secret));
+        let encode =
+            |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+        let pair = format!(
+            "{}:{}",
+            encode(&self.client_id),
+            encode(&self.client_secret)
+        );
         format!("Basic {}", openssl::base64::encode_block(pair.as_bytes()))
     }
 
@@ -228,11 +277,19 @@ impl Person {
 
     /// Follows the client's link, signs in, consents, and gives the address that the browser is sent to in the end:
     /// the client's own, with the answer in its query. That page is not opened: the client reads the address.
-    pub(crate) async fn log_in(&mut self, stage: &mut Stage<'_>, link: &Url) -> anyhow::Result<Url> {
+    pub(crate) async fn log_in(
+        &mut self,
+        stage: &mut Stage<'_>,
+        link: &Url,
+    ) -> anyhow::Result<Url> {
         let service = link.origin();
         let mut page = link.clone();
         let mut answer = self.browser.open(&page).await?;
-        stage.http(front_channel(format!("GET {}", shown(&page)), vec![], &answer));
+        stage.http(front_channel(
+            format!("GET {}", shown(&page)),
+            vec![],
+            &answer,
+        ));
         for _ in 0..MOST_PAGES {
             if let Some(location) = answer.header(header::LOCATION) {
                 let next = page.join(location)?;
@@ -240,24 +297,48 @@ impl Person {
                     return Ok(next);
                 }
                 answer = self.browser.open(&next).await?;
-                stage.http(front_channel(format!("GET {}", shown(&next)), vec![], &answer));
+                stage.http(front_channel(
+                    format!("GET {}", shown(&next)),
+                    vec![],
+                    &answer,
+                ));
                 page = next;
                 continue;
             }
-            anyhow::ensure!(answer.status == StatusCode::OK, "the token service showed an error page ({})", answer.status);
+            anyhow::ensure!(
+                answer.status == StatusCode::OK,
+                "the token service showed an error page ({})",
+                answer.status
+            );
             let form = Form::first_in(answer.text()?, &page)?;
             let (username, password) = (self.username.clone(), self.password.clone());
             let typed = if answer.text()?.contains("type=\"password\"") {
-                vec![("username", username.as_str()), ("password", password.as_str())]
+                vec![
+                    ("username", username.as_str()),
+                    ("password", password.as_str()),
+                ]
             } else {
                 vec![("decision", "allow")]
             };
             answer = self.browser.submit(&form, &typed).await?;
             let sent = typed
                 .iter()
-                .map(|(name, value)| ((*name).to_owned(), if *name == "password" { "(typed)".to_owned() } else { (*value).to_owned() }))
+                .map(|(name, value)| {
+                    (
+                        (*name).to_owned(),
+                        if *name == "password" {
+                            "(typed)".to_owned()
+                        } else {
+                            (*value).to_owned()
+                        },
+                    )
+                })
                 .collect();
-            stage.http(front_channel(format!("POST {}", form.action.path()), sent, &answer));
+            stage.http(front_channel(
+                format!("POST {}", form.action.path()),
+                sent,
+                &answer,
+            ));
             page = form.action;
         }
         anyhow::bail!("the login did not end after {MOST_PAGES} pages")
@@ -330,7 +411,9 @@ fn members(object: &serde_json::Value, names: &[&str]) -> Vec<(String, String)> 
         .iter()
         .filter_map(|name| {
             let value = object.get(name)?;
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let text = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
             Some(((*name).to_owned(), text))
         })
         .collect()

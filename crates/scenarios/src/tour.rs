@@ -12,10 +12,11 @@ use stampmill_jose::base64url;
 use stampmill_local_ca::{Certificate, VerifyOptions, verify};
 use stampmill_modexp::{Engine, Modulus, tutorial};
 use stampmill_token_service::{
-    Backend, Config, DataFolder, FirstStart, Listen, RunningServer, Server};
+    Backend, Config, DataFolder, FirstStart, Listen, RunningServer, Server,
+};
 
-use crate::jit;
 use crate::http_client::HttpClient;
+use crate::jit;
 use crate::relying_party::{Person, RelyingParty};
 use crate::stage::Stage;
 
@@ -81,9 +82,15 @@ impl Stops<'_, '_> {
 /// The post's run, then one with fresh 2048-bit keys.
 fn diffie_hellman() -> anyhow::Result<Results> {
     let toy = Group::toy();
-    let (alice, bob) = (KeyPair::from_private(toy, &[3])?, KeyPair::from_private(toy, &[2])?);
+    let (alice, bob) = (
+        KeyPair::from_private(toy, &[3])?,
+        KeyPair::from_private(toy, &[2])?,
+    );
     let (at_alice, at_bob) = (alice.agree(bob.public())?, bob.agree(alice.public())?);
-    anyhow::ensure!(at_alice.as_bytes() == at_bob.as_bytes(), "the two secrets differ");
+    anyhow::ensure!(
+        at_alice.as_bytes() == at_bob.as_bytes(),
+        "the two secrets differ"
+    );
     let first = format!(
         "p = 23, g = 5, a = 3, b = 2:  A = {}  B = {}  shared {} = {}",
         small(alice.public().as_bytes()),
@@ -96,12 +103,19 @@ fn diffie_hellman() -> anyhow::Result<Results> {
     let alice = KeyPair::generate(group, &mut SysRng)?;
     let bob = KeyPair::generate(group, &mut SysRng)?;
     let received = group.parse_public(bob.public().as_bytes())?;
-    let ours = alice.agree(&received)?.hkdf_sha256(b"", b"stampmill tour", 32)?;
-    let theirs = bob.agree(alice.public())?.hkdf_sha256(b"", b"stampmill tour", 32)?;
+    let ours = alice
+        .agree(&received)?
+        .hkdf_sha256(b"", b"stampmill tour", 32)?;
+    let theirs = bob
+        .agree(alice.public())?
+        .hkdf_sha256(b"", b"stampmill tour", 32)?;
     anyhow::ensure!(ours == theirs, "the two keys differ");
     Ok(vec![
         first,
-        format!("{}, fresh keys: both derived the same 256-bit key", group.name()),
+        format!(
+            "{}, fresh keys: both derived the same 256-bit key",
+            group.name()
+        ),
     ])
 }
 
@@ -127,7 +141,10 @@ fn engines() -> anyhow::Result<String> {
             let begun = Instant::now();
             let power = modulus.pow(&base, &exponent)?;
             best = best.min(begun.elapsed().as_secs_f64());
-            anyhow::ensure!(*expected.get_or_insert_with(|| power.clone()) == power, "engine {engine} differs");
+            anyhow::ensure!(
+                *expected.get_or_insert_with(|| power.clone()) == power,
+                "engine {engine} differs"
+            );
         }
         times.push((engine, best));
     }
@@ -136,7 +153,10 @@ fn engines() -> anyhow::Result<String> {
         .iter()
         .map(|(engine, time)| format!("{} {:.2}", engine.name(), time / unit))
         .collect();
-    Ok(format!("2048-bit power, time of each engine: {}  (results equal)", ratios.join("  ")))
+    Ok(format!(
+        "2048-bit power, time of each engine: {}  (results equal)",
+        ratios.join("  ")
+    ))
 }
 
 /// The post's function, compiled while the tour runs.
@@ -148,16 +168,29 @@ fn just_in_time() -> anyhow::Result<Results> {
     let add = jit::compile_add(&machine)?;
     let sum = add.call(7, 35);
     anyhow::ensure!(sum == 42, "7 + 35 is 42, not {sum}");
-    Ok(vec![format!("7 + 35 = {sum}   from {} bytes of machine code", add.bytes.len())])
+    Ok(vec![format!(
+        "7 + 35 = {sum}   from {} bytes of machine code",
+        add.bytes.len()
+    )])
 }
 
 /// The certificate that the running server shows, judged by OpenSSL with the new root as only anchor.
 fn certificate(data: &Path, server: &RunningServer) -> anyhow::Result<Results> {
     let root = Certificate::from_pem(server.ca_root_pem().as_bytes())?;
     let shown = Certificate::from_pem(&std::fs::read(data.join("tls/certificate.pem"))?)?;
-    let verdict = verify(&shown, &[root], &VerifyOptions::for_host("localhost".parse()?))?;
-    anyhow::ensure!(verdict.accepted, "OpenSSL refuses the certificate: {verdict}");
-    Ok(vec![format!("localhost-ca → localhost, serial {}: {verdict} (OpenSSL, strict)", shown.serial())])
+    let verdict = verify(
+        &shown,
+        &[root],
+        &VerifyOptions::for_host("localhost".parse()?),
+    )?;
+    anyhow::ensure!(
+        verdict.accepted,
+        "OpenSSL refuses the certificate: {verdict}"
+    );
+    Ok(vec![format!(
+        "localhost-ca → localhost, serial {}: {verdict} (OpenSSL, strict)",
+        shown.serial()
+    )])
 }
 
 /// A client and a person log in through the real pages; then a thief tries the code alone.
@@ -171,59 +204,108 @@ async fn log_in(
     let quiet = &mut Stage::new(&mut unheard);
     let http = HttpClient::trusting(server.ca_root_pem())?;
     let credentials = (first.client_id.as_str(), first.client_secret.expose());
-    let client = RelyingParty::discover(quiet, http.clone(), server.issuer(), credentials, REDIRECT_URI).await?;
-    stops.show("HTTPS", "ca_https", &[format!("{} answers, and our root is the client's only anchor", server.issuer())]);
+    let client = RelyingParty::discover(
+        quiet,
+        http.clone(),
+        server.issuer(),
+        credentials,
+        REDIRECT_URI,
+    )
+    .await?;
+    stops.show(
+        "HTTPS",
+        "ca_https",
+        &[format!(
+            "{} answers, and our root is the client's only anchor",
+            server.issuer()
+        )],
+    );
 
     let mut person = Person::new(http, &first.username, first.password.expose());
     let pending = client.begin("openid profile")?;
     let callback = person.log_in(quiet, &pending.authorize).await?;
     let code = client.code(&pending, &callback)?;
-    let answer = client.redeem(quiet, &code, Some(&pending.code_verifier)).await?;
+    let answer = client
+        .redeem(quiet, &code, Some(&pending.code_verifier))
+        .await?;
     let tokens = answer.json()?;
     let (id_token, access_token) = (text(&tokens, "id_token")?, text(&tokens, "access_token")?);
     let keys = client.keys(quiet).await?;
     let now = jiff::Timestamp::now().as_second();
     let id_token = client.verify_id_token(&keys, &pending, id_token, now)?;
-    let subject = id_token.claim_str("sub").context("an ID token names its subject")?;
+    let subject = id_token
+        .claim_str("sub")
+        .context("an ID token names its subject")?;
     let me = client.call(quiet, "/api/me", Some(access_token)).await?;
     anyhow::ensure!(me.status == 200, "the API answered {}", me.status);
-    stops.show("OAuth", "oauth_code_pkce", &[
-        format!("{} signed in, code + PKCE → ID token for {subject}: verified", first.username),
-        "GET /api/me with the access token: 200".to_owned(),
-    ]);
-    stops.stop("claim check", "jit_claim_check", || claim_check(access_token, now))?;
+    stops.show(
+        "OAuth",
+        "oauth_code_pkce",
+        &[
+            format!(
+                "{} signed in, code + PKCE → ID token for {subject}: verified",
+                first.username
+            ),
+            "GET /api/me with the access token: 200".to_owned(),
+        ],
+    );
+    stops.stop("claim check", "jit_claim_check", || {
+        claim_check(access_token, now)
+    })?;
 
     let pending = client.begin("openid")?;
     let callback = person.log_in(quiet, &pending.authorize).await?;
     let stolen = client.code(&pending, &callback)?;
     let refused = client.redeem(quiet, &stolen, None).await?;
     let error = refused.json()?;
-    anyhow::ensure!(refused.status == 400 && error["error"] == "invalid_grant", "a stolen code was not refused: {}", refused.status);
-    stops.show("attack", "oauth_code_pkce", &[
-        "a stolen code without its verifier: BLOCKED, invalid_grant (RFC 7636 §4.6)".to_owned(),
-    ]);
+    anyhow::ensure!(
+        refused.status == 400 && error["error"] == "invalid_grant",
+        "a stolen code was not refused: {}",
+        refused.status
+    );
+    stops.show(
+        "attack",
+        "oauth_code_pkce",
+        &["a stolen code without its verifier: BLOCKED, invalid_grant (RFC 7636 §4.6)".to_owned()],
+    );
     Ok(())
 }
 
 /// The tour's claim check on the very token that the API accepted.
 fn claim_check(access_token: &str, now: i64) -> anyhow::Result<Results> {
-    let payload = access_token.split('.').nth(1).context("a token has three parts")?;
+    let payload = access_token
+        .split('.')
+        .nth(1)
+        .context("a token has three parts")?;
     let payload = base64url::decode(payload)?;
     let check = ClaimCheck::compile(CLAIM_CHECK)?;
     let context = Context { now };
-    let (compiled, interpreted) = (check.evaluate(&payload, &context)?, check.interpret(&payload, &context)?);
-    anyhow::ensure!(compiled == interpreted, "machine code and interpreter differ");
+    let (compiled, interpreted) = (
+        check.evaluate(&payload, &context)?,
+        check.interpret(&payload, &context)?,
+    );
+    anyhow::ensure!(
+        compiled == interpreted,
+        "machine code and interpreter differ"
+    );
     Ok(vec![
         format!("{CLAIM_CHECK}"),
-        format!("= {compiled}   (by {}; the interpreter agrees)", check.engine()),
+        format!(
+            "= {compiled}   (by {}; the interpreter agrees)",
+            check.engine()
+        ),
     ])
 }
 
 fn text<'a>(object: &'a serde_json::Value, name: &str) -> anyhow::Result<&'a str> {
-    object[name].as_str().with_context(|| format!("the answer has no {name}"))
+    object[name]
+        .as_str()
+        .with_context(|| format!("the answer has no {name}"))
 }
 
 /// The number of a toy-sized value.
 fn small(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+    bytes
+        .iter()
+        .fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
