@@ -35,6 +35,7 @@ mod ca;
 mod dh;
 mod event;
 mod jit;
+mod oauth;
 mod relying_party;
 mod stage;
 mod terminal;
@@ -123,6 +124,18 @@ pub const SCENARIOS: &[Scenario] = &[
         summary: "an HTTPS server with a certificate of its own authority, and three clients",
         guide: "docs/04-certificate-authority.md",
         run: ca::https,
+    },
+    Scenario {
+        name: "oauth_code_pkce",
+        summary: "a login with code and PKCE, message by message, and what a thief of its parts gets",
+        guide: "docs/05-oauth.md",
+        run: oauth::code_pkce,
+    },
+    Scenario {
+        name: "oauth_client_credentials",
+        summary: "a client that speaks for itself, and what it may not",
+        guide: "docs/05-oauth.md",
+        run: oauth::client_credentials,
     },
 ];
 

@@ -23,9 +23,10 @@ const READERS: usize = 4;
 /// A [`Store`] in a file.
 pub struct SqliteStore {
     path: PathBuf,
-    writer: Writer,
+    // Before the writer, so that they close first: the last connection tidies the write-ahead log away, and only a writer can.
     readers: Vec<Mutex<Connection>>,
     next: AtomicUsize,
+    writer: Writer,
 }
 
 impl SqliteStore {
