@@ -9,7 +9,8 @@ use std::process::{Command, Stdio};
 use crate::page::{Page, fences};
 use crate::programs::Programs;
 
-/// Folders of the repository: a code span that begins with one of them is a path.
+/// Folders of the repository: a word in code that begins with one of them is a path of ours. A file of another repository is
+/// written with that repository before it, as in `cranelift/docs/ir.md`.
 const FOLDERS: &[&str] = &[
     "asm/",
     "benches/",

@@ -30,9 +30,12 @@
 //! - the final subtraction of a Montgomery product is done always, of `n` or of zero, by mask;
 //! - tables, copies and intermediate values are overwritten before their memory is returned (zeroize).
 //!
+//! `tests/constant_time.rs` holds both engines to it: under valgrind, with the secrets marked as undefined memory. The one
+//! branch on an operand is the verdict whether it is below the modulus.
+//!
 //! [`Engine::Reference`] promises none of this: num-bigint runs in variable time. It is the oracle the other engines are
-//! tested against, and the bar they are measured by. A Montgomery *multiplication* that takes no secrets, such as checking
-//! a signature, may use [`Modulus::pow_public`], which skips what the exponent's zero bits allow to skip.
+//! tested against, and the bar they are measured by. Where the *exponent* is public, as in checking a signature,
+//! [`Modulus::pow_public`] skips what the exponent's zero bits allow to skip.
 //!
 //! # Where to look
 //!
