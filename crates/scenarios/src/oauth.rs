@@ -43,7 +43,10 @@ impl Lab {
             ..Config::new(data)
         };
         let server = Server::start(config).await?;
-        stage.timing("authority, keys, database, certificate and listening", begun.elapsed());
+        stage.timing(
+            "authority, keys, database, certificate and listening",
+            begun.elapsed(),
+        );
         stage.note(format!(
             "It answers at {} with a certificate of its own authority, knows one client ({}) and one person ({}), and speaks by \
              the strict policy, which is the only one it has.",
@@ -52,16 +55,32 @@ impl Lab {
             first.username,
         ));
         let http = HttpClient::trusting(server.ca_root_pem())?;
-        Ok(Lab { server, first, http, _folder: folder })
+        Ok(Lab {
+            server,
+            first,
+            http,
+            _folder: folder,
+        })
     }
 
     async fn client(&self, stage: &mut Stage<'_>, secret: &str) -> anyhow::Result<RelyingParty> {
         let credentials = (self.first.client_id.as_str(), secret);
-        RelyingParty::discover(stage, self.http.clone(), self.server.issuer(), credentials, REDIRECT_URI).await
+        RelyingParty::discover(
+            stage,
+            self.http.clone(),
+            self.server.issuer(),
+            credentials,
+            REDIRECT_URI,
+        )
+        .await
     }
 
     fn person(&self) -> Person {
-        Person::new(self.http.clone(), &self.first.username, self.first.password.expose())
+        Person::new(
+            self.http.clone(),
+            &self.first.username,
+            self.first.password.expose(),
+        )
     }
 }
 
@@ -81,7 +100,10 @@ pub(crate) fn code_pkce(stage: &mut Stage<'_>) -> anyhow::Result<()> {
         let tokens = redeem(stage, &client, &pending, &code).await?;
         verify_id_token(stage, &client, &pending, &tokens).await?;
         call(stage, &client, &tokens).await?;
-        stage.timing("the login, from discovery to the last call", begun.elapsed());
+        stage.timing(
+            "the login, from discovery to the last call",
+            begun.elapsed(),
+        );
         steal_the_code(stage, &client, &mut person).await?;
         use_it_twice(stage, &client, &pending, &code, &tokens).await?;
         bend_the_request(stage, &lab, &client).await?;
@@ -105,7 +127,10 @@ fn prepare(stage: &mut Stage<'_>, client: &RelyingParty) -> anyhow::Result<Pendi
         "code_challenge = BASE64URL(SHA256(code_verifier))",
         &[("code_verifier", &pending.code_verifier)],
         code_challenge(&pending.code_verifier),
-        format!("printf %s {} | openssl dgst -sha256 -binary | basenc --base64url | tr -d =", pending.code_verifier),
+        format!(
+            "printf %s {} | openssl dgst -sha256 -binary | basenc --base64url | tr -d =",
+            pending.code_verifier
+        ),
     );
     stage.note(
         "state and nonce go out and must come back unchanged. The verifier stays here; only its hash goes out, and from the \
@@ -114,7 +139,11 @@ fn prepare(stage: &mut Stage<'_>, client: &RelyingParty) -> anyhow::Result<Pendi
     Ok(pending)
 }
 
-async fn walk(stage: &mut Stage<'_>, person: &mut Person, pending: &Pending) -> anyhow::Result<Url> {
+async fn walk(
+    stage: &mut Stage<'_>,
+    person: &mut Person,
+    pending: &Pending,
+) -> anyhow::Result<Url> {
     stage.heading("4  the front channel: everything here passes through the browser");
     let callback = person.log_in(stage, &pending.authorize).await?;
     stage.note(
@@ -125,64 +154,160 @@ async fn walk(stage: &mut Stage<'_>, person: &mut Person, pending: &Pending) -> 
     Ok(callback)
 }
 
-fn answer_belongs(stage: &mut Stage<'_>, client: &RelyingParty, pending: &Pending, callback: &Url) -> anyhow::Result<String> {
+fn answer_belongs(
+    stage: &mut Stage<'_>,
+    client: &RelyingParty,
+    pending: &Pending,
+    callback: &Url,
+) -> anyhow::Result<String> {
     let received = |name: &str| query(callback, name).unwrap_or_default();
-    stage.check_rule("state", &pending.state, received("state"), "RFC 6749 §10.12");
+    stage.check_rule(
+        "state",
+        &pending.state,
+        received("state"),
+        "RFC 6749 §10.12",
+    );
     stage.check_rule("iss", &client.issuer, received("iss"), "RFC 9207 §2.4");
     client.code(pending, callback)
 }
 
-async fn redeem(stage: &mut Stage<'_>, client: &RelyingParty, pending: &Pending, code: &str) -> anyhow::Result<Tokens> {
+async fn redeem(
+    stage: &mut Stage<'_>,
+    client: &RelyingParty,
+    pending: &Pending,
+    code: &str,
+) -> anyhow::Result<Tokens> {
     stage.heading("5  the back channel: the code and the verifier for tokens");
-    let answer = client.redeem(stage, code, Some(&pending.code_verifier)).await?;
+    let answer = client
+        .redeem(stage, code, Some(&pending.code_verifier))
+        .await?;
     let body = answer.json()?;
     let token = |name: &str| {
         let text = body[name].as_str().map(str::to_owned);
         text.with_context(|| format!("the token service gave no {name}"))
     };
-    let tokens = Tokens { access: token("access_token")?, id: token("id_token")? };
-    stage.listing("the access token, for the resource (RFC 9068)", claims(&tokens.access));
-    stage.listing("the ID token, for the client (OpenID Connect Core §2)", claims(&tokens.id));
+    let tokens = Tokens {
+        access: token("access_token")?,
+        id: token("id_token")?,
+    };
+    stage.listing(
+        "the access token, for the resource (RFC 9068)",
+        claims(&tokens.access),
+    );
+    stage.listing(
+        "the ID token, for the client (OpenID Connect Core §2)",
+        claims(&tokens.id),
+    );
     Ok(tokens)
 }
 
-async fn verify_id_token(stage: &mut Stage<'_>, client: &RelyingParty, pending: &Pending, tokens: &Tokens) -> anyhow::Result<()> {
+async fn verify_id_token(
+    stage: &mut Stage<'_>,
+    client: &RelyingParty,
+    pending: &Pending,
+    tokens: &Tokens,
+) -> anyhow::Result<()> {
     stage.heading("6  the client verifies the ID token");
     let keys = client.keys(stage).await?;
     let now = now()?;
     let token = client.verify_id_token(&keys, pending, &tokens.id, now)?;
     let kid = token.header().kid.clone().unwrap_or_default();
-    stage.check_rule("signed by the published key", true, keys.find(&kid).is_some(), "RFC 7515 §4.1.4");
-    stage.check_rule("typ", "JWT", token.header().typ.clone().unwrap_or_default(), "RFC 8725 §3.11");
-    stage.check_rule("iss", &client.issuer, claim(&token, "iss"), "OIDC Core §3.1.3.7");
-    stage.check_rule("aud", &client.client_id, claim(&token, "aud"), "OIDC Core §3.1.3.7");
-    stage.check_rule("nonce", &pending.nonce, claim(&token, "nonce"), "OIDC Core §3.1.3.7");
-    let exp = token.claims().get("exp").and_then(|exp| exp.as_i64()).unwrap_or_default();
-    stage.check_rule("exp is later than now", true, exp > now, "OIDC Core §3.1.3.7");
+    stage.check_rule(
+        "signed by the published key",
+        true,
+        keys.find(&kid).is_some(),
+        "RFC 7515 §4.1.4",
+    );
+    stage.check_rule(
+        "typ",
+        "JWT",
+        token.header().typ.clone().unwrap_or_default(),
+        "RFC 8725 §3.11",
+    );
+    stage.check_rule(
+        "iss",
+        &client.issuer,
+        claim(&token, "iss"),
+        "OIDC Core §3.1.3.7",
+    );
+    stage.check_rule(
+        "aud",
+        &client.client_id,
+        claim(&token, "aud"),
+        "OIDC Core §3.1.3.7",
+    );
+    stage.check_rule(
+        "nonce",
+        &pending.nonce,
+        claim(&token, "nonce"),
+        "OIDC Core §3.1.3.7",
+    );
+    let exp = token
+        .claims()
+        .get("exp")
+        .and_then(|exp| exp.as_i64())
+        .unwrap_or_default();
+    stage.check_rule(
+        "exp is later than now",
+        true,
+        exp > now,
+        "OIDC Core §3.1.3.7",
+    );
     let half = base64url::encode(&sha256(tokens.access.as_bytes())[..16]);
-    stage.compute("at_hash = BASE64URL(left half of SHA256(access_token))", &[], &half);
-    stage.check_rule("at_hash", half, claim(&token, "at_hash"), "OIDC Core §3.1.3.6");
+    stage.compute(
+        "at_hash = BASE64URL(left half of SHA256(access_token))",
+        &[],
+        &half,
+    );
+    stage.check_rule(
+        "at_hash",
+        half,
+        claim(&token, "at_hash"),
+        "OIDC Core §3.1.3.6",
+    );
     Ok(())
 }
 
 async fn call(stage: &mut Stage<'_>, client: &RelyingParty, tokens: &Tokens) -> anyhow::Result<()> {
     stage.heading("7  the access token at work");
-    let info = client.call(stage, "/userinfo", Some(&tokens.access)).await?.json()?;
-    let me = client.call(stage, "/api/me", Some(&tokens.access)).await?.json()?;
-    let sub = inspect(&tokens.id).payload.and_then(|part| serde_json::from_slice::<serde_json::Value>(&part.bytes).ok());
+    let info = client
+        .call(stage, "/userinfo", Some(&tokens.access))
+        .await?
+        .json()?;
+    let me = client
+        .call(stage, "/api/me", Some(&tokens.access))
+        .await?
+        .json()?;
+    let sub = inspect(&tokens.id)
+        .payload
+        .and_then(|part| serde_json::from_slice::<serde_json::Value>(&part.bytes).ok());
     let sub = sub.unwrap_or_default()["sub"].clone();
-    stage.check_rule("UserInfo speaks of the same person", &sub, &info["sub"], "OIDC Core §5.3.2");
+    stage.check_rule(
+        "UserInfo speaks of the same person",
+        &sub,
+        &info["sub"],
+        "OIDC Core §5.3.2",
+    );
     stage.check("and so does the API", &sub, &me["sub"]);
     stage.note(
         "The API verified the signature by itself and ran a compiled claim check. The one thing it asked, because it lives with the \
          token service, is whether the grant still stands; an API elsewhere would not know before the token expires.",
     );
     let wrong = client.call(stage, "/api/me", Some(&tokens.id)).await?;
-    stage.check_rule("the ID token in its place", 401, wrong.status.as_u16(), "RFC 9068 §4");
+    stage.check_rule(
+        "the ID token in its place",
+        401,
+        wrong.status.as_u16(),
+        "RFC 9068 §4",
+    );
     Ok(())
 }
 
-async fn steal_the_code(stage: &mut Stage<'_>, client: &RelyingParty, person: &mut Person) -> anyhow::Result<()> {
+async fn steal_the_code(
+    stage: &mut Stage<'_>,
+    client: &RelyingParty,
+    person: &mut Person,
+) -> anyhow::Result<()> {
     stage.heading("8  a thief reads the address bar");
     stage.note(
         "Another login of the same person, and this time somebody copies the code first. They bring it to the client as the \
@@ -190,45 +315,128 @@ async fn steal_the_code(stage: &mut Stage<'_>, client: &RelyingParty, person: &m
     );
     let mut unheard = Vec::new();
     let pending = client.begin(SCOPE)?;
-    let callback = person.log_in(&mut Stage::new(&mut unheard), &pending.authorize).await?;
+    let callback = person
+        .log_in(&mut Stage::new(&mut unheard), &pending.authorize)
+        .await?;
     let code = client.code(&pending, &callback)?;
     let without = client.redeem(stage, &code, None).await?;
-    refused(stage, "the code without a verifier", &without, 400, "invalid_grant", "RFC 7636 §4.6")?;
+    refused(
+        stage,
+        "the code without a verifier",
+        &without,
+        400,
+        "invalid_grant",
+        "RFC 7636 §4.6",
+    )?;
     let thiefs = client.begin(SCOPE)?;
-    let with_other = client.redeem(stage, &code, Some(&thiefs.code_verifier)).await?;
-    refused(stage, "the code with the thief's verifier", &with_other, 400, "invalid_grant", "RFC 9700 §4.5.3.1")?;
-    stage.blocked("stolen authorization code", "PKCE: the verifier never was in the browser", "RFC 7636");
-    let rightful = client.redeem(stage, &code, Some(&pending.code_verifier)).await?;
-    stage.check("whose code it is can still use it", 200, rightful.status.as_u16());
+    let with_other = client
+        .redeem(stage, &code, Some(&thiefs.code_verifier))
+        .await?;
+    refused(
+        stage,
+        "the code with the thief's verifier",
+        &with_other,
+        400,
+        "invalid_grant",
+        "RFC 9700 §4.5.3.1",
+    )?;
+    stage.blocked(
+        "stolen authorization code",
+        "PKCE: the verifier never was in the browser",
+        "RFC 7636",
+    );
+    let rightful = client
+        .redeem(stage, &code, Some(&pending.code_verifier))
+        .await?;
+    stage.check(
+        "whose code it is can still use it",
+        200,
+        rightful.status.as_u16(),
+    );
     Ok(())
 }
 
-async fn use_it_twice(stage: &mut Stage<'_>, client: &RelyingParty, pending: &Pending, code: &str, tokens: &Tokens) -> anyhow::Result<()> {
+async fn use_it_twice(
+    stage: &mut Stage<'_>,
+    client: &RelyingParty,
+    pending: &Pending,
+    code: &str,
+    tokens: &Tokens,
+) -> anyhow::Result<()> {
     stage.heading("9  the first code once more, with everything right");
-    let again = client.redeem(stage, code, Some(&pending.code_verifier)).await?;
-    refused(stage, "a code used twice", &again, 400, "invalid_grant", "RFC 6749 §4.1.2")?;
+    let again = client
+        .redeem(stage, code, Some(&pending.code_verifier))
+        .await?;
+    refused(
+        stage,
+        "a code used twice",
+        &again,
+        400,
+        "invalid_grant",
+        "RFC 6749 §4.1.2",
+    )?;
     stage.note("A code in two hands means that one of them is a thief's. Nobody knows which, so the tokens of the first use die too.");
     for path in ["/userinfo", "/api/me"] {
         let answer = client.call(stage, path, Some(&tokens.access)).await?;
-        stage.check_rule(format!("the first access token at {path}"), 401, answer.status.as_u16(), "RFC 6749 §4.1.2");
+        stage.check_rule(
+            format!("the first access token at {path}"),
+            401,
+            answer.status.as_u16(),
+            "RFC 6749 §4.1.2",
+        );
     }
-    stage.blocked("replayed authorization code", "single use, and the grant is revoked", "RFC 6749 §4.1.2");
+    stage.blocked(
+        "replayed authorization code",
+        "single use, and the grant is revoked",
+        "RFC 6749 §4.1.2",
+    );
     Ok(())
 }
 
-async fn bend_the_request(stage: &mut Stage<'_>, lab: &Lab, client: &RelyingParty) -> anyhow::Result<()> {
+async fn bend_the_request(
+    stage: &mut Stage<'_>,
+    lab: &Lab,
+    client: &RelyingParty,
+) -> anyhow::Result<()> {
     stage.heading("10  bent requests");
     let pending = client.begin(SCOPE)?;
-    let elsewhere = with_parameter(&pending.authorize, "redirect_uri", Some("https://attacker.example/callback"));
+    let elsewhere = with_parameter(
+        &pending.authorize,
+        "redirect_uri",
+        Some("https://attacker.example/callback"),
+    );
     let page = lab.http.get(&elsewhere, &[]).await?;
-    stage.check_rule("an unregistered redirect_uri: a page, not a redirect", "400, no Location", seen(&page), "RFC 6749 §3.1.2.4");
-    let downgraded = with_parameter(&with_parameter(&pending.authorize, "code_challenge", None), "code_challenge_method", None);
+    stage.check_rule(
+        "an unregistered redirect_uri: a page, not a redirect",
+        "400, no Location",
+        seen(&page),
+        "RFC 6749 §3.1.2.4",
+    );
+    let downgraded = with_parameter(
+        &with_parameter(&pending.authorize, "code_challenge", None),
+        "code_challenge_method",
+        None,
+    );
     let back = lab.http.get(&downgraded, &[]).await?;
-    stage.check_rule("no code_challenge", "303, error=invalid_request", seen(&back), "RFC 9700 §2.1.1");
+    stage.check_rule(
+        "no code_challenge",
+        "303, error=invalid_request",
+        seen(&back),
+        "RFC 9700 §2.1.1",
+    );
     let plain = with_parameter(&pending.authorize, "code_challenge_method", Some("plain"));
     let back = lab.http.get(&plain, &[]).await?;
-    stage.check_rule("code_challenge_method=plain", "303, error=invalid_request", seen(&back), "RFC 9700 §2.1.1");
-    stage.blocked("redirect to an attacker, PKCE downgrade", "exact redirect URIs, S256 for everyone", "RFC 9700 §2.1");
+    stage.check_rule(
+        "code_challenge_method=plain",
+        "303, error=invalid_request",
+        seen(&back),
+        "RFC 9700 §2.1.1",
+    );
+    stage.blocked(
+        "redirect to an attacker, PKCE downgrade",
+        "exact redirect URIs, S256 for everyone",
+        "RFC 9700 §2.1",
+    );
     Ok(())
 }
 
@@ -265,23 +473,61 @@ pub(crate) fn client_credentials(stage: &mut Stage<'_>) -> anyhow::Result<()> {
 fn show_basic(stage: &mut Stage<'_>, first: &FirstStart) {
     stage.compute(
         "Authorization: Basic BASE64(form(client_id) \":\" form(client_secret))",
-        &[("client_id", &first.client_id), ("client_secret", &"(256 random bits, told once on the first start)")],
+        &[
+            ("client_id", &first.client_id),
+            (
+                "client_secret",
+                &"(256 random bits, told once on the first start)",
+            ),
+        ],
         "(in the header of the next request)",
     );
 }
 
-async fn machine_may_not(stage: &mut Stage<'_>, client: &RelyingParty, token: &str) -> anyhow::Result<()> {
+async fn machine_may_not(
+    stage: &mut Stage<'_>,
+    client: &RelyingParty,
+    token: &str,
+) -> anyhow::Result<()> {
     stage.heading("4  what it may not");
     let nobody = client.call(stage, "/api/me", None).await?;
-    stage.check_rule("no token: 401 without an error code", false, challenge(&nobody).contains("error="), "RFC 6750 §3.1");
+    stage.check_rule(
+        "no token: 401 without an error code",
+        false,
+        challenge(&nobody).contains("error="),
+        "RFC 6750 §3.1",
+    );
     let info = client.call(stage, "/userinfo", Some(token)).await?;
-    stage.check_rule("UserInfo, where there is no user", 403, info.status.as_u16(), "RFC 6750 §3.1");
-    let person = client.client_credentials(stage, &[("scope", "openid")]).await?;
-    refused(stage, "a scope about a person", &person, 400, "invalid_scope", "RFC 6749 §5.2")?;
+    stage.check_rule(
+        "UserInfo, where there is no user",
+        403,
+        info.status.as_u16(),
+        "RFC 6750 §3.1",
+    );
+    let person = client
+        .client_credentials(stage, &[("scope", "openid")])
+        .await?;
+    refused(
+        stage,
+        "a scope about a person",
+        &person,
+        400,
+        "invalid_scope",
+        "RFC 6749 §5.2",
+    )?;
     let tampered = tamper(token)?;
     let answer = client.call(stage, "/api/me", Some(&tampered)).await?;
-    stage.check_rule("one letter of the claims changed", 401, answer.status.as_u16(), "RFC 7515 §5.2");
-    stage.blocked("tampered access token", "the RS256 signature covers every byte", "RFC 7515 §5.2");
+    stage.check_rule(
+        "one letter of the claims changed",
+        401,
+        answer.status.as_u16(),
+        "RFC 7515 §5.2",
+    );
+    stage.blocked(
+        "tampered access token",
+        "the RS256 signature covers every byte",
+        "RFC 7515 §5.2",
+    );
     Ok(())
 }
 
@@ -291,28 +537,69 @@ async fn wrong_secrets(stage: &mut Stage<'_>, lab: &Lab) -> anyhow::Result<()> {
     let quiet = &mut Stage::new(&mut unheard);
     let wrong = lab.client(quiet, "guessed").await?;
     let credentials = ("nobody", "guessed");
-    let unknown = RelyingParty::discover(quiet, lab.http.clone(), lab.server.issuer(), credentials, REDIRECT_URI).await?;
+    let unknown = RelyingParty::discover(
+        quiet,
+        lab.http.clone(),
+        lab.server.issuer(),
+        credentials,
+        REDIRECT_URI,
+    )
+    .await?;
     let first = wrong.client_credentials(stage, &[]).await?;
-    refused(stage, "the wrong secret", &first, 401, "invalid_client", "RFC 6749 §5.2")?;
+    refused(
+        stage,
+        "the wrong secret",
+        &first,
+        401,
+        "invalid_client",
+        "RFC 6749 §5.2",
+    )?;
     let second = unknown.client_credentials(stage, &[]).await?;
-    refused(stage, "an unknown client", &second, 401, "invalid_client", "RFC 6749 §5.2")?;
-    stage.check("the two answers are the same, so nobody learns which clients exist", first.text()?, second.text()?);
+    refused(
+        stage,
+        "an unknown client",
+        &second,
+        401,
+        "invalid_client",
+        "RFC 6749 §5.2",
+    )?;
+    stage.check(
+        "the two answers are the same, so nobody learns which clients exist",
+        first.text()?,
+        second.text()?,
+    );
     Ok(())
 }
 
 // ---- small things ----------------------------------------------------------------------------------------------------
 
-fn refused(stage: &mut Stage<'_>, what: &str, answer: &Answer, status: u16, error: &str, rule: &str) -> anyhow::Result<()> {
+fn refused(
+    stage: &mut Stage<'_>,
+    what: &str,
+    answer: &Answer,
+    status: u16,
+    error: &str,
+    rule: &str,
+) -> anyhow::Result<()> {
     let body = answer.json()?;
-    let came = format!("{} {}", answer.status.as_u16(), body["error"].as_str().unwrap_or("(no error)"));
+    let came = format!(
+        "{} {}",
+        answer.status.as_u16(),
+        body["error"].as_str().unwrap_or("(no error)")
+    );
     stage.check_rule(what, format!("{status} {error}"), came, rule);
     Ok(())
 }
 
 /// Status and where to, in a few words.
 fn seen(answer: &Answer) -> String {
-    let location = answer.header(header::LOCATION).and_then(|location| Url::parse(location).ok());
-    let to = match location.as_ref().and_then(|location| query(location, "error")) {
+    let location = answer
+        .header(header::LOCATION)
+        .and_then(|location| Url::parse(location).ok());
+    let to = match location
+        .as_ref()
+        .and_then(|location| query(location, "error"))
+    {
         Some(error) => format!("error={error}"),
         None if location.is_some() => "a redirect".to_owned(),
         None => "no Location".to_owned(),
@@ -326,7 +613,10 @@ fn challenge(answer: &Answer) -> &str {
 
 /// The claims of a token, without believing them.
 fn claims(token: &str) -> String {
-    inspect(token).payload.and_then(|part| part.json).unwrap_or_default()
+    inspect(token)
+        .payload
+        .and_then(|part| part.json)
+        .unwrap_or_default()
 }
 
 fn claim(token: &VerifiedJwt, name: &str) -> String {
@@ -334,14 +624,24 @@ fn claim(token: &VerifiedJwt, name: &str) -> String {
 }
 
 fn query(url: &Url, name: &str) -> Option<String> {
-    url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    url.query_pairs()
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value.into_owned())
 }
 
 /// The address with a query parameter replaced, or left out.
 fn with_parameter(url: &Url, name: &str, value: Option<&str>) -> Url {
-    let kept: Vec<(String, String)> = url.query_pairs().into_owned().filter(|(key, _)| key != name).collect();
+    let kept: Vec<(String, String)> = url
+        .query_pairs()
+        .into_owned()
+        .filter(|(key, _)| key != name)
+        .collect();
     let mut changed = url.clone();
-    changed.query_pairs_mut().clear().extend_pairs(kept).extend_pairs(value.map(|value| (name, value)));
+    changed
+        .query_pairs_mut()
+        .clear()
+        .extend_pairs(kept)
+        .extend_pairs(value.map(|value| (name, value)));
     changed
 }
 
@@ -352,9 +652,16 @@ fn tamper(token: &str) -> anyhow::Result<String> {
     let claims = String::from_utf8(base64url::decode(payload)?)?;
     let changed = claims.replacen("\"sub\":\"d", "\"sub\":\"D", 1);
     anyhow::ensure!(changed != claims, "the claims name another subject");
-    Ok([parts[0], &base64url::encode(changed), parts.get(2).copied().unwrap_or_default()].join("."))
+    Ok([
+        parts[0],
+        &base64url::encode(changed),
+        parts.get(2).copied().unwrap_or_default(),
+    ]
+    .join("."))
 }
 
 fn now() -> anyhow::Result<i64> {
-    Ok(i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())?)
+    Ok(i64::try_from(
+        SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs(),
+    )?)
 }

@@ -27,6 +27,9 @@ use crate::secret::Secret;
 /// A request that is not answered by then is given up (password hashing behind a full gate is the slowest thing there is).
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Longest authorization request, in bytes: it travels sealed through our pages, so it must fit a form and an address.
+const LONGEST_REQUEST: usize = 8 * 1024;
+
 /// What the handlers share.
 struct App {
     service: Arc<Service>,
@@ -95,7 +98,14 @@ async fn keys(State(app): Shared, request: Request) -> Response {
 
 /// RFC 6749 §3.1, by GET.
 async fn authorize(State(app): Shared, request: Request) -> Response {
-    let Ok(parameters) = Parameters::parse(request.uri().query().unwrap_or_default()) else {
+    let query = request.uri().query().unwrap_or_default();
+    if query.len() > LONGEST_REQUEST {
+        return pages::problem(
+            StatusCode::URI_TOO_LONG,
+            "The application sent a longer request than any needs.",
+        );
+    }
+    let Ok(parameters) = Parameters::parse(query) else {
         return pages::problem(
             StatusCode::BAD_REQUEST,
             "The application sent more parameters than any request needs.",

@@ -371,3 +371,19 @@ async fn not_found_and_not_allowed() {
         StatusCode::METHOD_NOT_ALLOWED
     );
 }
+
+#[tokio::test]
+async fn a_request_as_long_as_allowed_survives_the_pages_and_a_longer_one_is_refused() {
+    let fixture = Fixture::new().await;
+    let (state, nonce, hint) = ("s".repeat(2048), "n".repeat(2048), "h".repeat(3600));
+    let long = ask_for(&[("state", &state), ("nonce", &nonce), ("foo", &hint)]);
+    let back = Browser::default().through(&fixture, &long).await;
+    assert_eq!(back.parameter("state"), Some(state.clone()));
+    let longer = ask_for(&[
+        ("state", &state),
+        ("nonce", &nonce),
+        ("foo", &hint),
+        ("bar", &hint),
+    ]);
+    assert_eq!(fixture.get(&longer).await.status, StatusCode::URI_TOO_LONG);
+}

@@ -7,6 +7,7 @@ mod interaction;
 mod logging;
 mod me;
 mod pkce;
+mod properties;
 mod support;
 mod token;
 mod userinfo;
