@@ -55,7 +55,10 @@ pub(crate) fn run(verb: CaVerb, out: Printer) -> anyhow::Result<()> {
                 .with_context(|| format!("{}", csr.display()))?;
             let leaf = authority.issue(&request, &ServerProfile { days })?;
             if out.is_json() {
-                out.fields(&[("chain", json!(leaf.chain_pem())), ("serial", json!(leaf.serial()))]);
+                out.fields(&[
+                    ("chain", json!(leaf.chain_pem())),
+                    ("serial", json!(leaf.serial())),
+                ]);
             } else {
                 anstream::print!("{}", leaf.chain_pem());
             }
@@ -73,7 +76,10 @@ pub(crate) fn run(verb: CaVerb, out: Printer) -> anyhow::Result<()> {
 fn new_request(names: &[String]) -> anyhow::Result<(CertificateRequest, LeafKey)> {
     let parsed: Vec<SubjectAltName> = names
         .iter()
-        .map(|name| name.parse().with_context(|| format!("{name:?} is no name for a server")))
+        .map(|name| {
+            name.parse()
+                .with_context(|| format!("{name:?} is no name for a server"))
+        })
         .collect::<anyhow::Result<_>>()?;
     Ok(CertificateRequest::new(&names[0], &parsed)?)
 }
@@ -112,6 +118,10 @@ fn judge(folder: &Path, certificate: &Path, host: &str, out: Printer) -> anyhow:
     let options = VerifyOptions::for_host(host.parse()?);
     let verdict = verify(&leaf, &[root], &options)?;
     anyhow::ensure!(verdict.accepted, "OpenSSL refuses it: {verdict}");
-    out.fields(&[("certificate", json!(certificate)), ("host", json!(host)), ("verdict", json!(verdict.to_string()))]);
+    out.fields(&[
+        ("certificate", json!(certificate)),
+        ("host", json!(host)),
+        ("verdict", json!(verdict.to_string())),
+    ]);
     Ok(())
 }

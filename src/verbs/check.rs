@@ -36,7 +36,8 @@ pub(crate) fn run(verb: CheckVerb, out: Printer) -> anyhow::Result<()> {
 }
 
 fn compile(expression: &str) -> anyhow::Result<ClaimCheck> {
-    ClaimCheck::compile(expression).map_err(|error| anyhow::anyhow!("the check does not compile\n{error}"))
+    ClaimCheck::compile(expression)
+        .map_err(|error| anyhow::anyhow!("the check does not compile\n{error}"))
 }
 
 fn evaluate(
@@ -67,7 +68,9 @@ fn evaluate(
 
 /// The value, or the error with a caret under the part of the expression that has none.
 fn explained(check: &ClaimCheck, result: Result<Value, EvalError>) -> anyhow::Result<Value> {
-    result.map_err(|error| anyhow::anyhow!("the check has no value\n{}", error.render(check.source())))
+    result.map_err(|error| {
+        anyhow::anyhow!("the check has no value\n{}", error.render(check.source()))
+    })
 }
 
 fn show(check: &ClaimCheck, only: Option<ShowWhat>, out: Printer) {
@@ -88,7 +91,9 @@ fn show(check: &ClaimCheck, only: Option<ShowWhat>, out: Printer) {
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if path == Path::new("-") {
-        std::io::stdin().take(LONGEST_CLAIMS).read_to_end(&mut bytes)?;
+        std::io::stdin()
+            .take(LONGEST_CLAIMS)
+            .read_to_end(&mut bytes)?;
     } else {
         std::fs::File::open(path)
             .and_then(|file| file.take(LONGEST_CLAIMS).read_to_end(&mut bytes))

@@ -24,7 +24,10 @@ pub(crate) fn run(verb: ClientVerb, out: Printer) -> anyhow::Result<()> {
             let registration = registration(name, redirect_uris, public);
             let (client, secret) = block_on(Admin::open(&data.data)?.add_client(registration))??;
             let mut fields = row(&client);
-            fields.push(("client_secret", json!(secret.as_ref().map(|secret| secret.expose()))));
+            fields.push((
+                "client_secret",
+                json!(secret.as_ref().map(|secret| secret.expose())),
+            ));
             out.fields(&fields);
             Ok(())
         }
@@ -61,8 +64,16 @@ fn registration(name: String, redirect_uris: Vec<String>, public: bool) -> Regis
 }
 
 fn row(client: &Client) -> Vec<(&'static str, serde_json::Value)> {
-    let redirect_uris: Vec<String> = client.redirect_uris.iter().map(ToString::to_string).collect();
-    let grant_types: Vec<&str> = client.grant_types.iter().map(|grant| grant.name()).collect();
+    let redirect_uris: Vec<String> = client
+        .redirect_uris
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let grant_types: Vec<&str> = client
+        .grant_types
+        .iter()
+        .map(|grant| grant.name())
+        .collect();
     vec![
         ("client_id", json!(client.id.as_str())),
         ("name", json!(client.name)),

@@ -44,8 +44,14 @@ fn toy(a: u8, b: u8, out: Printer) -> anyhow::Result<()> {
         ("g", json!(decimal(&group.g()))),
         ("alice_public", json!(decimal(alice.public().as_bytes()))),
         ("bob_public", json!(decimal(bob.public().as_bytes()))),
-        ("alice_secret", json!(decimal(alice.agree(bob.public())?.as_bytes()))),
-        ("bob_secret", json!(decimal(bob.agree(alice.public())?.as_bytes()))),
+        (
+            "alice_secret",
+            json!(decimal(alice.agree(bob.public())?.as_bytes())),
+        ),
+        (
+            "bob_secret",
+            json!(decimal(bob.agree(alice.public())?.as_bytes())),
+        ),
     ]);
     Ok(())
 }
@@ -56,7 +62,8 @@ fn exchange(group: Group, out: Printer) -> anyhow::Result<()> {
     let bob = KeyPair::generate(group, &mut SysRng)?;
     let at_bob = group.parse_public(alice.public().as_bytes())?;
     let at_alice = group.parse_public(bob.public().as_bytes())?;
-    let key = |secret: stampmill_dh::SharedSecret| secret.hkdf_sha256(b"", b"stampmill dh exchange", 32);
+    let key =
+        |secret: stampmill_dh::SharedSecret| secret.hkdf_sha256(b"", b"stampmill dh exchange", 32);
     let same = key(alice.agree(&at_alice)?)? == key(bob.agree(&at_bob)?)?;
     anyhow::ensure!(same, "the two sides derived different keys");
     out.fields(&[
@@ -81,5 +88,7 @@ fn hex(bytes: &[u8]) -> String {
 
 /// The number of a toy-sized value.
 fn decimal(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+    bytes
+        .iter()
+        .fold(0, |number, byte| number << 8 | u64::from(*byte))
 }

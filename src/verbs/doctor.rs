@@ -27,10 +27,17 @@ pub(crate) fn run(out: Printer) -> anyhow::Result<()> {
         ("processor_features", json!(processor_features())),
         ("engines", json!(engines())),
         ("engine_in_use", engine_in_use()),
-        ("assembly_lessons", json!(stampmill_modexp::tutorial::AVAILABLE)),
+        (
+            "assembly_lessons",
+            json!(stampmill_modexp::tutorial::AVAILABLE),
+        ),
         ("build", json!(build_profile())),
     ];
-    fields.extend(TOOLS.iter().map(|(tool, flag)| (*tool, version(tool, flag))));
+    fields.extend(
+        TOOLS
+            .iter()
+            .map(|(tool, flag)| (*tool, version(tool, flag))),
+    );
     fields.push(("port_8443", json!(port_state(DEFAULT_PORT))));
     out.fields(&fields);
     Ok(())

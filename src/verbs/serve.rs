@@ -33,7 +33,10 @@ async fn serve(config: Config, first: Option<FirstStart>, out: Printer) -> anyho
         Ok(server) => server,
         Err(error) => {
             if let (true, Some(first)) = (out.is_json(), &first) {
-                out.fields(&[("error", json!(error.to_string())), ("first_start", secrets(first))]);
+                out.fields(&[
+                    ("error", json!(error.to_string())),
+                    ("first_start", secrets(first)),
+                ]);
             }
             return Err(error.into());
         }
@@ -50,10 +53,18 @@ async fn serve(config: Config, first: Option<FirstStart>, out: Printer) -> anyho
 
 /// What a first start made up, for people; programs find it in the ready line.
 fn introduce(first: &FirstStart, out: Printer) {
-    out.say("First start: a demo client and a demo user were made. Their secrets are shown this once.");
+    out.say(
+        "First start: a demo client and a demo user were made. Their secrets are shown this once.",
+    );
     out.say(format_args!("  client_id      {}", first.client_id));
-    out.say(format_args!("  client_secret  {}", first.client_secret.expose()));
-    out.say(format_args!("  redirect_uris  {}", first.redirect_uris.join(" ")));
+    out.say(format_args!(
+        "  client_secret  {}",
+        first.client_secret.expose()
+    ));
+    out.say(format_args!(
+        "  redirect_uris  {}",
+        first.redirect_uris.join(" ")
+    ));
     out.say(format_args!("  username       {}", first.username));
     out.say(format_args!("  password       {}", first.password.expose()));
 }
@@ -69,7 +80,10 @@ fn announce(server: &RunningServer, first: Option<&FirstStart>, out: Printer) {
         ]);
         return;
     }
-    out.say(format_args!("trust anchor: {}", server.ca_root_path().display()));
+    out.say(format_args!(
+        "trust anchor: {}",
+        server.ca_root_path().display()
+    ));
     if let Some(plain) = server.plain_addr() {
         out.say(format_args!("plain HTTP for a proxy: {plain}"));
     }
@@ -88,7 +102,8 @@ fn secrets(first: &FirstStart) -> Value {
 
 /// Log lines go to standard error, those that matter unless `RUST_LOG` says otherwise.
 fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,stampmill=info"));
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,stampmill=info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

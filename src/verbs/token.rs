@@ -60,12 +60,14 @@ fn show_unverified(token: &str, out: Printer) {
 
 /// A part as JSON if it is JSON, else as text.
 fn part(part: &UnverifiedPart) -> Value {
-    serde_json::from_slice(&part.bytes).unwrap_or_else(|_| json!(String::from_utf8_lossy(&part.bytes)))
+    serde_json::from_slice(&part.bytes)
+        .unwrap_or_else(|_| json!(String::from_utf8_lossy(&part.bytes)))
 }
 
 fn verify(token: &str, jwks: &Path, expect: &Expectations, out: Printer) -> anyhow::Result<()> {
     let keys = std::fs::read(jwks).with_context(|| format!("{}", jwks.display()))?;
-    let keys = Jwks::from_json(&keys).with_context(|| format!("{} is no JWK set", jwks.display()))?;
+    let keys =
+        Jwks::from_json(&keys).with_context(|| format!("{} is no JWK set", jwks.display()))?;
     let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())?;
     match verify_jwt(token, &keys, expect, now) {
         Ok(verified) => {

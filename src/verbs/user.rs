@@ -25,7 +25,10 @@ pub(crate) fn run(verb: UserVerb, out: Printer) -> anyhow::Result<()> {
             out.fields(&[
                 ("username", json!(user.username.as_str())),
                 ("sub", json!(user.id.as_str())),
-                ("password", json!(password.as_ref().map(|password| password.expose()))),
+                (
+                    "password",
+                    json!(password.as_ref().map(|password| password.expose())),
+                ),
             ]);
             Ok(())
         }
