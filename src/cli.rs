@@ -100,7 +100,7 @@ pub(crate) enum CaVerb {
         /// How many days the certificate lives (398 at most).
         #[arg(long, default_value_t = 90)]
         days: u32,
-        /// The folder for NAME.pem (leaf and root) and NAME.key.
+        /// The folder for NAME.pem and NAME.key.
         #[arg(long, value_name = "DIR", default_value = ".")]
         out: PathBuf,
     },

@@ -81,7 +81,13 @@ fn new_request(names: &[String]) -> anyhow::Result<(CertificateRequest, LeafKey)
                 .with_context(|| format!("{name:?} is no name for a server"))
         })
         .collect::<anyhow::Result<_>>()?;
-    Ok(CertificateRequest::new(&names[0], &parsed)?)
+    // The common name is decoration, and may have 64 characters at most (RFC 5280, ub-common-name).
+    let common_name = if names[0].len() <= 64 {
+        names[0].as_str()
+    } else {
+        ""
+    };
+    Ok(CertificateRequest::new(common_name, &parsed)?)
 }
 
 /// Where a certificate or request and its key were written.
