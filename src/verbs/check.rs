@@ -11,7 +11,7 @@ use stampmill_claim_check::{ClaimCheck, Context, EvalError, Show, Value};
 use crate::cli::{CheckVerb, ShowWhat};
 use crate::print::Printer;
 
-/// No claim set is longer; what is, is refused before it is read to its end.
+/// More than any claim check takes; what is longer is not read to its end, and refused as too long.
 const LONGEST_CLAIMS: u64 = 1 << 20;
 
 /// What `show` prints: the flag's value, its title, and what the crate calls it.
@@ -54,8 +54,9 @@ fn evaluate(
     let context = Context { now };
     let compiled = explained(check, check.evaluate(&payload, &context))?;
     let interpreted = explained(check, check.interpret(&payload, &context))?;
+    // Compared as text: NaN is not equal to itself.
     anyhow::ensure!(
-        compiled == interpreted,
+        compiled.to_string() == interpreted.to_string(),
         "machine code says {compiled}, the interpreter {interpreted}: please report this expression"
     );
     out.fields(&[
