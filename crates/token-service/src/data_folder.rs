@@ -196,7 +196,7 @@ fn create(path: &Path) -> Result<FirstStart, DataFolderError> {
     let name = absolute.file_name().ok_or_else(|| DataFolderError::Io {
         action: "name",
         path: path.to_owned(),
-        source: io::ErrorKind::InvalidInput.into(),
+        error: io::ErrorKind::InvalidInput.into(),
     })?;
     let parent = absolute.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(parent).map_err(io_error("create", parent))?;
@@ -362,26 +362,28 @@ impl Drop for Staging {
 
 fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DataFolderError {
     let path = path.to_owned();
-    move |source| DataFolderError::Io {
+    move |error| DataFolderError::Io {
         action,
         path,
-        source,
+        error,
     }
 }
 
 /// Why the data folder cannot be used. In every case what was there is still there.
+///
+/// The text holds what the system said, so no variant gives it again as [`source`](std::error::Error::source).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataFolderError {
     /// The operating system refused.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {error}", path.display())]
     Io {
         /// What was tried.
         action: &'static str,
         /// Where.
         path: PathBuf,
         /// What it said.
-        source: io::Error,
+        error: io::Error,
     },
     /// Somebody else's folder.
     #[error("{} is not empty and holds no stampmill data; choose a folder that is empty or does not exist", path.display())]

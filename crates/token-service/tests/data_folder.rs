@@ -150,7 +150,13 @@ fn a_place_that_cannot_be_written_is_a_sentence() {
         file.join("data"),
         PathBuf::from("/proc/stampmill-data"),
     ] {
-        let error = refusal(&place).to_string();
+        let error = refusal(&place);
+        let source = std::error::Error::source(&error);
+        assert!(
+            source.is_none(),
+            "told twice in a chain: {error}: {source:?}"
+        );
+        let error = error.to_string();
         assert!(
             error.starts_with("cannot ")
                 && error.contains(place.parent().unwrap().to_str().unwrap()),
