@@ -88,6 +88,19 @@ fn an_empty_folder_is_filled_and_a_foreign_one_is_not() {
 }
 
 #[test]
+fn what_an_interrupted_start_left_is_in_nobodys_way() {
+    let scratch = tempfile::tempdir().unwrap();
+    let left = scratch
+        .path()
+        .join(format!(".data.new-{}", std::process::id()));
+    fs::create_dir(&left).unwrap();
+    fs::write(left.join("half"), "made").unwrap();
+    let folder = scratch.path().join("data");
+    assert!(DataFolder::open_or_create(&folder).unwrap().1.is_some());
+    assert_eq!(fs::read_to_string(left.join("half")).unwrap(), "made");
+}
+
+#[test]
 fn one_server_a_folder() {
     let scratch = tempfile::tempdir().unwrap();
     let folder = scratch.path().join("data");
