@@ -83,7 +83,8 @@ impl Config {
 #[derive(Debug, Clone, Copy)]
 pub struct Server;
 
-/// A server that answers. Dropping it stops it at once; [`shutdown`](Self::shutdown) lets requests finish.
+/// A server that answers. Dropping it stops it as [`shutdown`](Self::shutdown) does, without waiting: no more connections are taken, and
+/// those there are have up to ten seconds to finish what they are at, if the runtime lives that long.
 pub struct RunningServer {
     issuer: String,
     addresses: Vec<SocketAddr>,
@@ -371,7 +372,7 @@ fn socket(source: std::io::Error) -> StartError {
     StartError::Socket(source)
 }
 
-/// Why the server did not start. Nothing listens then, and the folder is as it was.
+/// Why the server did not start. Nothing listens then, and of the folder at most the TLS certificate has changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
