@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::clock::{Clock, SystemClock, SystemRandom};
-use crate::data_folder::{DataFolderError, open_store, read_sealing_key};
+use crate::data_folder::{DataFolderError, open_beside};
 use crate::domain::{
     Client, ClientId, Registration, RegistrationError, SealedSecret, User, UserId, Username,
     UsernameError,
@@ -36,10 +36,8 @@ pub struct NewUser {
 impl Admin {
     /// Opens the folder's database and sealing key.
     pub fn open(path: &Path) -> Result<Admin, AdminError> {
-        Ok(Admin {
-            store: open_store(path)?,
-            sealing: read_sealing_key(path)?,
-        })
+        let (store, sealing) = open_beside(path)?;
+        Ok(Admin { store, sealing })
     }
 
     /// Registers a client; gives it and, for a confidential one, its secret, which is shown once.
