@@ -364,6 +364,10 @@ async fn not_found_and_not_allowed() {
         fixture.get("/token").await.status,
         StatusCode::METHOD_NOT_ALLOWED
     );
+    let refused = fixture.post("/jwks.json", None, "").await;
+    assert_eq!(refused.header("cache-control"), "no-store");
+    let cached = fixture.get("/jwks.json").await;
+    assert_eq!(cached.header("cache-control"), "public, max-age=300");
     assert_eq!(
         fixture.get("/sign-in").await.status,
         StatusCode::METHOD_NOT_ALLOWED
