@@ -1,5 +1,5 @@
 //! What an administrator does from the command line, beside a running server or without one: list and add clients and
-//! users.
+//! users, and make a lost secret anew.
 
 use std::path::Path;
 

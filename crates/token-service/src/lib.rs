@@ -38,7 +38,8 @@
 //! # What is kept, and how
 //! Codes, session cookies and the browser's own cookie are 256 random bits; the store keeps their SHA-256
 //! ([`secret::Digest`]). Client secrets are sealed under a key beside the database ([`secret::SealingKey`]), passwords
-//! hashed with argon2id ([`password`]). Tokens are not kept at all: they are JWTs, and what can be revoked is the
+//! hashed with argon2id ([`password`]), and wrong ones are answered ever more slowly. Tokens are not kept at all: they
+//! are JWTs, and what can be revoked is the
 //! *grant* they name, which UserInfo and `/api/me` look up. Another resource server, which does not ask us, accepts a
 //! revoked token until it expires: ten minutes at most.
 //!

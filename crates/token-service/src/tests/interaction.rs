@@ -325,6 +325,31 @@ async fn csrf_a_form_of_another_browser_is_refused() {
 }
 
 #[tokio::test]
+async fn a_second_tab_leaves_the_first_one_usable() {
+    let fixture = Fixture::new().await;
+    let mut browser = Browser::default();
+    let first = browser.get(&fixture, &ask_for(&[])).await;
+    let cookies = browser.cookies.clone();
+    let second = browser
+        .get(&fixture, &ask_for(&[("state", "second")]))
+        .await;
+    assert_eq!(
+        browser.cookies, cookies,
+        "the cookie that is there is taken"
+    );
+    for (page, state) in [(first, "s-1 2&3"), (second, "second")] {
+        let page = browser.sign_in(&fixture, &page, "alice").await;
+        let back = if page.is_consent_page() {
+            browser.decide(&fixture, &page, "allow").await
+        } else {
+            page
+        };
+        assert_eq!(back.parameter("state").as_deref(), Some(state));
+        assert!(back.parameter("code").is_some(), "{back:?}");
+    }
+}
+
+#[tokio::test]
 async fn consent_belongs_to_the_session_that_was_asked() {
     let fixture = Fixture::new().await;
     let mut browser = Browser::default();
