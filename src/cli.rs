@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use stampmill_jose::Backend;
+use stampmill_token_service::domain::GrantType;
 
 /// The folder `serve` keeps everything in unless `--data` names another.
 const DATA: &str = "stampmill-data";
@@ -68,6 +70,10 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "URL")]
     pub(crate) issuer: Option<String>,
 
+    /// Who computes the tokens' signatures.
+    #[arg(long, value_name = "BACKEND", default_value_t = Backend::OpenSsl)]
+    pub(crate) signer: Backend,
+
     /// Also listen for plain HTTP, for a proxy in front; loopback addresses only.
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen_plain: Option<SocketAddr>,
@@ -75,8 +81,8 @@ pub(crate) struct ServeArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct AuthorityArgs {
-    /// The authority's folder.
-    #[arg(long = "ca", value_name = "DIR", default_value = "stampmill-data/ca")]
+    /// The authority's folder; the one of the token service is stampmill-data/ca.
+    #[arg(long = "ca", value_name = "DIR", default_value = "stampmill-ca")]
     pub(crate) folder: PathBuf,
 }
 
@@ -228,6 +234,19 @@ pub(crate) enum ClientVerb {
         /// A client that can keep no secret: an application on a device or in a browser.
         #[arg(long)]
         public: bool,
+        /// An application on the user's machine: any port of a loopback redirect URI will do (RFC 8252 §7.3).
+        #[arg(long)]
+        native: bool,
+        /// What the client may do; authorization_code if it has a redirect URI, else client_credentials.
+        #[arg(long = "grant", value_name = "GRANT", value_parser = grant_type)]
+        grants: Vec<GrantType>,
+        /// The most it may ask for, separated by spaces.
+        #[arg(
+            long,
+            value_name = "SCOPES",
+            default_value = "openid profile email api"
+        )]
+        scope: String,
     },
     /// List the clients.
     List {
@@ -256,4 +275,11 @@ pub(crate) enum UserVerb {
         #[command(flatten)]
         data: DataArgs,
     },
+}
+
+fn grant_type(name: &str) -> Result<GrantType, String> {
+    GrantType::parse(name).ok_or_else(|| {
+        let known: Vec<&str> = GrantType::ALL.iter().map(|(_, name)| *name).collect();
+        format!("expected one of {}", known.join(", "))
+    })
 }

@@ -10,9 +10,6 @@ use crate::cli::ClientVerb;
 use crate::print::Printer;
 use crate::verbs::block_on;
 
-/// What a client may ask for unless the service learns to ask more of its administrator.
-const SCOPE: &str = "openid profile email";
-
 pub(crate) fn run(verb: ClientVerb, out: Printer) -> anyhow::Result<()> {
     match verb {
         ClientVerb::Add {
@@ -20,8 +17,23 @@ pub(crate) fn run(verb: ClientVerb, out: Printer) -> anyhow::Result<()> {
             name,
             redirect_uris,
             public,
+            native,
+            grants,
+            scope,
         } => {
-            let registration = registration(name, redirect_uris, public);
+            let registration = Registration {
+                id: None,
+                name,
+                secret_method: (!public).then_some(SecretMethod::Basic),
+                application: if native {
+                    ApplicationType::Native
+                } else {
+                    ApplicationType::Web
+                },
+                grant_types: grants_or_default(grants, &redirect_uris),
+                redirect_uris,
+                scope,
+            };
             let (client, secret) = block_on(Admin::open(&data.data)?.add_client(registration))??;
             let mut fields = row(&client);
             fields.push((
@@ -39,27 +51,12 @@ pub(crate) fn run(verb: ClientVerb, out: Printer) -> anyhow::Result<()> {
     }
 }
 
-/// A confidential client may act for users, if they can come back to it, and for itself; a public one for users alone.
-fn registration(name: String, redirect_uris: Vec<String>, public: bool) -> Registration {
-    let mut grant_types = Vec::new();
-    if !redirect_uris.is_empty() {
-        grant_types.push(GrantType::AuthorizationCode);
-    }
-    if !public {
-        grant_types.push(GrantType::ClientCredentials);
-    }
-    Registration {
-        id: None,
-        name,
-        secret_method: (!public).then_some(SecretMethod::Basic),
-        application: if public {
-            ApplicationType::Native
-        } else {
-            ApplicationType::Web
-        },
-        redirect_uris,
-        grant_types,
-        scope: SCOPE.to_owned(),
+/// What was asked for; else what the client can do: log people in if they can come back to it, or speak for itself.
+fn grants_or_default(asked: Vec<GrantType>, redirect_uris: &[String]) -> Vec<GrantType> {
+    match (asked.is_empty(), redirect_uris.is_empty()) {
+        (false, _) => asked,
+        (true, false) => vec![GrantType::AuthorizationCode],
+        (true, true) => vec![GrantType::ClientCredentials],
     }
 }
 
@@ -80,5 +77,6 @@ fn row(client: &Client) -> Vec<(&'static str, serde_json::Value)> {
         ("authentication", json!(client.authentication.name())),
         ("grant_types", json!(grant_types)),
         ("redirect_uris", json!(redirect_uris)),
+        ("scope", json!(client.scope.to_string())),
     ]
 }

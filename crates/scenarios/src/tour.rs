@@ -5,11 +5,14 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Context as _;
+use openssl::nid::Nid;
 use rand::rngs::SysRng;
 use stampmill_claim_check::{ClaimCheck, Context};
 use stampmill_dh::{Group, KeyPair};
 use stampmill_jose::base64url;
-use stampmill_local_ca::{Certificate, VerifyOptions, verify};
+use stampmill_local_ca::{
+    Authority, Certificate, CertificateRequest, ServerProfile, VerifyOptions, verify,
+};
 use stampmill_modexp::{Engine, Modulus, tutorial};
 use stampmill_token_service::{
     Backend, Config, DataFolder, FirstStart, Listen, RunningServer, Server,
@@ -49,7 +52,9 @@ async fn service(stops: &mut Stops<'_, '_>) -> anyhow::Result<()> {
         ..Config::new(data)
     };
     let server = Server::start(config).await?;
-    stops.stop("CA", "ca_root_and_leaf", || certificate(&path, &server))?;
+    stops.stop("CA", "ca_root_and_leaf", || {
+        certificates(folder.path(), &server)
+    })?;
     log_in(stops, &server, &first).await?;
     server.shutdown().await;
     Ok(())
@@ -174,12 +179,30 @@ fn just_in_time() -> anyhow::Result<Results> {
     )])
 }
 
-/// The certificate that the running server shows, judged by OpenSSL with the new root as only anchor.
-fn certificate(data: &Path, server: &RunningServer) -> anyhow::Result<Results> {
-    let root = Certificate::from_pem(server.ca_root_pem().as_bytes())?;
-    let shown = Certificate::from_pem(&std::fs::read(data.join("tls/certificate.pem"))?)?;
+/// A certificate of an authority made for the occasion, and the one that the running server shows: OpenSSL judges both,
+/// each with its root as only anchor.
+fn certificates(folder: &Path, server: &RunningServer) -> anyhow::Result<Results> {
+    let authority = Authority::create(&folder.join("ca"), "localhost-ca")?;
+    let (request, _key) = CertificateRequest::new("localhost", &["localhost".parse()?])?;
+    let leaf = authority.issue(&request, &ServerProfile::default())?;
+    let shown = Certificate::from_pem(&std::fs::read(folder.join("data/tls/certificate.pem"))?)?;
+    let service_root = Certificate::from_pem(server.ca_root_pem().as_bytes())?;
+    Ok(vec![
+        judged("issued now", &leaf, authority.root())?,
+        judged("the service's", &shown, service_root)?,
+    ])
+}
+
+fn judged(what: &str, leaf: &Certificate, root: Certificate) -> anyhow::Result<String> {
+    let issuer = leaf
+        .as_openssl()
+        .issuer_name()
+        .entries_by_nid(Nid::COMMONNAME)
+        .next()
+        .and_then(|entry| entry.data().to_string().ok())
+        .context("the issuer has a common name")?;
     let verdict = verify(
-        &shown,
+        leaf,
         &[root],
         &VerifyOptions::for_host("localhost".parse()?),
     )?;
@@ -187,10 +210,10 @@ fn certificate(data: &Path, server: &RunningServer) -> anyhow::Result<Results> {
         verdict.accepted,
         "OpenSSL refuses the certificate: {verdict}"
     );
-    Ok(vec![format!(
-        "localhost-ca → localhost, serial {}: {verdict} (OpenSSL, strict)",
-        shown.serial()
-    )])
+    Ok(format!(
+        "{what}: {issuer} → localhost, serial {}: {verdict}",
+        leaf.serial()
+    ))
 }
 
 /// A client and a person log in through the real pages; then a thief tries the code alone.
