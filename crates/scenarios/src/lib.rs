@@ -36,6 +36,7 @@ mod dh;
 mod event;
 mod jit;
 mod oauth;
+mod own_service;
 mod relying_party;
 mod stage;
 mod terminal;

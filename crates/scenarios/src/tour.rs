@@ -14,20 +14,14 @@ use stampmill_local_ca::{
     Authority, Certificate, CertificateRequest, ServerProfile, VerifyOptions, verify,
 };
 use stampmill_modexp::{Engine, Modulus, tutorial};
-use stampmill_token_service::{
-    Backend, Config, DataFolder, FirstStart, Listen, RunningServer, Server,
-};
+use stampmill_token_service::RunningServer;
 
-use crate::http_client::HttpClient;
 use crate::jit;
-use crate::relying_party::{Person, RelyingParty};
+use crate::own_service::OwnService;
 use crate::stage::Stage;
 
 /// What a stop says, a line each.
 type Results = Vec<String>;
-
-/// Nobody listens there: the browser stops at the redirect, and the client reads the address.
-const REDIRECT_URI: &str = "http://127.0.0.1:7777/callback";
 
 /// The claim check of the tour: is the token still good, and does it let its bearer see a profile?
 const CLAIM_CHECK: &str = r#"claims.exp > now && has(claims.scope) && claims.client_id != """#;
@@ -42,21 +36,12 @@ pub(crate) fn tour(stage: &mut Stage<'_>) -> anyhow::Result<()> {
 
 /// The stops that need a running token service, which signs with our own RSA here.
 async fn service(stops: &mut Stops<'_, '_>) -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
-    let path = folder.path().join("data");
-    let (data, first) = DataFolder::open_or_create(&path)?;
-    let first = first.context("a new data folder has a demo client")?;
-    let config = Config {
-        listen: Some(Listen::Localhost(0)),
-        backend: Backend::Stampmill,
-        ..Config::new(data)
-    };
-    let server = Server::start(config).await?;
+    let own = OwnService::start().await?;
     stops.stop("CA", "ca_root_and_leaf", || {
-        certificates(folder.path(), &server)
+        certificates(own.folder(), &own.server)
     })?;
-    log_in(stops, &server, &first).await?;
-    server.shutdown().await;
+    log_in(stops, &own).await?;
+    own.server.shutdown().await;
     Ok(())
 }
 
@@ -217,34 +202,21 @@ fn judged(what: &str, leaf: &Certificate, root: Certificate) -> anyhow::Result<S
 }
 
 /// A client and a person log in through the real pages; then a thief tries the code alone.
-async fn log_in(
-    stops: &mut Stops<'_, '_>,
-    server: &RunningServer,
-    first: &FirstStart,
-) -> anyhow::Result<()> {
+async fn log_in(stops: &mut Stops<'_, '_>, own: &OwnService) -> anyhow::Result<()> {
     // What is said on the way is for the lesson `oauth_code_pkce`; the tour tells results.
     let mut unheard = Vec::new();
     let quiet = &mut Stage::new(&mut unheard);
-    let http = HttpClient::trusting(server.ca_root_pem())?;
-    let credentials = (first.client_id.as_str(), first.client_secret.expose());
-    let client = RelyingParty::discover(
-        quiet,
-        http.clone(),
-        server.issuer(),
-        credentials,
-        REDIRECT_URI,
-    )
-    .await?;
+    let client = own.client(quiet, own.first.client_secret.expose()).await?;
     stops.show(
         "HTTPS",
         "ca_https",
         &[format!(
             "{} answers, and our root is the client's only anchor",
-            server.issuer()
+            own.server.issuer()
         )],
     );
 
-    let mut person = Person::new(http, &first.username, first.password.expose());
+    let mut person = own.person();
     let pending = client.begin("openid profile")?;
     let callback = person.log_in(quiet, &pending.authorize).await?;
     let code = client.code(&pending, &callback)?;
@@ -267,7 +239,7 @@ async fn log_in(
         &[
             format!(
                 "{} signed in, code + PKCE → ID token for {subject}: verified",
-                first.username
+                own.first.username
             ),
             "GET /api/me with the access token: 200".to_owned(),
         ],
