@@ -15,15 +15,33 @@ use std::str::FromStr;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Scope(Vec<String>);
 
-/// A scope that is not made of the characters RFC 6749 §3.3 allows.
+/// Why a text is no scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("scope tokens hold the characters 0x21, 0x23-0x5B and 0x5D-0x7E; found {found:?}")]
-pub struct ScopeError {
-    /// The offending character.
-    pub found: char,
+pub enum ScopeError {
+    /// Not a character RFC 6749 §3.3 allows.
+    #[error("scope tokens hold the characters 0x21, 0x23-0x5B and 0x5D-0x7E; found {found:?}")]
+    Character {
+        /// The offending character.
+        found: char,
+    },
+    /// More bytes than any honest scope has.
+    #[error("a scope has at most {} bytes; found {found}", Scope::MAX_BYTES)]
+    TooLong {
+        /// Its length.
+        found: usize,
+    },
+    /// More words than any honest scope has.
+    #[error("a scope has at most {} words", Scope::MAX_TOKENS)]
+    TooMany,
 }
 
 impl Scope {
+    /// Longest scope that is read, in bytes. Anyone may send one, so its length bounds what reading it costs.
+    pub const MAX_BYTES: usize = 1024;
+
+    /// Most words in a scope, repeated ones counted once.
+    pub const MAX_TOKENS: usize = 64;
+
     /// Scopes about the signed-in person (OIDC Core §5.4). They mean nothing without one.
     pub const OF_PERSONS: [&str; 3] = ["openid", "profile", "email"];
 
@@ -68,17 +86,24 @@ impl FromStr for Scope {
     type Err = ScopeError;
 
     fn from_str(text: &str) -> Result<Scope, ScopeError> {
+        if text.len() > Scope::MAX_BYTES {
+            return Err(ScopeError::TooLong { found: text.len() });
+        }
         let mut tokens: Vec<String> = Vec::new();
         for token in text.split(' ').filter(|token| !token.is_empty()) {
             if let Some(found) = token
                 .chars()
                 .find(|c| !matches!(c, '\x21' | '\x23'..='\x5b' | '\x5d'..='\x7e'))
             {
-                return Err(ScopeError { found });
+                return Err(ScopeError::Character { found });
             }
-            if !tokens.iter().any(|known| known == token) {
-                tokens.push(token.to_owned());
+            if tokens.iter().any(|known| known == token) {
+                continue;
             }
+            if tokens.len() == Scope::MAX_TOKENS {
+                return Err(ScopeError::TooMany);
+            }
+            tokens.push(token.to_owned());
         }
         Ok(Scope(tokens))
     }
@@ -107,6 +132,34 @@ mod tests {
         for bad in ["a\"b", "a\\b", "a\tb", "ä", "a\nb"] {
             assert!(bad.parse::<Scope>().is_err(), "{bad:?}");
         }
+        assert!(matches!(
+            "a\"b".parse::<Scope>(),
+            Err(ScopeError::Character { found: '"' })
+        ));
         assert_eq!("!#[]~".parse::<Scope>().unwrap().to_string(), "!#[]~");
+    }
+
+    #[test]
+    fn bounded_in_bytes_and_words() {
+        let words = |count: usize| {
+            (0..count)
+                .map(|n| format!("s{n}"))
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        assert!(words(Scope::MAX_TOKENS).parse::<Scope>().is_ok());
+        assert_eq!(
+            words(Scope::MAX_TOKENS + 1).parse::<Scope>(),
+            Err(ScopeError::TooMany)
+        );
+        assert!("a".repeat(Scope::MAX_BYTES).parse::<Scope>().is_ok());
+        assert_eq!("a ".repeat(500).parse::<Scope>().unwrap().to_string(), "a");
+        let sixty_kilobytes = words(10_000);
+        assert!(sixty_kilobytes.len() > 58_000);
+        let found = sixty_kilobytes.len();
+        assert_eq!(
+            sixty_kilobytes.parse::<Scope>(),
+            Err(ScopeError::TooLong { found })
+        );
     }
 }

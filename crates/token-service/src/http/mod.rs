@@ -28,7 +28,7 @@ use crate::secret::Secret;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Longest authorization request, in bytes: it travels sealed through our pages, so it must fit a form and an address.
-const LONGEST_REQUEST: usize = 8 * 1024;
+pub(crate) const LONGEST_REQUEST: usize = 8 * 1024;
 
 /// What the handlers share.
 struct App {

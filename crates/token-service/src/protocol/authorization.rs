@@ -291,7 +291,7 @@ fn scope_is_known(
     );
     const ILLEGAL: OAuthError = OAuthError::new(
         ErrorCode::InvalidScope,
-        "scope has a character that RFC 6749 section 3.3 does not allow",
+        "scope is too long, or has a character that RFC 6749 section 3.3 does not allow",
     );
     const NOTHING_LEFT: OAuthError = OAuthError::new(
         ErrorCode::InvalidScope,

@@ -11,7 +11,7 @@ use crate::domain::Scope;
 pub(super) async fn choose_scope(_: &Service, asking: &mut Asking<'_>) -> Result<(), OAuthError> {
     const ILLEGAL: OAuthError = OAuthError::new(
         ErrorCode::InvalidScope,
-        "scope has a character that RFC 6749 section 3.3 does not allow",
+        "scope is too long, or has a character that RFC 6749 section 3.3 does not allow",
     );
     const OF_PERSONS: OAuthError = OAuthError::new(
         ErrorCode::InvalidScope,

@@ -89,15 +89,27 @@ fn run(mut connection: Connection, mut jobs: mpsc::Receiver<Job>) {
 }
 
 fn commit_group(connection: &mut Connection, group: Vec<Job>) {
-    let begun = connection
-        .execute_batch("BEGIN IMMEDIATE")
-        .map_err(database);
-    let replies: Vec<Reply> = match &begun {
-        Ok(()) => group.into_iter().map(|job| job(connection)).collect(),
+    if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
         // Jobs are dropped unrun: their callers hear that the channel closed, which says "not written".
-        Err(error) => return tracing::error!(%error, "cannot begin a transaction"),
-    };
-    let committed = connection.execute_batch("COMMIT").map_err(database);
+        return tracing::error!(%error, "cannot begin a transaction");
+    }
+    let mut replies: Vec<Reply> = Vec::with_capacity(group.len());
+    let mut committed: Commit = Ok(());
+    for job in group {
+        replies.push(job(connection));
+        // A full disk, a failed read or write and a lack of memory make SQLite roll the *whole* transaction back by itself
+        // (sqlite.org/lang_transaction.html §2.3). The next savepoint would open, and commit, a transaction of its own, so the
+        // group ends here: those that ran hear that nothing was written, and so do those that did not (their channel closes).
+        if connection.is_autocommit() {
+            committed = Err(StoreError::Database(
+                "the transaction was rolled back".into(),
+            ));
+            break;
+        }
+    }
+    if committed.is_ok() {
+        committed = connection.execute_batch("COMMIT").map_err(database);
+    }
     if let Err(error) = &committed {
         tracing::error!(%error, writes = replies.len(), "commit failed; none of these writes happened");
         if !connection.is_autocommit() {
@@ -176,5 +188,44 @@ mod tests {
             })
             .await;
         assert_eq!(rows.unwrap(), 0);
+    }
+
+    #[test]
+    fn a_full_disk_takes_the_whole_group_back() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE t (x BLOB)").unwrap();
+        // The file may grow by eight pages of 4096 bytes.
+        let pages: i64 = connection
+            .pragma_query_value(None, "page_count", |row| row.get(0))
+            .unwrap();
+        connection
+            .pragma_update(None, "max_page_count", pages + 8)
+            .unwrap();
+        let (mut group, mut answers) = (Vec::<Job>::new(), Vec::new());
+        for size in [1, 100_000, 1] {
+            let (answer, answered) = oneshot::channel();
+            answers.push(answered);
+            group.push(Box::new(move |connection| {
+                let result = in_savepoint(connection, |c| {
+                    c.execute("INSERT INTO t VALUES (zeroblob(?1))", [size])
+                        .map_err(database)
+                });
+                Box::new(move |commit| drop(answer.send(commit.and(result))))
+            }));
+        }
+        commit_group(&mut connection, group);
+        let written = |answered: &mut oneshot::Receiver<Result<usize, StoreError>>| {
+            matches!(answered.try_recv(), Ok(Ok(_)))
+        };
+        let written: Vec<bool> = answers.iter_mut().map(written).collect();
+        assert_eq!(
+            written,
+            [false, false, false],
+            "nobody is told of a write that is not there"
+        );
+        let rows: i64 = connection
+            .query_row("SELECT count(*) FROM t", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(rows, 0);
     }
 }

@@ -2,6 +2,8 @@
 
 use axum::http::{Method, StatusCode};
 
+use crate::http::LONGEST_REQUEST;
+
 use super::support::{Browser, Fixture, ISSUER, ask_for};
 
 /// The error a request is sent back with.
@@ -375,15 +377,32 @@ async fn not_found_and_not_allowed() {
 #[tokio::test]
 async fn a_request_as_long_as_allowed_survives_the_pages_and_a_longer_one_is_refused() {
     let fixture = Fixture::new().await;
-    let (state, nonce, hint) = ("s".repeat(2048), "n".repeat(2048), "h".repeat(3600));
-    let long = ask_for(&[("state", &state), ("nonce", &nonce), ("foo", &hint)]);
-    let back = Browser::default().through(&fixture, &long).await;
-    assert_eq!(back.parameter("state"), Some(state.clone()));
-    let longer = ask_for(&[
-        ("state", &state),
-        ("nonce", &nonce),
-        ("foo", &hint),
-        ("bar", &hint),
-    ]);
-    assert_eq!(fixture.get(&longer).await.status, StatusCode::URI_TOO_LONG);
+    let (state, nonce) = ("s".repeat(2048), "n".repeat(2048));
+    let mut longest = ask_for(&[("state", &state), ("nonce", &nonce), ("foo", "x")]);
+    // The worst of fillings: each of these is escaped once more on its way through the sealed field.
+    let query = longest.len() - "/authorize?".len();
+    longest.push_str(&"\\".repeat(LONGEST_REQUEST - query));
+    let back = Browser::default().through(&fixture, &longest).await;
+    assert_eq!(back.parameter("state"), Some(state));
+    let tokens = fixture.redeem(&back.parameter("code").unwrap()).await;
+    assert_eq!(tokens.status, StatusCode::OK, "{tokens:?}");
+    longest.push('x');
+    assert_eq!(fixture.get(&longest).await.status, StatusCode::URI_TOO_LONG);
+}
+
+#[tokio::test]
+async fn a_scope_longer_than_any_needs_is_refused_before_it_costs_anything() {
+    let words: String = (0..1000).map(|n| format!("s{n} ")).collect();
+    assert_eq!(error(&[("scope", &words)]).await, "invalid_scope");
+    assert_eq!(
+        error(&[("scope", &"x".repeat(1025))]).await,
+        "invalid_scope"
+    );
+    let fixture = Fixture::new().await;
+    let words: String = (0..5000).map(|n| format!("s{n}+")).collect();
+    let form = format!("grant_type=client_credentials&scope={words}");
+    let answer = fixture
+        .post("/token", fixture.basic("machine"), &form)
+        .await;
+    assert_eq!(answer.error(), "invalid_scope");
 }
