@@ -433,7 +433,14 @@ pub enum CaError {
     File(#[from] FileError),
     /// OpenSSL failed: out of memory, or no randomness.
     #[error("OpenSSL: {0}")]
-    OpenSsl(#[from] ErrorStack),
+    OpenSsl(ErrorStack),
+}
+
+impl From<ErrorStack> for CaError {
+    /// Not by `#[from]`: the text above tells what OpenSSL said, and a `source` would tell it once more.
+    fn from(error: ErrorStack) -> Self {
+        Self::OpenSsl(error)
+    }
 }
 
 /// Why a certificate is not issued.
@@ -469,5 +476,12 @@ pub enum IssueError {
     OwnKey,
     /// OpenSSL failed: out of memory, or no randomness.
     #[error("OpenSSL: {0}")]
-    OpenSsl(#[from] ErrorStack),
+    OpenSsl(ErrorStack),
+}
+
+impl From<ErrorStack> for IssueError {
+    /// Not by `#[from]`: the text above tells what OpenSSL said, and a `source` would tell it once more.
+    fn from(error: ErrorStack) -> Self {
+        Self::OpenSsl(error)
+    }
 }

@@ -18,18 +18,20 @@ use zeroize::Zeroizing;
 const MAX_BYTES: u64 = 256 * 1024;
 
 /// Why a file was not read or written.
+///
+/// The text of [`Io`](FileError::Io) holds what the system said, so it is not given again as [`source`](std::error::Error::source).
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum FileError {
     /// The operating system refused.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {error}", path.display())]
     Io {
         /// What was tried: `read`, `write`, `create`.
         action: &'static str,
         /// Where.
         path: PathBuf,
         /// What it said.
-        source: io::Error,
+        error: io::Error,
     },
     /// The file is there already, and would be lost.
     #[error("{} exists already and is not overwritten", path.display())]
@@ -60,10 +62,10 @@ pub enum FileError {
 impl FileError {
     fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Io {
+        move |error| Self::Io {
             action,
             path,
-            source,
+            error,
         }
     }
 }

@@ -221,7 +221,14 @@ pub enum RequestError {
     },
     /// OpenSSL failed to make a request: out of memory, or no randomness.
     #[error("OpenSSL: {0}")]
-    OpenSsl(#[from] ErrorStack),
+    OpenSsl(ErrorStack),
+}
+
+impl From<ErrorStack> for RequestError {
+    /// Not by `#[from]`: the text above tells what OpenSSL said, and a `source` would tell it once more.
+    fn from(error: ErrorStack) -> Self {
+        Self::OpenSsl(error)
+    }
 }
 
 impl From<NotDer> for RequestError {

@@ -188,3 +188,38 @@ fn secrets_are_written_whole_with_the_right_mode() {
         Err(FileError::Io { .. })
     ));
 }
+
+#[test]
+fn a_chain_of_errors_says_each_thing_once() {
+    let scratch = tempfile::tempdir().unwrap();
+    let missing = scratch.path().join("missing/key.pem");
+    let error = read_private(&missing).unwrap_err();
+    assert_eq!(
+        chain(&error),
+        format!(
+            "cannot read {}: No such file or directory (os error 2)",
+            missing.display()
+        )
+    );
+    let in_the_way = scratch.path().join("file");
+    fs::write(&in_the_way, "").unwrap();
+    let error = Authority::create(&in_the_way.join("ca"), "localhost-ca").unwrap_err();
+    assert_eq!(
+        chain(&error),
+        format!(
+            "cannot create {}: Not a directory (os error 20)",
+            in_the_way.join("ca").display()
+        )
+    );
+    let error = CaError::from(openssl::error::ErrorStack::get());
+    assert_eq!(chain(&error), error.to_string());
+}
+
+/// An error as programs print it: its text, then that of each source.
+fn chain(error: &dyn std::error::Error) -> String {
+    let sources = std::iter::successors(Some(error), |error| error.source());
+    sources
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}

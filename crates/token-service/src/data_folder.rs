@@ -12,8 +12,9 @@
 //!   stampmill.sqlite3       clients, people, sessions, grants
 //! ```
 //!
-//! A first start builds all of it in a folder beside, `.NAME.new-PID`, and renames that into place as its last act: a start that is
-//! interrupted leaves no half-made folder under the real name.
+//! A first start builds all of it in a folder beside, `.NAME.new-RANDOM`, and renames that into place as its last act: a start that is
+//! interrupted leaves no half-made folder under the real name. What it leaves beside is in nobody's way, and the next first start
+//! names it in the log.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -26,7 +27,7 @@ use stampmill_local_ca::{
     read_public, write_private,
 };
 
-use crate::clock::{Clock, SystemClock, SystemRandom};
+use crate::clock::{Clock, SystemClock, SystemRandom, random_bytes};
 use crate::domain::{
     ApplicationType, GrantType, Registration, RegistrationError, SecretMethod, User, UserId,
     Username,
@@ -196,15 +197,17 @@ fn create(path: &Path) -> Result<FirstStart, DataFolderError> {
     let name = absolute.file_name().ok_or_else(|| DataFolderError::Io {
         action: "name",
         path: path.to_owned(),
-        source: io::ErrorKind::InvalidInput.into(),
+        error: io::ErrorKind::InvalidInput.into(),
     })?;
     let parent = absolute.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(parent).map_err(io_error("create", parent))?;
-    let staging = Staging::new(parent.join(format!(
-        ".{}.new-{}",
-        name.to_string_lossy(),
-        std::process::id()
-    )))?;
+    let staging_name = format!(".{}.new-", name.to_string_lossy());
+    for path in leftovers(parent, &staging_name) {
+        tracing::warn!(path = %path.display(), "left by a first start that was interrupted; it may be removed");
+    }
+    // Random, not the process's number: in a container that is the same at every start.
+    let unique = u64::from_ne_bytes(random_bytes(&SystemRandom));
+    let staging = Staging::new(parent.join(format!("{staging_name}{unique:016x}")))?;
     let first = fill(&staging.path)?;
     fs::rename(&staging.path, &absolute).map_err(io_error("create", path))?;
     // The name itself must survive a power cut, or the secrets told now would belong to nothing.
@@ -212,6 +215,20 @@ fn create(path: &Path) -> Result<FirstStart, DataFolderError> {
         .and_then(|parent| parent.sync_all())
         .map_err(io_error("write", parent))?;
     Ok(first)
+}
+
+/// Half-made folders of earlier starts.
+fn leftovers(parent: &Path, staging_name: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
+    entries
+        .filter(|entry| {
+            entry
+                .file_name()
+                .to_string_lossy()
+                .starts_with(staging_name)
+        })
+        .map(|entry| entry.path())
+        .collect()
 }
 
 fn fill(folder: &Path) -> Result<FirstStart, DataFolderError> {
@@ -223,7 +240,7 @@ fn fill(folder: &Path) -> Result<FirstStart, DataFolderError> {
     create_private(&folder.join(LOCK), b"")?;
     create_private_folder(&folder.join("tls"))?;
     create_private_folder(&folder.join("keys"))?;
-    Authority::create(&folder.join(AUTHORITY), "stampmill local authority")?;
+    Authority::create(&folder.join(AUTHORITY), "localhost-ca")?;
     let signing = SigningKey::generate_rsa(RSA_BITS).map_err(|error| DataFolderError::Damaged {
         path: folder.join(SIGNING_KEY),
         reason: error.to_string(),
@@ -362,26 +379,28 @@ impl Drop for Staging {
 
 fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DataFolderError {
     let path = path.to_owned();
-    move |source| DataFolderError::Io {
+    move |error| DataFolderError::Io {
         action,
         path,
-        source,
+        error,
     }
 }
 
 /// Why the data folder cannot be used. In every case what was there is still there.
+///
+/// The text holds what the system said, so no variant gives it again as [`source`](std::error::Error::source).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataFolderError {
     /// The operating system refused.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {error}", path.display())]
     Io {
         /// What was tried.
         action: &'static str,
         /// Where.
         path: PathBuf,
         /// What it said.
-        source: io::Error,
+        error: io::Error,
     },
     /// Somebody else's folder.
     #[error("{} is not empty and holds no stampmill data; choose a folder that is empty or does not exist", path.display())]

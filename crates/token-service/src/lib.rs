@@ -81,6 +81,7 @@ pub mod protocol;
 pub mod secret;
 mod server;
 pub mod store;
+mod throttle;
 
 pub use admin::{Admin, AdminError, NewUser};
 pub use data_folder::{DataFolder, DataFolderError, FirstStart};

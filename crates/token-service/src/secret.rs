@@ -3,6 +3,7 @@
 use std::fmt;
 
 use openssl::symm::{Cipher, decrypt_aead, encrypt_aead};
+use stampmill_jose::base64url;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
@@ -21,7 +22,7 @@ impl Secret {
     /// 256 fresh bits as 43 base64url characters (RFC 6749 §10.10 asks for 128 or more).
     pub fn generate(random: &dyn Random) -> Secret {
         let bytes = Zeroizing::new(random_bytes::<32>(random));
-        Secret::new(base64url(bytes.as_slice()))
+        Secret::new(base64url::encode(bytes.as_slice()))
     }
 
     /// The text itself. The name is long so that a reader sees where secrets leave.
@@ -126,14 +127,6 @@ impl fmt::Debug for SealingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SealingKey(..)")
     }
-}
-
-pub(crate) fn base64url(bytes: &[u8]) -> String {
-    base64_simd::URL_SAFE_NO_PAD.encode_to_string(bytes)
-}
-
-pub(crate) fn base64url_decode(text: &str) -> Option<Vec<u8>> {
-    base64_simd::URL_SAFE_NO_PAD.decode_to_vec(text).ok()
 }
 
 #[cfg(test)]

@@ -83,7 +83,8 @@ impl Config {
 #[derive(Debug, Clone, Copy)]
 pub struct Server;
 
-/// A server that answers. Dropping it stops it at once; [`shutdown`](Self::shutdown) lets requests finish.
+/// A server that answers. Dropping it stops it as [`shutdown`](Self::shutdown) does, without waiting: no more connections are taken, and
+/// those there are have up to ten seconds to finish what they are at, if the runtime lives that long.
 pub struct RunningServer {
     issuer: String,
     addresses: Vec<SocketAddr>,
@@ -364,24 +365,24 @@ async fn bind(listen: Listen) -> Result<Vec<TcpListener>, StartError> {
 async fn bind_one(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address)
         .await
-        .map_err(|source| StartError::Bind { address, source })
+        .map_err(|error| StartError::Bind { address, error })
 }
 
 fn socket(source: std::io::Error) -> StartError {
     StartError::Socket(source)
 }
 
-/// Why the server did not start. Nothing listens then, and the folder is as it was.
+/// Why the server did not start. Nothing listens then, and of the folder at most the TLS certificate has changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
     /// The port is taken, or not ours to take.
-    #[error("cannot listen on {address}: {}", explain_bind(source))]
+    #[error("cannot listen on {address}: {}", explain_bind(error))]
     Bind {
         /// Where.
         address: SocketAddr,
         /// What the system said.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// Plain HTTP for others to hear.
     #[error(
@@ -412,10 +413,17 @@ pub enum StartError {
     Key(#[from] KeyError),
     /// TLS.
     #[error("TLS cannot be set up: {0}")]
-    Tls(#[from] ErrorStack),
+    Tls(ErrorStack),
     /// A socket that is no socket.
     #[error("the listening socket failed: {0}")]
     Socket(std::io::Error),
+}
+
+impl From<ErrorStack> for StartError {
+    /// Not by `#[from]`: the text tells what OpenSSL said, and a `source` would tell it once more.
+    fn from(error: ErrorStack) -> StartError {
+        StartError::Tls(error)
+    }
 }
 
 fn explain_bind(error: &std::io::Error) -> String {

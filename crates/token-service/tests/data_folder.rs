@@ -88,6 +88,19 @@ fn an_empty_folder_is_filled_and_a_foreign_one_is_not() {
 }
 
 #[test]
+fn what_an_interrupted_start_left_is_in_nobodys_way() {
+    let scratch = tempfile::tempdir().unwrap();
+    let left = scratch
+        .path()
+        .join(format!(".data.new-{}", std::process::id()));
+    fs::create_dir(&left).unwrap();
+    fs::write(left.join("half"), "made").unwrap();
+    let folder = scratch.path().join("data");
+    assert!(DataFolder::open_or_create(&folder).unwrap().1.is_some());
+    assert_eq!(fs::read_to_string(left.join("half")).unwrap(), "made");
+}
+
+#[test]
 fn one_server_a_folder() {
     let scratch = tempfile::tempdir().unwrap();
     let folder = scratch.path().join("data");
@@ -150,7 +163,13 @@ fn a_place_that_cannot_be_written_is_a_sentence() {
         file.join("data"),
         PathBuf::from("/proc/stampmill-data"),
     ] {
-        let error = refusal(&place).to_string();
+        let error = refusal(&place);
+        let source = std::error::Error::source(&error);
+        assert!(
+            source.is_none(),
+            "told twice in a chain: {error}: {source:?}"
+        );
+        let error = error.to_string();
         assert!(
             error.starts_with("cannot ")
                 && error.contains(place.parent().unwrap().to_str().unwrap()),

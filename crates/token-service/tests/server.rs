@@ -275,6 +275,11 @@ async fn a_port_in_use_is_a_sentence() {
     config.listen = Some(Listen::Address(address));
     let error = Server::start(config).await.unwrap_err();
     assert!(error.to_string().contains("the port is in use"), "{error}");
+    let source = std::error::Error::source(&error);
+    assert!(
+        source.is_none(),
+        "told twice in a chain: {error}: {source:?}"
+    );
     // The folder was let go.
     DataFolder::open(&folder).unwrap();
 }

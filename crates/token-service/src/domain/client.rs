@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use stampmill_jose::base64url;
+
 use super::{RedirectUri, RedirectUriError, Scope, ScopeError, UserId};
 use crate::clock::{Random, random_bytes};
-use crate::secret::{SealingKey, Secret, base64url};
+use crate::secret::{SealingKey, Secret};
 
 /// `client_id`: up to 64 of `A-Z a-z 0-9 - . _`, and never the look of a user id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -25,7 +27,10 @@ impl ClientId {
 
     /// A fresh id, with 64 random bits so that no two meet.
     pub fn generate(random: &dyn Random) -> ClientId {
-        ClientId(format!("client-{}", base64url(&random_bytes::<8>(random))))
+        ClientId(format!(
+            "client-{}",
+            base64url::encode(random_bytes::<8>(random))
+        ))
     }
 
     /// The text.

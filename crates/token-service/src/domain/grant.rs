@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use stampmill_jose::base64url;
+
 use super::{ClientId, CodeChallenge, Scope, UserId};
 use crate::clock::{Random, random_bytes};
-use crate::secret::base64url;
 
 /// A browser's sign-in. The store finds it by the hash of its cookie.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub struct GrantId(String);
 impl GrantId {
     /// A fresh id of 128 random bits.
     pub fn generate(random: &dyn Random) -> GrantId {
-        GrantId(base64url(&random_bytes::<16>(random)))
+        GrantId(base64url::encode(random_bytes::<16>(random)))
     }
 
     pub(crate) fn from_text(text: String) -> GrantId {

@@ -4,9 +4,10 @@
 
 use std::fmt;
 
+use stampmill_jose::base64url;
 use subtle::ConstantTimeEq;
 
-use crate::secret::{Secret, base64url_decode};
+use crate::secret::Secret;
 
 /// The S256 challenge: 32 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub enum PkceError {
 impl CodeChallenge {
     /// Reads a challenge from its 43 characters.
     pub fn parse(text: &str) -> Result<CodeChallenge, PkceError> {
-        let bytes = base64url_decode(text).ok_or(PkceError::Challenge)?;
+        let bytes = base64url::decode(text).map_err(|_| PkceError::Challenge)?;
         Ok(CodeChallenge(
             bytes.try_into().map_err(|_| PkceError::Challenge)?,
         ))

@@ -16,6 +16,9 @@ pub enum RedirectUriError {
     /// Not an absolute URI of plain characters.
     #[error("{0:?} is not an absolute URI of printable ASCII characters")]
     NotAbsolute(String),
+    /// `https:cb` and `https:///cb`: URL parsers guess a host from what follows, and not all the same one.
+    #[error("{0:?} names no host after http:// or https://")]
+    NoHost(String),
     /// RFC 6749 §3.1.2.
     #[error("{0:?} has a fragment; redirect URIs may not (RFC 6749 §3.1.2)")]
     Fragment(String),
@@ -48,6 +51,9 @@ impl RedirectUri {
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(RedirectUriError::UserInfo(text.into()));
+        }
+        if matches!(url.scheme(), "http" | "https") && !names_a_host(text) {
+            return Err(RedirectUriError::NoHost(text.into()));
         }
         match url.scheme() {
             "https" => {}
@@ -84,6 +90,13 @@ impl fmt::Display for RedirectUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Whether the text itself says `scheme://` and something: the WHATWG parser takes `https:cb` and `https:///cb` for the host `cb`.
+fn names_a_host(text: &str) -> bool {
+    text.split_once(':')
+        .and_then(|(_, rest)| rest.strip_prefix("//"))
+        .is_some_and(|host| !host.is_empty() && !host.starts_with('/'))
 }
 
 fn is_own_machine(url: &Url) -> bool {
@@ -187,6 +200,14 @@ mod tests {
         assert!(matches!(refused("https://a.example/cb#"), E::Fragment(_)));
         assert!(matches!(refused("https://me@a.example/cb"), E::UserInfo(_)));
         assert!(matches!(refused("http://a.example/cb"), E::PlainHttp(_)));
+        for no_host in [
+            "https:foo/cb",
+            "https:/foo/cb",
+            "https:///evil/cb",
+            "http:localhost/cb",
+        ] {
+            assert!(matches!(refused(no_host), E::NoHost(_)), "{no_host}");
+        }
         assert!(matches!(refused("javascript:alert(1)"), E::Scheme(_)));
         assert!(matches!(refused("com.example.app:/cb"), E::Scheme(_)));
         assert!(RedirectUri::register("com.example.app:/cb", Native).is_ok());

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use stampmill_jose::base64url;
+
 use crate::clock::{Random, random_bytes};
 use crate::password::PasswordHash;
-use crate::secret::base64url;
 
 /// `sub`: a random name for a person, never used again for another (OIDC Core §2).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -19,7 +20,7 @@ impl UserId {
         UserId(format!(
             "{}{}",
             UserId::PREFIX,
-            base64url(&random_bytes::<16>(random))
+            base64url::encode(random_bytes::<16>(random))
         ))
     }
 

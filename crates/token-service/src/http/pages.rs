@@ -3,8 +3,8 @@
 use askama::Template;
 use axum::body::Body;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-    X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
@@ -12,7 +12,7 @@ use url::{Host, Url};
 
 use super::answer::NO_STORE;
 use super::me;
-use crate::protocol::{AuthorizationRequest, Page, Service, paths};
+use crate::protocol::{Attempt, AuthorizationRequest, Page, Service, paths};
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
@@ -20,7 +20,8 @@ struct SignIn<'a> {
     client: &'a str,
     sealed: &'a str,
     username: &'a str,
-    failed: bool,
+    /// What went wrong; empty at first.
+    problem: &'a str,
 }
 
 #[derive(Template)]
@@ -66,14 +67,30 @@ fn meaning(scope: &str) -> &str {
 /// A page that asks something.
 pub(super) fn ask(page: &Page, sealed: &str, request: &AuthorizationRequest) -> Response {
     let client = request.client.name.as_str();
+    let mut status = StatusCode::OK;
+    let mut retry_after = None;
     let html = match page {
-        Page::SignIn { username, failed } => SignIn {
-            client,
-            sealed,
-            username,
-            failed: *failed,
+        Page::SignIn { username, last } => {
+            let problem = match last {
+                Attempt::None => String::new(),
+                Attempt::Wrong => {
+                    "That user name and password do not go together. Please try again.".into()
+                }
+                Attempt::TooSoon(seconds) => {
+                    (status, retry_after) = (StatusCode::TOO_MANY_REQUESTS, Some(*seconds));
+                    format!(
+                        "There were too many wrong passwords for this user name. Please try again in {seconds} s."
+                    )
+                }
+            };
+            SignIn {
+                client,
+                sealed,
+                username,
+                problem: &problem,
+            }
+            .render()
         }
-        .render(),
         Page::Consent { user } => {
             let scopes = request.scope.iter().map(meaning).collect();
             let destination = destination(&request.redirect_uri);
@@ -87,7 +104,11 @@ pub(super) fn ask(page: &Page, sealed: &str, request: &AuthorizationRequest) -> 
             .render()
         }
     };
-    html_page(StatusCode::OK, html, &form_targets(&request.redirect_uri))
+    let mut response = html_page(status, html, &form_targets(&request.redirect_uri));
+    if let Some(seconds) = retry_after {
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
+    response
 }
 
 /// A page that says what went wrong, without an address to go to.
@@ -198,7 +219,7 @@ mod tests {
             client: "<script>",
             sealed: "\"><x",
             username: "'\"&",
-            failed: true,
+            problem: "<b>",
         }
         .render()
         .unwrap();

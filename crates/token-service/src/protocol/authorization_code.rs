@@ -12,7 +12,7 @@ const NO_GOOD: OAuthError = OAuthError::new(
     "the code is unknown, expired, used or another client's",
 );
 
-/// Finds the code, if it is this client's and still good. A spent one kills what it was spent for (RFC 6749 §4.1.2).
+/// Finds the code, if it is this client's and not expired. A spent one is found, too: [`spend`] decides what its second use means.
 pub(super) async fn find(service: &Service, asking: &mut Asking<'_>) -> Result<(), OAuthError> {
     const MISSING: OAuthError = OAuthError::new(ErrorCode::InvalidRequest, "code is missing");
     let hash = Digest::of(asking.parameters.one("code")?.ok_or(MISSING)?);
@@ -22,11 +22,7 @@ pub(super) async fn find(service: &Service, asking: &mut Asking<'_>) -> Result<(
         .await?
         .filter(|row| row.code.client == asking.client.id)
         .ok_or(NO_GOOD)?;
-    if row.spent {
-        revoke(service, &row.code).await?;
-        return Err(NO_GOOD);
-    }
-    if service.now() >= row.code.expires_at {
+    if !row.spent && service.now() >= row.code.expires_at {
         return Err(NO_GOOD);
     }
     asking.code = Some((hash, row.code));
@@ -51,7 +47,8 @@ pub(super) fn redirect_uri_is_the_same(_: &Service, asking: &Asking<'_>) -> Resu
     }
 }
 
-/// RFC 7636 §4.6: the verifier hashes to the challenge. A wrong one does not spend the code: a thief without the verifier cannot even spoil it.
+/// RFC 7636 §4.6: the verifier hashes to the challenge. It is asked for before the code is spent, and before a second use revokes
+/// anything: a thief who saw the code on its way (RFC 9700 §4.2, §4.5) but has no verifier can neither spoil it nor kill its tokens.
 pub(super) fn verifier_fits(_: &Service, asking: &Asking<'_>) -> Result<(), OAuthError> {
     const MISSING: OAuthError =
         OAuthError::new(ErrorCode::InvalidGrant, "code_verifier is missing");
@@ -76,7 +73,8 @@ pub(super) fn verifier_fits(_: &Service, asking: &Asking<'_>) -> Result<(), OAut
     }
 }
 
-/// Spends the code. Of parallel redemptions one gets past; the others have shown that the code is in two hands.
+/// Spends the code. Of any number of redemptions one gets past. Another that comes this far had the client's name (and secret, if it
+/// has one), the redirect URI and the verifier: what is needed to use a code is in two hands, so the tokens go (RFC 6749 §4.1.2).
 pub(super) async fn spend(service: &Service, asking: &mut Asking<'_>) -> Result<(), OAuthError> {
     let (hash, code) = found(asking)?;
     if service.store.spend_code(*hash, service.now()).await? {

@@ -1,10 +1,10 @@
 //! What this server can do, for programs: RFC 8414 and OIDC Discovery §3, and the keys (RFC 7517). Only what works is advertised.
 
 use serde::Serialize;
+use stampmill_jose::base64url;
 
 use super::Service;
 use crate::domain::{GrantType, Scope};
-use crate::secret::base64url;
 
 /// Where everything is, relative to the issuer. The router and the metadata read the same constants.
 pub(crate) mod paths {
@@ -48,7 +48,7 @@ impl Document {
     fn new(json: String) -> Document {
         let hash = openssl::sha::sha256(json.as_bytes());
         Document {
-            etag: format!("\"{}\"", base64url(&hash[..12])),
+            etag: format!("\"{}\"", base64url::encode(&hash[..12])),
             json,
         }
     }

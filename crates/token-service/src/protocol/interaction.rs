@@ -8,6 +8,7 @@ use super::sealed_request::SealedRequest;
 use crate::domain::{AuthorizationCode, Grant, GrantId, Scope, Session, User, Username};
 use crate::policy::Policy;
 use crate::secret::{Digest, Secret};
+use crate::throttle::TooSoon;
 
 /// The cookies a browser brought.
 #[derive(Debug, Default, Clone)]
@@ -39,10 +40,21 @@ pub(crate) enum Outcome {
 /// Which page.
 #[derive(Debug)]
 pub(crate) enum Page {
-    /// Name and password; `failed` after a wrong try.
-    SignIn { username: String, failed: bool },
+    /// Name and password.
+    SignIn { username: String, last: Attempt },
     /// Allow or deny.
     Consent { user: Box<User> },
+}
+
+/// How the last try to sign in ended, for the page that asks again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Attempt {
+    /// There was none.
+    None,
+    /// Name and password did not go together.
+    Wrong,
+    /// Nobody looked at the password: after so many wrong ones the next may come in this many seconds.
+    TooSoon(i64),
 }
 
 /// What follows a password.
@@ -137,6 +149,11 @@ impl Service {
             Ok(reopened) => reopened,
             Err(outcome) => return SignedIn::No(outcome),
         };
+        if let Err(TooSoon(seconds)) = self.throttle.begin(username, self.now()) {
+            tracing::warn!(client_id = %request.client.id, seconds, "sign-in put off: too many failures for one name");
+            let last = Attempt::TooSoon(seconds);
+            return SignedIn::No(self.ask_again(request, &sealed, username, last));
+        }
         let known = match self.user_of_name(username).await {
             Ok(known) => known,
             Err(error) => return SignedIn::No(broken(error)),
@@ -145,18 +162,9 @@ impl Service {
         let right = self.passwords.verify(hash, password).await;
         let Some(user) = known.filter(|_| right) else {
             tracing::info!(client_id = %request.client.id, "sign-in failed");
-            let page = Page::SignIn {
-                username: username.chars().take(64).collect(),
-                failed: true,
-            };
-            let sealed = self.seal_request(&sealed);
-            return SignedIn::No(Outcome::Ask {
-                page,
-                sealed,
-                request: Box::new(request),
-                new_binding: None,
-            });
+            return SignedIn::No(self.ask_again(request, &sealed, username, Attempt::Wrong));
         };
+        self.throttle.succeeded(username);
         match self.start_session(&user, browser).await {
             Ok(session) => {
                 let sealed = sealed.signed_in_by(Digest::of(session.expose()));
@@ -277,13 +285,32 @@ impl Service {
     ) -> Outcome {
         let page = Page::SignIn {
             username: request.login_hint.clone().unwrap_or_default(),
-            failed: false,
+            last: Attempt::None,
         };
         Outcome::Ask {
             page,
             sealed: self.seal_request(&sealed),
             request: Box::new(request),
             new_binding,
+        }
+    }
+
+    fn ask_again(
+        &self,
+        request: AuthorizationRequest,
+        sealed: &SealedRequest,
+        username: &str,
+        last: Attempt,
+    ) -> Outcome {
+        let page = Page::SignIn {
+            username: username.chars().take(64).collect(),
+            last,
+        };
+        Outcome::Ask {
+            page,
+            sealed: self.seal_request(sealed),
+            request: Box::new(request),
+            new_binding: None,
         }
     }
 

@@ -35,7 +35,7 @@ pub(crate) use authorization::AuthorizationRequest;
 pub(crate) use client_authentication::{BasicCredentials, CredentialsError};
 pub(crate) use discovery::{Document, paths};
 pub use error::{ErrorCode, OAuthError};
-pub(crate) use interaction::{Browser, Decision, Outcome, Page, SignedIn};
+pub(crate) use interaction::{Attempt, Browser, Decision, Outcome, Page, SignedIn};
 pub(crate) use parameters::Parameters;
 pub(crate) use token::TokenError;
 pub(crate) use userinfo::BearerError;
@@ -46,6 +46,7 @@ use crate::password::PasswordGate;
 use crate::policy::Policy;
 use crate::secret::{SealingKey, Secret};
 use crate::store::Store;
+use crate::throttle::Throttle;
 
 /// The authorization server without its sockets: what every rule may ask.
 pub struct Service {
@@ -58,6 +59,7 @@ pub struct Service {
     pub(crate) jwks: Jwks,
     pub(crate) sealing: SealingKey,
     pub(crate) passwords: PasswordGate,
+    pub(crate) throttle: Throttle,
     /// A secret nobody knows: an unknown client is compared with it, so that it costs what a known one costs.
     pub(crate) nobody: (ClientId, SealedSecret),
     /// The data folder's lock, let go when the service ends. After the store in this list, so that it is closed first.
@@ -97,6 +99,7 @@ impl Service {
             jwks: Jwks::new(vec![signing.public_jwk()]),
             signing,
             passwords: PasswordGate::new(&*random),
+            throttle: Throttle::default(),
             nobody: (id, secret),
             random,
             store,

@@ -5,11 +5,12 @@
 //! cookie of the browser it was made for, and nobody else can make one.
 
 use serde::{Deserialize, Serialize};
+use stampmill_jose::base64url;
 use subtle::ConstantTimeEq;
 
 use super::Service;
 use super::parameters::Parameters;
-use crate::secret::{Digest, Secret, base64url, base64url_decode};
+use crate::secret::{Digest, Secret};
 
 const PURPOSE: &str = "authorization request in progress, form 1";
 
@@ -88,12 +89,14 @@ impl Service {
     pub(crate) fn seal_request(&self, request: &SealedRequest) -> String {
         let json =
             serde_json::to_vec(request).expect("strings, numbers and arrays have a JSON form");
-        base64url(&self.sealing.seal(&*self.random, PURPOSE, &json))
+        base64url::encode(self.sealing.seal(&*self.random, PURPOSE, &json))
     }
 
     /// Opens a hidden field; `None` if it is not ours, too old, or was made for another browser.
     pub(crate) fn open_request(&self, sealed: &str, browser: &Secret) -> Option<SealedRequest> {
-        let json = self.sealing.open(PURPOSE, &base64url_decode(sealed)?)?;
+        let json = self
+            .sealing
+            .open(PURPOSE, &base64url::decode(sealed).ok()?)?;
         let request: SealedRequest = serde_json::from_slice(&json).ok()?;
         let age = self.now() - request.started_at;
         let same_browser = bool::from(request.browser.ct_eq(&Digest::of(browser.expose()).0));

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use stampmill_jose::verify_jws;
+use stampmill_claims_json::{Limits, parse};
+use stampmill_jose::{base64url, verify_jws};
 
 use super::Service;
 use super::error::OAuthError;
 use super::token::TokenResponse;
 use crate::clock::random_bytes;
 use crate::domain::{AuthorizationCode, Client, GrantId, Scope};
-use crate::secret::base64url;
 
 /// RFC 9068 §2.2.
 #[derive(Serialize)]
@@ -99,7 +99,7 @@ impl Service {
             client_id: client.id.to_string(),
             iat: now,
             exp: now + self.policy.access_token_lifetime(),
-            jti: base64url(&random_bytes::<16>(&*self.random)),
+            jti: base64url::encode(random_bytes::<16>(&*self.random)),
             scope: scope.to_string(),
             auth_time: person.map(|(_, auth_time)| auth_time),
             grant_id: person.map(|(grant, _)| grant.to_string()),
@@ -121,7 +121,8 @@ impl Service {
                     key.sign_jwt(
                         "JWT",
                         &IdTokenClaims {
-                            at_hash: at_hash(&access_token),
+                            // OIDC Core §3.1.3.6, with the hash of the ID token's own algorithm.
+                            at_hash: key.algorithm().left_half_hash(&access_token),
                             ..id
                         },
                     )
@@ -146,11 +147,6 @@ impl Service {
 
     /// `sub` of an ID token we issued, even one that has expired since (OIDC Core §3.1.2.1: the signature must hold, `exp` need not).
     pub(crate) fn subject_of_hint(&self, token: &str) -> Option<String> {
-        #[derive(serde::Deserialize)]
-        struct Hint {
-            iss: String,
-            sub: String,
-        }
         let jws = verify_jws(token, &self.jwks).ok()?;
         // An access token is no ID token, though the same key signed it.
         let is_id_token = jws
@@ -158,29 +154,14 @@ impl Service {
             .typ
             .as_deref()
             .is_none_or(|typ| typ.eq_ignore_ascii_case("JWT"));
-        let hint: Hint = serde_json::from_slice(jws.payload()).ok()?;
-        (is_id_token && hint.iss == self.issuer).then_some(hint.sub)
+        let claims = parse(jws.payload(), &Limits::TOKEN).ok()?;
+        let claim = |name| claims.get(name)?.as_str();
+        let subject = claim("sub").filter(|_| is_id_token && claim("iss") == Some(self.issuer()));
+        subject.map(str::to_owned)
     }
-}
-
-/// OIDC Core §3.1.3.6: the left half of the hash of the access token's ASCII, with the hash of the ID token's own algorithm (RS256: SHA-256).
-fn at_hash(access_token: &str) -> String {
-    base64url(&openssl::sha::sha256(access_token.as_bytes())[..16])
 }
 
 fn unsigned(error: &dyn std::error::Error) -> OAuthError {
     tracing::error!(%error, "signing failed");
     OAuthError::SERVER_ERROR
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn oidc_core_3_1_3_6_at_hash() {
-        // OIDC Core appendix A.3: this access token and this at_hash, with RS256.
-        assert_eq!(
-            super::at_hash("jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y"),
-            "77QmUPtjPfzWtF2AnpK9RQ"
-        );
-    }
 }

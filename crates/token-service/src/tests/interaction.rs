@@ -46,6 +46,38 @@ async fn a_wrong_password_asks_again_and_an_unknown_user_looks_the_same() {
 }
 
 #[tokio::test]
+async fn nist_800_63b_3_2_2_guesses_are_slowed_down_for_known_and_unknown_names_alike() {
+    let fixture = Fixture::new().await;
+    let mut browser = Browser::default();
+    let page = browser.get(&fixture, &ask_for(&[])).await;
+    for user in ["alice", "nobody"] {
+        let form = |password| {
+            [
+                ("request", page.hidden()),
+                ("username", user),
+                ("password", password),
+            ]
+        };
+        for _ in 0..6 {
+            let answer = browser.post(&fixture, "/sign-in", &form("wrong")).await;
+            assert!(answer.is_sign_in_page(), "{answer:?}");
+        }
+        let answer = browser.post(&fixture, "/sign-in", &form(PASSWORD)).await;
+        assert_eq!(
+            answer.status,
+            StatusCode::TOO_MANY_REQUESTS,
+            "even the right one: {answer:?}"
+        );
+        assert_eq!(answer.header("retry-after"), "2");
+        assert!(answer.body.contains("try again in 2 s"), "{answer:?}");
+        assert!(!answer.hidden().is_empty(), "the form is still there");
+    }
+    fixture.clock.advance(2);
+    let page = browser.sign_in(&fixture, &page, "alice").await;
+    assert!(page.is_consent_page(), "{page:?}");
+}
+
+#[tokio::test]
 async fn rfc6749_4_1_2_1_denied() {
     let fixture = Fixture::new().await;
     let mut browser = Browser::default();

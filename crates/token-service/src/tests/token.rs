@@ -76,7 +76,7 @@ async fn oidc_core_2_the_id_token() {
         openssl::sha::sha256(tokens["access_token"].as_str().unwrap().as_bytes())[..16].to_vec();
     assert_eq!(
         claims["at_hash"],
-        crate::secret::base64url(&half),
+        stampmill_jose::base64url::encode(&half),
         "§3.1.3.6"
     );
 }
@@ -137,6 +137,35 @@ async fn rfc6749_4_1_2_a_code_works_once_and_its_reuse_kills_its_tokens() {
         fixture.bearer("/userinfo", token).await.status,
         StatusCode::UNAUTHORIZED,
         "revoked"
+    );
+}
+
+#[tokio::test]
+async fn rfc7636_4_6_without_the_verifier_a_spent_code_kills_nothing() {
+    let fixture = Fixture::new().await;
+    let code = fixture.code().await;
+    let first = fixture.redeem(&code).await.json();
+    let token = first["access_token"].as_str().unwrap();
+    let good = redemption(&code);
+    for (what, form) in [
+        (
+            "another verifier",
+            good.replace("code_verifier=dBj", "code_verifier=dBk"),
+        ),
+        ("no verifier", good.replace("code_verifier", "x")),
+        ("another redirect URI", good.replace("%2Fcb", "%2Fother")),
+    ] {
+        let answer = fixture.post("/token", fixture.basic("web"), &form).await;
+        assert_eq!(answer.error(), "invalid_grant", "{what}");
+        let info = fixture.bearer("/userinfo", token).await;
+        assert_eq!(info.status, StatusCode::OK, "{what} spoils nothing");
+    }
+    assert_eq!(fixture.redeem(&code).await.error(), "invalid_grant");
+    let info = fixture.bearer("/userinfo", token).await;
+    assert_eq!(
+        info.status,
+        StatusCode::UNAUTHORIZED,
+        "the whole of it twice: revoked"
     );
 }
 
