@@ -88,10 +88,19 @@ pub enum ErrorKind {
     /// Strings and lists built by one evaluation exceed [`MAX_BUILT_BYTES`](crate::limits::MAX_BUILT_BYTES).
     #[error("the evaluation builds too much")]
     TooLarge = 7,
+    /// The macros of one evaluation exceed [`MAX_STEPS`](crate::limits::MAX_STEPS).
+    #[error("the evaluation takes too many steps")]
+    TooManySteps = 8,
+    /// A map is built with a key that is no bool, int, uint or string.
+    #[error("unsupported key type")]
+    UnsupportedKey = 9,
+    /// A map is built with the same key twice.
+    #[error("repeated key")]
+    RepeatedKey = 10,
 }
 
 impl ErrorKind {
-    const ALL: [ErrorKind; 7] = [
+    const ALL: [ErrorKind; 10] = [
         ErrorKind::NoSuchKey,
         ErrorKind::NoSuchOverload,
         ErrorKind::Overflow,
@@ -99,6 +108,9 @@ impl ErrorKind {
         ErrorKind::ModulusByZero,
         ErrorKind::IndexOutOfRange,
         ErrorKind::TooLarge,
+        ErrorKind::TooManySteps,
+        ErrorKind::UnsupportedKey,
+        ErrorKind::RepeatedKey,
     ];
 
     /// The kind whose discriminant this is.

@@ -1,7 +1,7 @@
 //! Claim checks: questions about a token's claims in CEL, answered by machine code.
 //!
 //! A resource server wants to say "`exp` lies ahead, and the caller has the role `ops`" in its configuration, not in its
-//! source. The Common Expression Language (CEL, <https://cel.dev>) was made for that: no loops without bound, no side effects,
+//! source. The Common Expression Language (CEL, <https://cel.dev>) was made for that: no loops but over lists and maps, no side effects,
 //! well-defined errors. This crate implements a subset of it from the text to the processor:
 //!
 //! ```text
@@ -14,23 +14,26 @@
 //!
 //! # The language here
 //! * Literals: int (`42`, `0x2a`), uint (`42u`), double, string (`"a"`, `'a'`, `"""a"""`, `r"a"`, all escapes of CEL), bool,
-//!   null, lists.
+//!   null, lists, maps (`{"a": 1, 2: true}`).
 //! * `claims` is the payload, `now` the time in seconds since the epoch. `claims.a.b`, `claims["a"]`, ``claims.`a-b` ``, `list[0]`.
 //! * `== != < <= > >= && || ! in + - * / %`, `c ? a : b`, `has(claims.a)`, `size()`, `startsWith()`, `endsWith()`, `contains()`.
-//! * Macros (`exists`, `all`, ...), map and bytes literals, conversions, timestamps, regular expressions: an error that says
-//!   "not supported yet".
+//! * Macros over lists and maps: `all`, `exists`, `exists_one`, `map`, `filter`; with two variables (index and element, key and
+//!   value) `all`, `exists`, `existsOne`, `transformList`, `transformMap`.
+//! * Bytes literals, conversions, timestamps, regular expressions: an error that says "not supported yet".
 //!
 //! # Meaning, where it may surprise
 //! * **A missing claim is an error, not false**: `claims.admin == true` has no result for a token without `admin`. Ask
 //!   `has(claims.admin)` first.
 //! * `&&` and `||` look for an operand that decides, on either side: `false && error` and `error && false` are both false.
 //! * `1 == 1.0` is true, `1 == "1"` is false, and both compare; but `1 + 1.0` is an error: arithmetic does not mix types.
+//! * `all` and `exists` are `&&` and `||` over the elements: an element that decides makes them forget the errors of others.
 //! * Integers do not wrap: overflow is an error.
 //! * An integral JSON number is an int (`"exp": 1700000000`), any other a double. (The specification maps all JSON numbers
 //!   to double; then `claims.exp - 900` would be an error. Kubernetes binds ints too.)
 //!
 //! # Limits
-//! Source, tree, depth and memory are bounded ([`limits`]); no expression loops, so time is bounded by their product.
+//! Source, tree, depth and memory are bounded, and the steps that the macros of one evaluation take together ([`limits`]). An
+//! operation on long lists or texts is one step, so time is bounded by the product of steps and payload.
 //!
 //! # Example
 //! ```
@@ -58,7 +61,9 @@ mod interpreter;
 mod item;
 mod jit;
 pub mod limits;
+mod map;
 mod semantics;
+mod shared;
 mod syntax;
 mod value;
 

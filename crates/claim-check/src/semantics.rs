@@ -3,30 +3,48 @@
 //! Both evaluators stand on these functions: the interpreter calls them for every node, machine code calls them for what
 //! it does not do inline. Where machine code has an inline path, the differential test holds it to these.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use stampmill_claims_json::Map;
-
 use crate::error::ErrorKind;
-use crate::item::Item;
-use crate::limits::{LIST_ELEMENT_BYTES, MAX_BUILT_BYTES};
+use crate::item::{Item, List};
+use crate::limits::{LIST_ELEMENT_BYTES, MAX_BUILT_BYTES, MAX_STEPS};
 use crate::syntax::ast::{BinaryOp, UnaryOp};
 
 type Outcome<'a> = Result<Item<'a>, ErrorKind>;
 
-/// What one evaluation may still build.
+/// What one evaluation may still build and do.
 #[derive(Debug)]
-pub(crate) struct Budget(usize);
+pub(crate) struct Budget {
+    bytes: usize,
+    /// Machine code counts these down itself.
+    pub(crate) steps: u64,
+}
 
 impl Budget {
     pub(crate) fn new() -> Self {
-        Self(MAX_BUILT_BYTES)
+        Self {
+            bytes: MAX_BUILT_BYTES,
+            steps: MAX_STEPS,
+        }
     }
 
-    fn spend(&mut self, bytes: usize) -> Result<(), ErrorKind> {
-        self.0 = self.0.checked_sub(bytes).ok_or(ErrorKind::TooLarge)?;
+    pub(crate) fn spend(&mut self, bytes: usize) -> Result<(), ErrorKind> {
+        self.bytes = self.bytes.checked_sub(bytes).ok_or(ErrorKind::TooLarge)?;
+        Ok(())
+    }
+
+    /// For a new list, and for each of its elements.
+    pub(crate) fn spend_elements(&mut self, count: usize) -> Result<(), ErrorKind> {
+        self.spend(count.saturating_mul(LIST_ELEMENT_BYTES))
+    }
+
+    /// For an element that a macro visits.
+    pub(crate) fn step(&mut self, cost: u64) -> Result<(), ErrorKind> {
+        self.steps = self
+            .steps
+            .checked_sub(cost)
+            .ok_or(ErrorKind::TooManySteps)?;
         Ok(())
     }
 }
@@ -34,10 +52,7 @@ impl Budget {
 /// `operand.field`.
 pub(crate) fn select<'a>(operand: &Item<'a>, field: &str) -> Outcome<'a> {
     match operand {
-        Item::Map(map) => map
-            .get(field)
-            .map(Item::from_claim)
-            .ok_or(ErrorKind::NoSuchKey),
+        Item::Map(map) => map.field(field).ok_or(ErrorKind::NoSuchKey),
         _ => Err(ErrorKind::NoSuchOverload),
     }
 }
@@ -45,7 +60,7 @@ pub(crate) fn select<'a>(operand: &Item<'a>, field: &str) -> Outcome<'a> {
 /// `has(operand.field)`.
 pub(crate) fn has(operand: &Item<'_>, field: &str) -> Result<bool, ErrorKind> {
     match operand {
-        Item::Map(map) => Ok(map.get(field).is_some()),
+        Item::Map(map) => Ok(map.field(field).is_some()),
         _ => Err(ErrorKind::NoSuchOverload),
     }
 }
@@ -94,14 +109,12 @@ fn add<'a>(left: &Item<'a>, right: &Item<'a>, budget: &mut Budget) -> Outcome<'a
     match (left, right) {
         (Item::String(a), Item::String(b)) => {
             budget.spend(a.len() + b.len())?;
-            Ok(Item::String(Cow::Owned([&**a, &**b].concat())))
+            Ok(Item::String([&**a, &**b].concat().into()))
         }
         (Item::List(a), Item::List(b)) => {
-            budget.spend((a.len() + b.len()) * LIST_ELEMENT_BYTES)?;
-            let elements = (0..a.len())
-                .map(|index| a.get(index))
-                .chain((0..b.len()).map(|index| b.get(index)));
-            Ok(Item::list(Arc::new(elements.flatten().collect())))
+            budget.spend_elements(a.len() + b.len())?;
+            let elements = a.elements().chain(b.elements());
+            Ok(Item::list(Arc::new(elements.collect())))
         }
         _ => arithmetic(BinaryOp::Add, left, right),
     }
@@ -152,28 +165,20 @@ pub(crate) fn equal(left: &Item<'_>, right: &Item<'_>) -> bool {
     match (left, right) {
         (Item::Null, Item::Null) => true,
         (Item::Bool(a), Item::Bool(b)) => a == b,
-        (Item::String(a), Item::String(b)) => a == b,
+        (Item::String(a), Item::String(b)) => **a == **b,
         (Item::List(a), Item::List(b)) => {
             a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| equal(&a, &b))
         }
-        (Item::Map(a), Item::Map(b)) => equal_maps(a, b),
+        (Item::Map(a), Item::Map(b)) => a.equals(b, equal),
         _ => compare_numbers(left, right) == Some(Some(Ordering::Equal)),
     }
-}
-
-fn equal_maps(left: &Map<'_>, right: &Map<'_>) -> bool {
-    let pairs = || left.sorted().into_iter().zip(right.sorted());
-    left.len() == right.len()
-        && pairs().all(|((a_name, a), (b_name, b))| {
-            a_name == b_name && equal(&Item::from_claim(a), &Item::from_claim(b))
-        })
 }
 
 fn ordered<'a>(left: &Item<'a>, right: &Item<'a>, accept: fn(Ordering) -> bool) -> Outcome<'a> {
     let ordering = match (left, right) {
         (Item::Bool(a), Item::Bool(b)) => Some(a.cmp(b)),
         // The order of UTF-8 bytes is the order of code points.
-        (Item::String(a), Item::String(b)) => Some(a.cmp(b)),
+        (Item::String(a), Item::String(b)) => Some((**a).cmp(&**b)),
         _ => compare_numbers(left, right).ok_or(ErrorKind::NoSuchOverload)?,
     };
     Ok(Item::Bool(ordering.is_some_and(accept)))
@@ -203,21 +208,17 @@ fn is_in<'a>(needle: &Item<'a>, container: &Item<'a>) -> Outcome<'a> {
         Item::List(list) => Ok(Item::Bool(
             list.iter().any(|element| equal(needle, &element)),
         )),
-        Item::Map(map) => Ok(Item::Bool(match needle {
-            Item::String(key) => map.get(key).is_some(),
-            _ => false,
-        })),
+        Item::Map(map) => Ok(Item::Bool(map.get(needle).is_some())),
         _ => Err(ErrorKind::NoSuchOverload),
     }
 }
 
 fn index<'a>(container: &Item<'a>, key: &Item<'a>) -> Outcome<'a> {
     match (container, key) {
-        (Item::Map(map), Item::String(name)) => map
-            .get(name)
-            .map(Item::from_claim)
-            .ok_or(ErrorKind::NoSuchKey),
-        (Item::Map(_), Item::Bool(_) | Item::Int(_) | Item::UInt(_)) => Err(ErrorKind::NoSuchKey),
+        (
+            Item::Map(map),
+            Item::String(_) | Item::Bool(_) | Item::Int(_) | Item::UInt(_) | Item::Double(_),
+        ) => map.get(key).ok_or(ErrorKind::NoSuchKey),
         (Item::List(list), key) => {
             let position = match *key {
                 Item::Int(number) => usize::try_from(number).ok(),
@@ -241,4 +242,32 @@ fn on_strings<'a>(left: &Item<'a>, right: &Item<'a>, test: fn(&str, &str) -> boo
         (Item::String(a), Item::String(b)) => Ok(Item::Bool(test(a, b))),
         _ => Err(ErrorKind::NoSuchOverload),
     }
+}
+
+/// The elements that a macro visits: those of a list, the keys of a map; for a macro with two variables, indexes and
+/// elements or keys and values by turns.
+pub(crate) fn iterate<'a>(
+    range: &Item<'a>,
+    variables: usize,
+    budget: &mut Budget,
+) -> Result<List<'a>, ErrorKind> {
+    let elements: Vec<Item<'a>> = match (range, variables) {
+        (Item::List(list), 1) => return Ok(list.clone()),
+        (Item::List(list), _) => {
+            budget.spend_elements(2 * list.len())?;
+            let pair = |(index, element)| [Item::Int(index as i64), element];
+            list.elements().enumerate().flat_map(pair).collect()
+        }
+        (Item::Map(map), 1) => {
+            budget.spend_elements(map.len())?;
+            map.entries().into_iter().map(|(key, _)| key).collect()
+        }
+        (Item::Map(map), _) => {
+            budget.spend_elements(2 * map.len())?;
+            let pair = |(key, value)| [key, value];
+            map.entries().into_iter().flat_map(pair).collect()
+        }
+        _ => return Err(ErrorKind::NoSuchOverload),
+    };
+    Ok(List::Built(Arc::new(elements)))
 }

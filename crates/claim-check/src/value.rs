@@ -20,8 +20,8 @@ pub enum Value {
     String(String),
     /// A list.
     List(Vec<Value>),
-    /// A map whose keys are strings, in the order of the claims.
-    Map(Vec<(String, Value)>),
+    /// A map: distinct bools, ints, uints and strings with their values, in the order of the claims or the expression.
+    Map(Vec<(Value, Value)>),
 }
 
 impl Value {
@@ -57,9 +57,7 @@ impl Display for Value {
             }
             Value::Map(members) => {
                 f.write_str("{")?;
-                separated(f, members, |f, (name, value)| {
-                    write!(f, "{name:?}: {value}")
-                })?;
+                separated(f, members, |f, (key, value)| write!(f, "{key}: {value}"))?;
                 f.write_str("}")
             }
         }

@@ -82,8 +82,9 @@ const BINARY: &[&str] = &[
     "==", "!=", "<", "<=", ">", ">=", "==", "+", "-", "*", "/", "%", "&&", "||", "&&", "||", "in",
 ];
 
-fn expression() -> impl Strategy<Value = String> {
+fn expression(variables: &'static [&'static str]) -> BoxedStrategy<String> {
     let leaf = prop_oneof![
+        select(variables).prop_map(str::to_owned),
         select(LITERALS).prop_map(str::to_owned),
         select(PATHS).prop_map(str::to_owned),
         select(PATHS).prop_map(str::to_owned),
@@ -107,10 +108,60 @@ fn expression() -> impl Strategy<Value = String> {
                 .prop_map(|(a, all)| format!("{a} in [{}]", all.join(", "))),
             1 => (operand.clone(), inner.clone()).prop_map(|(a, b)| format!("{a}[{b}]")),
             1 => operand.clone().prop_map(|a| format!("size({a})")),
+            1 => proptest::collection::vec((select(LITERALS), inner.clone()), 0..4).prop_map(map_literal),
+            2 => (range(operand.clone()), macro_call(inner.clone()))
+                .prop_map(|(range, call)| format!("{range}{call}")),
             1 => (operand.clone(), select(&["startsWith", "endsWith", "contains"][..]), inner.clone())
                 .prop_map(|(a, method, b)| format!("{a}.{method}({b})")),
         ]
     })
+    .boxed()
+}
+
+fn map_literal<K: std::fmt::Display>(entries: Vec<(K, String)>) -> String {
+    let entries = entries.iter().map(|(key, value)| format!("{key}: {value}"));
+    format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
+}
+
+fn range(operand: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => select(
+            &[
+                "claims.l",
+                "claims.m",
+                "claims",
+                "[1, 2, 3]",
+                "[]",
+                "[claims.i, claims.b, 'a', null]",
+                "[true, false, claims.b]",
+                "{'a': 1, 2u: claims.s, true: [1]}",
+                "{1: 'a', 'b': 2.0}",
+                "[[1], [2, 'a'], {'i': 1}]",
+            ][..]
+        )
+        .prop_map(str::to_owned),
+        1 => operand,
+    ]
+}
+
+/// A macro with one variable, `x` or `y`, or with both.
+fn macro_call(body: impl Strategy<Value = String> + Clone) -> impl Strategy<Value = String> {
+    let one = select(&["all", "exists", "exists_one", "map", "filter"][..]);
+    let both = select(
+        &[
+            "all",
+            "exists",
+            "exists_one",
+            "transformList",
+            "transformMap",
+        ][..],
+    );
+    let variable = select(&["x", "y"][..]);
+    prop_oneof![
+        4 => (one, variable.clone(), body.clone()).prop_map(|(name, x, a)| format!(".{name}({x}, {a})")),
+        1 => (variable, body.clone(), body.clone()).prop_map(|(x, a, b)| format!(".map({x}, {a}, {b})")),
+        2 => (both, body).prop_map(|(name, a)| format!(".{name}(x, y, {a})")),
+    ]
 }
 
 fn claim() -> impl Strategy<Value = String> {
@@ -209,8 +260,19 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn machine_code_agrees_with_the_interpreter(source in expression(), payload in payload()) {
+    fn machine_code_agrees_with_the_interpreter(source in expression(&["now"]), payload in payload()) {
         agree(&source, &payload);
+    }
+
+    #[test]
+    fn both_agree_inside_of_macros(
+        range in range(Just("claims.t".to_owned())),
+        call in macro_call(expression(&["x", "x", "y"])),
+        outer in select(&["[1, 'a', true]", "claims.l", "claims.m"][..]),
+        payload in payload(),
+    ) {
+        agree(&format!("{outer}.map(x, {{'a': 1, 2: true}}.map(y, {range}{call}))"), &payload);
+        agree(&format!("{outer}.exists(x, y, {range}{call} == true)"), &payload);
     }
 }
 

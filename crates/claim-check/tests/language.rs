@@ -57,6 +57,15 @@ fn true_of_these_claims() {
         "7 / 2 == 3 && -7 / 2 == -3 && -7 % 2 == -1 && 2 * 3 + 4 == 10 && 10 - 4 - 3 == 3",
         "'\\u00e9' == '\u{e9}' && r'\\n' == '\\\\n' && '''a'b''' == \"a'b\"",
         "claims.exp > // the token is alive\n now",
+        "claims.realm_access.roles.exists(role, role == 'ops') && claims.aud.all(a, a in ['api', 'files'])",
+        "!claims.aud.exists_one(a, a.contains('i')) && claims.aud.exists_one(a, a == 'api')",
+        "claims.aud.map(a, a + '!') == ['api!', 'files!'] && claims.aud.map(a, size(a) > 3, size(a)) == [5]",
+        "claims.aud.filter(a, a.startsWith('f')) == ['files'] && claims.filter(name, name == 'sub') == ['sub']",
+        "[[1, 2], [3]].map(x, x.map(y, y + size(x))) == [[3, 4], [4]] && [1].all(x, [2].all(x, x == 2) && x == 1)",
+        "[0, 1].exists(x, 1 / x == 1) && ![0, 2].all(x, 2 / x == 2)",
+        "{'a': 1, 2: 'b', true: null}[2u] == 'b' && {1: 2} == {1u: 2.0} && {'a': {'b': 1}}.a.b == 1",
+        "2.0 in {2: 0} && !('2' in {2: 0}) && {'a': 1}.exists(k, v, k == 'a' && v == 1)",
+        "[5, 6].transformList(i, v, i + v) == [5, 7] && {'a': 1}.transformMap(k, v, k + '!') == {'a': 'a!'}",
     ] {
         assert_eq!(evaluate(source), Ok(Value::Bool(true)), "{source}");
     }
@@ -118,6 +127,19 @@ fn errors_name_their_kind_and_place() {
         ("1 % 0", ModulusByZero, "1 % 0"),
         ("claims.aud[2]", IndexOutOfRange, "claims.aud[2]"),
         ("claims.aud[-1]", IndexOutOfRange, "claims.aud[-1]"),
+        ("claims.sub.exists(c, true)", NoSuchOverload, "claims.sub"),
+        ("claims.aud.all(a, a)", NoSuchOverload, "a"),
+        (
+            "[0, 1, 2].exists(x, 1 / (x - x) > x)",
+            DivisionByZero,
+            "1 / (x - x)",
+        ),
+        ("[0, 1].exists_one(x, 1 / x > 0)", DivisionByZero, "1 / x"),
+        ("[0, 1].map(x, 1 / x)", DivisionByZero, "1 / x"),
+        ("[1].filter(x, x)", NoSuchOverload, "x"),
+        ("{1.5: 2}", UnsupportedKey, "{1.5: 2}"),
+        ("{1: 2, 1u: 3}", RepeatedKey, "{1: 2, 1u: 3}"),
+        ("{'a': 1}['b']", NoSuchKey, "{'a': 1}['b']"),
         // Of two errors the first is told.
         (
             "claims.first && claims.second && true",
@@ -202,8 +224,8 @@ fn diagnostics_point_at_the_column() {
             "error: expected `)`\n  |\n1 | (1 + 2\n  |       ^",
         ),
         (
-            "true &&\n  claims.a.exists(x, x == 1)",
-            "error: not supported yet: exists\n  |\n2 |   claims.a.exists(x, x == 1)\n  |            ^^^^^^",
+            "true &&\n  claims.a.exists(1, x == 1)",
+            "error: expected a variable name\n  |\n2 |   claims.a.exists(1, x == 1)\n  |                   ^",
         ),
         (
             "has(claims)",
@@ -239,8 +261,12 @@ fn diagnostics_point_at_the_column() {
             "error: not supported yet: bytes literals\n  |\n1 | b'abc'\n  | ^^^^^^",
         ),
         (
-            "{'a': 1}",
-            "error: not supported yet: map literals\n  |\n1 | {'a': 1}\n  | ^",
+            "{'a' 1}",
+            "error: expected `:`\n  |\n1 | {'a' 1}\n  |      ^",
+        ),
+        (
+            "[1].all(x, x > 0) && x",
+            "error: undeclared reference to `x`\n  |\n1 | [1].all(x, x > 0) && x\n  |                      ^\n  |\nhelp: an expression knows `claims` (the token's payload) and `now` (seconds since the epoch)",
         ),
         (
             "claims.?a",
@@ -297,6 +323,11 @@ fn expressions_at_the_limits_need_little_stack() {
     let sources = [
         format!("true{}", " && true".repeat(limits::MAX_NODES - 2)),
         brackets("(false || ", "true", ")", nested),
+        brackets("[1].all(x, ", "true", ")", nested - 1),
+        format!(
+            "{} != {{}}",
+            brackets("{1: ", "claims.level", "}", nested - 2)
+        ),
         brackets("(claims.level == 3 || ", "true", ")", nested - 2),
         format!("{}true", "true ? true : ".repeat(nested)),
         "!".repeat(nested / 2 * 2) + "true",
@@ -335,6 +366,28 @@ fn building_is_bounded() {
         ),
         "{machine:?}"
     );
+}
+
+/// Nested macros share one bound, whatever the payload's size, and both evaluators reach it at the same place.
+#[test]
+fn macros_are_bounded() {
+    let payload = format!("{{\"l\":[{}1]}}", "1,".repeat(2_000));
+    for source in [
+        "claims.l.all(a, claims.l.all(b, claims.l.all(c, a + b + c > 0)))",
+        "claims.l.map(a, claims.l.map(b, claims.l))",
+        "claims.l.exists(a, claims.l.exists(b, [a, b, {a: b}] == []))",
+    ] {
+        let check = ClaimCheck::compile(source).unwrap();
+        let machine = check.evaluate(payload.as_bytes(), &CONTEXT);
+        assert_eq!(machine, check.interpret(payload.as_bytes(), &CONTEXT));
+        let Err(EvalError::Expression { kind, .. }) = machine else {
+            panic!("{source}: {machine:?}");
+        };
+        assert!(
+            matches!(kind, ErrorKind::TooManySteps | ErrorKind::TooLarge),
+            "{kind}"
+        );
+    }
 }
 
 #[test]

@@ -11,23 +11,25 @@
 //! | `String` | 0 | length in bytes | address of the text |
 //! | `ClaimList` | 0 | number of elements | address of the first `Json` value |
 //! | `BuiltList` | 0 | 0 | place in [`Frame::lists`], or a node whose list is constant |
-//! | `Map` | 0 | 0 | address of the `Map` |
+//! | `Map` | 0 | 0 | address of the claims' `Map` |
+//! | `BuiltMap` | 0 | 0 | place in [`Frame::maps`], or a node whose map is constant |
 //!
 //! Type and length of a string are one word, so "is it a string of five bytes" is one comparison; "is it an error" is a
 //! test of the low byte against zero.
 
-use std::borrow::Cow;
 use std::mem::offset_of;
 use std::ptr;
 use std::slice;
 use std::str;
 use std::sync::Arc;
 
-use stampmill_claims_json::{Map, Value as Json};
+use stampmill_claims_json::{Map as Members, Value as Json};
 
 use crate::error::{ErrorKind, Fault};
 use crate::item::{Item, List};
+use crate::map::{BuiltMap, Map};
 use crate::semantics::{self, Budget};
+use crate::shared::Text;
 use crate::syntax::ast::{Ast, Expr, NodeId};
 
 /// The low byte of a head.
@@ -44,6 +46,7 @@ pub(super) enum Tag {
     ClaimList = 7,
     BuiltList = 8,
     Map = 9,
+    BuiltMap = 10,
 }
 
 impl Tag {
@@ -66,15 +69,15 @@ pub(super) struct Slot {
     pub(super) data: u64,
 }
 
-/// Marks a `BuiltList` that is a constant of the expression: the other bits are its node's number.
-const CONSTANT_LIST: u64 = 1 << 63;
+/// Marks a `BuiltList` or `BuiltMap` that is a constant of the expression: the other bits are its node's number.
+const CONSTANT: u64 = 1 << 63;
 
 /// The head of an error.
 pub(super) fn error_head(kind: ErrorKind, node: NodeId) -> u64 {
     u64::from(kind as u8) << 8 | u64::from(node.number()) << 32
 }
 
-/// The slot of a literal string or constant list; nothing for other nodes.
+/// The slot of a literal string or of a constant list or map; nothing for other nodes.
 pub(super) fn constant(ast: &Ast, id: NodeId) -> Option<Slot> {
     match &ast[id].expr {
         Expr::Literal(Item::String(text)) => {
@@ -88,25 +91,34 @@ pub(super) fn constant(ast: &Ast, id: NodeId) -> Option<Slot> {
             constant: Some(_), ..
         } => Some(Slot {
             head: Tag::BuiltList.head(),
-            data: CONSTANT_LIST | u64::from(id.number()),
+            data: CONSTANT | u64::from(id.number()),
+        }),
+        Expr::Map {
+            constant: Some(_), ..
+        } => Some(Slot {
+            head: Tag::BuiltMap.head(),
+            data: CONSTANT | u64::from(id.number()),
         }),
         _ => None,
     }
 }
 
-/// What one call of generated code works with. The code knows the first four fields by their offsets.
+/// What one call of generated code works with. The code knows the first four fields and the steps of the
+/// budget by their offsets.
 #[repr(C)]
 pub(super) struct Frame<'a> {
     /// The second word of the last helper's result, and of the whole result.
     data: u64,
     constants: *const Slot,
-    claims: *const Map<'a>,
+    claims: *const Members<'a>,
     now: i64,
     ast: &'a Ast,
     /// Lists that this call has built; they live until its end.
     lists: Vec<Arc<Vec<Item<'a>>>>,
+    /// Maps that this call has built; they live until its end.
+    maps: Vec<Arc<BuiltMap<'a>>>,
     /// Strings that this call has built; they live until its end. The texts stay where they are when the vector grows.
-    strings: Vec<String>,
+    strings: Vec<Arc<str>>,
     budget: Budget,
 }
 
@@ -114,9 +126,15 @@ pub(super) const DATA_OFFSET: usize = offset_of!(Frame<'_>, data);
 pub(super) const CONSTANTS_OFFSET: usize = offset_of!(Frame<'_>, constants);
 pub(super) const CLAIMS_OFFSET: usize = offset_of!(Frame<'_>, claims);
 pub(super) const NOW_OFFSET: usize = offset_of!(Frame<'_>, now);
+pub(super) const STEPS_OFFSET: usize = offset_of!(Frame<'_>, budget.steps);
 
 impl<'a> Frame<'a> {
-    pub(super) fn new(ast: &'a Ast, constants: &'a [Slot], claims: &'a Map<'a>, now: i64) -> Self {
+    pub(super) fn new(
+        ast: &'a Ast,
+        constants: &'a [Slot],
+        claims: &'a Members<'a>,
+        now: i64,
+    ) -> Self {
         Self {
             data: 0,
             constants: constants.as_ptr(),
@@ -124,6 +142,7 @@ impl<'a> Frame<'a> {
             now,
             ast,
             lists: Vec::new(),
+            maps: Vec::new(),
             strings: Vec::new(),
             budget: Budget::new(),
         }
@@ -173,7 +192,7 @@ impl<'a> Frame<'a> {
                         length,
                     ))
                 };
-                Item::String(Cow::Borrowed(text))
+                Item::String(Text::Borrowed(text))
             }
             tag if tag == Tag::ClaimList as u8 => {
                 // SAFETY: address and length were taken from one slice of claims (see the contract).
@@ -184,17 +203,22 @@ impl<'a> Frame<'a> {
             }
             tag if tag == Tag::Map as u8 => {
                 // SAFETY: the address was taken from a reference to a map of the claims (see the contract).
-                Item::Map(unsafe { &*ptr::with_exposed_provenance::<Map<'a>>(address) })
+                Item::Map(Map::Claims(unsafe {
+                    &*ptr::with_exposed_provenance::<Members<'a>>(address)
+                }))
             }
             tag if tag == Tag::BuiltList as u8 => {
                 self.built_list(slot.data).map_or(Item::Null, Item::list)
+            }
+            tag if tag == Tag::BuiltMap as u8 => {
+                self.built_map(slot.data).map_or(Item::Null, Item::map)
             }
             _ => Item::Null,
         }
     }
 
     fn built_list(&self, place: u64) -> Option<Arc<Vec<Item<'a>>>> {
-        if place & CONSTANT_LIST == 0 {
+        if place & CONSTANT == 0 {
             return self.lists.get(place as usize).cloned();
         }
         match &self.ast[NodeId::new(place as u32)].expr {
@@ -202,6 +226,19 @@ impl<'a> Frame<'a> {
                 constant: Some(elements),
                 ..
             } => Some(Arc::clone(elements) as Arc<Vec<Item<'a>>>),
+            _ => None,
+        }
+    }
+
+    fn built_map(&self, place: u64) -> Option<Arc<BuiltMap<'a>>> {
+        if place & CONSTANT == 0 {
+            return self.maps.get(place as usize).cloned();
+        }
+        match &self.ast[NodeId::new(place as u32)].expr {
+            Expr::Map {
+                constant: Some(map),
+                ..
+            } => Some(Arc::clone(map) as Arc<BuiltMap<'a>>),
             _ => None,
         }
     }
@@ -244,8 +281,8 @@ impl<'a> Frame<'a> {
             Item::String(text) => {
                 let head = Tag::String.head_with_length(length(text.len())?);
                 let address = match text {
-                    Cow::Borrowed(text) => text.as_ptr(),
-                    Cow::Owned(text) => {
+                    Text::Borrowed(text) => text.as_ptr(),
+                    Text::Built(text) => {
                         let address = text.as_ptr();
                         self.strings.push(text);
                         address
@@ -267,10 +304,17 @@ impl<'a> Frame<'a> {
                     data: self.lists.len() as u64 - 1,
                 }
             }
-            Item::Map(map) => Slot {
+            Item::Map(Map::Claims(members)) => Slot {
                 head: Tag::Map.head(),
-                data: ptr::from_ref(map).expose_provenance() as u64,
+                data: ptr::from_ref(members).expose_provenance() as u64,
             },
+            Item::Map(Map::Built(map)) => {
+                self.maps.push(map);
+                Slot {
+                    head: Tag::BuiltMap.head(),
+                    data: self.maps.len() as u64 - 1,
+                }
+            }
         })
     }
 }
@@ -283,7 +327,7 @@ pub(super) struct Helper {
 }
 
 /// The helpers in the order of [`HelperId`].
-pub(super) fn helpers() -> [Helper; 6] {
+pub(super) fn helpers() -> [Helper; 10] {
     let helper = |name, address, parameters| Helper {
         name,
         address,
@@ -294,8 +338,12 @@ pub(super) fn helpers() -> [Helper; 6] {
         helper("unary", unary as *const u8, 4),
         helper("binary", binary as *const u8, 6),
         helper("equal", equal as *const u8, 5),
-        helper("list_new", list_new as *const u8, 1),
-        helper("list_push", list_push as *const u8, 4),
+        helper("list_new", list_new as *const u8, 2),
+        helper("list_push", list_push as *const u8, 5),
+        helper("map_from", map_from as *const u8, 3),
+        helper("iterate", iterate as *const u8, 4),
+        helper("length", length as *const u8, 3),
+        helper("element", element as *const u8, 5),
     ]
 }
 
@@ -307,6 +355,10 @@ pub(super) enum HelperId {
     Equal = 3,
     ListNew = 4,
     ListPush = 5,
+    MapFrom = 6,
+    Iterate = 7,
+    Length = 8,
+    Element = 9,
 }
 
 // The contract of all helpers, which code generation keeps: `frame` is the frame that the code was called with and no other
@@ -402,22 +454,88 @@ unsafe extern "C" fn equal(
     u64::from(semantics::equal(&left, &right))
 }
 
-/// A new empty list; returns its place.
-unsafe extern "C" fn list_new(frame: *mut Frame<'_>) -> u64 {
+/// A new empty list.
+unsafe extern "C" fn list_new(frame: *mut Frame<'_>, node: u64) -> u64 {
     // SAFETY: the contract of all helpers.
     let frame = unsafe { &mut *frame };
-    frame.lists.push(Arc::new(Vec::new()));
-    frame.lists.len() as u64 - 1
+    let list = frame
+        .budget
+        .spend_elements(1)
+        .map(|()| Item::list(Arc::default()));
+    frame.give(NodeId::new(node as u32), list)
 }
 
 /// Appends to a list that [`list_new`] made and nothing else has seen yet.
-unsafe extern "C" fn list_push(frame: *mut Frame<'_>, place: u64, head: u64, data: u64) -> u64 {
+unsafe extern "C" fn list_push(
+    frame: *mut Frame<'_>,
+    node: u64,
+    place: u64,
+    head: u64,
+    data: u64,
+) -> u64 {
     // SAFETY: the contract of all helpers.
     let frame = unsafe { &mut *frame };
     // SAFETY: as above.
     let element = unsafe { frame.item(Slot { head, data }) };
-    if let Some(list) = frame.lists.get_mut(place as usize) {
-        Arc::make_mut(list).push(element);
+    let outcome = frame.budget.spend_elements(1).map(|()| {
+        if let Some(list) = frame.lists.get_mut(place as usize) {
+            Arc::make_mut(list).push(element);
+        }
+        Item::Null
+    });
+    frame.give(NodeId::new(node as u32), outcome)
+}
+
+/// The map of the keys and values in a list that [`list_new`] made.
+unsafe extern "C" fn map_from(frame: *mut Frame<'_>, node: u64, place: u64) -> u64 {
+    // SAFETY: the contract of all helpers.
+    let frame = unsafe { &mut *frame };
+    let parts = frame.lists.get(place as usize).cloned().unwrap_or_default();
+    let outcome = BuiltMap::new(&parts).map(|map| Item::map(Arc::new(map)));
+    frame.give(NodeId::new(node as u32), outcome)
+}
+
+/// What a macro visits; the error is that of the macro's range.
+unsafe extern "C" fn iterate(frame: *mut Frame<'_>, node: u64, head: u64, data: u64) -> u64 {
+    // SAFETY: the contract of all helpers.
+    let frame = unsafe { &mut *frame };
+    // SAFETY: as above.
+    let range = unsafe { frame.item(Slot { head, data }) };
+    let ast = frame.ast;
+    let Expr::Comprehension(comprehension) = &ast[NodeId::new(node as u32)].expr else {
+        return error_head(ErrorKind::NoSuchOverload, NodeId::new(node as u32));
+    };
+    let variables = comprehension.variables.len();
+    let list = semantics::iterate(&range, variables, &mut frame.budget);
+    frame.give(comprehension.range, list.map(Item::List))
+}
+
+/// The number of elements of a list.
+unsafe extern "C" fn length(frame: *mut Frame<'_>, head: u64, data: u64) -> u64 {
+    // SAFETY: the contract of all helpers.
+    let frame = unsafe { &*frame };
+    // SAFETY: as above.
+    match unsafe { frame.item(Slot { head, data }) } {
+        Item::List(list) => list.len() as u64,
+        _ => 0,
     }
-    0
+}
+
+/// An element of a list.
+unsafe extern "C" fn element(
+    frame: *mut Frame<'_>,
+    node: u64,
+    head: u64,
+    data: u64,
+    index: u64,
+) -> u64 {
+    // SAFETY: the contract of all helpers.
+    let frame = unsafe { &mut *frame };
+    // SAFETY: as above.
+    let element = match unsafe { frame.item(Slot { head, data }) } {
+        Item::List(list) => list.get(index as usize),
+        _ => None,
+    };
+    let outcome = element.ok_or(ErrorKind::IndexOutOfRange);
+    frame.give(NodeId::new(node as u32), outcome)
 }

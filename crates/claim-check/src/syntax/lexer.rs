@@ -42,6 +42,7 @@ const HABITS: &[(char, &str)] = &[
     ('|', "use `||`"),
 ];
 
+#[derive(Clone)]
 pub(super) struct Lexer<'s> {
     source: &'s str,
     position: usize,

@@ -18,9 +18,11 @@ use std::sync::Arc;
 
 use super::ast::{Ast, BinaryOp, Expr, LogicOp, Node, NodeId, UnaryOp, Variable};
 use super::lexer::{Lexer, Token, TokenKind};
+use super::macros::Macro;
 use crate::diagnostic::{CompileError, CompileErrorKind};
 use crate::item::Item;
 use crate::limits::{MAX_DEPTH, MAX_NODES, MAX_SOURCE_BYTES};
+use crate::map::BuiltMap;
 
 /// Parses a whole expression.
 pub(crate) fn parse(source: &str) -> Result<Ast, CompileError> {
@@ -40,6 +42,7 @@ fn parse_bounded(source: &str) -> Result<Ast, CompileError> {
         lexer,
         token,
         nodes: Vec::new(),
+        scope: Vec::new(),
         level: 0,
         end: 0,
     };
@@ -53,7 +56,7 @@ fn parse_bounded(source: &str) -> Result<Ast, CompileError> {
 }
 
 /// Words that CEL keeps for host languages; no identifier may be one.
-const RESERVED: &[&str] = &[
+pub(super) const RESERVED: &[&str] = &[
     "as",
     "break",
     "const",
@@ -75,14 +78,10 @@ const RESERVED: &[&str] = &[
 
 /// Functions and macros of CEL that are not here yet.
 const LATER: &[&str] = &[
-    "all",
     "bool",
     "bytes",
     "double",
     "duration",
-    "exists",
-    "exists_one",
-    "filter",
     "getDate",
     "getDayOfMonth",
     "getDayOfWeek",
@@ -94,7 +93,6 @@ const LATER: &[&str] = &[
     "getMonth",
     "getSeconds",
     "int",
-    "map",
     "matches",
     "string",
     "timestamp",
@@ -149,11 +147,13 @@ enum Infix {
     Binary(BinaryOp),
 }
 
-struct Parser<'s> {
-    lexer: Lexer<'s>,
+pub(super) struct Parser<'s> {
+    pub(super) lexer: Lexer<'s>,
     /// The token at the cursor.
-    token: Token,
-    nodes: Vec<Node>,
+    pub(super) token: Token,
+    pub(super) nodes: Vec<Node>,
+    /// Variables of macros, from outside.
+    pub(super) scope: Vec<Box<str>>,
     /// Levels of recursion at present.
     level: usize,
     /// Where the last consumed token ended.
@@ -161,7 +161,7 @@ struct Parser<'s> {
 }
 
 impl Parser<'_> {
-    fn expression(&mut self) -> Result<NodeId, CompileError> {
+    pub(super) fn expression(&mut self) -> Result<NodeId, CompileError> {
         self.infix_chain(CONDITIONAL)
     }
 
@@ -257,9 +257,7 @@ impl Parser<'_> {
         let item = match kind {
             TokenKind::Symbol("(") => return self.parentheses(),
             TokenKind::Symbol("[") => return self.list(),
-            TokenKind::Symbol("{") => {
-                return Err(CompileErrorKind::Unsupported("map literals").at(span));
-            }
+            TokenKind::Symbol("{") => return self.map(),
             TokenKind::Symbol(".") => {
                 return Err(CompileErrorKind::Unsupported("names with a leading dot").at(span));
             }
@@ -310,11 +308,41 @@ impl Parser<'_> {
         self.node(start, Expr::List { elements, constant })
     }
 
+    /// `{key: value, ...}`, a comma behind the last entry allowed.
+    fn map(&mut self) -> Result<NodeId, CompileError> {
+        let start = self.token.span.start;
+        self.advance()?;
+        let mut entries = Vec::new();
+        while !matches!(self.token.kind, TokenKind::Symbol("}")) {
+            if matches!(self.token.kind, TokenKind::Symbol("?")) {
+                return Err(
+                    CompileErrorKind::Unsupported("optional entries").at(self.token.span.clone())
+                );
+            }
+            entries.push(self.deeper(Self::expression)?);
+            self.expect(":")?;
+            entries.push(self.deeper(Self::expression)?);
+            if !self.accept(",")? {
+                break;
+            }
+        }
+        self.expect("}")?;
+        // A map with a bad or repeated key is an error when it is evaluated, so it is no constant.
+        let constant = entries
+            .iter()
+            .map(|part| self.constant(*part))
+            .collect::<Option<Vec<_>>>()
+            .and_then(|parts| BuiltMap::new(&parts).ok())
+            .map(Arc::new);
+        self.node(start, Expr::Map { entries, constant })
+    }
+
     /// The value of a node that needs no evaluation.
     fn constant(&self, id: NodeId) -> Option<Item<'static>> {
         match &self.nodes[id.number() as usize].expr {
             Expr::Literal(item) => Some(item.clone()),
             Expr::List { constant, .. } => constant.clone().map(Item::list),
+            Expr::Map { constant, .. } => constant.clone().map(Item::map),
             _ => None,
         }
     }
@@ -330,6 +358,10 @@ impl Parser<'_> {
         }
         if RESERVED.contains(&name) {
             return Err(CompileErrorKind::Reserved.at(span));
+        }
+        if let Some(depth) = self.scope.iter().rposition(|variable| **variable == *name) {
+            let name = name.into();
+            return self.node(span.start, Expr::Local { depth, name });
         }
         if TYPES.contains(&name) {
             return Err(CompileErrorKind::Unsupported("types as values").at(span));
@@ -422,6 +454,9 @@ impl Parser<'_> {
                 },
             );
         }
+        if let Some(rule) = Macro::by_name(&name) {
+            return self.comprehension(start, operand, rule);
+        }
         if name == "size" {
             self.expect(")")?;
             return self.node(
@@ -448,8 +483,15 @@ impl Parser<'_> {
     }
 
     /// Adds a node that began at `start` and ends with the last consumed token.
-    fn node(&mut self, start: usize, expr: Expr) -> Result<NodeId, CompileError> {
-        let span = start..self.end;
+    pub(super) fn node(&mut self, start: usize, expr: Expr) -> Result<NodeId, CompileError> {
+        self.node_at(start..self.end, expr)
+    }
+
+    pub(super) fn node_at(
+        &mut self,
+        span: Range<usize>,
+        expr: Expr,
+    ) -> Result<NodeId, CompileError> {
         let deepest = expr
             .children()
             .iter()
@@ -467,7 +509,7 @@ impl Parser<'_> {
     }
 
     /// Runs a step one level of recursion deeper.
-    fn deeper(
+    pub(super) fn deeper(
         &mut self,
         step: fn(&mut Self) -> Result<NodeId, CompileError>,
     ) -> Result<NodeId, CompileError> {
@@ -480,14 +522,14 @@ impl Parser<'_> {
         result
     }
 
-    fn advance(&mut self) -> Result<(), CompileError> {
+    pub(super) fn advance(&mut self) -> Result<(), CompileError> {
         self.end = self.token.span.end;
         self.token = self.lexer.next()?;
         Ok(())
     }
 
     /// Steps over a symbol if it is there.
-    fn accept(&mut self, symbol: &str) -> Result<bool, CompileError> {
+    pub(super) fn accept(&mut self, symbol: &str) -> Result<bool, CompileError> {
         let found = matches!(self.token.kind, TokenKind::Symbol(at) if at == symbol);
         if found {
             self.advance()?;
@@ -495,7 +537,7 @@ impl Parser<'_> {
         Ok(found)
     }
 
-    fn expect(&mut self, symbol: &'static str) -> Result<(), CompileError> {
+    pub(super) fn expect(&mut self, symbol: &'static str) -> Result<(), CompileError> {
         if self.accept(symbol)? {
             Ok(())
         } else {
@@ -503,7 +545,7 @@ impl Parser<'_> {
         }
     }
 
-    fn expected(&self, expected: &'static str) -> CompileError {
+    pub(super) fn expected(&self, expected: &'static str) -> CompileError {
         CompileErrorKind::Expected(expected).at(self.token.span.clone())
     }
 }
