@@ -234,6 +234,9 @@ pub(crate) enum ClientVerb {
         /// A client that can keep no secret: an application on a device or in a browser.
         #[arg(long)]
         public: bool,
+        /// How the client sends its secret.
+        #[arg(long, value_enum, default_value_t = SecretIn::Basic)]
+        secret_in: SecretIn,
         /// An application on the user's machine: any port of a loopback redirect URI will do (RFC 8252 §7.3).
         #[arg(long)]
         native: bool,
@@ -253,6 +256,15 @@ pub(crate) enum ClientVerb {
         #[command(flatten)]
         data: DataArgs,
     },
+}
+
+/// The ways a client may send its secret.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum SecretIn {
+    /// In the Authorization header (client_secret_basic).
+    Basic,
+    /// In the body (client_secret_post).
+    Post,
 }
 
 #[derive(Debug, Subcommand)]

@@ -62,7 +62,7 @@ pub(crate) fn run(verb: CaVerb, out: Printer) -> anyhow::Result<()> {
                     ("serial", json!(leaf.serial())),
                 ]);
             } else {
-                anstream::print!("{}", leaf.chain_pem());
+                out.line(leaf.chain_pem().trim_end());
             }
             Ok(())
         }

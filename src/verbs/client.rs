@@ -6,7 +6,7 @@ use stampmill_token_service::domain::{
     ApplicationType, Client, GrantType, Registration, SecretMethod,
 };
 
-use crate::cli::ClientVerb;
+use crate::cli::{ClientVerb, SecretIn};
 use crate::print::Printer;
 use crate::verbs::block_on;
 
@@ -17,6 +17,7 @@ pub(crate) fn run(verb: ClientVerb, out: Printer) -> anyhow::Result<()> {
             name,
             redirect_uris,
             public,
+            secret_in,
             native,
             grants,
             scope,
@@ -24,7 +25,10 @@ pub(crate) fn run(verb: ClientVerb, out: Printer) -> anyhow::Result<()> {
             let registration = Registration {
                 id: None,
                 name,
-                secret_method: (!public).then_some(SecretMethod::Basic),
+                secret_method: (!public).then_some(match secret_in {
+                    SecretIn::Basic => SecretMethod::Basic,
+                    SecretIn::Post => SecretMethod::Post,
+                }),
                 application: if native {
                     ApplicationType::Native
                 } else {
