@@ -5,7 +5,7 @@
 //!   .gitignore              *
 //!   lock                    held by the running server
 //!   ca/root.pem, root.key   the local authority: clients trust root.pem
-//!   tls/certificate.pem     what the server shows; re-issued near its end
+//!   tls/certificate.pem     what the server shows; issued anew near its end
 //!   tls/key.pem
 //!   keys/signing.pem        signs tokens (RSA)
 //!   keys/sealing.key        seals client secrets (AES-256)
@@ -22,11 +22,11 @@ use std::path::{Path, PathBuf};
 
 use stampmill_jose::SigningKey;
 use stampmill_local_ca::{
-    Authority, CaError, Certificate, CertificateRequest, FileError, LeafKey, ServerProfile,
-    SubjectAltName, create_private, create_private_folder, create_public, read_private,
-    read_public, write_private,
+    Authority, CaError, FileError, create_private, create_private_folder, create_public,
+    read_private,
 };
 
+use crate::certificates::Certificates;
 use crate::clock::{Clock, SystemClock, SystemRandom, random_bytes};
 use crate::domain::{
     ApplicationType, GrantType, Registration, RegistrationError, SecretMethod, User, UserId,
@@ -38,8 +38,6 @@ use crate::store::{SqliteStore, StoreError};
 
 const LOCK: &str = "lock";
 const AUTHORITY: &str = "ca";
-const CERTIFICATE: &str = "tls/certificate.pem";
-const CERTIFICATE_KEY: &str = "tls/key.pem";
 const SIGNING_KEY: &str = "keys/signing.pem";
 const SEALING_KEY: &str = "keys/sealing.key";
 const DATABASE: &str = "stampmill.sqlite3";
@@ -54,14 +52,11 @@ const PARTS: &[&str] = &[
 ];
 
 const RSA_BITS: u32 = 2048;
-/// A certificate with less life left than this is replaced at start.
-const RENEW_WITHIN: i64 = 30 * 24 * 3600;
 
 /// An open data folder, locked against a second server.
 #[derive(Debug)]
 pub struct DataFolder {
-    path: PathBuf,
-    authority: Authority,
+    pub(crate) certificates: Certificates,
     pub(crate) signing: SigningKey,
     pub(crate) sealing: SealingKey,
     pub(crate) store: SqliteStore,
@@ -102,8 +97,7 @@ impl DataFolder {
         check_complete(path)?;
         let lock = lock(path)?;
         Ok(DataFolder {
-            path: path.to_owned(),
-            authority: Authority::open(&path.join(AUTHORITY))?,
+            certificates: Certificates::new(path, Authority::open(&path.join(AUTHORITY))?),
             signing: read_signing_key(path)?,
             sealing: read_sealing_key(path)?,
             store: SqliteStore::open(&path.join(DATABASE))?,
@@ -113,82 +107,18 @@ impl DataFolder {
 
     /// Where it is.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.certificates.folder()
     }
 
     /// The root certificate clients are told to trust, in PEM.
     pub fn ca_root_pem(&self) -> String {
-        self.authority.root_pem()
+        self.certificates.authority().root_pem()
     }
 
     /// The file of that certificate.
     pub fn ca_root_path(&self) -> PathBuf {
-        self.path.join(AUTHORITY).join(Authority::ROOT_FILE)
+        self.path().join(AUTHORITY).join(Authority::ROOT_FILE)
     }
-
-    /// The server's certificate and key for these names: the ones on disk if they still fit, else fresh ones, written down.
-    pub(crate) fn server_certificate(
-        &self,
-        names: &[SubjectAltName],
-        now: i64,
-    ) -> Result<(Certificate, LeafKey), DataFolderError> {
-        if let Some(pair) = self.kept_certificate(names, now) {
-            return Ok(pair);
-        }
-        let (request, key) = CertificateRequest::new("", names)
-            .map_err(|error| DataFolderError::Certificate(error.to_string()))?;
-        let certificate = self
-            .authority
-            .issue_at(&request, &ServerProfile::default(), now)
-            .map_err(|error| DataFolderError::Certificate(error.to_string()))?;
-        // Two renames: if the power goes between them the pair does not fit, and the next start makes another.
-        write_private(&self.path.join(CERTIFICATE_KEY), &key.to_pkcs8_pem())?;
-        write_private(
-            &self.path.join(CERTIFICATE),
-            certificate.chain_pem().as_bytes(),
-        )?;
-        tracing::info!(serial = certificate.serial(), "TLS certificate issued");
-        Ok((certificate, key))
-    }
-
-    fn kept_certificate(
-        &self,
-        names: &[SubjectAltName],
-        now: i64,
-    ) -> Option<(Certificate, LeafKey)> {
-        let certificate =
-            Certificate::from_pem(&read_public(&self.path.join(CERTIFICATE)).ok()?).ok()?;
-        let key =
-            LeafKey::from_pkcs8_pem(&read_private(&self.path.join(CERTIFICATE_KEY)).ok()?).ok()?;
-        let issued_by_us = self
-            .authority
-            .root()
-            .as_openssl()
-            .public_key()
-            .is_ok_and(|root| certificate.as_openssl().verify(&root).unwrap_or(false));
-        let same_key = certificate
-            .as_openssl()
-            .public_key()
-            .ok()?
-            .public_eq(key.as_openssl());
-        let lasts = certificate.not_before() <= now && certificate.not_after() - now > RENEW_WITHIN;
-        (issued_by_us && same_key && lasts && has_names(&certificate, names))
-            .then_some((certificate, key))
-    }
-}
-
-/// Whether the certificate names everything in the list.
-fn has_names(certificate: &Certificate, names: &[SubjectAltName]) -> bool {
-    let listed = certificate.as_openssl().subject_alt_names();
-    names.iter().all(|name| {
-        listed.iter().flatten().any(|entry| match name {
-            SubjectAltName::Dns(dns) => entry.dnsname() == Some(dns.as_str()),
-            SubjectAltName::Ip(address) => entry.ipaddress().is_some_and(|bytes| match address {
-                std::net::IpAddr::V4(v4) => bytes == v4.octets(),
-                std::net::IpAddr::V6(v6) => bytes == v6.octets(),
-            }),
-        })
-    })
 }
 
 /// Makes the folder beside its place, then moves it there.

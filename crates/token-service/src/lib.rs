@@ -70,6 +70,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod admin;
+mod certificates;
 pub mod clock;
 mod data_folder;
 pub mod domain;

@@ -34,7 +34,8 @@ const LONGEST_HEAD: usize = 64 * 1024;
 /// What protects a listener's connections.
 #[derive(Clone)]
 pub(crate) enum Transport {
-    Tls(Arc<SslAcceptor>),
+    /// The acceptor of the moment: it changes when the certificate does.
+    Tls(watch::Receiver<Arc<SslAcceptor>>),
     /// For a proxy on the same machine.
     Plain,
 }
@@ -146,7 +147,8 @@ async fn connection(
     match transport {
         Transport::Plain => serve(stream, http1(), router, stopped).await,
         Transport::Tls(acceptor) => {
-            let stream = timeout(HANDSHAKE_TIMEOUT, handshake(stream, acceptor))
+            let acceptor = Arc::clone(&acceptor.borrow());
+            let stream = timeout(HANDSHAKE_TIMEOUT, handshake(stream, &acceptor))
                 .await
                 .map_err(|_| "handshake timeout")?
                 .map_err(|error| error.to_string())?;

@@ -14,15 +14,19 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use url::{Host, Url};
 
+use crate::certificates::{Certificates, Renewal};
 use crate::clock::{Clock, SystemClock, SystemRandom};
 use crate::data_folder::{DataFolder, DataFolderError};
 use crate::http::router;
-use crate::listener::{Closing, Transport, accept_loop, tls_acceptor};
+use crate::listener::{Closing, Transport, accept_loop};
 use crate::policy::Policy;
 use crate::protocol::{Parts, Service};
 
 /// How often rows that can no longer matter are removed.
 const PURGE_EVERY: Duration = Duration::from_secs(300);
+
+/// How often the TLS certificate is looked at: it is exchanged thirty days before its end.
+const LOOK_AT_CERTIFICATE_EVERY: Duration = Duration::from_secs(3600);
 
 /// Where to listen with TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,23 +130,23 @@ impl Server {
             Some(issuer) => Issuer::parse(&issuer)?,
             None => Issuer::of(config.listen, addresses.first())?,
         };
-        let acceptor = match listeners.is_empty() {
+        let (ca_root_pem, ca_root_path) = (config.data.ca_root_pem(), config.data.ca_root_path());
+        let (service, certificates) = service(config.data, issuer.text.clone(), config.backend)?;
+        let renewal = match listeners.is_empty() {
             true => None,
             false => {
-                let (certificate, key) = config
-                    .data
-                    .server_certificate(&issuer.certificate_names(), SystemClock.now())?;
-                Some(tls_acceptor(&certificate, &key)?)
+                let names = issuer.certificate_names();
+                Some(Renewal::start(certificates, names, service.now())?)
             }
         };
-        let (ca_root_pem, ca_root_path) = (config.data.ca_root_pem(), config.data.ca_root_path());
-        let service = Arc::new(service(config.data, issuer.text.clone(), config.backend)?);
+        let service = Arc::new(service);
 
         let router = router(Arc::clone(&service));
         let (stop, stopped) = watch::channel(false);
         let closing = Closing::new();
         for listener in listeners {
-            let transport = acceptor.clone().map_or(Transport::Plain, Transport::Tls);
+            let acceptor = renewal.as_ref().map(Renewal::acceptor);
+            let transport = acceptor.map_or(Transport::Plain, Transport::Tls);
             tokio::spawn(accept_loop(
                 listener,
                 transport,
@@ -159,6 +163,9 @@ impl Server {
                 stopped.clone(),
                 closing.ticket(),
             ));
+        }
+        if let Some(renewal) = renewal {
+            tokio::spawn(renew(renewal, Arc::clone(&service.clock), stopped.clone()));
         }
         tokio::spawn(purge(Arc::clone(&service), stopped));
         Ok(RunningServer {
@@ -229,15 +236,19 @@ impl fmt::Debug for RunningServer {
     }
 }
 
-fn service(data: DataFolder, issuer: String, backend: Backend) -> Result<Service, StartError> {
+fn service(
+    data: DataFolder,
+    issuer: String,
+    backend: Backend,
+) -> Result<(Service, Certificates), StartError> {
     let DataFolder {
+        certificates,
         signing,
         sealing,
         store,
         lock,
-        ..
     } = data;
-    Ok(Service::new(Parts {
+    let service = Service::new(Parts {
         issuer,
         policy: Policy::strict(),
         clock: Arc::new(SystemClock),
@@ -246,7 +257,20 @@ fn service(data: DataFolder, issuer: String, backend: Backend) -> Result<Service
         lock: Some(lock),
         signing: Arc::new(signing.with_backend(backend)?),
         sealing,
-    }))
+    });
+    Ok((service, certificates))
+}
+
+async fn renew(mut renewal: Renewal, clock: Arc<dyn Clock>, mut stopped: watch::Receiver<bool>) {
+    let mut every = tokio::time::interval(LOOK_AT_CERTIFICATE_EVERY);
+    loop {
+        tokio::select! {
+            _ = stopped.changed() => return,
+            _ = every.tick() => if let Err(error) = renewal.renew_if_due(clock.now()) {
+                tracing::error!(%error, "the TLS certificate could not be renewed; trying again in an hour");
+            },
+        }
+    }
 }
 
 async fn purge(service: Arc<Service>, mut stopped: watch::Receiver<bool>) {
