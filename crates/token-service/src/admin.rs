@@ -11,7 +11,8 @@ use crate::password::{MAX_PASSWORD_BYTES, PasswordHash, typable_password};
 use crate::secret::{SealingKey, Secret};
 use crate::store::{SqliteStore, Store, StoreError};
 
-/// The administrator's view of a data folder. It takes no lock: SQLite keeps two writers apart.
+/// The administrator's view of a data folder. It takes no lock: SQLite keeps two writers apart. Nor
+/// does it change the schema under a running server: a database of an earlier version is refused until a server has brought it up to date.
 #[derive(Debug)]
 pub struct Admin {
     store: SqliteStore,

@@ -282,7 +282,7 @@ pub(crate) fn read_sealing_key(path: &Path) -> Result<SealingKey, DataFolderErro
 
 pub(crate) fn open_store(path: &Path) -> Result<SqliteStore, DataFolderError> {
     check_complete(path)?;
-    Ok(SqliteStore::open(&path.join(DATABASE))?)
+    Ok(SqliteStore::open_beside(&path.join(DATABASE))?)
 }
 
 /// A folder under construction; removed again unless it was moved away.

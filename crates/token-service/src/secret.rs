@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use openssl::md::Md;
+use openssl::pkey::Id;
+use openssl::pkey_ctx::{HkdfMode, PkeyCtx};
 use openssl::symm::{Cipher, decrypt_aead, encrypt_aead};
 use stampmill_jose::base64url;
 use subtle::ConstantTimeEq;
@@ -89,14 +92,15 @@ impl SealingKey {
 
     /// Encrypts and authenticates: `nonce (12) | ciphertext | tag (16)`.
     ///
-    /// `purpose` is authenticated beside it (the AAD of the cipher), so that a value sealed for one client or one page opens nowhere else.
+    /// Each purpose has a key of its own, derived from this one, so that a value sealed for one client or one page opens nowhere else.
     /// The nonce is random: at 2^32 seals under one key the chance of a repeated one is still below 2^-32 (NIST SP 800-38D §8.3).
+    /// Strangers make us seal as many pages as they like; that wears out the pages' key and not the one of a client's secret.
     pub fn seal(&self, random: &dyn Random, purpose: &str, plaintext: &[u8]) -> Vec<u8> {
         let nonce: [u8; 12] = random_bytes(random);
         let mut tag = [0; 16];
         let ciphertext = encrypt_aead(
             Cipher::aes_256_gcm(),
-            self.as_bytes(),
+            self.subkey(purpose).as_slice(),
             Some(&nonce),
             purpose.as_bytes(),
             plaintext,
@@ -106,13 +110,28 @@ impl SealingKey {
         [&nonce[..], &ciphertext, &tag].concat()
     }
 
+    /// HKDF-Expand (RFC 5869 §2.3) with the purpose as `info`. This key is uniformly random, so there is nothing to extract (§3.3).
+    fn subkey(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
+        let mut subkey = Zeroizing::new([0; 32]);
+        let derived = PkeyCtx::new_id(Id::HKDF).and_then(|mut hkdf| {
+            hkdf.derive_init()?;
+            hkdf.set_hkdf_mode(HkdfMode::EXPAND_ONLY)?;
+            hkdf.set_hkdf_md(Md::sha256())?;
+            hkdf.set_hkdf_key(self.as_bytes())?;
+            hkdf.add_hkdf_info(purpose.as_bytes())?;
+            hkdf.derive(Some(subkey.as_mut_slice()))
+        });
+        derived.expect("OpenSSL has HKDF with SHA-256, and 32 bytes are one block of it");
+        subkey
+    }
+
     /// Opens what [`seal`](Self::seal) made for the same purpose; `None` if one bit differs.
     pub fn open(&self, purpose: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (nonce, rest) = sealed.split_at_checked(12)?;
         let (ciphertext, tag) = rest.split_at_checked(rest.len().checked_sub(16)?)?;
         decrypt_aead(
             Cipher::aes_256_gcm(),
-            self.as_bytes(),
+            self.subkey(purpose).as_slice(),
             Some(nonce),
             purpose.as_bytes(),
             ciphertext,
@@ -167,6 +186,30 @@ mod tests {
                 .all(|length| key.open("client_secret:a", &sealed[..length]).is_none()),
             "cut short"
         );
+    }
+
+    #[test]
+    fn rfc5869_2_3_each_purpose_has_its_own_key() {
+        let key = SealingKey::generate(&SystemRandom);
+        // HKDF-Expand of one block, written out: HMAC-SHA-256(key, info | 0x01).
+        let mac_key = openssl::pkey::PKey::hmac(key.as_bytes()).unwrap();
+        let mut mac =
+            openssl::sign::Signer::new(openssl::hash::MessageDigest::sha256(), &mac_key).unwrap();
+        let expected = mac.sign_oneshot_to_vec(b"purpose\x01").unwrap();
+        assert_eq!(key.subkey("purpose").as_slice(), expected);
+        assert_ne!(key.subkey("another").as_slice(), expected);
+        let sealed = key.seal(&SystemRandom, "purpose", b"value");
+        let (nonce, rest) = sealed.split_at(12);
+        let (ciphertext, tag) = rest.split_at(rest.len() - 16);
+        let opened = decrypt_aead(
+            Cipher::aes_256_gcm(),
+            &expected,
+            Some(nonce),
+            b"purpose",
+            ciphertext,
+            tag,
+        );
+        assert_eq!(opened.unwrap(), b"value");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, CACHE_CONTROL, CONTENT_TYPE, ETAG,
-    IF_NONE_MATCH, LOCATION, REFERRER_POLICY, SET_COOKIE, WWW_AUTHENTICATE,
+    IF_NONE_MATCH, LOCATION, REFERRER_POLICY, SET_COOKIE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
@@ -15,6 +15,8 @@ use crate::protocol::{BearerError, Document, ErrorCode, TokenError};
 use crate::secret::Secret;
 
 pub(super) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+/// What we say a body is, it is: no browser shall guess otherwise.
+pub(super) const NO_SNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
 /// Another address, always by 303: a 307 would send the password along (RFC 9700 §4.12).
 pub(super) fn see_other(location: &str) -> Response {
@@ -59,6 +61,7 @@ pub(super) fn private_json(status: StatusCode, body: &impl Serialize) -> Respons
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, NO_SNIFF);
     headers.insert(CACHE_CONTROL, NO_STORE);
     headers.insert(
         HeaderName::from_static("pragma"),
@@ -136,6 +139,7 @@ pub(super) fn document(document: &Document, asked: &HeaderMap) -> Response {
     };
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, NO_SNIFF);
     headers.insert(
         CACHE_CONTROL,
         HeaderValue::from_static("public, max-age=300"),

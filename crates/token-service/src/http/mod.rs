@@ -119,7 +119,7 @@ async fn authorize(State(app): Shared, request: Request) -> Response {
 /// person would have to sign in again.
 async fn authorize_by_form(request: Request) -> Response {
     match request::form_text(request).await {
-        Ok(form) => answer::see_other(&format!("{}?{form}", paths::AUTHORIZE)),
+        Ok(form) => answer::see_other(&format!("{}?{}", paths::AUTHORIZE, form.as_str())),
         Err(error) => pages::problem(
             error.status(),
             "The application posted something that is not a form.",

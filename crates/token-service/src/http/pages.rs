@@ -10,7 +10,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use url::{Host, Url};
 
-use super::answer::NO_STORE;
+use super::answer::{NO_SNIFF, NO_STORE};
 use super::me;
 use crate::protocol::{Attempt, AuthorizationRequest, Page, Service, paths};
 
@@ -144,7 +144,7 @@ pub(super) async fn style() -> Response {
         CACHE_CONTROL,
         HeaderValue::from_static("public, max-age=3600"),
     );
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, NO_SNIFF);
     response
 }
 
@@ -166,7 +166,7 @@ fn html_page(status: StatusCode, html: askama::Result<String>, form_action: &str
     );
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, NO_SNIFF);
     headers.insert(CACHE_CONTROL, NO_STORE);
     response
 }

@@ -5,6 +5,7 @@ use axum::extract::Request;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
+use zeroize::Zeroizing;
 
 use super::pages;
 use crate::protocol::{BasicCredentials, Browser, CredentialsError, Parameters};
@@ -37,7 +38,7 @@ impl NotAForm {
 }
 
 /// The body as form text (RFC 6749 §3.2: `application/x-www-form-urlencoded`, nothing else).
-pub(super) async fn form_text(request: Request) -> Result<String, NotAForm> {
+pub(super) async fn form_text(request: Request) -> Result<Zeroizing<String>, NotAForm> {
     if !is_form(request.headers()) {
         return Err(NotAForm::Type);
     }
@@ -49,7 +50,7 @@ pub(super) async fn form_text(request: Request) -> Result<String, NotAForm> {
         .and_then(|text| {
             // A form is printable ASCII: anything else would not survive becoming an address.
             if text.bytes().all(|byte| byte.is_ascii_graphic()) {
-                Ok(text)
+                Ok(Zeroizing::new(text))
             } else {
                 Err(NotAForm::Type)
             }

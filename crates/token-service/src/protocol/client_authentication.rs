@@ -1,5 +1,7 @@
 //! Who asks at the token endpoint (RFC 6749 §2.3): by header, by form fields, or (public clients) by name alone.
 
+use zeroize::Zeroizing;
+
 use super::Service;
 use super::error::{ErrorCode, OAuthError};
 use super::parameters::Parameters;
@@ -28,21 +30,22 @@ impl BasicCredentials {
         let bytes = base64_simd::STANDARD
             .decode_to_vec(credentials.trim_start_matches(' '))
             .map_err(|_| CredentialsError)?;
-        let text = zeroize::Zeroizing::new(String::from_utf8(bytes).map_err(|_| CredentialsError)?);
+        let text = Zeroizing::new(String::from_utf8(bytes).map_err(|_| CredentialsError)?);
         let (id, secret) = text.split_once(':').ok_or(CredentialsError)?;
         Ok(BasicCredentials {
-            id: form_decode(id),
-            secret: Secret::new(form_decode(secret)),
+            id: form_decode(id).to_string(),
+            secret: Secret::new(form_decode(secret).as_str()),
         })
     }
 }
 
 /// One form-encoded value: `+` is a space, `%xx` a byte.
-fn form_decode(text: &str) -> String {
+fn form_decode(text: &str) -> Zeroizing<String> {
     // A bare `&` or `=` cannot be in an encoded value; taken as part of it, so that a client that forgot to encode is not cut short.
-    let guarded = text.replace('&', "%26").replace('=', "%3D");
+    let guarded = Zeroizing::new(text.replace('&', "%26"));
+    let guarded = Zeroizing::new(guarded.replace('=', "%3D"));
     let decoded = form_urlencoded::parse(guarded.as_bytes()).next();
-    decoded.map_or_else(String::new, |(name, _)| name.into_owned())
+    Zeroizing::new(decoded.map_or_else(String::new, |(name, _)| name.into_owned()))
 }
 
 /// What a client showed.

@@ -2,16 +2,18 @@
 
 use std::fmt;
 
+use zeroize::Zeroizing;
+
 use super::error::{ErrorCode, OAuthError};
 
 /// Most parameters taken from one request.
 const MOST: usize = 100;
 
-/// The decoded parameters of a query or a form.
+/// The decoded parameters of a query or a form; wiped on drop, because passwords, secrets, codes and verifiers are among them.
 #[derive(Clone, Default)]
 pub(crate) struct Parameters {
-    form: String,
-    pairs: Vec<(String, String)>,
+    form: Zeroizing<String>,
+    pairs: Vec<(String, Zeroizing<String>)>,
 }
 
 impl Parameters {
@@ -23,13 +25,13 @@ impl Parameters {
             form_urlencoded::parse(form.as_bytes()).filter(|(_, value)| !value.is_empty());
         let pairs: Vec<_> = decoded
             .take(MOST + 1)
-            .map(|(name, value)| (name.into_owned(), value.into_owned()))
+            .map(|(name, value)| (name.into_owned(), Zeroizing::new(value.into_owned())))
             .collect();
         if pairs.len() > MOST {
             Err(TOO_MANY)
         } else {
             Ok(Parameters {
-                form: form.to_owned(),
+                form: Zeroizing::new(form.to_owned()),
                 pairs,
             })
         }
@@ -113,6 +115,14 @@ mod tests {
         );
         assert!(parameters.refuse_repeats().is_err());
         assert_eq!(format!("{parameters:?}"), r#"{"a", "c", "c", "d", "e"}"#);
+    }
+
+    #[test]
+    fn values_are_wiped() {
+        fn is_wiped<T: zeroize::ZeroizeOnDrop>(_: &T) {}
+        let parameters = Parameters::parse("password=x").unwrap();
+        is_wiped(&parameters.form);
+        is_wiped(&parameters.pairs[0].1);
     }
 
     #[test]

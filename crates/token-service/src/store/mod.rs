@@ -105,6 +105,18 @@ pub enum StoreError {
         /// Ours.
         known: u32,
     },
+    /// Written by an earlier program, and not ours to change: a server may be at work on it.
+    #[error(
+        "{path} has schema version {found}, and this program works with version {known}: start the server of this stampmill on it once, which brings it up to date"
+    )]
+    Older {
+        /// Which file.
+        path: String,
+        /// Its version.
+        found: u32,
+        /// Ours.
+        known: u32,
+    },
     /// The database refused.
     #[error("the database failed: {0}")]
     Database(String),

@@ -65,6 +65,19 @@ impl SqliteStore {
         SqliteStore::start(path)
     }
 
+    /// Opens a file that needs no migration. For programs that work beside a server and do not hold the folder's lock.
+    pub(crate) fn open_beside(path: &Path) -> Result<SqliteStore, StoreError> {
+        let (found, known) = (inspect(path)?, migrations::known_version());
+        if found < known {
+            return Err(StoreError::Older {
+                path: path.display().to_string(),
+                found,
+                known,
+            });
+        }
+        SqliteStore::start(path)
+    }
+
     fn start(path: &Path) -> Result<SqliteStore, StoreError> {
         let mut writer = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
             .map_err(database)?;
@@ -132,20 +145,31 @@ impl fmt::Debug for SqliteStore {
     }
 }
 
-/// Reads the file without writing a byte: is it ours, whole, and of a version we know?
-fn inspect(path: &Path) -> Result<(), StoreError> {
+/// Reads the file without writing a byte: is it ours, whole, and of a version we know? Gives the version.
+fn inspect(path: &Path) -> Result<u32, StoreError> {
     let damaged = |reason: String| StoreError::Damaged {
         path: path.display().to_string(),
         reason,
     };
+    let unreadable =
+        |reason: String| StoreError::Database(format!("cannot open {}: {reason}", path.display()));
     let length = fs::metadata(path)
-        .map_err(|error| damaged(error.to_string()))?
+        .map_err(|error| unreadable(error.to_string()))?
         .len();
     if length == 0 {
         // SQLite would take an empty file for a new database and fill it.
         return Err(damaged("the file is empty".into()));
     }
-    let refused = |error: rusqlite::Error| damaged(error.to_string());
+    // A file we may not read, or that is locked for long, or on a disk that fails, is not a damaged one.
+    let refused = |error: rusqlite::Error| match error.sqlite_error_code() {
+        Some(
+            ErrorCode::CannotOpen
+            | ErrorCode::PermissionDenied
+            | ErrorCode::DatabaseBusy
+            | ErrorCode::SystemIoFailure,
+        ) => unreadable(error.to_string()),
+        _ => damaged(error.to_string()),
+    };
     let connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(refused)?;
     let application: i32 = connection
@@ -169,7 +193,7 @@ fn inspect(path: &Path) -> Result<(), StoreError> {
         .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
         .map_err(refused)?;
     if verdict == "ok" {
-        Ok(())
+        Ok(found)
     } else {
         Err(damaged(
             verdict.lines().last().unwrap_or_default().to_owned(),
@@ -487,6 +511,35 @@ mod tests {
             matches!(error, StoreError::Newer { found: 999, .. }),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_opened_is_not_called_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in [folder.path().to_owned(), folder.path().join("absent")] {
+            let error = SqliteStore::open(&path).unwrap_err();
+            assert!(matches!(error, StoreError::Database(_)), "{error}");
+            assert!(
+                error.to_string().contains(&path.display().to_string()),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_older_schema_is_not_migrated_beside_a_server() {
+        let (_folder, path) = fresh();
+        drop(SqliteStore::create(&path).unwrap());
+        drop(SqliteStore::open_beside(&path).unwrap());
+        let version = |number: u32| {
+            let connection = Connection::open(&path).unwrap();
+            connection
+                .pragma_update(None, "user_version", number)
+                .unwrap();
+        };
+        version(migrations::known_version() - 1);
+        let error = SqliteStore::open_beside(&path).unwrap_err();
+        assert!(matches!(error, StoreError::Older { .. }), "{error}");
     }
 
     #[test]

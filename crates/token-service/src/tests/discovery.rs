@@ -48,7 +48,9 @@ async fn both_addresses_give_the_same_document() {
 #[tokio::test]
 async fn rfc7517_public_keys_with_kid_alg_and_use() {
     let fixture = Fixture::new().await;
-    let keys = fixture.get("/jwks.json").await.json();
+    let answer = fixture.get("/jwks.json").await;
+    assert_eq!(answer.header("x-content-type-options"), "nosniff");
+    let keys = answer.json();
     let key = keys["keys"][0].as_object().unwrap();
     assert_eq!(
         (&key["kty"], &key["alg"], &key["use"]),

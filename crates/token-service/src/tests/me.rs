@@ -105,3 +105,10 @@ fn the_claim_check_decides() {
         "neither a machine nor signed in: a missing claim is an error, and an error refuses"
     );
 }
+
+#[test]
+fn the_expression_allows_the_lifetime_we_give_and_no_more() {
+    let lifetime = crate::policy::Policy::strict().access_token_lifetime();
+    let rule = format!("claims.exp - claims.iat <= {lifetime}");
+    assert!(MAY_CALL.ends_with(&rule), "{rule}");
+}

@@ -14,6 +14,7 @@ async fn rfc6749_5_1_the_answer() {
     assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
     assert_eq!(answer.header("cache-control"), "no-store");
     assert_eq!(answer.header("content-type"), "application/json");
+    assert_eq!(answer.header("x-content-type-options"), "nosniff");
     let body = answer.json();
     assert_eq!(body["token_type"], "Bearer");
     assert_eq!(body["expires_in"], 600);
