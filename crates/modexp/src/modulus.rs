@@ -3,6 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+#[cfg(stampmill_asm)]
+use crate::adx::Adx;
+#[cfg(stampmill_asm)]
+use crate::cpu::MulxAdx;
 use crate::engine::{Engine, EngineError};
 use crate::limbs::{self, LIMB_BYTES, Limb, Number};
 use crate::montgomery::Montgomery;
@@ -61,14 +65,7 @@ impl Modulus {
         if n[0] & 1 == 0 {
             return Err(ModulusError::Even);
         }
-        let arithmetic: Arc<dyn Arithmetic> = match engine {
-            Engine::Reference => Arc::new(Reference::new(&n)),
-            Engine::Portable => Arc::new(Montgomery::new(Portable, &n, bit_len)),
-            #[cfg(stampmill_asm)]
-            Engine::Mul => Arc::new(Montgomery::new(Mul, &n, bit_len)),
-            #[cfg(not(stampmill_asm))]
-            Engine::Mul => return Err(EngineError::NotAvailable { engine }.into()),
-        };
+        let arithmetic = arithmetic(engine, &n, bit_len)?;
         Ok(Modulus {
             engine,
             bit_len,
@@ -183,6 +180,27 @@ impl fmt::Debug for Modulus {
             .field("engine", &self.engine)
             .field("bit_len", &self.bit_len)
             .finish_non_exhaustive()
+    }
+}
+
+/// The engine's arithmetic modulo `n`; whatever its kernel needs of the processor is proved here.
+fn arithmetic(
+    engine: Engine,
+    n: &[Limb],
+    bit_len: usize,
+) -> Result<Arc<dyn Arithmetic>, EngineError> {
+    #[cfg(stampmill_asm)]
+    if engine == Engine::Adx
+        && let Some(cpu) = MulxAdx::detect()
+    {
+        return Ok(Arc::new(Montgomery::new(Adx(cpu), n, bit_len)));
+    }
+    match engine {
+        Engine::Reference => Ok(Arc::new(Reference::new(n))),
+        Engine::Portable => Ok(Arc::new(Montgomery::new(Portable, n, bit_len))),
+        #[cfg(stampmill_asm)]
+        Engine::Mul => Ok(Arc::new(Montgomery::new(Mul, n, bit_len))),
+        _ => Err(EngineError::NotAvailable { engine }),
     }
 }
 

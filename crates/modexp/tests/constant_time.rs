@@ -90,7 +90,7 @@ fn task_under_valgrind(task: &str) {
             modulus.pow_public(&[7], &secret(2, 1)).unwrap();
         }
         engine => {
-            for bytes in [8, 24, 40, 128] {
+            for bytes in [8, 24, 40, 64, 128] {
                 operations(engine.parse().unwrap(), bytes);
             }
         }
