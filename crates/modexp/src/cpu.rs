@@ -23,6 +23,24 @@ impl MulxAdx {
     }
 }
 
+/// The processor has AVX-512F, AVX-512 IFMA (`vpmadd52luq`, `vpmadd52huq`) and BMI2, the system keeps the vector registers,
+/// and this build has the assembly.
+#[derive(Clone, Copy)]
+pub(crate) struct Ifma52(());
+
+impl Ifma52 {
+    #[cfg(stampmill_asm)]
+    pub(crate) fn detect() -> Option<Ifma52> {
+        let vectors = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512ifma");
+        (vectors && is_x86_feature_detected!("bmi2")).then_some(Ifma52(()))
+    }
+
+    #[cfg(not(stampmill_asm))]
+    pub(crate) fn detect() -> Option<Ifma52> {
+        None
+    }
+}
+
 /// valgrind runs `adcx` and `adox`, but answers CPUID in the processor's place and leaves ADX out. Then, and only then, the
 /// operating system's list of features counts; the constant-time tests need it.
 #[cfg(stampmill_asm)]

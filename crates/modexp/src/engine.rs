@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::OnceLock;
 
-use crate::cpu::MulxAdx;
+use crate::cpu::{Ifma52, MulxAdx};
 
 /// An implementation of the arithmetic behind [`Modulus`](crate::Modulus). All give the same results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,6 +20,9 @@ pub enum Engine {
     /// As `Mul`, with the instructions of BMI2 and ADX (`asm/montgomery_adx.S`), and squares for less than products.
     /// That kernel takes multiples of 512 bits; moduli of other lengths are computed as by `Mul`. Constant time.
     Adx,
+    /// Almost-Montgomery multiplication with AVX-512 IFMA (`asm/montgomery_ifma.S`), for moduli of 769 to 4096 bits; others
+    /// are computed as by `Adx`, or `Mul` where the processor lacks ADX. Constant time.
+    Ifma,
 }
 
 impl Engine {
@@ -29,6 +32,7 @@ impl Engine {
         Engine::Portable,
         Engine::Mul,
         Engine::Adx,
+        Engine::Ifma,
     ];
 
     /// The engines that this build has and this machine can run, slowest first.
@@ -46,6 +50,7 @@ impl Engine {
             Engine::Reference | Engine::Portable => true,
             Engine::Mul => cfg!(stampmill_asm),
             Engine::Adx => MulxAdx::detect().is_some(),
+            Engine::Ifma => Ifma52::detect().is_some(),
         }
     }
 
@@ -56,6 +61,7 @@ impl Engine {
             Engine::Portable => "portable",
             Engine::Mul => "mul",
             Engine::Adx => "adx",
+            Engine::Ifma => "ifma",
         }
     }
 
@@ -144,6 +150,9 @@ fn names() -> String {
 fn requirement(engine: Engine) -> &'static str {
     match engine {
         Engine::Adx if cfg!(stampmill_asm) => "a processor with the instruction sets BMI2 and ADX",
+        Engine::Ifma if cfg!(stampmill_asm) => {
+            "a processor with the instruction sets AVX-512F, AVX-512 IFMA and BMI2"
+        }
         _ => "x86-64 with an ELF system and a build without STAMPMILL_NO_ASM",
     }
 }

@@ -3,7 +3,8 @@
 use std::arch::asm;
 
 use crate::adx::Adx;
-use crate::cpu::MulxAdx;
+use crate::cpu::{Ifma52, MulxAdx};
+use crate::ifma::Ifma;
 use crate::limbs::{Limb, Number, subtract_once_if_not_below, zero};
 use crate::montgomery::{Kernel, negative_inverse};
 use crate::mul::Mul;
@@ -116,12 +117,12 @@ fn half(a: &[Limb], n: &[Limb]) -> Number {
 fn holds_for(kernel: impl Kernel, limbs: usize) {
     for (n, numbers) in operands(limbs) {
         let n0 = negative_inverse(n[0]);
-        let modulus = Guarded::new(&kernel.from_limbs(&n));
+        let modulus = Guarded::new(&kernel.in_form(&n));
         let words = modulus.inside().len();
         for a in &numbers {
             for b in &numbers {
-                let first = Guarded::new(&kernel.from_limbs(a));
-                let second = Guarded::new(&kernel.from_limbs(b));
+                let first = Guarded::new(&kernel.in_form(a));
+                let second = Guarded::new(&kernel.in_form(b));
                 let mut out = Guarded::new(&pattern(words, 5));
                 let mut scratch = Guarded::new(&pattern(kernel.scratch_words(limbs), 6));
                 let mut check = |square: bool, factor: &[Limb]| {
@@ -190,6 +191,17 @@ fn adx_agrees_with_the_rust_kernel_and_stays_within_its_operands() {
     for limbs in [1, 7, 8, 9, 16, 24, 32, 40, 48, 56, 64, 120, 128] {
         holds_for(Adx(cpu), limbs);
     }
+}
+
+#[test]
+fn ifma_agrees_with_the_rust_kernel_and_stays_within_its_operands() {
+    let Some(cpu) = Ifma52::detect() else {
+        return;
+    };
+    for limbs in 13..=64 {
+        holds_for(Ifma::for_limbs(cpu, limbs).unwrap(), limbs);
+    }
+    assert!(Ifma::for_limbs(cpu, 12).is_none() && Ifma::for_limbs(cpu, 65).is_none());
 }
 
 /// Calls a routine of up to seven arguments with known values in the registers a callee must keep (System V AMD64 ABI
@@ -272,6 +284,13 @@ fn kernels_keep_the_registers_a_callee_must_keep() {
             assert_eq!(registers_after(mul, &arguments), KEPT);
             let arguments = [out, a, n, 1, limbs, scratch, 0];
             assert_eq!(registers_after(sqr, &arguments), KEPT);
+        }
+        if Ifma52::detect().is_some() {
+            let [mul, select] = crate::ifma::routines();
+            let arguments = [out, a, a, a, 1, 5, 0];
+            assert_eq!(registers_after(mul, &arguments), KEPT);
+            let arguments = [out, a, 3, 1, 5, 0, 0];
+            assert_eq!(registers_after(select, &arguments), KEPT);
         }
     }
 }

@@ -64,6 +64,9 @@
 mod adx;
 mod cpu;
 mod engine;
+#[cfg(stampmill_asm)]
+#[expect(unsafe_code, reason = "calls the kernels in asm/montgomery_ifma.S")]
+mod ifma;
 #[cfg(all(test, stampmill_asm))]
 #[expect(unsafe_code, reason = "calls a kernel with registers prepared")]
 mod kernel_tests;

@@ -6,8 +6,10 @@ use std::sync::Arc;
 #[cfg(stampmill_asm)]
 use crate::adx::Adx;
 #[cfg(stampmill_asm)]
-use crate::cpu::MulxAdx;
+use crate::cpu::{Ifma52, MulxAdx};
 use crate::engine::{Engine, EngineError};
+#[cfg(stampmill_asm)]
+use crate::ifma::Ifma;
 use crate::limbs::{self, LIMB_BYTES, Limb, Number};
 use crate::montgomery::Montgomery;
 #[cfg(stampmill_asm)]
@@ -183,25 +185,31 @@ impl fmt::Debug for Modulus {
     }
 }
 
-/// The engine's arithmetic modulo `n`; whatever its kernel needs of the processor is proved here.
+/// The arithmetic of an available engine modulo `n`. What its kernel needs of the processor is proved here, and a size
+/// that the kernel does not take goes to the next slower one.
 fn arithmetic(
     engine: Engine,
     n: &[Limb],
     bit_len: usize,
 ) -> Result<Arc<dyn Arithmetic>, EngineError> {
-    #[cfg(stampmill_asm)]
-    if engine == Engine::Adx
-        && let Some(cpu) = MulxAdx::detect()
-    {
-        return Ok(Arc::new(Montgomery::new(Adx(cpu), n, bit_len)));
-    }
     match engine {
-        Engine::Reference => Ok(Arc::new(Reference::new(n))),
-        Engine::Portable => Ok(Arc::new(Montgomery::new(Portable, n, bit_len))),
-        #[cfg(stampmill_asm)]
-        Engine::Mul => Ok(Arc::new(Montgomery::new(Mul, n, bit_len))),
-        _ => Err(EngineError::NotAvailable { engine }),
+        Engine::Reference => return Ok(Arc::new(Reference::new(n))),
+        Engine::Portable => return Ok(Arc::new(Montgomery::new(Portable, n, bit_len))),
+        Engine::Mul | Engine::Adx | Engine::Ifma => {}
     }
+    #[cfg(stampmill_asm)]
+    {
+        let ifma = Ifma52::detect().filter(|_| engine == Engine::Ifma);
+        if let Some(kernel) = ifma.and_then(|cpu| Ifma::for_limbs(cpu, n.len())) {
+            return Ok(Arc::new(Montgomery::new(kernel, n, bit_len)));
+        }
+        match MulxAdx::detect().filter(|_| engine != Engine::Mul) {
+            Some(cpu) => Ok(Arc::new(Montgomery::new(Adx(cpu), n, bit_len))),
+            None => Ok(Arc::new(Montgomery::new(Mul, n, bit_len))),
+        }
+    }
+    #[cfg(not(stampmill_asm))]
+    Err(EngineError::NotAvailable { engine })
 }
 
 fn checked_exponent(exponent: &[u8]) -> Result<&[u8], OperandError> {

@@ -24,7 +24,7 @@ pub(crate) trait Kernel: Copy + Send + Sync + 'static {
     }
 
     /// A number in limbs to the kernel's form.
-    fn from_limbs(self, number: &[Limb]) -> Number {
+    fn in_form(self, number: &[Limb]) -> Number {
         Number::new(number.to_vec())
     }
 
@@ -103,7 +103,7 @@ impl<K: Kernel> Montgomery<K> {
         for _ in limbs * LIMB_BITS..r_bits {
             power = limbs::add(&power, &power, n);
         }
-        let one = kernel.from_limbs(&power);
+        let one = kernel.in_form(&power);
         let squarings = r_bits.trailing_zeros();
         for _ in 0..r_bits >> squarings {
             power = limbs::add(&power, &power, n);
@@ -111,9 +111,9 @@ impl<K: Kernel> Montgomery<K> {
         let mut field = Montgomery {
             kernel,
             n: Number::new(n.to_vec()),
-            modulus: kernel.from_limbs(n),
+            modulus: kernel.in_form(n),
             one,
-            r_squared: kernel.from_limbs(&power),
+            r_squared: kernel.in_form(&power),
             shift: Number::default(),
             n0: negative_inverse(n[0]),
         };
@@ -164,7 +164,7 @@ impl<K: Kernel> Montgomery<K> {
     /// A number of `limbs` limbs to Montgomery form.
     fn enter(&self, number: &[Limb], work: &mut Workspace) -> Number {
         let mut value = self.r_squared.clone();
-        self.multiply_by(&mut value, &self.kernel.from_limbs(number), work);
+        self.multiply_by(&mut value, &self.kernel.in_form(number), work);
         value
     }
 
