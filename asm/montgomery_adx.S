@@ -5,12 +5,11 @@
 #     void montgomery_sqr_adx(uint64_t out[limbs], const uint64_t a[limbs], const uint64_t n[limbs],
 #                             uint64_t n0, uint64_t limbs, uint64_t scratch[2 * limbs]);
 #
-# Computes   out = a * b / R  mod n,  or  out = a * a / R  mod n,   with R = 2^(64 * limbs).
+# Computes   out = a * b / R  mod n,  or  out = a * a / R  mod n,  not fully reduced, with R = 2^(64 * limbs).
 #
 # Needs       a processor with BMI2 and ADX (the caller's proof: `MulxAdx` in crates/modexp/src/cpu.rs).
-# Inputs      limbs a positive multiple of 8; n odd; n0 = -1/n mod 2^64; a < n; b any value below R; squaring: a < n.
-#             Limbs are little-endian.
-# Output      out < n. scratch holds secrets afterwards: the caller wipes it.
+# Inputs      limbs a positive multiple of 8; n odd; n0 = -1/n mod 2^64; a and b any values below R. Limbs are little-endian.
+# Output      out < R; out <= n if b is 1. scratch holds secrets afterwards: the caller wipes it.
 # Aliasing    a = b and out = a, out = b are allowed. scratch must not overlap anything; out must not overlap n.
 # Memory      reads a, b, n [0 .. limbs-1], writes out [0 .. limbs-1], reads and writes scratch [0 .. 2*limbs-1],
 #             and 136 bytes of stack, which hold pointers, sizes, n0 and one carry.
@@ -24,7 +23,10 @@
 #             once and doubles the sum (A. J. Menezes, P. C. van Oorschot, S. A. Vanstone, "Handbook of Applied
 #             Cryptography", algorithm 14.16).
 # Bounds      a row adds one limb of dst and limb * 8 limbs to the window: (2^512-1) + (2^64-1) + (2^64-1)(2^512-1)
-#             = 2^576 - 1, which is the limb that leaves and the next window, without a carry.
+#             = 2^576 - 1, which is the limb that leaves and the next window, without a carry. The reduced sum is below
+#             (R * R + R * n) / R = R + n, so that one subtraction where there is a carry keeps it below R (almost-Montgomery
+#             multiplication: S. Gueron, "Efficient software implementations of modular exponentiation", Journal of
+#             Cryptographic Engineering 2, 2012).
 
 #define JOIN_EXPANDED(prefix, name) prefix##name
 #define JOIN(prefix, name) JOIN_EXPANDED(prefix, name)
@@ -295,29 +297,11 @@ SYMBOL(montgomery_mul_adx):
         dec     qword ptr [LEFT]
         jnz     .Lreduce_row
 
-# carry:sum < 2n, in the upper half, where dst points. Whether n has to be subtracted is the borrow of that subtraction,
-# tried without storing it ...
-        mov     src, [N]
-        mov     rdx, dst
-        mov     rcx, [BYTES]
-        shr     rcx, 6
-        mov     rbx, rcx
-        xor     eax, eax                # clears the carry flag
-.Lcompare:
-        .irp    offset, 0, 8, 16, 24, 32, 40, 48, 56
-        mov     rax, [rdx + \offset]
-        sbb     rax, [src + \offset]
-        .endr
-        lea     rdx, [rdx + 64]         # lea and dec leave the carry flag alone
-        lea     src, [src + 64]
-        dec     rcx
-        jnz     .Lcompare
-        sbb     rcx, rcx                # -1 if the upper half is below n
-        mov     rbp, [CARRY]            # -1 if there is a limb above it
-        not     rcx
-        or      rbp, rcx                # all ones where n is to be subtracted
-
-# ... and the second pass subtracts n or zero, the same instructions either way.
+# carry:sum < R + n, in the upper half, where dst points. n is subtracted if there is a carry, else zero: the same
+# instructions either way.
+        mov     rbp, [CARRY]            # the mask
+        mov     rbx, [BYTES]
+        shr     rbx, 6
         mov     src, [N]
         mov     rdx, [OUT]
         xor     eax, eax                # the borrow, 0 or -1

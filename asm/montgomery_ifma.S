@@ -1,18 +1,18 @@
 # Almost-Montgomery multiplication for x86-64 with AVX-512 IFMA (vpmadd52luq, vpmadd52huq), and the masked table lookup.
 #
 #     void montgomery_mul_ifma(uint64_t out[8 * vectors], const uint64_t a[8 * vectors], const uint64_t b[8 * vectors],
-#                              const uint64_t n[8 * vectors], uint64_t n0, uint64_t vectors);
+#                              const uint64_t n[8 * vectors], uint64_t n0, uint64_t vectors, uint64_t lanes);
 #     void montgomery_select_ifma(uint64_t out[8 * vectors], const uint64_t table[8 * vectors * entries],
 #                                 uint64_t entries, uint64_t index, uint64_t vectors);
 #
-# Computes   out = a * b / R  mod n,  not fully reduced, with R = 2^(416 * vectors);   out = table[index].
+# Computes   out = a * b / R  mod n,  not fully reduced, with R = 2^(52 * vectors * lanes);   out = table[index].
 #
 # Form        a number is 8 * vectors digits of 52 bits. Digit vectors*lane + v is word 8*v + lane: a lane holds `vectors`
 #             neighbouring digits, so that moving a number down by one digit renames the vectors, and only the lowest one
 #             has to move its lanes.
 # Needs       a processor with AVX-512F, AVX-512 IFMA and BMI2, and a system that keeps the registers (the caller's proof:
 #             `Ifma52` in crates/modexp/src/cpu.rs).
-# Inputs      vectors 3 to 10; n odd, 4n < R; n0 = -1/n mod 2^64; a < 2n and b < 2n, or a < n and b < R. Every digit is below
+# Inputs      vectors 3 to 10; lanes 1 to 8; n odd, 4n < R; n0 = -1/n mod 2^64; a < 2n and b < 2n, or a < n and b < R. Every digit is below
 #             2^52. entries >= 1; index < entries.
 # Output      out < 2n, every digit below 2^52; out <= n if b is 1. An index that is not below entries selects zero.
 # Aliasing    everything allowed: out is written when all inputs have been read. table must not overlap out.
@@ -52,7 +52,7 @@
 # The frame.
 #define N0_12   rsp + 0         /* n0 * 2^12 */
 #define N_2     rsp + 8
-#define LANES   rsp + 16        /* lanes of b still to do */
+#define LANES   rsp + 16        /* lanes of b still to do: digits of b above them are zero */
 #define OUT     rsp + 24
 #define FRAME   40
 
@@ -309,6 +309,7 @@
 SYMBOL(montgomery_mul_ifma):
         .cfi_startproc
         endbr64
+        mov     r11, [rsp + 8]          # lanes, the seventh argument
         SAVE    rbx
         SAVE    rbp
         SAVE    r12
@@ -324,7 +325,7 @@ SYMBOL(montgomery_mul_ifma):
         mov     n, rcx
         mov     rax, [n + 128]          # digit 2 is the first lane of vector 2
         mov     [N_2], rax
-        mov     qword ptr [LANES], 8
+        mov     [LANES], r11
         mov     n_1, [n + 64]
         mov     digit_mask, 0xfffffffffffff
         xor     x, x

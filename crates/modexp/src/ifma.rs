@@ -14,6 +14,7 @@ unsafe extern "C" {
         n: *const Limb,
         n0: Limb,
         vectors: usize,
+        lanes: usize,
     );
 
     /// `out = table[index]`, reading all of it; the same file.
@@ -37,24 +38,32 @@ const VECTORS: std::ops::RangeInclusive<usize> = 3..=10;
 /// Assembly kernel for moduli from 13 to 64 limbs, 769 to 4096 bits.
 ///
 /// A number is digits of 52 bits in vectors of eight lanes; digit `vectors·lane + v` is word `8·v + lane`. As long as
-/// values stay below `2n` no product needs a final subtraction, because `R = 2^(416·vectors)` exceeds `4n`.
+/// values stay below `2n` no product needs a final subtraction, because `R = 2^(52·vectors·lanes)` exceeds `4n`.
 #[derive(Clone, Copy)]
 pub(crate) struct Ifma {
     _cpu: Ifma52,
+    /// How many lanes of digits `R` takes: products go through no more rows than these have digits.
+    lanes: usize,
 }
 
 impl Ifma {
     /// The kernel for moduli of this many limbs, if there is one.
     pub(crate) fn for_limbs(cpu: Ifma52, limbs: usize) -> Option<Ifma> {
+        let vectors = vectors(limbs);
+        let lanes = bits_of_r(limbs).div_ceil(vectors * DIGIT_BITS);
         VECTORS
-            .contains(&vectors(limbs))
-            .then_some(Ifma { _cpu: cpu })
+            .contains(&vectors)
+            .then_some(Ifma { _cpu: cpu, lanes })
     }
 }
 
-/// The fewest vectors with `R > 4·2^(64·limbs)`.
+/// The fewest bits with `R > 4·2^(64·limbs)`.
+fn bits_of_r(limbs: usize) -> usize {
+    limbs * LIMB_BITS + 3
+}
+
 fn vectors(limbs: usize) -> usize {
-    (limbs * LIMB_BITS + 3).div_ceil(LANES * DIGIT_BITS)
+    bits_of_r(limbs).div_ceil(LANES * DIGIT_BITS)
 }
 
 /// The word that holds a digit.
@@ -64,7 +73,7 @@ fn word(digit: usize, vectors: usize) -> usize {
 
 impl Kernel for Ifma {
     fn r_bits(self, limbs: usize) -> usize {
-        vectors(limbs) * LANES * DIGIT_BITS
+        vectors(limbs) * self.lanes * DIGIT_BITS
     }
 
     fn in_form(self, number: &[Limb]) -> Number {
@@ -127,6 +136,7 @@ impl Kernel for Ifma {
                 n.as_ptr(),
                 n0,
                 vectors,
+                self.lanes,
             );
         }
     }

@@ -54,12 +54,20 @@ pub(crate) trait Kernel: Copy + Send + Sync + 'static {
 
     /// Copies entry `index` of a table to `out`, reading every entry in order: the address says nothing about the index.
     fn select(self, out: &mut [Limb], table: &[Limb], index: Limb) {
-        out.fill(0);
-        for (i, entry) in table.chunks_exact(out.len()).enumerate() {
-            let mask = black_box(equal_mask(i as Limb, index));
-            for (out, limb) in out.iter_mut().zip(entry) {
-                *out |= limb & mask;
+        const BLOCK: usize = 8; // words that stay in registers while the table goes by
+        let words = out.len();
+        let masks = (0..table.len() / words).map(|i| black_box(equal_mask(i as Limb, index)));
+        let masks = Number::new(masks.collect());
+        for (i, out) in out.chunks_mut(BLOCK).enumerate() {
+            let mut block = [0; BLOCK];
+            for (entry, &mask) in table.chunks_exact(words).zip(masks.iter()) {
+                let part = &entry[i * BLOCK..][..out.len()];
+                for (word, part) in block.iter_mut().zip(part) {
+                    *word |= part & mask;
+                }
             }
+            out.copy_from_slice(&block[..out.len()]);
+            block.zeroize();
         }
     }
 }
