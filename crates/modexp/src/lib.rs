@@ -59,7 +59,17 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+#[cfg(stampmill_asm)]
+#[expect(unsafe_code, reason = "calls the kernels in asm/montgomery_adx.S")]
+mod adx;
+mod cpu;
 mod engine;
+#[cfg(stampmill_asm)]
+#[expect(unsafe_code, reason = "calls the kernels in asm/montgomery_ifma.S")]
+mod ifma;
+#[cfg(all(test, stampmill_asm))]
+#[expect(unsafe_code, reason = "calls a kernel with registers prepared")]
+mod kernel_tests;
 mod limbs;
 mod modulus;
 mod montgomery;
