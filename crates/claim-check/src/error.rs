@@ -97,10 +97,16 @@ pub enum ErrorKind {
     /// A map is built with the same key twice.
     #[error("repeated key")]
     RepeatedKey = 10,
+    /// A text or bytes that do not denote a value of the wanted type, such as `int("a")`.
+    #[error("the value cannot be converted")]
+    BadConversion = 11,
+    /// A regular expression that is none, or too large.
+    #[error("invalid regular expression")]
+    InvalidPattern = 12,
 }
 
 impl ErrorKind {
-    const ALL: [ErrorKind; 10] = [
+    const ALL: [ErrorKind; 12] = [
         ErrorKind::NoSuchKey,
         ErrorKind::NoSuchOverload,
         ErrorKind::Overflow,
@@ -111,6 +117,8 @@ impl ErrorKind {
         ErrorKind::TooManySteps,
         ErrorKind::UnsupportedKey,
         ErrorKind::RepeatedKey,
+        ErrorKind::BadConversion,
+        ErrorKind::InvalidPattern,
     ];
 
     /// The kind whose discriminant this is.

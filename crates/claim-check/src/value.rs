@@ -18,6 +18,10 @@ pub enum Value {
     Double(f64),
     /// A string.
     String(String),
+    /// A sequence of bytes.
+    Bytes(Vec<u8>),
+    /// A type, by its name.
+    Type(&'static str),
     /// A list.
     List(Vec<Value>),
     /// A map: distinct bools, ints, uints and strings with their values, in the order of the claims or the expression.
@@ -35,6 +39,8 @@ impl Value {
             Value::UInt(_) => "uint",
             Value::Double(_) => "double",
             Value::String(_) => "string",
+            Value::Bytes(_) => "bytes",
+            Value::Type(_) => "type",
             Value::List(_) => "list",
             Value::Map(_) => "map",
         }
@@ -50,6 +56,8 @@ impl Display for Value {
             Value::UInt(number) => write!(f, "{number}u"),
             Value::Double(number) => write!(f, "{number:?}"),
             Value::String(text) => write!(f, "{text:?}"),
+            Value::Bytes(bytes) => write!(f, "b\"{}\"", bytes.escape_ascii()),
+            Value::Type(name) => f.write_str(name),
             Value::List(elements) => {
                 f.write_str("[")?;
                 separated(f, elements, |f, element| write!(f, "{element}"))?;

@@ -156,6 +156,11 @@ fn same(value: &Value, expected: &Json) -> bool {
             expected.to_bits() == number.to_bits() || expected.is_nan() && number.is_nan()
         }
         (Value::String(text), "string") => expected == text,
+        (Value::Type(name), "type") => expected == name,
+        (Value::Bytes(bytes), "bytes") => {
+            let expected = expected.as_str().unwrap();
+            base64_simd::STANDARD.decode_to_vec(expected).unwrap() == *bytes
+        }
         (Value::List(elements), "list") => {
             let expected = expected.as_array().unwrap();
             elements.len() == expected.len()
