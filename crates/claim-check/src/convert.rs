@@ -6,6 +6,7 @@ use crate::error::ErrorKind;
 use crate::item::Item;
 use crate::semantics::{Budget, Outcome};
 use crate::shared::Shared;
+use crate::time::{Duration, Timestamp};
 
 /// `int(value)`: doubles are truncated.
 pub(crate) fn int<'a>(value: &Item<'a>) -> Outcome<'a> {
@@ -20,6 +21,7 @@ pub(crate) fn int<'a>(value: &Item<'a>) -> Outcome<'a> {
         }
         Item::Double(_) => Err(ErrorKind::Overflow),
         Item::String(text) => parsed(text, Item::Int),
+        Item::Timestamp(timestamp) => Ok(Item::Int(timestamp.seconds())),
         _ => Err(ErrorKind::NoSuchOverload),
     }
 }
@@ -36,6 +38,25 @@ pub(crate) fn uint<'a>(value: &Item<'a>) -> Outcome<'a> {
         }
         Item::Double(_) => Err(ErrorKind::Overflow),
         Item::String(text) => parsed(text, Item::UInt),
+        _ => Err(ErrorKind::NoSuchOverload),
+    }
+}
+
+/// `timestamp(value)`: seconds since the epoch, or RFC 3339.
+pub(crate) fn timestamp<'a>(value: &Item<'a>) -> Outcome<'a> {
+    match value {
+        Item::Timestamp(_) => Ok(value.clone()),
+        Item::Int(seconds) => Timestamp::new(*seconds, 0).map(Item::Timestamp),
+        Item::String(text) => Timestamp::parse(text).map(Item::Timestamp),
+        _ => Err(ErrorKind::NoSuchOverload),
+    }
+}
+
+/// `duration(value)`: numbers with units, such as `1h30m`.
+pub(crate) fn duration<'a>(value: &Item<'a>) -> Outcome<'a> {
+    match value {
+        Item::Duration(_) => Ok(value.clone()),
+        Item::String(text) => Duration::parse(text).map(Item::Duration),
         _ => Err(ErrorKind::NoSuchOverload),
     }
 }
@@ -87,6 +108,8 @@ pub(crate) fn string<'a>(value: &Item<'a>, budget: &mut Budget) -> Outcome<'a> {
         Item::Int(number) => number.to_string(),
         Item::UInt(number) => number.to_string(),
         Item::Double(number) => double_text(*number),
+        Item::Timestamp(timestamp) => timestamp.to_string(),
+        Item::Duration(duration) => duration.to_string(),
         _ => return Err(ErrorKind::NoSuchOverload),
     };
     budget.spend(text.len())?;

@@ -73,7 +73,7 @@ pub enum ErrorKind {
     /// The operator is not defined for the types of its operands.
     #[error("no such overload")]
     NoSuchOverload = 2,
-    /// The result of integer arithmetic does not fit its type.
+    /// The result of integer arithmetic, of a conversion or of arithmetic with times does not fit its type.
     #[error("integer overflow")]
     Overflow = 3,
     /// Integer division by zero.
@@ -103,10 +103,13 @@ pub enum ErrorKind {
     /// A regular expression that is none, or too large.
     #[error("invalid regular expression")]
     InvalidPattern = 12,
+    /// A time zone that the database does not know.
+    #[error("unknown time zone")]
+    UnknownZone = 13,
 }
 
 impl ErrorKind {
-    const ALL: [ErrorKind; 12] = [
+    const ALL: [ErrorKind; 13] = [
         ErrorKind::NoSuchKey,
         ErrorKind::NoSuchOverload,
         ErrorKind::Overflow,
@@ -119,6 +122,7 @@ impl ErrorKind {
         ErrorKind::RepeatedKey,
         ErrorKind::BadConversion,
         ErrorKind::InvalidPattern,
+        ErrorKind::UnknownZone,
     ];
 
     /// The kind whose discriminant this is.

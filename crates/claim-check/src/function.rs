@@ -7,6 +7,7 @@ use crate::error::ErrorKind;
 use crate::item::Item;
 use crate::pattern::{self, Pattern};
 use crate::semantics::{Budget, Outcome};
+use crate::time::{self, Part};
 
 /// The functions that both evaluators reach through [`Function::call`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,9 @@ pub(crate) enum Function {
     String,
     Type,
     Matches,
+    Timestamp,
+    Duration,
+    Get(Part),
 }
 
 /// How a function is called.
@@ -26,6 +30,8 @@ pub(crate) enum Function {
 enum Style {
     /// `name(a, b)`
     Global,
+    /// `a.name(b)`
+    Method,
     /// `name(a, b)` and `a.name(b)`
     Both,
 }
@@ -65,6 +71,53 @@ const SIGNATURES: &[Signature] = &[
     row("bytes", Function::Bytes, Style::Global, 1..=1),
     row("string", Function::String, Style::Global, 1..=1),
     row("type", Function::Type, Style::Global, 1..=1),
+    row("timestamp", Function::Timestamp, Style::Global, 1..=1),
+    row("duration", Function::Duration, Style::Global, 1..=1),
+    row(
+        "getFullYear",
+        Function::Get(Part::FullYear),
+        Style::Method,
+        1..=2,
+    ),
+    row("getMonth", Function::Get(Part::Month), Style::Method, 1..=2),
+    row(
+        "getDayOfYear",
+        Function::Get(Part::DayOfYear),
+        Style::Method,
+        1..=2,
+    ),
+    row(
+        "getDayOfMonth",
+        Function::Get(Part::DayOfMonth),
+        Style::Method,
+        1..=2,
+    ),
+    row("getDate", Function::Get(Part::Date), Style::Method, 1..=2),
+    row(
+        "getDayOfWeek",
+        Function::Get(Part::DayOfWeek),
+        Style::Method,
+        1..=2,
+    ),
+    row("getHours", Function::Get(Part::Hours), Style::Method, 1..=2),
+    row(
+        "getMinutes",
+        Function::Get(Part::Minutes),
+        Style::Method,
+        1..=2,
+    ),
+    row(
+        "getSeconds",
+        Function::Get(Part::Seconds),
+        Style::Method,
+        1..=2,
+    ),
+    row(
+        "getMilliseconds",
+        Function::Get(Part::Milliseconds),
+        Style::Method,
+        1..=2,
+    ),
     row("matches", Function::Matches, Style::Both, 2..=2),
 ];
 
@@ -74,7 +127,7 @@ impl Signature {
     }
 
     pub(crate) fn method(name: &str) -> Option<&'static Signature> {
-        Self::find(name, &[Style::Both])
+        Self::find(name, &[Style::Method, Style::Both])
     }
 
     fn find(name: &str, styles: &[Style]) -> Option<&'static Signature> {
@@ -100,6 +153,12 @@ impl Function {
             (Function::Bytes, [value]) => convert::bytes(value),
             (Function::String, [value]) => convert::string(value, budget),
             (Function::Type, [value]) => Ok(Item::Type(value.type_of())),
+            (Function::Timestamp, [value]) => convert::timestamp(value),
+            (Function::Duration, [value]) => convert::duration(value),
+            (Function::Get(part), [value]) => time::part(part, value, None),
+            (Function::Get(part), [value, Item::String(zone)]) => {
+                time::part(part, value, Some(zone))
+            }
             (Function::Matches, [Item::String(text), Item::String(source)]) => {
                 let matches = match pattern {
                     Some(pattern) => pattern.matches(text),

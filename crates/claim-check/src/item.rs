@@ -6,6 +6,7 @@ use stampmill_claims_json::Value as Json;
 
 use crate::map::{BuiltMap, Map};
 use crate::shared::{Shared, Text};
+use crate::time::{Duration, Timestamp};
 use crate::types::Type;
 use crate::value::Value;
 
@@ -19,6 +20,8 @@ pub(crate) enum Item<'a> {
     Double(f64),
     String(Text<'a>),
     Bytes(Shared<'a, [u8]>),
+    Timestamp(Timestamp),
+    Duration(Duration),
     Type(Type),
     List(List<'a>),
     Map(Map<'a>),
@@ -62,6 +65,8 @@ impl<'a> Item<'a> {
             Item::Double(_) => Type::Double,
             Item::String(_) => Type::String,
             Item::Bytes(_) => Type::Bytes,
+            Item::Timestamp(_) => Type::Timestamp,
+            Item::Duration(_) => Type::Duration,
             Item::Type(_) => Type::Meta,
             Item::List(_) => Type::List,
             Item::Map(_) => Type::Map,
@@ -78,6 +83,13 @@ impl<'a> Item<'a> {
             Item::Double(number) => Value::Double(*number),
             Item::String(text) => Value::String((**text).to_owned()),
             Item::Bytes(bytes) => Value::Bytes(bytes.to_vec()),
+            Item::Timestamp(timestamp) => Value::Timestamp {
+                seconds: timestamp.seconds(),
+                nanos: timestamp.nanos(),
+            },
+            Item::Duration(Duration(nanoseconds)) => Value::Duration {
+                nanoseconds: *nanoseconds,
+            },
             Item::Type(ty) => Value::Type(ty.name()),
             Item::List(list) => {
                 Value::List(list.iter().map(|element| element.to_value()).collect())

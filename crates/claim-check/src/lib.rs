@@ -21,7 +21,9 @@
 //! * `matches()`: RE2's regular expressions in linear time; a literal one is compiled once, with the expression.
 //! * Macros over lists and maps: `all`, `exists`, `exists_one`, `map`, `filter`; with two variables (index and element, key and
 //!   value) `all`, `exists`, `existsOne`, `transformList`, `transformMap`.
-//! * Timestamps, durations, extensions: an error that says "not supported yet".
+//! * `timestamp()`, `duration()`, their arithmetic and order, `getFullYear()` to `getMilliseconds()`, in UTC or a zone:
+//!   `timestamp(now).getHours("Europe/Berlin")`.
+//! * Most extensions, optional values, protobuf messages: an error that says so.
 //!
 //! # Meaning, where it may surprise
 //! * **A missing claim is an error, not false**: `claims.admin == true` has no result for a token without `admin`. Ask
@@ -70,6 +72,7 @@ mod pattern;
 mod semantics;
 mod shared;
 mod syntax;
+mod time;
 mod types;
 mod value;
 

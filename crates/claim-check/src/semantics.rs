@@ -10,6 +10,7 @@ use crate::error::ErrorKind;
 use crate::item::{Item, List};
 use crate::limits::{LIST_ELEMENT_BYTES, MAX_BUILT_BYTES, MAX_STEPS};
 use crate::syntax::ast::{BinaryOp, UnaryOp};
+use crate::time::Duration;
 
 pub(crate) type Outcome<'a> = Result<Item<'a>, ErrorKind>;
 
@@ -161,6 +162,30 @@ fn arithmetic<'a>(op: BinaryOp, left: &Item<'a>, right: &Item<'a>) -> Outcome<'a
             BinaryOp::Divide => a / b,
             _ => return Err(ErrorKind::NoSuchOverload),
         })),
+        _ => with_times(op, left, right),
+    }
+}
+
+/// `+ -` on timestamps and durations.
+fn with_times<'a>(op: BinaryOp, left: &Item<'a>, right: &Item<'a>) -> Outcome<'a> {
+    let nanoseconds = |duration: Duration| i128::from(duration.0);
+    match (op, left, right) {
+        (BinaryOp::Add, Item::Timestamp(time), Item::Duration(by))
+        | (BinaryOp::Add, Item::Duration(by), Item::Timestamp(time)) => {
+            time.plus(nanoseconds(*by)).map(Item::Timestamp)
+        }
+        (BinaryOp::Subtract, Item::Timestamp(time), Item::Duration(by)) => {
+            time.plus(-nanoseconds(*by)).map(Item::Timestamp)
+        }
+        (BinaryOp::Subtract, Item::Timestamp(a), Item::Timestamp(b)) => {
+            a.since(*b).map(Item::Duration)
+        }
+        (BinaryOp::Add, Item::Duration(a), Item::Duration(b)) => {
+            Duration::from_total(nanoseconds(*a) + nanoseconds(*b)).map(Item::Duration)
+        }
+        (BinaryOp::Subtract, Item::Duration(a), Item::Duration(b)) => {
+            Duration::from_total(nanoseconds(*a) - nanoseconds(*b)).map(Item::Duration)
+        }
         _ => Err(ErrorKind::NoSuchOverload),
     }
 }
@@ -172,6 +197,8 @@ pub(crate) fn equal(left: &Item<'_>, right: &Item<'_>) -> bool {
         (Item::Bool(a), Item::Bool(b)) => a == b,
         (Item::String(a), Item::String(b)) => **a == **b,
         (Item::Bytes(a), Item::Bytes(b)) => **a == **b,
+        (Item::Timestamp(a), Item::Timestamp(b)) => a == b,
+        (Item::Duration(a), Item::Duration(b)) => a == b,
         (Item::Type(a), Item::Type(b)) => a == b,
         (Item::List(a), Item::List(b)) => {
             a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| equal(&a, &b))
@@ -187,6 +214,8 @@ fn ordered<'a>(left: &Item<'a>, right: &Item<'a>, accept: fn(Ordering) -> bool) 
         // The order of UTF-8 bytes is the order of code points.
         (Item::String(a), Item::String(b)) => Some((**a).cmp(&**b)),
         (Item::Bytes(a), Item::Bytes(b)) => Some((**a).cmp(&**b)),
+        (Item::Timestamp(a), Item::Timestamp(b)) => Some(a.cmp(b)),
+        (Item::Duration(a), Item::Duration(b)) => Some(a.cmp(b)),
         _ => compare_numbers(left, right).ok_or(ErrorKind::NoSuchOverload)?,
     };
     Ok(Item::Bool(ordering.is_some_and(accept)))

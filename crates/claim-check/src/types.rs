@@ -26,11 +26,13 @@ types! {
     Bool = "bool",
     Bytes = "bytes",
     Double = "double",
+    Duration = "google.protobuf.Duration",
     Int = "int",
     List = "list",
     Map = "map",
     Null = "null_type",
     String = "string",
+    Timestamp = "google.protobuf.Timestamp",
     Meta = "type",
     UInt = "uint",
 }

@@ -2,6 +2,9 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use crate::time::{Duration, Timestamp};
+use crate::types::Type;
+
 /// A value of CEL. [`Display`] writes it as a CEL literal.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -20,6 +23,18 @@ pub enum Value {
     String(String),
     /// A sequence of bytes.
     Bytes(Vec<u8>),
+    /// A point in time.
+    Timestamp {
+        /// Seconds since 1970-01-01T00:00:00Z.
+        seconds: i64,
+        /// Nanoseconds of the second.
+        nanos: u32,
+    },
+    /// A span of time.
+    Duration {
+        /// Its length.
+        nanoseconds: i64,
+    },
     /// A type, by its name.
     Type(&'static str),
     /// A list.
@@ -40,6 +55,8 @@ impl Value {
             Value::Double(_) => "double",
             Value::String(_) => "string",
             Value::Bytes(_) => "bytes",
+            Value::Timestamp { .. } => Type::Timestamp.name(),
+            Value::Duration { .. } => Type::Duration.name(),
             Value::Type(_) => "type",
             Value::List(_) => "list",
             Value::Map(_) => "map",
@@ -57,6 +74,13 @@ impl Display for Value {
             Value::Double(number) => write!(f, "{number:?}"),
             Value::String(text) => write!(f, "{text:?}"),
             Value::Bytes(bytes) => write!(f, "b\"{}\"", bytes.escape_ascii()),
+            Value::Timestamp { seconds, nanos } => match Timestamp::new(*seconds, *nanos) {
+                Ok(timestamp) => write!(f, "timestamp(\"{timestamp}\")"),
+                Err(_) => write!(f, "timestamp({seconds})"),
+            },
+            Value::Duration { nanoseconds } => {
+                write!(f, "duration(\"{}\")", Duration(*nanoseconds))
+            }
             Value::Type(name) => f.write_str(name),
             Value::List(elements) => {
                 f.write_str("[")?;

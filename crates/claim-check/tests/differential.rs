@@ -55,6 +55,10 @@ const LITERALS: &[&str] = &[
     "int",
     "string",
     "type",
+    "timestamp(0)",
+    "timestamp('9999-12-31T23:59:59.5Z')",
+    "duration('1h0.5s')",
+    "duration('-1ns')",
     "[]",
     "'0123456789012345678901234567890123456789012345678901234567890123456789'",
 ];
@@ -117,6 +121,7 @@ fn expression(variables: &'static [&'static str]) -> BoxedStrategy<String> {
             1 => (operand.clone(), inner.clone()).prop_map(|(a, b)| format!("{a}[{b}]")),
             1 => operand.clone().prop_map(|a| format!("size({a})")),
             2 => (select(FUNCTIONS), inner.clone()).prop_map(|(function, a)| format!("{function}({a})")),
+            1 => (operand.clone(), select(ACCESSORS)).prop_map(|(a, accessor)| format!("{a}.{accessor}")),
             1 => (operand.clone(), select(PATTERNS)).prop_map(|(a, pattern)| format!("{a}.matches({pattern})")),
             1 => (operand.clone(), inner.clone()).prop_map(|(a, b)| format!("{a}.matches({b})")),
             1 => proptest::collection::vec((select(LITERALS), inner.clone()), 0..4).prop_map(map_literal),
@@ -130,7 +135,26 @@ fn expression(variables: &'static [&'static str]) -> BoxedStrategy<String> {
 }
 
 const FUNCTIONS: &[&str] = &[
-    "int", "uint", "double", "bool", "string", "bytes", "type", "dyn", "size",
+    "int",
+    "uint",
+    "double",
+    "bool",
+    "string",
+    "bytes",
+    "type",
+    "dyn",
+    "size",
+    "timestamp",
+    "duration",
+];
+
+const ACCESSORS: &[&str] = &[
+    "getFullYear()",
+    "getMonth('Europe/Berlin')",
+    "getHours('-23:59')",
+    "getMinutes()",
+    "getMilliseconds()",
+    "getDate(claims.s)",
 ];
 
 const PATTERNS: &[&str] = &["'^a'", "'[b-e]+$'", "r'\\w'", "'('+''", "claims.s"];
@@ -309,6 +333,8 @@ fn all_pairs_of_types_agree() {
         "b'a'",
         "{1: 2}",
         "int",
+        "timestamp(1)",
+        "duration('1s')",
         "9223372036854775807",
         "0",
         "0u",

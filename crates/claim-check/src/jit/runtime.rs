@@ -10,6 +10,8 @@
 //! | `Int`, `UInt`, `Double` | 0 | 0 | the bits |
 //! | `String` | 0 | length in bytes | address of the text |
 //! | `Bytes` | 0 | length in bytes | address of the bytes |
+//! | `Timestamp` | 0 | nanoseconds of the second | seconds since the epoch |
+//! | `Duration` | 0 | 0 | nanoseconds |
 //! | `Type` | 0 | 0 | number of the type |
 //! | `ClaimList` | 0 | number of elements | address of the first `Json` value |
 //! | `BuiltList` | 0 | 0 | place in [`Frame::lists`], or a node whose list is constant |
@@ -34,6 +36,7 @@ use crate::map::{BuiltMap, Map};
 use crate::semantics::{self, Budget};
 use crate::shared::{Shared, Text};
 use crate::syntax::ast::{Ast, Expr, NodeId};
+use crate::time::{Duration, Timestamp};
 use crate::types::Type;
 
 /// The low byte of a head.
@@ -53,6 +56,8 @@ pub(super) enum Tag {
     BuiltMap = 10,
     Bytes = 11,
     Type = 12,
+    Timestamp = 13,
+    Duration = 14,
 }
 
 impl Tag {
@@ -214,6 +219,10 @@ impl<'a> Frame<'a> {
                 };
                 Item::Bytes(Shared::Borrowed(bytes))
             }
+            tag if tag == Tag::Timestamp as u8 => {
+                Timestamp::new(slot.data as i64, length as u32).map_or(Item::Null, Item::Timestamp)
+            }
+            tag if tag == Tag::Duration as u8 => Item::Duration(Duration(slot.data as i64)),
             tag if tag == Tag::Type as u8 => {
                 Type::from_code(slot.data).map_or(Item::Null, Item::Type)
             }
@@ -327,6 +336,14 @@ impl<'a> Frame<'a> {
                     data: address.expose_provenance() as u64,
                 }
             }
+            Item::Timestamp(timestamp) => Slot {
+                head: Tag::Timestamp.head_with_length(timestamp.nanos()),
+                data: timestamp.seconds() as u64,
+            },
+            Item::Duration(Duration(nanoseconds)) => Slot {
+                head: Tag::Duration.head(),
+                data: nanoseconds as u64,
+            },
             Item::Type(ty) => Slot {
                 head: Tag::Type.head(),
                 data: ty as u64,

@@ -80,22 +80,6 @@ pub(super) const RESERVED: &[&str] = &[
     "while",
 ];
 
-/// Functions and macros of CEL that are not here yet.
-const LATER: &[&str] = &[
-    "duration",
-    "getDate",
-    "getDayOfMonth",
-    "getDayOfWeek",
-    "getDayOfYear",
-    "getFullYear",
-    "getHours",
-    "getMilliseconds",
-    "getMinutes",
-    "getMonth",
-    "getSeconds",
-    "timestamp",
-];
-
 const CONDITIONAL: u8 = 1;
 
 /// Binding power of an infix operator and what it builds.
@@ -382,7 +366,7 @@ impl Parser<'_> {
             return self.arguments(span.start, signature, Vec::new());
         }
         if !matches!(name, "has" | "size" | "dyn") {
-            return Err(unknown_function(name, span));
+            return Err(CompileErrorKind::UndeclaredFunction(name.to_owned()).at(span));
         }
         self.advance()?;
         let argument_start = self.token.span.start;
@@ -524,7 +508,7 @@ impl Parser<'_> {
             return self.arguments(start, signature, vec![operand]);
         }
         let Some(op) = BinaryOp::method(&name) else {
-            return Err(unknown_function(&name, span));
+            return Err(CompileErrorKind::UndeclaredFunction(name).at(span));
         };
         let right = self.deeper(Self::expression)?;
         self.expect(")")?;
@@ -603,12 +587,5 @@ impl Parser<'_> {
 
     pub(super) fn expected(&self, expected: &'static str) -> CompileError {
         CompileErrorKind::Expected(expected).at(self.token.span.clone())
-    }
-}
-
-fn unknown_function(name: &str, span: Range<usize>) -> CompileError {
-    match LATER.iter().find(|later| **later == name) {
-        Some(later) => CompileErrorKind::Unsupported(later).at(span),
-        None => CompileErrorKind::UndeclaredFunction(name.to_owned()).at(span),
     }
 }
