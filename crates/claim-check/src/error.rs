@@ -73,7 +73,7 @@ pub enum ErrorKind {
     /// The operator is not defined for the types of its operands.
     #[error("no such overload")]
     NoSuchOverload = 2,
-    /// The result of integer arithmetic does not fit its type.
+    /// The result of integer arithmetic, of a conversion or of arithmetic with times does not fit its type.
     #[error("integer overflow")]
     Overflow = 3,
     /// Integer division by zero.
@@ -97,10 +97,19 @@ pub enum ErrorKind {
     /// A map is built with the same key twice.
     #[error("repeated key")]
     RepeatedKey = 10,
+    /// A text or bytes that do not denote a value of the wanted type, such as `int("a")`.
+    #[error("the value cannot be converted")]
+    BadConversion = 11,
+    /// A regular expression that is none, or too large.
+    #[error("invalid regular expression")]
+    InvalidPattern = 12,
+    /// A time zone that the database does not know.
+    #[error("unknown time zone")]
+    UnknownZone = 13,
 }
 
 impl ErrorKind {
-    const ALL: [ErrorKind; 10] = [
+    const ALL: [ErrorKind; 13] = [
         ErrorKind::NoSuchKey,
         ErrorKind::NoSuchOverload,
         ErrorKind::Overflow,
@@ -111,6 +120,9 @@ impl ErrorKind {
         ErrorKind::TooManySteps,
         ErrorKind::UnsupportedKey,
         ErrorKind::RepeatedKey,
+        ErrorKind::BadConversion,
+        ErrorKind::InvalidPattern,
+        ErrorKind::UnknownZone,
     ];
 
     /// The kind whose discriminant this is.

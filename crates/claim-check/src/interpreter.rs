@@ -87,6 +87,21 @@ impl<'a> Interpreter<'a> {
                 let map = BuiltMap::new(&parts).map_err(here)?;
                 Ok(Item::map(Arc::new(map)))
             }
+            Expr::Call {
+                function,
+                arguments,
+                pattern,
+            } => {
+                let arguments = arguments
+                    .iter()
+                    .map(|argument| self.node(*argument))
+                    .collect::<Result<Vec<_>, _>>()?;
+                let pattern = pattern.as_deref();
+                function
+                    .function
+                    .call(&arguments, pattern, &mut self.budget)
+                    .map_err(here)
+            }
             Expr::Comprehension(comprehension) => self.comprehension(id, comprehension),
         }
     }

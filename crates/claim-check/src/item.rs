@@ -5,7 +5,9 @@ use std::sync::Arc;
 use stampmill_claims_json::Value as Json;
 
 use crate::map::{BuiltMap, Map};
-use crate::shared::Text;
+use crate::shared::{Shared, Text};
+use crate::time::{Duration, Timestamp};
+use crate::types::Type;
 use crate::value::Value;
 
 /// A value of CEL, borrowing from the claims and from the expression.
@@ -17,6 +19,10 @@ pub(crate) enum Item<'a> {
     UInt(u64),
     Double(f64),
     String(Text<'a>),
+    Bytes(Shared<'a, [u8]>),
+    Timestamp(Timestamp),
+    Duration(Duration),
+    Type(Type),
     List(List<'a>),
     Map(Map<'a>),
 }
@@ -50,6 +56,23 @@ impl<'a> Item<'a> {
         Item::Map(Map::Built(map))
     }
 
+    pub(crate) fn type_of(&self) -> Type {
+        match self {
+            Item::Null => Type::Null,
+            Item::Bool(_) => Type::Bool,
+            Item::Int(_) => Type::Int,
+            Item::UInt(_) => Type::UInt,
+            Item::Double(_) => Type::Double,
+            Item::String(_) => Type::String,
+            Item::Bytes(_) => Type::Bytes,
+            Item::Timestamp(_) => Type::Timestamp,
+            Item::Duration(_) => Type::Duration,
+            Item::Type(_) => Type::Meta,
+            Item::List(_) => Type::List,
+            Item::Map(_) => Type::Map,
+        }
+    }
+
     /// The value as it is handed out, independent of claims and expression.
     pub(crate) fn to_value(&self) -> Value {
         match self {
@@ -59,6 +82,15 @@ impl<'a> Item<'a> {
             Item::UInt(number) => Value::UInt(*number),
             Item::Double(number) => Value::Double(*number),
             Item::String(text) => Value::String((**text).to_owned()),
+            Item::Bytes(bytes) => Value::Bytes(bytes.to_vec()),
+            Item::Timestamp(timestamp) => Value::Timestamp {
+                seconds: timestamp.seconds(),
+                nanos: timestamp.nanos(),
+            },
+            Item::Duration(Duration(nanoseconds)) => Value::Duration {
+                nanoseconds: *nanoseconds,
+            },
+            Item::Type(ty) => Value::Type(ty.name()),
             Item::List(list) => {
                 Value::List(list.iter().map(|element| element.to_value()).collect())
             }
@@ -75,6 +107,7 @@ impl<'a> Item<'a> {
     pub(crate) fn borrowed(&self) -> Item<'_> {
         match self {
             Item::String(text) => Item::String(text.borrowed()),
+            Item::Bytes(bytes) => Item::Bytes(bytes.borrowed()),
             other => other.clone(),
         }
     }

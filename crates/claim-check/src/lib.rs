@@ -14,12 +14,16 @@
 //!
 //! # The language here
 //! * Literals: int (`42`, `0x2a`), uint (`42u`), double, string (`"a"`, `'a'`, `"""a"""`, `r"a"`, all escapes of CEL), bool,
-//!   null, lists, maps (`{"a": 1, 2: true}`).
+//!   null, bytes (`b"\xff"`), lists, maps (`{"a": 1, 2: true}`).
 //! * `claims` is the payload, `now` the time in seconds since the epoch. `claims.a.b`, `claims["a"]`, ``claims.`a-b` ``, `list[0]`.
 //! * `== != < <= > >= && || ! in + - * / %`, `c ? a : b`, `has(claims.a)`, `size()`, `startsWith()`, `endsWith()`, `contains()`.
+//! * `int() uint() double() bool() string() bytes() dyn() type()`; names of types as values: `type(claims.aud) == list`.
+//! * `matches()`: RE2's regular expressions in linear time; a literal one is compiled once, with the expression.
 //! * Macros over lists and maps: `all`, `exists`, `exists_one`, `map`, `filter`; with two variables (index and element, key and
 //!   value) `all`, `exists`, `existsOne`, `transformList`, `transformMap`.
-//! * Bytes literals, conversions, timestamps, regular expressions: an error that says "not supported yet".
+//! * `timestamp()`, `duration()`, their arithmetic and order, `getFullYear()` to `getMilliseconds()`, in UTC or a zone:
+//!   `timestamp(now).getHours("Europe/Berlin")`.
+//! * Most extensions, optional values, protobuf messages: an error that says so.
 //!
 //! # Meaning, where it may surprise
 //! * **A missing claim is an error, not false**: `claims.admin == true` has no result for a token without `admin`. Ask
@@ -55,16 +59,21 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod check;
+mod convert;
 mod diagnostic;
 mod error;
+mod function;
 mod interpreter;
 mod item;
 mod jit;
 pub mod limits;
 mod map;
+mod pattern;
 mod semantics;
 mod shared;
 mod syntax;
+mod time;
+mod types;
 mod value;
 
 pub use check::{ClaimCheck, Context, Show};

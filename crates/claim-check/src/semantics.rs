@@ -10,8 +10,9 @@ use crate::error::ErrorKind;
 use crate::item::{Item, List};
 use crate::limits::{LIST_ELEMENT_BYTES, MAX_BUILT_BYTES, MAX_STEPS};
 use crate::syntax::ast::{BinaryOp, UnaryOp};
+use crate::time::Duration;
 
-type Outcome<'a> = Result<Item<'a>, ErrorKind>;
+pub(crate) type Outcome<'a> = Result<Item<'a>, ErrorKind>;
 
 /// What one evaluation may still build and do.
 #[derive(Debug)]
@@ -74,6 +75,7 @@ pub(crate) fn unary<'a>(op: UnaryOp, operand: &Item<'a>) -> Outcome<'a> {
             .ok_or(ErrorKind::Overflow),
         (UnaryOp::Negate, Item::Double(number)) => Ok(Item::Double(-number)),
         (UnaryOp::Size, Item::String(text)) => Ok(Item::Int(text.chars().count() as i64)),
+        (UnaryOp::Size, Item::Bytes(bytes)) => Ok(Item::Int(bytes.len() as i64)),
         (UnaryOp::Size, Item::List(list)) => Ok(Item::Int(list.len() as i64)),
         (UnaryOp::Size, Item::Map(map)) => Ok(Item::Int(map.len() as i64)),
         _ => Err(ErrorKind::NoSuchOverload),
@@ -110,6 +112,10 @@ fn add<'a>(left: &Item<'a>, right: &Item<'a>, budget: &mut Budget) -> Outcome<'a
         (Item::String(a), Item::String(b)) => {
             budget.spend(a.len() + b.len())?;
             Ok(Item::String([&**a, &**b].concat().into()))
+        }
+        (Item::Bytes(a), Item::Bytes(b)) => {
+            budget.spend(a.len() + b.len())?;
+            Ok(Item::Bytes([&**a, &**b].concat().into()))
         }
         (Item::List(a), Item::List(b)) => {
             budget.spend_elements(a.len() + b.len())?;
@@ -156,6 +162,30 @@ fn arithmetic<'a>(op: BinaryOp, left: &Item<'a>, right: &Item<'a>) -> Outcome<'a
             BinaryOp::Divide => a / b,
             _ => return Err(ErrorKind::NoSuchOverload),
         })),
+        _ => with_times(op, left, right),
+    }
+}
+
+/// `+ -` on timestamps and durations.
+fn with_times<'a>(op: BinaryOp, left: &Item<'a>, right: &Item<'a>) -> Outcome<'a> {
+    let nanoseconds = |duration: Duration| i128::from(duration.0);
+    match (op, left, right) {
+        (BinaryOp::Add, Item::Timestamp(time), Item::Duration(by))
+        | (BinaryOp::Add, Item::Duration(by), Item::Timestamp(time)) => {
+            time.plus(nanoseconds(*by)).map(Item::Timestamp)
+        }
+        (BinaryOp::Subtract, Item::Timestamp(time), Item::Duration(by)) => {
+            time.plus(-nanoseconds(*by)).map(Item::Timestamp)
+        }
+        (BinaryOp::Subtract, Item::Timestamp(a), Item::Timestamp(b)) => {
+            a.since(*b).map(Item::Duration)
+        }
+        (BinaryOp::Add, Item::Duration(a), Item::Duration(b)) => {
+            Duration::from_total(nanoseconds(*a) + nanoseconds(*b)).map(Item::Duration)
+        }
+        (BinaryOp::Subtract, Item::Duration(a), Item::Duration(b)) => {
+            Duration::from_total(nanoseconds(*a) - nanoseconds(*b)).map(Item::Duration)
+        }
         _ => Err(ErrorKind::NoSuchOverload),
     }
 }
@@ -166,6 +196,10 @@ pub(crate) fn equal(left: &Item<'_>, right: &Item<'_>) -> bool {
         (Item::Null, Item::Null) => true,
         (Item::Bool(a), Item::Bool(b)) => a == b,
         (Item::String(a), Item::String(b)) => **a == **b,
+        (Item::Bytes(a), Item::Bytes(b)) => **a == **b,
+        (Item::Timestamp(a), Item::Timestamp(b)) => a == b,
+        (Item::Duration(a), Item::Duration(b)) => a == b,
+        (Item::Type(a), Item::Type(b)) => a == b,
         (Item::List(a), Item::List(b)) => {
             a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| equal(&a, &b))
         }
@@ -179,6 +213,9 @@ fn ordered<'a>(left: &Item<'a>, right: &Item<'a>, accept: fn(Ordering) -> bool) 
         (Item::Bool(a), Item::Bool(b)) => Some(a.cmp(b)),
         // The order of UTF-8 bytes is the order of code points.
         (Item::String(a), Item::String(b)) => Some((**a).cmp(&**b)),
+        (Item::Bytes(a), Item::Bytes(b)) => Some((**a).cmp(&**b)),
+        (Item::Timestamp(a), Item::Timestamp(b)) => Some(a.cmp(b)),
+        (Item::Duration(a), Item::Duration(b)) => Some(a.cmp(b)),
         _ => compare_numbers(left, right).ok_or(ErrorKind::NoSuchOverload)?,
     };
     Ok(Item::Bool(ordering.is_some_and(accept)))

@@ -46,6 +46,12 @@ impl<'a, T: ?Sized> From<&'a T> for Shared<'a, T> {
     }
 }
 
+impl From<Vec<u8>> for Shared<'_, [u8]> {
+    fn from(bytes: Vec<u8>) -> Self {
+        Shared::Built(bytes.into())
+    }
+}
+
 impl From<String> for Shared<'_, str> {
     fn from(text: String) -> Self {
         Shared::Built(text.into())

@@ -2,6 +2,9 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use crate::time::{Duration, Timestamp};
+use crate::types::Type;
+
 /// A value of CEL. [`Display`] writes it as a CEL literal.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -18,6 +21,22 @@ pub enum Value {
     Double(f64),
     /// A string.
     String(String),
+    /// A sequence of bytes.
+    Bytes(Vec<u8>),
+    /// A point in time.
+    Timestamp {
+        /// Seconds since 1970-01-01T00:00:00Z.
+        seconds: i64,
+        /// Nanoseconds of the second.
+        nanos: u32,
+    },
+    /// A span of time.
+    Duration {
+        /// Its length.
+        nanoseconds: i64,
+    },
+    /// A type, by its name.
+    Type(&'static str),
     /// A list.
     List(Vec<Value>),
     /// A map: distinct bools, ints, uints and strings with their values, in the order of the claims or the expression.
@@ -35,6 +54,10 @@ impl Value {
             Value::UInt(_) => "uint",
             Value::Double(_) => "double",
             Value::String(_) => "string",
+            Value::Bytes(_) => "bytes",
+            Value::Timestamp { .. } => Type::Timestamp.name(),
+            Value::Duration { .. } => Type::Duration.name(),
+            Value::Type(_) => "type",
             Value::List(_) => "list",
             Value::Map(_) => "map",
         }
@@ -50,6 +73,15 @@ impl Display for Value {
             Value::UInt(number) => write!(f, "{number}u"),
             Value::Double(number) => write!(f, "{number:?}"),
             Value::String(text) => write!(f, "{text:?}"),
+            Value::Bytes(bytes) => write!(f, "b\"{}\"", bytes.escape_ascii()),
+            Value::Timestamp { seconds, nanos } => match Timestamp::new(*seconds, *nanos) {
+                Ok(timestamp) => write!(f, "timestamp(\"{timestamp}\")"),
+                Err(_) => write!(f, "timestamp({seconds})"),
+            },
+            Value::Duration { nanoseconds } => {
+                write!(f, "duration(\"{}\")", Duration(*nanoseconds))
+            }
+            Value::Type(name) => f.write_str(name),
             Value::List(elements) => {
                 f.write_str("[")?;
                 separated(f, elements, |f, element| write!(f, "{element}"))?;

@@ -156,6 +156,20 @@ fn same(value: &Value, expected: &Json) -> bool {
             expected.to_bits() == number.to_bits() || expected.is_nan() && number.is_nan()
         }
         (Value::String(text), "string") => expected == text,
+        (Value::Timestamp { seconds, nanos }, "timestamp") => {
+            expected["seconds"].as_str() == Some(&seconds.to_string())
+                && expected["nanos"] == *nanos
+        }
+        (Value::Duration { nanoseconds }, "duration") => {
+            let seconds: i64 = expected["seconds"].as_str().unwrap().parse().unwrap();
+            let nanos = expected["nanos"].as_i64().unwrap();
+            seconds * 1_000_000_000 + nanos == *nanoseconds
+        }
+        (Value::Type(name), "type") => expected == name,
+        (Value::Bytes(bytes), "bytes") => {
+            let expected = expected.as_str().unwrap();
+            base64_simd::STANDARD.decode_to_vec(expected).unwrap() == *bytes
+        }
         (Value::List(elements), "list") => {
             let expected = expected.as_array().unwrap();
             elements.len() == expected.len()

@@ -47,6 +47,18 @@ const LITERALS: &[&str] = &[
     "'\u{e9}'",
     "'\u{1f600}'",
     "'b'",
+    "'12'",
+    "'true'",
+    "b''",
+    "b'abc'",
+    "b'\\xff'",
+    "int",
+    "string",
+    "type",
+    "timestamp(0)",
+    "timestamp('9999-12-31T23:59:59.5Z')",
+    "duration('1h0.5s')",
+    "duration('-1ns')",
     "[]",
     "'0123456789012345678901234567890123456789012345678901234567890123456789'",
 ];
@@ -108,6 +120,10 @@ fn expression(variables: &'static [&'static str]) -> BoxedStrategy<String> {
                 .prop_map(|(a, all)| format!("{a} in [{}]", all.join(", "))),
             1 => (operand.clone(), inner.clone()).prop_map(|(a, b)| format!("{a}[{b}]")),
             1 => operand.clone().prop_map(|a| format!("size({a})")),
+            2 => (select(FUNCTIONS), inner.clone()).prop_map(|(function, a)| format!("{function}({a})")),
+            1 => (operand.clone(), select(ACCESSORS)).prop_map(|(a, accessor)| format!("{a}.{accessor}")),
+            1 => (operand.clone(), select(PATTERNS)).prop_map(|(a, pattern)| format!("{a}.matches({pattern})")),
+            1 => (operand.clone(), inner.clone()).prop_map(|(a, b)| format!("{a}.matches({b})")),
             1 => proptest::collection::vec((select(LITERALS), inner.clone()), 0..4).prop_map(map_literal),
             2 => (range(operand.clone()), macro_call(inner.clone()))
                 .prop_map(|(range, call)| format!("{range}{call}")),
@@ -117,6 +133,31 @@ fn expression(variables: &'static [&'static str]) -> BoxedStrategy<String> {
     })
     .boxed()
 }
+
+const FUNCTIONS: &[&str] = &[
+    "int",
+    "uint",
+    "double",
+    "bool",
+    "string",
+    "bytes",
+    "type",
+    "dyn",
+    "size",
+    "timestamp",
+    "duration",
+];
+
+const ACCESSORS: &[&str] = &[
+    "getFullYear()",
+    "getMonth('Europe/Berlin')",
+    "getHours('-23:59')",
+    "getMinutes()",
+    "getMilliseconds()",
+    "getDate(claims.s)",
+];
+
+const PATTERNS: &[&str] = &["'^a'", "'[b-e]+$'", "r'\\w'", "'('+''", "claims.s"];
 
 fn map_literal<K: std::fmt::Display>(entries: Vec<(K, String)>) -> String {
     let entries = entries.iter().map(|(key, value)| format!("{key}: {value}"));
@@ -289,6 +330,11 @@ fn all_pairs_of_types_agree() {
         "null",
         "[1]",
         "claims.m",
+        "b'a'",
+        "{1: 2}",
+        "int",
+        "timestamp(1)",
+        "duration('1s')",
         "9223372036854775807",
         "0",
         "0u",

@@ -9,6 +9,10 @@
 //! | `Bool` | 0 | 0 | 0 or 1 |
 //! | `Int`, `UInt`, `Double` | 0 | 0 | the bits |
 //! | `String` | 0 | length in bytes | address of the text |
+//! | `Bytes` | 0 | length in bytes | address of the bytes |
+//! | `Timestamp` | 0 | nanoseconds of the second | seconds since the epoch |
+//! | `Duration` | 0 | 0 | nanoseconds |
+//! | `Type` | 0 | 0 | number of the type |
 //! | `ClaimList` | 0 | number of elements | address of the first `Json` value |
 //! | `BuiltList` | 0 | 0 | place in [`Frame::lists`], or a node whose list is constant |
 //! | `Map` | 0 | 0 | address of the claims' `Map` |
@@ -26,11 +30,14 @@ use std::sync::Arc;
 use stampmill_claims_json::{Map as Members, Value as Json};
 
 use crate::error::{ErrorKind, Fault};
+use crate::function::MAX_ARGUMENTS;
 use crate::item::{Item, List};
 use crate::map::{BuiltMap, Map};
 use crate::semantics::{self, Budget};
-use crate::shared::Text;
+use crate::shared::{Shared, Text};
 use crate::syntax::ast::{Ast, Expr, NodeId};
+use crate::time::{Duration, Timestamp};
+use crate::types::Type;
 
 /// The low byte of a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +54,10 @@ pub(super) enum Tag {
     BuiltList = 8,
     Map = 9,
     BuiltMap = 10,
+    Bytes = 11,
+    Type = 12,
+    Timestamp = 13,
+    Duration = 14,
 }
 
 impl Tag {
@@ -55,7 +66,7 @@ impl Tag {
         self as u64
     }
 
-    /// The head of a string of this length in bytes.
+    /// The head of a string or of bytes of this length, or of a list of claims with this number of elements.
     pub(super) fn head_with_length(self, length: u32) -> u64 {
         self as u64 | u64::from(length) << 32
     }
@@ -77,7 +88,7 @@ pub(super) fn error_head(kind: ErrorKind, node: NodeId) -> u64 {
     u64::from(kind as u8) << 8 | u64::from(node.number()) << 32
 }
 
-/// The slot of a literal string or of a constant list or map; nothing for other nodes.
+/// The slot of a literal string, of literal bytes, or of a constant list or map; nothing for other nodes.
 pub(super) fn constant(ast: &Ast, id: NodeId) -> Option<Slot> {
     match &ast[id].expr {
         Expr::Literal(Item::String(text)) => {
@@ -87,6 +98,10 @@ pub(super) fn constant(ast: &Ast, id: NodeId) -> Option<Slot> {
                 data: text.as_ptr().expose_provenance() as u64,
             })
         }
+        Expr::Literal(Item::Bytes(bytes)) => Some(Slot {
+            head: Tag::Bytes.head_with_length(u32::try_from(bytes.len()).ok()?),
+            data: bytes.as_ptr().expose_provenance() as u64,
+        }),
         Expr::List {
             constant: Some(_), ..
         } => Some(Slot {
@@ -119,6 +134,8 @@ pub(super) struct Frame<'a> {
     maps: Vec<Arc<BuiltMap<'a>>>,
     /// Strings that this call has built; they live until its end. The texts stay where they are when the vector grows.
     strings: Vec<Arc<str>>,
+    /// Bytes that this call has built, likewise.
+    bytes: Vec<Arc<[u8]>>,
     budget: Budget,
 }
 
@@ -144,6 +161,7 @@ impl<'a> Frame<'a> {
             lists: Vec::new(),
             maps: Vec::new(),
             strings: Vec::new(),
+            bytes: Vec::new(),
             budget: Budget::new(),
         }
     }
@@ -174,7 +192,7 @@ impl<'a> Frame<'a> {
     /// # Safety
     /// The slot comes from generated code that runs with this frame: its addresses were made by [`constant`] for this
     /// frame's tree, by [`Frame::give`] of this frame, or are this frame's `claims`. So they point to values that outlive
-    /// `'a` or to strings of this frame, which nothing changes or drops before the frame itself, and the returned item must
+    /// `'a` or to strings and bytes of this frame, which nothing changes or drops before the frame itself, and the returned item must
     /// not outlive the frame.
     unsafe fn item(&self, slot: Slot) -> Item<'a> {
         let length = (slot.head >> 32) as usize;
@@ -193,6 +211,20 @@ impl<'a> Frame<'a> {
                     ))
                 };
                 Item::String(Text::Borrowed(text))
+            }
+            tag if tag == Tag::Bytes as u8 => {
+                // SAFETY: address and length were taken from one slice of bytes (see the contract), whose provenance was exposed.
+                let bytes = unsafe {
+                    slice::from_raw_parts(ptr::with_exposed_provenance::<u8>(address), length)
+                };
+                Item::Bytes(Shared::Borrowed(bytes))
+            }
+            tag if tag == Tag::Timestamp as u8 => {
+                Timestamp::new(slot.data as i64, length as u32).map_or(Item::Null, Item::Timestamp)
+            }
+            tag if tag == Tag::Duration as u8 => Item::Duration(Duration(slot.data as i64)),
+            tag if tag == Tag::Type as u8 => {
+                Type::from_code(slot.data).map_or(Item::Null, Item::Type)
             }
             tag if tag == Tag::ClaimList as u8 => {
                 // SAFETY: address and length were taken from one slice of claims (see the contract).
@@ -293,6 +325,29 @@ impl<'a> Frame<'a> {
                     data: address.expose_provenance() as u64,
                 }
             }
+            Item::Bytes(bytes) => {
+                let head = Tag::Bytes.head_with_length(length(bytes.len())?);
+                let address = bytes.as_ptr();
+                if let Shared::Built(bytes) = bytes {
+                    self.bytes.push(bytes);
+                }
+                Slot {
+                    head,
+                    data: address.expose_provenance() as u64,
+                }
+            }
+            Item::Timestamp(timestamp) => Slot {
+                head: Tag::Timestamp.head_with_length(timestamp.nanos()),
+                data: timestamp.seconds() as u64,
+            },
+            Item::Duration(Duration(nanoseconds)) => Slot {
+                head: Tag::Duration.head(),
+                data: nanoseconds as u64,
+            },
+            Item::Type(ty) => Slot {
+                head: Tag::Type.head(),
+                data: ty as u64,
+            },
             Item::List(List::Claims(elements)) => Slot {
                 head: Tag::ClaimList.head_with_length(length(elements.len())?),
                 data: elements.as_ptr().expose_provenance() as u64,
@@ -327,7 +382,7 @@ pub(super) struct Helper {
 }
 
 /// The helpers in the order of [`HelperId`].
-pub(super) fn helpers() -> [Helper; 10] {
+pub(super) fn helpers() -> [Helper; 11] {
     let helper = |name, address, parameters| Helper {
         name,
         address,
@@ -344,6 +399,7 @@ pub(super) fn helpers() -> [Helper; 10] {
         helper("iterate", iterate as *const u8, 4),
         helper("length", length as *const u8, 3),
         helper("element", element as *const u8, 5),
+        helper("call", call as *const u8, 2 + 2 * MAX_ARGUMENTS),
     ]
 }
 
@@ -359,6 +415,7 @@ pub(super) enum HelperId {
     Iterate = 7,
     Length = 8,
     Element = 9,
+    Call = 10,
 }
 
 // The contract of all helpers, which code generation keeps: `frame` is the frame that the code was called with and no other
@@ -538,4 +595,45 @@ unsafe extern "C" fn element(
     };
     let outcome = element.ok_or(ErrorKind::IndexOutOfRange);
     frame.give(NodeId::new(node as u32), outcome)
+}
+
+/// A function by its name, with as many arguments as its node has.
+unsafe extern "C" fn call(
+    frame: *mut Frame<'_>,
+    node: u64,
+    head_0: u64,
+    data_0: u64,
+    head_1: u64,
+    data_1: u64,
+    head_2: u64,
+    data_2: u64,
+    head_3: u64,
+    data_3: u64,
+) -> u64 {
+    // SAFETY: the contract of all helpers.
+    let frame = unsafe { &mut *frame };
+    let words = [
+        (head_0, data_0),
+        (head_1, data_1),
+        (head_2, data_2),
+        (head_3, data_3),
+    ];
+    // SAFETY: as above; a slot of two zeros, for an argument that is not there, is an item without addresses.
+    let items = words.map(|(head, data)| unsafe { frame.item(Slot { head, data }) });
+    let node = NodeId::new(node as u32);
+    let ast = frame.ast;
+    let outcome = match &ast[node].expr {
+        Expr::Call {
+            function,
+            arguments,
+            pattern,
+        } => {
+            let items = items.get(..arguments.len()).unwrap_or_default();
+            function
+                .function
+                .call(items, pattern.as_deref(), &mut frame.budget)
+        }
+        _ => Err(ErrorKind::NoSuchOverload),
+    };
+    frame.give(node, outcome)
 }

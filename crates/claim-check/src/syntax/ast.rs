@@ -7,8 +7,10 @@ use std::fmt;
 use std::ops::{Index, Range};
 use std::sync::Arc;
 
+use crate::function::Signature;
 use crate::item::Item;
 use crate::map::BuiltMap;
+use crate::pattern::Pattern;
 
 /// The number of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,7 +65,7 @@ pub(crate) struct Node {
 /// The kinds of nodes.
 #[derive(Debug)]
 pub(crate) enum Expr {
-    /// A literal: null, bool, int, uint, double or string.
+    /// A literal: null, bool, int, uint, double, string, bytes, or the name of a type.
     Literal(Item<'static>),
     /// `claims` or `now`.
     Variable(Variable),
@@ -98,6 +100,12 @@ pub(crate) enum Expr {
     Map {
         entries: Vec<NodeId>,
         constant: Option<Arc<BuiltMap<'static>>>,
+    },
+    /// A call of a function by its name; `pattern` is the second argument, compiled, where it is a literal.
+    Call {
+        function: &'static Signature,
+        arguments: Vec<NodeId>,
+        pattern: Option<Box<Pattern>>,
     },
     /// A macro over a list or a map.
     Comprehension(Box<Comprehension>),

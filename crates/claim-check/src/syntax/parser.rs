@@ -20,9 +20,13 @@ use super::ast::{Ast, BinaryOp, Expr, LogicOp, Node, NodeId, UnaryOp, Variable};
 use super::lexer::{Lexer, Token, TokenKind};
 use super::macros::Macro;
 use crate::diagnostic::{CompileError, CompileErrorKind};
+use crate::error::ErrorKind;
+use crate::function::{Function, Signature};
 use crate::item::Item;
 use crate::limits::{MAX_DEPTH, MAX_NODES, MAX_SOURCE_BYTES};
 use crate::map::BuiltMap;
+use crate::pattern::Pattern;
+use crate::types::Type;
 
 /// Parses a whole expression.
 pub(crate) fn parse(source: &str) -> Result<Ast, CompileError> {
@@ -74,45 +78,6 @@ pub(super) const RESERVED: &[&str] = &[
     "var",
     "void",
     "while",
-];
-
-/// Functions and macros of CEL that are not here yet.
-const LATER: &[&str] = &[
-    "bool",
-    "bytes",
-    "double",
-    "duration",
-    "getDate",
-    "getDayOfMonth",
-    "getDayOfWeek",
-    "getDayOfYear",
-    "getFullYear",
-    "getHours",
-    "getMilliseconds",
-    "getMinutes",
-    "getMonth",
-    "getSeconds",
-    "int",
-    "matches",
-    "string",
-    "timestamp",
-    "type",
-    "uint",
-];
-
-/// Names that denote types, as values.
-const TYPES: &[&str] = &[
-    "bool",
-    "bytes",
-    "double",
-    "google",
-    "int",
-    "list",
-    "map",
-    "null_type",
-    "string",
-    "type",
-    "uint",
 ];
 
 const CONDITIONAL: u8 = 1;
@@ -276,6 +241,7 @@ impl Parser<'_> {
             TokenKind::UInt(number) => Item::UInt(number),
             TokenKind::Double(number) => Item::Double(number),
             TokenKind::String(text) => Item::String(text.into()),
+            TokenKind::Bytes(bytes) => Item::Bytes(bytes.into()),
             _ => return Err(self.expected("an expression")),
         };
         self.advance()?;
@@ -363,8 +329,11 @@ impl Parser<'_> {
             let name = name.into();
             return self.node(span.start, Expr::Local { depth, name });
         }
-        if TYPES.contains(&name) {
-            return Err(CompileErrorKind::Unsupported("types as values").at(span));
+        if let Some(ty) = Type::by_name(name) {
+            return self.node(span.start, Expr::Literal(Item::Type(ty)));
+        }
+        if name == "google" {
+            return self.well_known_type(span.start);
         }
         match Variable::ALL.into_iter().find(|variable| variable.name() == name) {
             Some(variable) => self.node(span.start, Expr::Variable(variable)),
@@ -374,10 +343,30 @@ impl Parser<'_> {
         }
     }
 
-    /// `has(..)`, `size(..)` or `dyn(..)`, from the opening parenthesis.
+    /// `google.protobuf.Timestamp` and the like, from behind `google`.
+    fn well_known_type(&mut self, start: usize) -> Result<NodeId, CompileError> {
+        let mut name = "google".to_owned();
+        while self.accept(".")? {
+            let TokenKind::Identifier(part) = self.token.kind.clone() else {
+                return Err(self.expected("a member name"));
+            };
+            name = format!("{name}.{part}");
+            self.advance()?;
+        }
+        match Type::by_name(&name) {
+            Some(ty) => self.node(start, Expr::Literal(Item::Type(ty))),
+            None => Err(CompileErrorKind::Unsupported("protobuf messages").at(start..self.end)),
+        }
+    }
+
+    /// A call of a global function, from the opening parenthesis.
     fn call(&mut self, name: &str, span: Range<usize>) -> Result<NodeId, CompileError> {
+        if let Some(signature) = Signature::global(name) {
+            self.advance()?;
+            return self.arguments(span.start, signature, Vec::new());
+        }
         if !matches!(name, "has" | "size" | "dyn") {
-            return Err(unknown_function(name, span));
+            return Err(CompileErrorKind::UndeclaredFunction(name.to_owned()).at(span));
         }
         self.advance()?;
         let argument_start = self.token.span.start;
@@ -405,6 +394,54 @@ impl Parser<'_> {
             ),
             // dyn() hides a type from the checker and does nothing when evaluated.
             _ => Ok(argument),
+        }
+    }
+
+    /// The arguments of a function from behind the opening parenthesis; a receiver is the first already.
+    fn arguments(
+        &mut self,
+        start: usize,
+        function: &'static Signature,
+        mut arguments: Vec<NodeId>,
+    ) -> Result<NodeId, CompileError> {
+        let mut pattern_span = start..self.end;
+        if !matches!(self.token.kind, TokenKind::Symbol(")")) {
+            loop {
+                let argument_start = self.token.span.start;
+                arguments.push(self.deeper(Self::expression)?);
+                pattern_span = argument_start..self.end;
+                if !self.accept(",")? {
+                    break;
+                }
+            }
+        }
+        self.expect(")")?;
+        if !function.arguments.contains(&arguments.len()) {
+            let name = function.name;
+            return Err(CompileErrorKind::ArgumentCount { name }.at(start..self.end));
+        }
+        let pattern = match (function.function, arguments.get(1)) {
+            (Function::Matches, Some(argument)) => self
+                .literal_pattern(*argument)
+                .transpose()
+                .map_err(|_| CompileErrorKind::InvalidPattern.at(pattern_span))?,
+            _ => None,
+        };
+        self.node(
+            start,
+            Expr::Call {
+                function,
+                arguments,
+                pattern,
+            },
+        )
+    }
+
+    /// The regular expression that a literal is; nothing for other nodes.
+    fn literal_pattern(&self, id: NodeId) -> Option<Result<Box<Pattern>, ErrorKind>> {
+        match &self.nodes[id.number() as usize].expr {
+            Expr::Literal(Item::String(text)) => Some(Pattern::new(text).map(Box::new)),
+            _ => None,
         }
     }
 
@@ -467,8 +504,11 @@ impl Parser<'_> {
                 },
             );
         }
+        if let Some(signature) = Signature::method(&name) {
+            return self.arguments(start, signature, vec![operand]);
+        }
         let Some(op) = BinaryOp::method(&name) else {
-            return Err(unknown_function(&name, span));
+            return Err(CompileErrorKind::UndeclaredFunction(name).at(span));
         };
         let right = self.deeper(Self::expression)?;
         self.expect(")")?;
@@ -547,12 +587,5 @@ impl Parser<'_> {
 
     pub(super) fn expected(&self, expected: &'static str) -> CompileError {
         CompileErrorKind::Expected(expected).at(self.token.span.clone())
-    }
-}
-
-fn unknown_function(name: &str, span: Range<usize>) -> CompileError {
-    match LATER.iter().find(|later| **later == name) {
-        Some(later) => CompileErrorKind::Unsupported(later).at(span),
-        None => CompileErrorKind::UndeclaredFunction(name.to_owned()).at(span),
     }
 }

@@ -28,7 +28,7 @@ use cranelift_jit::JITModule;
 use cranelift_module::{FuncId, Linkage, Module};
 
 use super::native::Unavailable;
-use super::runtime::{self, CLAIMS_OFFSET, DATA_OFFSET, HelperId, NOW_OFFSET};
+use super::runtime::{self, CLAIMS_OFFSET, DATA_OFFSET, HelperId, NOW_OFFSET, Tag};
 use crate::item::Item;
 use crate::syntax::ast::{Ast, Expr, NodeId, UnaryOp, Variable};
 
@@ -118,7 +118,7 @@ enum Val {
     Int(Value),
     UInt(Value),
     Double(Value),
-    /// A literal string, a constant list or map: this node of the tree.
+    /// A literal string or bytes, a constant list or map: this node of the tree.
     Constant(NodeId),
     /// The address of a map.
     Map(Value),
@@ -203,6 +203,7 @@ impl Generator<'_, '_> {
                 let place = self.list(id, entries);
                 self.map_from(id, place)
             }
+            Expr::Call { arguments, .. } => self.call_function(id, arguments),
             Expr::Comprehension(comprehension) => self.comprehension(id, comprehension),
         }
     }
@@ -213,7 +214,11 @@ impl Generator<'_, '_> {
             Item::Int(number) => Val::Int(self.word(*number as u64)),
             Item::UInt(number) => Val::UInt(self.word(*number)),
             Item::Double(number) => Val::Double(self.builder.ins().f64const(*number)),
-            Item::String(_) => Val::Constant(id),
+            Item::String(_) | Item::Bytes(_) => Val::Constant(id),
+            Item::Type(ty) => {
+                let (head, data) = (self.word(Tag::Type.head()), self.word(*ty as u64));
+                Val::Any { head, data }
+            }
             _ => Val::Null,
         }
     }

@@ -1,0 +1,175 @@
+//! Functions and methods by name: one table.
+
+use std::ops::RangeInclusive;
+
+use crate::convert;
+use crate::error::ErrorKind;
+use crate::item::Item;
+use crate::pattern::{self, Pattern};
+use crate::semantics::{Budget, Outcome};
+use crate::time::{self, Part};
+
+/// The functions that both evaluators reach through [`Function::call`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Function {
+    Int,
+    UInt,
+    Double,
+    Bool,
+    Bytes,
+    String,
+    Type,
+    Matches,
+    Timestamp,
+    Duration,
+    Get(Part),
+}
+
+/// How a function is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Style {
+    /// `name(a, b)`
+    Global,
+    /// `a.name(b)`
+    Method,
+    /// `name(a, b)` and `a.name(b)`
+    Both,
+}
+
+/// A row of the table.
+#[derive(Debug)]
+pub(crate) struct Signature {
+    pub(crate) name: &'static str,
+    pub(crate) function: Function,
+    style: Style,
+    /// How many arguments it takes, the receiver included; at most [`MAX_ARGUMENTS`].
+    pub(crate) arguments: RangeInclusive<usize>,
+}
+
+/// What helpers of machine code can pass.
+pub(crate) const MAX_ARGUMENTS: usize = 4;
+
+const fn row(
+    name: &'static str,
+    function: Function,
+    style: Style,
+    arguments: RangeInclusive<usize>,
+) -> Signature {
+    Signature {
+        name,
+        function,
+        style,
+        arguments,
+    }
+}
+
+const SIGNATURES: &[Signature] = &[
+    row("int", Function::Int, Style::Global, 1..=1),
+    row("uint", Function::UInt, Style::Global, 1..=1),
+    row("double", Function::Double, Style::Global, 1..=1),
+    row("bool", Function::Bool, Style::Global, 1..=1),
+    row("bytes", Function::Bytes, Style::Global, 1..=1),
+    row("string", Function::String, Style::Global, 1..=1),
+    row("type", Function::Type, Style::Global, 1..=1),
+    row("timestamp", Function::Timestamp, Style::Global, 1..=1),
+    row("duration", Function::Duration, Style::Global, 1..=1),
+    row(
+        "getFullYear",
+        Function::Get(Part::FullYear),
+        Style::Method,
+        1..=2,
+    ),
+    row("getMonth", Function::Get(Part::Month), Style::Method, 1..=2),
+    row(
+        "getDayOfYear",
+        Function::Get(Part::DayOfYear),
+        Style::Method,
+        1..=2,
+    ),
+    row(
+        "getDayOfMonth",
+        Function::Get(Part::DayOfMonth),
+        Style::Method,
+        1..=2,
+    ),
+    row("getDate", Function::Get(Part::Date), Style::Method, 1..=2),
+    row(
+        "getDayOfWeek",
+        Function::Get(Part::DayOfWeek),
+        Style::Method,
+        1..=2,
+    ),
+    row("getHours", Function::Get(Part::Hours), Style::Method, 1..=2),
+    row(
+        "getMinutes",
+        Function::Get(Part::Minutes),
+        Style::Method,
+        1..=2,
+    ),
+    row(
+        "getSeconds",
+        Function::Get(Part::Seconds),
+        Style::Method,
+        1..=2,
+    ),
+    row(
+        "getMilliseconds",
+        Function::Get(Part::Milliseconds),
+        Style::Method,
+        1..=2,
+    ),
+    row("matches", Function::Matches, Style::Both, 2..=2),
+];
+
+impl Signature {
+    pub(crate) fn global(name: &str) -> Option<&'static Signature> {
+        Self::find(name, &[Style::Global, Style::Both])
+    }
+
+    pub(crate) fn method(name: &str) -> Option<&'static Signature> {
+        Self::find(name, &[Style::Method, Style::Both])
+    }
+
+    fn find(name: &str, styles: &[Style]) -> Option<&'static Signature> {
+        SIGNATURES
+            .iter()
+            .find(|row| row.name == name && styles.contains(&row.style))
+    }
+}
+
+impl Function {
+    /// The function's value. `pattern` is the compiled pattern where it is a literal.
+    pub(crate) fn call<'a>(
+        self,
+        arguments: &[Item<'a>],
+        pattern: Option<&Pattern>,
+        budget: &mut Budget,
+    ) -> Outcome<'a> {
+        match (self, arguments) {
+            (Function::Int, [value]) => convert::int(value),
+            (Function::UInt, [value]) => convert::uint(value),
+            (Function::Double, [value]) => convert::double(value),
+            (Function::Bool, [value]) => convert::bool(value),
+            (Function::Bytes, [value]) => convert::bytes(value),
+            (Function::String, [value]) => convert::string(value, budget),
+            (Function::Type, [value]) => Ok(Item::Type(value.type_of())),
+            (Function::Timestamp, [value]) => convert::timestamp(value),
+            (Function::Duration, [value]) => convert::duration(value),
+            (Function::Get(part), [value]) => time::part(part, value, None),
+            (Function::Get(part), [value, Item::String(zone)]) => {
+                time::part(part, value, Some(zone))
+            }
+            (Function::Matches, [Item::String(text), Item::String(source)]) => {
+                let matches = match pattern {
+                    Some(pattern) => pattern.matches(text),
+                    None => {
+                        budget.spend(pattern::BUILD_COST)?;
+                        Pattern::new(source)?.matches(text)
+                    }
+                };
+                Ok(Item::Bool(matches))
+            }
+            _ => Err(ErrorKind::NoSuchOverload),
+        }
+    }
+}
