@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use crate::clock::{Clock, SystemClock, SystemRandom};
-use crate::data_folder::{DataFolderError, open_store, read_sealing_key};
+use crate::data_folder::{DataFolderError, open_beside};
 use crate::domain::{
-    Client, Registration, RegistrationError, User, UserId, Username, UsernameError,
+    Client, ClientId, Registration, RegistrationError, SealedSecret, User, UserId, Username,
+    UsernameError,
 };
 use crate::password::{MAX_PASSWORD_BYTES, PasswordHash, typable_password};
 use crate::secret::{SealingKey, Secret};
@@ -35,10 +36,8 @@ pub struct NewUser {
 impl Admin {
     /// Opens the folder's database and sealing key.
     pub fn open(path: &Path) -> Result<Admin, AdminError> {
-        Ok(Admin {
-            store: open_store(path)?,
-            sealing: read_sealing_key(path)?,
-        })
+        let (store, sealing) = open_beside(path)?;
+        Ok(Admin { store, sealing })
     }
 
     /// Registers a client; gives it and, for a confidential one, its secret, which is shown once.
@@ -96,6 +95,40 @@ impl Admin {
         Ok((user, generated.then_some(password)))
     }
 
+    /// Gives a user a new generated password, which is told once, and ends their sessions.
+    ///
+    /// Tokens that clients hold are left: they end by themselves within ten minutes.
+    pub async fn reset_password(&self, username: &str) -> Result<Secret, AdminError> {
+        let unknown = || AdminError::UnknownUser(username.to_owned());
+        let name = Username::parse(username).map_err(|_| unknown())?;
+        let user = self.store.user_by_name(&name).await?.ok_or_else(unknown)?;
+        let password = typable_password(&SystemRandom);
+        let hash = PasswordHash::of(&password, &SystemRandom);
+        let now = SystemClock.now();
+        if self.store.set_password(user.id, hash, now).await? {
+            Ok(password)
+        } else {
+            Err(unknown())
+        }
+    }
+
+    /// Gives a confidential client a new secret, which is told once. The old one is refused from then on; tokens it got stay good.
+    pub async fn renew_secret(&self, client_id: &str) -> Result<Secret, AdminError> {
+        let unknown = || AdminError::UnknownClient(client_id.to_owned());
+        let id = ClientId::parse(client_id).map_err(|_| unknown())?;
+        let client = self.store.client(&id).await?.ok_or_else(unknown)?;
+        if client.is_public() {
+            return Err(AdminError::PublicClient(client_id.to_owned()));
+        }
+        let secret = Secret::generate(&SystemRandom);
+        let sealed = SealedSecret::seal(&self.sealing, &SystemRandom, &id, &secret);
+        if self.store.set_client_secret(id, sealed).await? {
+            Ok(secret)
+        } else {
+            Err(unknown())
+        }
+    }
+
     /// Every user, by name.
     pub async fn users(&self) -> Result<Vec<User>, AdminError> {
         Ok(self.store.users().await?)
@@ -112,7 +145,7 @@ fn is_plausible_address(email: &str) -> bool {
         })
 }
 
-/// Why nothing was added or listed.
+/// Why nothing was added, changed or listed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdminError {
@@ -128,6 +161,15 @@ pub enum AdminError {
     /// The user name.
     #[error(transparent)]
     Username(#[from] UsernameError),
+    /// Nobody of that name.
+    #[error("no user is named {0:?}")]
+    UnknownUser(String),
+    /// No client of that id.
+    #[error("no client has the id {0:?}")]
+    UnknownClient(String),
+    /// A client that has no secret to renew.
+    #[error("the client {0:?} is public: it has no secret")]
+    PublicClient(String),
     /// Not a name.
     #[error("a person's name is up to 100 printable characters")]
     Name,

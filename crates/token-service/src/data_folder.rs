@@ -29,8 +29,8 @@ use stampmill_local_ca::{
 use crate::certificates::Certificates;
 use crate::clock::{Clock, SystemClock, SystemRandom, random_bytes};
 use crate::domain::{
-    ApplicationType, GrantType, Registration, RegistrationError, SecretMethod, User, UserId,
-    Username,
+    ApplicationType, ClientAuthentication, GrantType, Registration, RegistrationError,
+    SecretMethod, User, UserId, Username,
 };
 use crate::password::{PasswordHash, typable_password};
 use crate::secret::{SealingKey, Secret};
@@ -84,23 +84,28 @@ impl DataFolder {
     pub fn open_or_create(
         path: &Path,
     ) -> Result<(DataFolder, Option<FirstStart>), DataFolderError> {
-        let first = if is_absent_or_empty(path)? {
-            Some(create(path)?)
-        } else {
-            None
-        };
-        Ok((DataFolder::open(path)?, first))
+        if !is_absent_or_empty(path)? {
+            return Ok((DataFolder::open(path)?, None));
+        }
+        let (first, lock) = create(path)?;
+        Ok((DataFolder::open_locked(path, lock)?, Some(first)))
     }
 
     /// Opens a folder that exists.
     pub fn open(path: &Path) -> Result<DataFolder, DataFolderError> {
         check_complete(path)?;
-        let lock = lock(path)?;
+        DataFolder::open_locked(path, lock(path)?)
+    }
+
+    fn open_locked(path: &Path, lock: File) -> Result<DataFolder, DataFolderError> {
+        let sealing = read_sealing_key(path)?;
+        let store = SqliteStore::open(&path.join(DATABASE))?;
+        check_sealing_key(path, &store, &sealing)?;
         Ok(DataFolder {
             certificates: Certificates::new(path, Authority::open(&path.join(AUTHORITY))?),
             signing: read_signing_key(path)?,
-            sealing: read_sealing_key(path)?,
-            store: SqliteStore::open(&path.join(DATABASE))?,
+            sealing,
+            store,
             lock,
         })
     }
@@ -121,8 +126,9 @@ impl DataFolder {
     }
 }
 
-/// Makes the folder beside its place, then moves it there.
-fn create(path: &Path) -> Result<FirstStart, DataFolderError> {
+/// Makes the folder beside its place, then moves it there, locked: of several first starts at once, the one whose folder it becomes is
+/// the one that serves it, and tells its secrets.
+fn create(path: &Path) -> Result<(FirstStart, File), DataFolderError> {
     let absolute = std::path::absolute(path).map_err(io_error("find", path))?;
     let name = absolute.file_name().ok_or_else(|| DataFolderError::Io {
         action: "name",
@@ -139,12 +145,19 @@ fn create(path: &Path) -> Result<FirstStart, DataFolderError> {
     let unique = u64::from_ne_bytes(random_bytes(&SystemRandom));
     let staging = Staging::new(parent.join(format!("{staging_name}{unique:016x}")))?;
     let first = fill(&staging.path)?;
-    fs::rename(&staging.path, &absolute).map_err(io_error("create", path))?;
+    let lock = lock(&staging.path)?;
+    fs::rename(&staging.path, &absolute).map_err(|error| match error.kind() {
+        // Another first start was quicker.
+        io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => DataFolderError::InUse {
+            path: path.to_owned(),
+        },
+        _ => io_error("create", path)(error),
+    })?;
     // The name itself must survive a power cut, or the secrets told now would belong to nothing.
     File::open(parent)
         .and_then(|parent| parent.sync_all())
         .map_err(io_error("write", parent))?;
-    Ok(first)
+    Ok((first, lock))
 }
 
 /// Half-made folders of earlier starts.
@@ -230,6 +243,7 @@ fn is_absent_or_empty(path: &Path) -> Result<bool, DataFolderError> {
 }
 
 fn check_complete(path: &Path) -> Result<(), DataFolderError> {
+    fs::read_dir(path).map_err(io_error("open the data folder", path))?;
     let missing: Vec<&str> = PARTS
         .iter()
         .copied()
@@ -270,7 +284,7 @@ fn read_signing_key(path: &Path) -> Result<SigningKey, DataFolderError> {
     })
 }
 
-pub(crate) fn read_sealing_key(path: &Path) -> Result<SealingKey, DataFolderError> {
+fn read_sealing_key(path: &Path) -> Result<SealingKey, DataFolderError> {
     let file = path.join(SEALING_KEY);
     let bytes = read_private(&file)?;
     let length = bytes.len();
@@ -280,9 +294,34 @@ pub(crate) fn read_sealing_key(path: &Path) -> Result<SealingKey, DataFolderErro
     })
 }
 
-pub(crate) fn open_store(path: &Path) -> Result<SqliteStore, DataFolderError> {
+/// The database and the sealing key, without the lock.
+pub(crate) fn open_beside(path: &Path) -> Result<(SqliteStore, SealingKey), DataFolderError> {
     check_complete(path)?;
-    Ok(SqliteStore::open_beside(&path.join(DATABASE))?)
+    let store = SqliteStore::open_beside(&path.join(DATABASE))?;
+    let sealing = read_sealing_key(path)?;
+    check_sealing_key(path, &store, &sealing)?;
+    Ok((store, sealing))
+}
+
+/// Whether the key opens every client secret. With another key the right secrets would be refused, and new ones sealed so that the old
+/// key could not open them.
+fn check_sealing_key(
+    path: &Path,
+    store: &SqliteStore,
+    key: &SealingKey,
+) -> Result<(), DataFolderError> {
+    let sealed_otherwise = store.clients_now()?.into_iter().find(|client| {
+        matches!(&client.authentication, ClientAuthentication::Confidential { secret, .. }
+            if secret.open(key, &client.id).is_none())
+    });
+    match sealed_otherwise {
+        None => Ok(()),
+        Some(client) => Err(DataFolderError::OtherKey {
+            key: path.join(SEALING_KEY),
+            database: path.join(DATABASE),
+            client: client.id.to_string(),
+        }),
+    }
 }
 
 /// A folder under construction; removed again unless it was moved away.
@@ -359,6 +398,16 @@ pub enum DataFolderError {
         path: PathBuf,
         /// What is wrong.
         reason: String,
+    },
+    /// The sealing key of another folder, or the database of one.
+    #[error("{} does not open what {} holds (the secret of client {client:?}): one of the two comes from another folder; bring back the one that belongs here", key.display(), database.display())]
+    OtherKey {
+        /// The key.
+        key: PathBuf,
+        /// The database.
+        database: PathBuf,
+        /// A client whose secret it does not open.
+        client: String,
     },
     /// No certificate for these names.
     #[error("no TLS certificate can be issued: {0}")]

@@ -102,14 +102,33 @@ pub struct RunningServer {
 }
 
 impl Server {
-    /// Binds, makes the certificate, answers. The policy is [`Policy::strict`], and nothing here can make it another.
-    pub async fn start(config: Config) -> Result<RunningServer, StartError> {
-        if let Some(address) = config
-            .listen_plain
-            .filter(|address| !address.ip().is_loopback())
-        {
+    /// Whether a server could be started so, as far as can be told without touching a folder or a port.
+    ///
+    /// [`start`](Self::start) asks the same, but needs an open folder for it; a program asks here before it makes one.
+    pub fn check(
+        listen: Option<Listen>,
+        listen_plain: Option<SocketAddr>,
+        issuer: Option<&str>,
+    ) -> Result<(), StartError> {
+        if let Some(address) = listen_plain.filter(|address| !address.ip().is_loopback()) {
             return Err(StartError::PlainBeyondLoopback { address });
         }
+        // Which port it will be is known later, and matters to nothing here.
+        let address = match listen {
+            Some(Listen::Localhost(port)) => Some((Ipv4Addr::LOCALHOST, port).into()),
+            Some(Listen::Address(address)) => Some(address),
+            None => None,
+        };
+        match issuer {
+            Some(issuer) => Issuer::parse(issuer),
+            None => Issuer::of(listen, address.as_ref()),
+        }
+        .map(drop)
+    }
+
+    /// Binds, makes the certificate, answers. The policy is [`Policy::strict`], and nothing here can make it another.
+    pub async fn start(config: Config) -> Result<RunningServer, StartError> {
+        Server::check(config.listen, config.listen_plain, config.issuer.as_deref())?;
         let listeners = match config.listen {
             Some(listen) => bind(listen).await?,
             None => Vec::new(),
@@ -494,6 +513,37 @@ mod tests {
                 "{bad}"
             );
         }
+    }
+
+    #[test]
+    fn mistakes_are_told_before_a_folder_is_made() {
+        use StartError as E;
+        let check = Server::check;
+        let localhost = Some(Listen::Localhost(0));
+        let anywhere = Some(Listen::Address((Ipv4Addr::UNSPECIFIED, 8443).into()));
+        let plain = |address: Ipv4Addr| Some((address, 0).into());
+        assert!(check(localhost, None, None).is_ok());
+        assert!(
+            check(
+                Some(Listen::Address((Ipv6Addr::LOCALHOST, 0).into())),
+                None,
+                None
+            )
+            .is_ok()
+        );
+        assert!(check(anywhere, None, Some("https://id.example")).is_ok());
+        assert!(check(None, plain(Ipv4Addr::LOCALHOST), Some("https://id.example")).is_ok());
+        assert!(matches!(check(anywhere, None, None), Err(E::IssuerNeeded)));
+        assert!(matches!(
+            check(None, plain(Ipv4Addr::LOCALHOST), None),
+            Err(E::IssuerNeeded)
+        ));
+        assert!(matches!(
+            check(localhost, None, Some("http://x")),
+            Err(E::Issuer { .. })
+        ));
+        let beyond = check(localhost, plain(Ipv4Addr::UNSPECIFIED), None);
+        assert!(matches!(beyond, Err(E::PlainBeyondLoopback { .. })));
     }
 
     #[test]

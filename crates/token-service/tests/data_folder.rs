@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use stampmill_token_service::{DataFolder, DataFolderError};
+use stampmill_token_service::{Admin, DataFolder, DataFolderError};
 
 fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
@@ -182,4 +182,60 @@ fn a_place_that_cannot_be_written_is_a_sentence() {
         .map(|entry| entry.unwrap().file_name())
         .collect();
     assert_eq!(left, ["file"]);
+}
+
+#[test]
+fn a_sealing_key_of_another_folder_is_noticed() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (ours, theirs) = (scratch.path().join("ours"), scratch.path().join("theirs"));
+    drop(DataFolder::open_or_create(&ours).unwrap());
+    drop(DataFolder::open_or_create(&theirs).unwrap());
+    fs::copy(
+        theirs.join("keys/sealing.key"),
+        ours.join("keys/sealing.key"),
+    )
+    .unwrap();
+    let error = refusal(&ours);
+    assert!(matches!(error, DataFolderError::OtherKey { .. }), "{error}");
+    assert!(error.to_string().contains("\"demo\""), "{error}");
+    assert!(Admin::open(&ours).is_err());
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_called_so() {
+    let scratch = tempfile::tempdir().unwrap();
+    let absent = scratch.path().join("absent");
+    let error = Admin::open(&absent).unwrap_err().to_string();
+    let expected = format!(
+        "cannot open the data folder {}: No such file or directory (os error 2)",
+        absent.display()
+    );
+    assert_eq!(error, expected);
+    assert!(!absent.exists());
+}
+
+#[test]
+fn of_several_first_starts_at_once_one_wins_and_tells_its_secrets() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("data");
+    let starts: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..3)
+            .map(|_| scope.spawn(|| DataFolder::open_or_create(&folder)))
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    assert_eq!(
+        starts
+            .iter()
+            .filter(|start| matches!(start, Ok((_, Some(_)))))
+            .count(),
+        1
+    );
+    for lost in starts.iter().filter_map(|start| start.as_ref().err()) {
+        assert!(matches!(lost, DataFolderError::InUse { .. }), "{lost}");
+    }
+    assert_eq!(starts.iter().filter(|start| start.is_err()).count(), 2);
 }

@@ -379,6 +379,59 @@ async fn an_administrator_adds_clients_and_people_beside_a_running_server() {
 }
 
 #[tokio::test]
+async fn lost_secrets_are_made_anew_beside_a_running_server() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("data");
+    let (server, first) = start(&folder).await;
+    let first = first.unwrap();
+    let admin = Admin::open(&folder).unwrap();
+    let mut client = Client::of(&server);
+    client
+        .code(&first.client_id, &first.username, first.password.expose())
+        .await;
+
+    let password = admin.reset_password("Alice").await.unwrap();
+    let page = client.get(&request_of(&first.client_id, "")).await;
+    assert!(
+        page.body.contains("/sign-in"),
+        "the session ended: {}",
+        page.body
+    );
+    let form = [
+        ("request", &*page.hidden()),
+        ("username", "alice"),
+        ("password", first.password.expose()),
+    ];
+    assert_eq!(
+        client.post("/sign-in", &[], &form).await.status,
+        StatusCode::OK,
+        "the old password"
+    );
+    let code = Client::of(&server)
+        .code(&first.client_id, "alice", password.expose())
+        .await;
+
+    let secret = admin.renew_secret(&first.client_id).await.unwrap();
+    assert_eq!(
+        client.redeem(&first, &code).await.status,
+        StatusCode::UNAUTHORIZED,
+        "the old secret"
+    );
+    let authorization = basic(&first.client_id, secret.expose());
+    let form = [("grant_type", "client_credentials")];
+    let answer = client
+        .post("/token", &[("authorization", &authorization)], &form)
+        .await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+
+    let error = admin.reset_password("nobody").await.unwrap_err();
+    assert_eq!(error.to_string(), "no user is named \"nobody\"");
+    let error = admin.renew_secret("nobody").await.unwrap_err();
+    assert_eq!(error.to_string(), "no client has the id \"nobody\"");
+    server.shutdown().await;
+}
+
+#[tokio::test]
 async fn signatures_by_our_own_rsa() {
     let scratch = tempfile::tempdir().unwrap();
     let (data, first) = DataFolder::open_or_create(&scratch.path().join("data")).unwrap();

@@ -162,6 +162,15 @@ pub(super) async fn readable_by_any_page(mut response: Response) -> Response {
     response
 }
 
+/// What says nothing about caches (405, a timeout) is not for them.
+pub(super) async fn not_stored_by_default(mut response: Response) -> Response {
+    response
+        .headers_mut()
+        .entry(CACHE_CONTROL)
+        .or_insert(NO_STORE);
+    response
+}
+
 /// What a browser asks before a page may send an `Authorization` header.
 pub(super) async fn preflight() -> Response {
     let mut response = empty(StatusCode::NO_CONTENT);

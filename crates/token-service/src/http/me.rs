@@ -15,6 +15,7 @@ use crate::protocol::{Service, paths};
 /// Who may call: somebody who signed in, or a client for itself; and the token may not claim a longer life than we give.
 ///
 /// `auth_time` is missing from a client's own token. In CEL a missing claim is an error, and `||` forgives it where the other side is true.
+/// A NumericDate may have a fraction (RFC 7519 §2). Ours have none; CEL subtracts no double from an integer, so one that had would be refused.
 pub(crate) const MAY_CALL: &str = "(claims.sub == claims.client_id || claims.auth_time <= now) && claims.exp > now && claims.exp - claims.iat <= 600";
 
 #[derive(Serialize)]

@@ -81,6 +81,7 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
             StatusCode::SERVICE_UNAVAILABLE,
             REQUEST_TIMEOUT,
         ))
+        .layer(middleware::map_response(answer::not_stored_by_default))
         .layer(middleware::from_fn(log::one_line))
 }
 

@@ -45,6 +45,8 @@ pub(crate) enum Refusal {
     Page(&'static str),
     /// The client hears of it at its redirect URI.
     Redirect(String),
+    /// Our fault, before anyone was found to tell: our own page, HTTP 500.
+    Broken,
 }
 
 /// A rule: reads parameters, fills in the request or says what is wrong.
@@ -105,9 +107,9 @@ impl Service {
     }
 
     async fn asking_client(&self, parameters: &Parameters) -> Result<Client, Refusal> {
-        let id = parameters
-            .one("client_id")
-            .map_err(|_| Refusal::Page("The application sent its client_id more than once."))?;
+        let id = parameters.one("client_id").map_err(|_| {
+            Refusal::Page("The application sent its client_id more than once, or not as UTF-8.")
+        })?;
         let id = id.ok_or(Refusal::Page(
             "The application did not say who it is: client_id is missing.",
         ))?;
@@ -116,7 +118,7 @@ impl Service {
         let id = ClientId::parse(id).map_err(|_| UNKNOWN)?;
         let client = self.store.client(&id).await.map_err(|error| {
             tracing::error!(%error, "the store failed");
-            Refusal::Page("The server could not look the application up. Please try again.")
+            Refusal::Broken
         })?;
         client.ok_or(UNKNOWN)
     }
@@ -160,9 +162,9 @@ fn trusted_redirect_uri(
     client: &Client,
     parameters: &Parameters,
 ) -> Result<String, Refusal> {
-    let asked = parameters
-        .one("redirect_uri")
-        .map_err(|_| Refusal::Page("The application sent its redirect_uri more than once."))?;
+    let asked = parameters.one("redirect_uri").map_err(|_| {
+        Refusal::Page("The application sent its redirect_uri more than once, or not as UTF-8.")
+    })?;
     let asked = asked.ok_or(Refusal::Page(
         "The application did not say where to return to: redirect_uri is missing.",
     ))?;

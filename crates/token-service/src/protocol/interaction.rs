@@ -469,6 +469,7 @@ fn refused(refusal: Refusal) -> Outcome {
     match refusal {
         Refusal::Page(sentence) => Outcome::Refuse(sentence),
         Refusal::Redirect(location) => Outcome::Redirect(location),
+        Refusal::Broken => Outcome::Broken,
     }
 }
 

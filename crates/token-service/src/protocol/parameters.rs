@@ -13,7 +13,8 @@ const MOST: usize = 100;
 #[derive(Clone, Default)]
 pub(crate) struct Parameters {
     form: Zeroizing<String>,
-    pairs: Vec<(String, Zeroizing<String>)>,
+    /// `None` for a value that is no UTF-8 once it is decoded.
+    pairs: Vec<(String, Option<Zeroizing<String>>)>,
 }
 
 impl Parameters {
@@ -21,11 +22,17 @@ impl Parameters {
     pub(crate) fn parse(form: &str) -> Result<Parameters, OAuthError> {
         const TOO_MANY: OAuthError =
             OAuthError::new(ErrorCode::InvalidRequest, "too many parameters");
+        let decodes_to_utf8 = decodes_to_utf8(form);
         let decoded =
             form_urlencoded::parse(form.as_bytes()).filter(|(_, value)| !value.is_empty());
         let pairs: Vec<_> = decoded
             .take(MOST + 1)
-            .map(|(name, value)| (name.into_owned(), Zeroizing::new(value.into_owned())))
+            .map(|(name, value)| {
+                // The decoder writes U+FFFD for what is no UTF-8. Copied into an answer, that would not be the value that was sent.
+                let value = Zeroizing::new(value.into_owned());
+                let exact = decodes_to_utf8 || !value.contains(char::REPLACEMENT_CHARACTER);
+                (name.into_owned(), exact.then_some(value))
+            })
             .collect();
         if pairs.len() > MOST {
             Err(TOO_MANY)
@@ -37,24 +44,29 @@ impl Parameters {
         }
     }
 
-    /// The one value of a parameter; an error if it came twice.
+    /// The one value of a parameter; an error if it came twice or is no text.
     pub(crate) fn one(&self, name: &str) -> Result<Option<&str>, OAuthError> {
         const TWICE: OAuthError = OAuthError::new(
             ErrorCode::InvalidRequest,
             "a parameter was sent more than once",
         );
+        const NO_TEXT: OAuthError = OAuthError::new(
+            ErrorCode::InvalidRequest,
+            "a parameter is not UTF-8 once it is decoded",
+        );
         let mut values = self
             .pairs
             .iter()
             .filter(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str());
+            .map(|(_, value)| value.as_ref());
         match (values.next(), values.next()) {
-            (value, None) => Ok(value),
+            (None, None) => Ok(None),
+            (Some(value), None) => value.map(|text| Some(text.as_str())).ok_or(NO_TEXT),
             _ => Err(TWICE),
         }
     }
 
-    /// An error if any parameter, known or not, came twice.
+    /// An error if any parameter, known or not, came twice or is no text.
     pub(crate) fn refuse_repeats(&self) -> Result<(), OAuthError> {
         self.pairs
             .iter()
@@ -74,6 +86,34 @@ impl fmt::Debug for Parameters {
             .entries(self.pairs.iter().map(|(name, _)| name))
             .finish()
     }
+}
+
+/// Whether the form's bytes are UTF-8 after percent-decoding (RFC 6749 appendix B). Separators are ASCII, so no sequence spans them.
+fn decodes_to_utf8(form: &str) -> bool {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(form.len()));
+    let mut rest = form.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let escaped = match (byte, after) {
+            (b'%', [high, low, ..]) => hex(*high).zip(hex(*low)),
+            _ => None,
+        };
+        match escaped {
+            Some((high, low)) => {
+                bytes.push(high << 4 | low);
+                rest = &after[2..];
+            }
+            None => {
+                bytes.push(byte);
+                rest = after;
+            }
+        }
+    }
+    std::str::from_utf8(&bytes).is_ok()
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    let value = char::from(digit).to_digit(16)?;
+    u8::try_from(value).ok()
 }
 
 /// Appends form-encoded pairs to a URI's query, keeping what is there (RFC 6749 §3.1.2).
@@ -122,7 +162,18 @@ mod tests {
         fn is_wiped<T: zeroize::ZeroizeOnDrop>(_: &T) {}
         let parameters = Parameters::parse("password=x").unwrap();
         is_wiped(&parameters.form);
-        is_wiped(&parameters.pairs[0].1);
+        is_wiped(parameters.pairs[0].1.as_ref().unwrap());
+    }
+
+    #[test]
+    fn rfc6749_appendix_b_values_are_utf8() {
+        let parameters = Parameters::parse("a=%ff&b=%C3%A4&c=%e2%82&d=%EF%BF%BD&e=%zz%").unwrap();
+        assert!(parameters.one("a").is_err() && parameters.one("c").is_err());
+        assert_eq!(parameters.one("b"), Ok(Some("ä")));
+        assert_eq!(parameters.one("e"), Ok(Some("%zz%")));
+        assert!(parameters.refuse_repeats().is_err());
+        let honest = Parameters::parse("d=%EF%BF%BD").unwrap();
+        assert_eq!(honest.one("d"), Ok(Some("\u{fffd}")), "sent as such");
     }
 
     #[test]

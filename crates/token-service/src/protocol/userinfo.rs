@@ -64,6 +64,10 @@ impl Service {
             .unwrap_or_default()
             .parse()
             .map_err(|_| INVALID)?;
+        // Bound to a key whose proof a bearer does not bring (RFC 7800 §3.1): refused here as at `/api/me`.
+        if jwt.claims().get("cnf").is_some() {
+            return Err(INVALID);
+        }
         if !scope.contains("openid") {
             return Err(NO_OPENID);
         }

@@ -16,9 +16,10 @@ use std::pin::Pin;
 pub use sqlite::SqliteStore;
 
 use crate::domain::{
-    AuthorizationCode, Client, ClientId, CodeRow, Grant, GrantId, Scope, Session, User, UserId,
-    Username,
+    AuthorizationCode, Client, ClientId, CodeRow, Grant, GrantId, Scope, SealedSecret, Session,
+    User, UserId, Username,
 };
+use crate::password::PasswordHash;
 use crate::secret::Digest;
 
 /// What a store method gives: an answer that may take a while.
@@ -41,6 +42,11 @@ pub trait Store: Send + Sync + 'static {
     fn users(&self) -> Answer<'_, Vec<User>>;
     /// Adds a user; a name that is taken is a [`StoreError::Conflict`].
     fn insert_user(&self, user: User) -> Answer<'_, ()>;
+
+    /// Gives a user another password and ends their sessions; false if there is no such user.
+    fn set_password(&self, user: UserId, password: PasswordHash, now: i64) -> Answer<'_, bool>;
+    /// Gives a confidential client another secret; false if there is no such client, or it is public.
+    fn set_client_secret(&self, client: ClientId, secret: SealedSecret) -> Answer<'_, bool>;
 
     /// The session behind a cookie's hash, if it has not ended.
     fn session(&self, hash: Digest, now: i64) -> Answer<'_, Option<Session>>;

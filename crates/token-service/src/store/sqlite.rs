@@ -12,9 +12,10 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 use super::writer::{Writer, database};
 use super::{Answer, Store, StoreError, migrations, rows};
 use crate::domain::{
-    AuthorizationCode, Client, ClientId, CodeRow, Grant, GrantId, Scope, Session, User, UserId,
-    Username,
+    AuthorizationCode, Client, ClientId, CodeRow, Grant, GrantId, Scope, SealedSecret, Session,
+    User, UserId, Username,
 };
+use crate::password::PasswordHash;
 use crate::secret::Digest;
 
 /// Connections that read. Under WAL they neither wait for the writer nor make it wait.
@@ -119,6 +120,12 @@ impl SqliteStore {
             }
         };
         read(&connection)
+    }
+
+    /// Every client, by id, for whoever cannot wait: a folder that is being opened.
+    pub(crate) fn clients_now(&self) -> Result<Vec<Client>, StoreError> {
+        let sql = format!("{} ORDER BY client_id", rows::CLIENT);
+        self.read(|c| rows::all(c, &sql, rows::client))
     }
 
     fn answer<'a, T: Send + 'a>(
@@ -236,13 +243,7 @@ impl Store for SqliteStore {
     }
 
     fn clients(&self) -> Answer<'_, Vec<Client>> {
-        self.answer(|c| {
-            rows::all(
-                c,
-                &format!("{} ORDER BY client_id", rows::CLIENT),
-                rows::client,
-            )
-        })
+        Box::pin(async { self.clients_now() })
     }
 
     fn insert_client(&self, client: Client) -> Answer<'_, ()> {
@@ -284,6 +285,33 @@ impl Store for SqliteStore {
             rows::insert_user(c, &user)
                 .map(drop)
                 .map_err(|error| conflict(error, user.username.as_str()))
+        })
+    }
+
+    fn set_password(&self, user: UserId, password: PasswordHash, now: i64) -> Answer<'_, bool> {
+        self.write(move |c| {
+            execute(
+                c,
+                "DELETE FROM sessions WHERE user_id = ?1",
+                [user.as_str()],
+            )?;
+            let changed = execute(
+                c,
+                "UPDATE users SET password_hash = ?2, updated_at = ?3 WHERE user_id = ?1",
+                params![user.as_str(), password.as_phc(), now],
+            )?;
+            Ok(changed == 1)
+        })
+    }
+
+    fn set_client_secret(&self, client: ClientId, secret: SealedSecret) -> Answer<'_, bool> {
+        self.write(move |c| {
+            let changed = execute(
+                c,
+                "UPDATE clients SET secret_sealed = ?2 WHERE client_id = ?1 AND secret_sealed IS NOT NULL",
+                params![client.as_str(), secret.as_bytes()],
+            )?;
+            Ok(changed == 1)
         })
     }
 

@@ -364,6 +364,10 @@ async fn not_found_and_not_allowed() {
         fixture.get("/token").await.status,
         StatusCode::METHOD_NOT_ALLOWED
     );
+    let refused = fixture.post("/jwks.json", None, "").await;
+    assert_eq!(refused.header("cache-control"), "no-store");
+    let cached = fixture.get("/jwks.json").await;
+    assert_eq!(cached.header("cache-control"), "public, max-age=300");
     assert_eq!(
         fixture.get("/sign-in").await.status,
         StatusCode::METHOD_NOT_ALLOWED
@@ -405,4 +409,46 @@ async fn a_scope_longer_than_any_needs_is_refused_before_it_costs_anything() {
         .post("/token", fixture.basic("machine"), &form)
         .await;
     assert_eq!(answer.error(), "invalid_scope");
+}
+
+#[tokio::test]
+async fn rfc6749_4_1_2_a_value_that_is_no_text_is_refused_and_not_bent() {
+    let fixture = Fixture::new().await;
+    for broken in ["state=%ff", "nonce=%ff", "foo=%C3"] {
+        let name = broken.split('=').next().unwrap();
+        let answer = fixture
+            .get(&format!("{}&{broken}", ask_for(&[(name, "")])))
+            .await;
+        assert_eq!(
+            answer.parameter("error").as_deref(),
+            Some("invalid_request"),
+            "{broken}"
+        );
+        if name == "state" {
+            assert_eq!(answer.parameter("state"), None);
+        }
+    }
+    for name in ["client_id", "redirect_uri"] {
+        let answer = fixture
+            .get(&format!("{}&{name}=%ff", ask_for(&[(name, "")])))
+            .await;
+        assert_eq!(
+            answer.status,
+            StatusCode::BAD_REQUEST,
+            "no redirect: {answer:?}"
+        );
+    }
+    let form = "grant_type=client_credentials&scope=%ff";
+    let answer = fixture.post("/token", fixture.basic("machine"), form).await;
+    assert_eq!(answer.error(), "invalid_request");
+}
+
+#[tokio::test]
+async fn a_database_that_fails_is_our_fault() {
+    let fixture = Fixture::new().await;
+    fixture.break_the_database();
+    assert_eq!(
+        fixture.get(&ask_for(&[])).await.status,
+        StatusCode::INTERNAL_SERVER_ERROR
+    );
 }

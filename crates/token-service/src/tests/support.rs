@@ -51,7 +51,7 @@ pub(super) struct Fixture {
     pub(super) router: Router,
     pub(super) clock: HandClock,
     pub(super) secrets: BTreeMap<&'static str, String>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// What came back.
@@ -138,8 +138,17 @@ impl Fixture {
             service,
             clock,
             secrets,
-            _folder: folder,
+            folder,
         }
+    }
+
+    /// From here on no client can be read.
+    pub(super) fn break_the_database(&self) {
+        let path = self.folder.path().join("store.sqlite3");
+        let database = rusqlite::Connection::open(path).unwrap();
+        database
+            .execute_batch("ALTER TABLE clients RENAME TO gone")
+            .unwrap();
     }
 
     pub(super) async fn send(&self, request: Request<Body>) -> Answer {
