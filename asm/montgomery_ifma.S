@@ -16,15 +16,15 @@
 #             2^52. entries >= 1; index < entries.
 # Output      out < 2n, every digit below 2^52; out <= n if b is 1. An index that is not below entries selects zero.
 # Aliasing    everything allowed: out is written when all inputs have been read. table must not overlap out.
-# Memory      reads a, b, n [0 .. 8*vectors-1], writes out likewise, and 88 bytes of stack (n0, pointers, a digit of n).
+# Memory      reads a, b, n [0 .. 8*vectors-1], writes out likewise, and 64 bytes of stack (n0, a pointer, a count).
 #             The lookup reads the whole table in order.
-# Clobbers    rax, rcx, rdx, rsi, rdi, r8-r11, flags, zmm0-zmm31, k1, k2; rbx, rbp, r12-r15 are saved. The vector
+# Clobbers    rax, rcx, rdx, rsi, rdi, r8-r11, flags, zmm0-zmm31, k1, k2; r12-r15 are saved. The vector
 #             registers are zero at the end, and the upper halves clean.
 # Timing      constant time: branches and addresses depend on vectors, entries and the pointers alone. n0 and n may be secret.
 # Algorithm   operand scanning as in montgomery_mul.S, one row a digit of b, in two sums: A collects a * b[i] and M
 #             collects n * m[i], because A need not wait for m. The multiple m[i] comes from scalar registers: they add to
-#             the digits of A and M what the last two rows put on them (n[0..2] * m), before the vector unit is done with
-#             those rows. S. Gueron, V. Krasnov, "Software Implementation of Modular Exponentiation, Using Advanced Vector
+#             the digits of A and M what the row before put on them (n[0..1] * m[i-1]), before the vector unit is done with
+#             that row. S. Gueron, V. Krasnov, "Software Implementation of Modular Exponentiation, Using Advanced Vector
 #             Instructions Architectures", WAIFI 2012, for the vectors and the bound.
 # Bounds      a digit of A or M collects at most 2 * 80 halves below 2^52: below 2^60. The digit sum t below 2^62.
 #             out < (2n * 2n + R * n) / R < 2n, because 4n < R; and (R * n + n * R) / R = 2n for a < n, b < R.
@@ -36,25 +36,21 @@
 #define b       rdi             /* the digit of the next row; a lane further after `vectors` rows */
 #define a       rsi
 #define n       r8
-#define n_0     r9              /* the lowest digits of n ... */
-#define n_1     r10             /* ... the third is on the stack */
+#define n_0     r9              /* the two lowest digits of n */
+#define n_1     r10
 #define m12     rdx             /* m * 2^12: the shift does the reductions modulo 2^52 */
 #define t       rax             /* digit i of a*b + m*n so far, complete but for m[i] * n[0] */
 #define x       r14             /* digit i, but for the carry of the row before */
 #define high0   r13             /* that carry: the high half of m[i-1] * n[0] */
-#define next1   r15             /* what is known of digit i+1 ... */
-#define next2   rbp             /* ... and of digit i+2 */
+#define next    r15             /* digit i+1 of M without this row */
 #define digit_mask r12          /* 2^52 - 1 */
-#define high1   rbx
-#define low1    rcx
-#define low2    r11
+#define low1    rcx             /* the low half of m * n[1]; also digit i of A */
 
 # The frame.
 #define N0_12   rsp + 0         /* n0 * 2^12 */
-#define N_2     rsp + 8
-#define LANES   rsp + 16        /* lanes of b still to do: digits of b above them are zero */
-#define OUT     rsp + 24
-#define FRAME   40
+#define LANES   rsp + 8         /* lanes of b still to do: digits of b above them are zero */
+#define OUT     rsp + 16
+#define FRAME   24
 
         .intel_syntax noprefix
         .altmacro
@@ -131,23 +127,19 @@
         mov     m12, [N0_12]
         imul    m12, t
         mulx    high0, low1, n_0        # of m*n[0] only the high half matters: the low half makes t a multiple of 2^52
-        mulx    high1, low1, n_1
-        mov     low2, [N_2]
-        imul    low2, m12
+        mov     low1, n_1
+        imul    low1, m12
+        shr     low1, 12
         shr     m12, 12
         BROADCAST %(2*\vectors + 1), m12
-        shr     low1, 12
-        shr     low2, 12
         add     t, digit_mask           # t and m*n[0] add up to the next multiple of 2^52
         shr     t, 52
-        lea     x, [next1 + low1]
+        lea     x, [next + low1]
         add     x, t
-        lea     next1, [next2 + high1]
-        add     next1, low2
 
         ACCUMULATE \vectors, \row, \vectors, %(2*\vectors + 1), %(3*\vectors + 3), n
-        ROTATED \vectors, \row, 3
-        LANE_ZERO next2, %(\vectors + rotated)
+        ROTATED \vectors, \row, 2
+        LANE_ZERO next, %(\vectors + rotated)
 .endm
 
 # Digits of the vectors 0 .. V-1 below 2^52, except that the topmost keeps its carry, which goes to register `carry`.
@@ -310,8 +302,6 @@ SYMBOL(montgomery_mul_ifma):
         .cfi_startproc
         endbr64
         mov     r11, [rsp + 8]          # lanes, the seventh argument
-        SAVE    rbx
-        SAVE    rbp
         SAVE    r12
         SAVE    r13
         SAVE    r14
@@ -323,15 +313,12 @@ SYMBOL(montgomery_mul_ifma):
         mov     [N0_12], r8
         mov     b, rdx
         mov     n, rcx
-        mov     rax, [n + 128]          # digit 2 is the first lane of vector 2
-        mov     [N_2], rax
         mov     [LANES], r11
         mov     n_1, [n + 64]
         mov     digit_mask, 0xfffffffffffff
         xor     x, x
         xor     high0, high0
-        xor     next1, next1
-        xor     next2, next2
+        xor     next, next
         DISPATCH 5
         DISPATCH 3
         DISPATCH 8
@@ -359,8 +346,6 @@ SYMBOL(montgomery_mul_ifma):
         RESTORE r14
         RESTORE r13
         RESTORE r12
-        RESTORE rbp
-        RESTORE rbx
         ret
         .cfi_endproc
         .size   SYMBOL(montgomery_mul_ifma), . - SYMBOL(montgomery_mul_ifma)
