@@ -4,9 +4,11 @@ use std::ops::RangeInclusive;
 
 use crate::convert;
 use crate::error::ErrorKind;
+use crate::format::format;
 use crate::item::Item;
 use crate::pattern::{self, Pattern};
 use crate::semantics::{Budget, Outcome};
+use crate::strings::{self, Strings};
 use crate::time::{self, Part};
 
 /// The functions that both evaluators reach through [`Function::call`].
@@ -23,6 +25,8 @@ pub(crate) enum Function {
     Timestamp,
     Duration,
     Get(Part),
+    Strings(Strings),
+    Format,
 }
 
 /// How a function is called.
@@ -118,12 +122,93 @@ const SIGNATURES: &[Signature] = &[
         Style::Method,
         1..=2,
     ),
+    row(
+        "charAt",
+        Function::Strings(Strings::CharAt),
+        Style::Method,
+        2..=2,
+    ),
+    row(
+        "indexOf",
+        Function::Strings(Strings::IndexOf),
+        Style::Method,
+        2..=3,
+    ),
+    row(
+        "join",
+        Function::Strings(Strings::Join),
+        Style::Method,
+        1..=2,
+    ),
+    row(
+        "lastIndexOf",
+        Function::Strings(Strings::LastIndexOf),
+        Style::Method,
+        2..=3,
+    ),
+    row(
+        "lowerAscii",
+        Function::Strings(Strings::LowerAscii),
+        Style::Method,
+        1..=1,
+    ),
+    row(
+        "replace",
+        Function::Strings(Strings::Replace),
+        Style::Method,
+        3..=4,
+    ),
+    row(
+        "reverse",
+        Function::Strings(Strings::Reverse),
+        Style::Method,
+        1..=1,
+    ),
+    row(
+        "split",
+        Function::Strings(Strings::Split),
+        Style::Method,
+        2..=3,
+    ),
+    row(
+        "substring",
+        Function::Strings(Strings::Substring),
+        Style::Method,
+        2..=3,
+    ),
+    row(
+        "trim",
+        Function::Strings(Strings::Trim),
+        Style::Method,
+        1..=1,
+    ),
+    row(
+        "upperAscii",
+        Function::Strings(Strings::UpperAscii),
+        Style::Method,
+        1..=1,
+    ),
+    row(
+        "strings.quote",
+        Function::Strings(Strings::Quote),
+        Style::Global,
+        1..=1,
+    ),
+    row("format", Function::Format, Style::Method, 2..=2),
     row("matches", Function::Matches, Style::Both, 2..=2),
 ];
 
 impl Signature {
     pub(crate) fn global(name: &str) -> Option<&'static Signature> {
         Self::find(name, &[Style::Global, Style::Both])
+    }
+
+    /// Whether names of functions begin with this name and a dot.
+    pub(crate) fn is_namespace(name: &str) -> bool {
+        SIGNATURES
+            .iter()
+            .filter_map(|row| row.name.split_once('.'))
+            .any(|(namespace, _)| namespace == name)
     }
 
     pub(crate) fn method(name: &str) -> Option<&'static Signature> {
@@ -158,6 +243,12 @@ impl Function {
             (Function::Get(part), [value]) => time::part(part, value, None),
             (Function::Get(part), [value, Item::String(zone)]) => {
                 time::part(part, value, Some(zone))
+            }
+            (Function::Strings(function), arguments) => strings::call(function, arguments, budget),
+            (Function::Format, [Item::String(text), Item::List(arguments)]) => {
+                let text = format(text, arguments)?;
+                budget.spend(text.len())?;
+                Ok(Item::String(text.into()))
             }
             (Function::Matches, [Item::String(text), Item::String(source)]) => {
                 let matches = match pattern {

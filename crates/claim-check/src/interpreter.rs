@@ -113,7 +113,7 @@ impl<'a> Interpreter<'a> {
         let mut elements = Vec::with_capacity(nodes.len());
         for node in nodes {
             let element = self.node(*node)?;
-            self.budget.spend_elements(1).map_err(here)?;
+            self.budget.spend_item(&element).map_err(here)?;
             elements.push(element);
         }
         Ok(elements)
@@ -165,10 +165,10 @@ impl<'a> Interpreter<'a> {
                 Fold::List | Fold::Map => {
                     let part = self.node(comprehension.step)?;
                     if comprehension.fold == Fold::Map {
-                        self.budget.spend_elements(1).map_err(here)?;
+                        self.budget.spend_item(&key).map_err(here)?;
                         parts.push(key);
                     }
-                    self.budget.spend_elements(1).map_err(here)?;
+                    self.budget.spend_item(&part).map_err(here)?;
                     parts.push(part);
                 }
             }

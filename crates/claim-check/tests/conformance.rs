@@ -88,7 +88,7 @@ fn outside(case: &Json) -> bool {
     {
         return true;
     }
-    let here = ["comprehensions_v2"];
+    let here = ["comprehensions_v2", "strings"];
     if case["needs_ext"].as_array().is_some_and(|extensions| {
         !extensions
             .iter()

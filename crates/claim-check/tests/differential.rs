@@ -49,6 +49,7 @@ const LITERALS: &[&str] = &[
     "'b'",
     "'12'",
     "'true'",
+    "' %s%% %.2f'",
     "b''",
     "b'abc'",
     "b'\\xff'",
@@ -149,6 +150,18 @@ const FUNCTIONS: &[&str] = &[
 ];
 
 const ACCESSORS: &[&str] = &[
+    "charAt(1)",
+    "indexOf('b', claims.i)",
+    "lastIndexOf('a', 1)",
+    "join(claims.s)",
+    "upperAscii()",
+    "replace('', claims.s, 2)",
+    "split('b')",
+    "split('', 2)",
+    "substring(1, claims.i)",
+    "trim()",
+    "reverse()",
+    "format([claims.s, 1, claims.l])",
     "getFullYear()",
     "getMonth('Europe/Berlin')",
     "getHours('-23:59')",

@@ -335,6 +335,17 @@ impl Parser<'_> {
         if name == "google" {
             return self.well_known_type(span.start);
         }
+        if Signature::is_namespace(name) && self.accept(".")? {
+            let TokenKind::Identifier(member) = self.token.kind.clone() else {
+                return Err(self.expected("a member name"));
+            };
+            let span = span.start..self.token.span.end;
+            self.advance()?;
+            return match self.token.kind {
+                TokenKind::Symbol("(") => self.call(&format!("{name}.{member}"), span),
+                _ => Err(CompileErrorKind::Undeclared(name.to_owned()).at(span)),
+            };
+        }
         match Variable::ALL.into_iter().find(|variable| variable.name() == name) {
             Some(variable) => self.node(span.start, Expr::Variable(variable)),
             None => Err(CompileErrorKind::Undeclared(name.to_owned()).at(span).with_help(
