@@ -87,6 +87,14 @@ impl<'a> Interpreter<'a> {
                 let map = BuiltMap::new(&parts).map_err(here)?;
                 Ok(Item::map(Arc::new(map)))
             }
+            Expr::Bind {
+                depth, value, body, ..
+            } => {
+                let value = self.node(*value)?;
+                self.locals.truncate(*depth);
+                self.locals.push(value);
+                self.node(*body)
+            }
             Expr::Call {
                 function,
                 arguments,

@@ -25,6 +25,8 @@
 //!   `timestamp(now).getHours("Europe/Berlin")`.
 //! * The strings extension: `charAt format indexOf join lastIndexOf lowerAscii replace reverse split substring trim
 //!   upperAscii`, `strings.quote()`.
+//! * The math extension: `math.greatest() math.least()` and the rest; `base64.encode()`, `base64.decode()`;
+//!   `cel.bind(name, value, expression)`.
 //! * Other extensions, optional values, protobuf messages: an error that says so.
 //!
 //! # Meaning, where it may surprise
@@ -71,6 +73,7 @@ mod item;
 mod jit;
 pub mod limits;
 mod map;
+mod math;
 mod pattern;
 mod semantics;
 mod shared;

@@ -231,7 +231,7 @@ fn ordered<'a>(left: &Item<'a>, right: &Item<'a>, accept: fn(Ordering) -> bool) 
 ///
 /// An integer is rounded to a double before it is compared with one, as the conformance cases want it
 /// (`9223372036854775807 < 9223372036854775808.0` is false).
-fn compare_numbers(left: &Item<'_>, right: &Item<'_>) -> Option<Option<Ordering>> {
+pub(crate) fn compare_numbers(left: &Item<'_>, right: &Item<'_>) -> Option<Option<Ordering>> {
     Some(match (left, right) {
         (Item::Int(a), Item::Int(b)) => Some(a.cmp(b)),
         (Item::UInt(a), Item::UInt(b)) => Some(a.cmp(b)),
