@@ -116,6 +116,29 @@ pub(crate) fn string<'a>(value: &Item<'a>, budget: &mut Budget) -> Outcome<'a> {
     Ok(Item::String(text.into()))
 }
 
+/// `base64.encode(bytes)`: RFC 4648 §4, with padding.
+pub(crate) fn base64_encode<'a>(value: &Item<'a>, budget: &mut Budget) -> Outcome<'a> {
+    let Item::Bytes(bytes) = value else {
+        return Err(ErrorKind::NoSuchOverload);
+    };
+    let text = base64_simd::STANDARD.encode_to_string(&**bytes);
+    budget.spend(text.len())?;
+    Ok(Item::String(text.into()))
+}
+
+/// `base64.decode(text)`: RFC 4648 §4, with padding or without.
+pub(crate) fn base64_decode<'a>(value: &Item<'a>, budget: &mut Budget) -> Outcome<'a> {
+    let Item::String(text) = value else {
+        return Err(ErrorKind::NoSuchOverload);
+    };
+    let padded = base64_simd::STANDARD.decode_to_vec(text.as_bytes());
+    let bytes = padded
+        .or_else(|_| base64_simd::STANDARD_NO_PAD.decode_to_vec(text.as_bytes()))
+        .map_err(|_| ErrorKind::BadConversion)?;
+    budget.spend(bytes.len())?;
+    Ok(Item::Bytes(bytes.into()))
+}
+
 fn parsed<'a, T: std::str::FromStr>(text: &str, item: fn(T) -> Item<'a>) -> Outcome<'a> {
     text.parse().map(item).map_err(|_| ErrorKind::BadConversion)
 }

@@ -106,10 +106,13 @@ pub enum ErrorKind {
     /// A time zone that the database does not know.
     #[error("unknown time zone")]
     UnknownZone = 13,
+    /// A clause that `format()` does not know.
+    #[error("invalid format")]
+    InvalidFormat = 14,
 }
 
 impl ErrorKind {
-    const ALL: [ErrorKind; 13] = [
+    const ALL: [ErrorKind; 14] = [
         ErrorKind::NoSuchKey,
         ErrorKind::NoSuchOverload,
         ErrorKind::Overflow,
@@ -123,6 +126,7 @@ impl ErrorKind {
         ErrorKind::BadConversion,
         ErrorKind::InvalidPattern,
         ErrorKind::UnknownZone,
+        ErrorKind::InvalidFormat,
     ];
 
     /// The kind whose discriminant this is.

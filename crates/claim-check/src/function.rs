@@ -4,9 +4,12 @@ use std::ops::RangeInclusive;
 
 use crate::convert;
 use crate::error::ErrorKind;
+use crate::format::format;
 use crate::item::Item;
+use crate::math::{self, Math};
 use crate::pattern::{self, Pattern};
 use crate::semantics::{Budget, Outcome};
+use crate::strings::{self, Strings};
 use crate::time::{self, Part};
 
 /// The functions that both evaluators reach through [`Function::call`].
@@ -23,6 +26,11 @@ pub(crate) enum Function {
     Timestamp,
     Duration,
     Get(Part),
+    Strings(Strings),
+    Format,
+    Math(Math),
+    Base64Encode,
+    Base64Decode,
 }
 
 /// How a function is called.
@@ -42,7 +50,8 @@ pub(crate) struct Signature {
     pub(crate) name: &'static str,
     pub(crate) function: Function,
     style: Style,
-    /// How many arguments it takes, the receiver included; at most [`MAX_ARGUMENTS`].
+    /// How many arguments it takes, the receiver included: at most [`MAX_ARGUMENTS`], or else any number, which the parser
+    /// makes one list of.
     pub(crate) arguments: RangeInclusive<usize>,
 }
 
@@ -118,12 +127,213 @@ const SIGNATURES: &[Signature] = &[
         Style::Method,
         1..=2,
     ),
+    row(
+        "charAt",
+        Function::Strings(Strings::CharAt),
+        Style::Method,
+        2..=2,
+    ),
+    row(
+        "indexOf",
+        Function::Strings(Strings::IndexOf),
+        Style::Method,
+        2..=3,
+    ),
+    row(
+        "join",
+        Function::Strings(Strings::Join),
+        Style::Method,
+        1..=2,
+    ),
+    row(
+        "lastIndexOf",
+        Function::Strings(Strings::LastIndexOf),
+        Style::Method,
+        2..=3,
+    ),
+    row(
+        "lowerAscii",
+        Function::Strings(Strings::LowerAscii),
+        Style::Method,
+        1..=1,
+    ),
+    row(
+        "replace",
+        Function::Strings(Strings::Replace),
+        Style::Method,
+        3..=4,
+    ),
+    row(
+        "reverse",
+        Function::Strings(Strings::Reverse),
+        Style::Method,
+        1..=1,
+    ),
+    row(
+        "split",
+        Function::Strings(Strings::Split),
+        Style::Method,
+        2..=3,
+    ),
+    row(
+        "substring",
+        Function::Strings(Strings::Substring),
+        Style::Method,
+        2..=3,
+    ),
+    row(
+        "trim",
+        Function::Strings(Strings::Trim),
+        Style::Method,
+        1..=1,
+    ),
+    row(
+        "upperAscii",
+        Function::Strings(Strings::UpperAscii),
+        Style::Method,
+        1..=1,
+    ),
+    row(
+        "strings.quote",
+        Function::Strings(Strings::Quote),
+        Style::Global,
+        1..=1,
+    ),
+    row("format", Function::Format, Style::Method, 2..=2),
+    row(
+        "math.greatest",
+        Function::Math(Math::Greatest),
+        Style::Global,
+        1..=usize::MAX,
+    ),
+    row(
+        "math.least",
+        Function::Math(Math::Least),
+        Style::Global,
+        1..=usize::MAX,
+    ),
+    row(
+        "math.ceil",
+        Function::Math(Math::Ceil),
+        Style::Global,
+        1..=1,
+    ),
+    row(
+        "math.floor",
+        Function::Math(Math::Floor),
+        Style::Global,
+        1..=1,
+    ),
+    row(
+        "math.round",
+        Function::Math(Math::Round),
+        Style::Global,
+        1..=1,
+    ),
+    row(
+        "math.trunc",
+        Function::Math(Math::Trunc),
+        Style::Global,
+        1..=1,
+    ),
+    row(
+        "math.sqrt",
+        Function::Math(Math::Sqrt),
+        Style::Global,
+        1..=1,
+    ),
+    row("math.abs", Function::Math(Math::Abs), Style::Global, 1..=1),
+    row(
+        "math.sign",
+        Function::Math(Math::Sign),
+        Style::Global,
+        1..=1,
+    ),
+    row(
+        "math.isNaN",
+        Function::Math(Math::IsNaN),
+        Style::Global,
+        1..=1,
+    ),
+    row(
+        "math.isInf",
+        Function::Math(Math::IsInf),
+        Style::Global,
+        1..=1,
+    ),
+    row(
+        "math.isFinite",
+        Function::Math(Math::IsFinite),
+        Style::Global,
+        1..=1,
+    ),
+    row(
+        "math.bitNot",
+        Function::Math(Math::BitNot),
+        Style::Global,
+        1..=1,
+    ),
+    row(
+        "math.bitAnd",
+        Function::Math(Math::BitAnd),
+        Style::Global,
+        2..=2,
+    ),
+    row(
+        "math.bitOr",
+        Function::Math(Math::BitOr),
+        Style::Global,
+        2..=2,
+    ),
+    row(
+        "math.bitXor",
+        Function::Math(Math::BitXor),
+        Style::Global,
+        2..=2,
+    ),
+    row(
+        "math.bitShiftLeft",
+        Function::Math(Math::BitShiftLeft),
+        Style::Global,
+        2..=2,
+    ),
+    row(
+        "math.bitShiftRight",
+        Function::Math(Math::BitShiftRight),
+        Style::Global,
+        2..=2,
+    ),
+    row(
+        "base64.encode",
+        Function::Base64Encode,
+        Style::Global,
+        1..=1,
+    ),
+    row(
+        "base64.decode",
+        Function::Base64Decode,
+        Style::Global,
+        1..=1,
+    ),
     row("matches", Function::Matches, Style::Both, 2..=2),
 ];
 
 impl Signature {
     pub(crate) fn global(name: &str) -> Option<&'static Signature> {
         Self::find(name, &[Style::Global, Style::Both])
+    }
+
+    /// Whether several arguments stand for a list of them.
+    pub(crate) fn is_variadic(&self) -> bool {
+        *self.arguments.end() > MAX_ARGUMENTS
+    }
+
+    /// Whether names of functions begin with this name and a dot.
+    pub(crate) fn is_namespace(name: &str) -> bool {
+        SIGNATURES
+            .iter()
+            .filter_map(|row| row.name.split_once('.'))
+            .any(|(namespace, _)| namespace == name)
     }
 
     pub(crate) fn method(name: &str) -> Option<&'static Signature> {
@@ -159,6 +369,15 @@ impl Function {
             (Function::Get(part), [value, Item::String(zone)]) => {
                 time::part(part, value, Some(zone))
             }
+            (Function::Strings(function), arguments) => strings::call(function, arguments, budget),
+            (Function::Format, [Item::String(text), Item::List(arguments)]) => {
+                let text = format(text, arguments)?;
+                budget.spend(text.len())?;
+                Ok(Item::String(text.into()))
+            }
+            (Function::Math(function), arguments) => math::call(function, arguments),
+            (Function::Base64Encode, [value]) => convert::base64_encode(value, budget),
+            (Function::Base64Decode, [value]) => convert::base64_decode(value, budget),
             (Function::Matches, [Item::String(text), Item::String(source)]) => {
                 let matches = match pattern {
                     Some(pattern) => pattern.matches(text),

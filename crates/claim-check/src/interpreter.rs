@@ -87,6 +87,14 @@ impl<'a> Interpreter<'a> {
                 let map = BuiltMap::new(&parts).map_err(here)?;
                 Ok(Item::map(Arc::new(map)))
             }
+            Expr::Bind {
+                depth, value, body, ..
+            } => {
+                let value = self.node(*value)?;
+                self.locals.truncate(*depth);
+                self.locals.push(value);
+                self.node(*body)
+            }
             Expr::Call {
                 function,
                 arguments,
@@ -113,7 +121,7 @@ impl<'a> Interpreter<'a> {
         let mut elements = Vec::with_capacity(nodes.len());
         for node in nodes {
             let element = self.node(*node)?;
-            self.budget.spend_elements(1).map_err(here)?;
+            self.budget.spend_item(&element).map_err(here)?;
             elements.push(element);
         }
         Ok(elements)
@@ -165,10 +173,10 @@ impl<'a> Interpreter<'a> {
                 Fold::List | Fold::Map => {
                     let part = self.node(comprehension.step)?;
                     if comprehension.fold == Fold::Map {
-                        self.budget.spend_elements(1).map_err(here)?;
+                        self.budget.spend_item(&key).map_err(here)?;
                         parts.push(key);
                     }
-                    self.budget.spend_elements(1).map_err(here)?;
+                    self.budget.spend_item(&part).map_err(here)?;
                     parts.push(part);
                 }
             }

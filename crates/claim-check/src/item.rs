@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use stampmill_claims_json::Value as Json;
 
+use crate::limits::LIST_ELEMENT_BYTES;
 use crate::map::{BuiltMap, Map};
 use crate::shared::{Shared, Text};
 use crate::time::{Duration, Timestamp};
@@ -70,6 +71,22 @@ impl<'a> Item<'a> {
             Item::Type(_) => Type::Meta,
             Item::List(_) => Type::List,
             Item::Map(_) => Type::Map,
+        }
+    }
+
+    /// What the value counts as an element: one, and what it holds. A list that holds another a hundred times weighs a
+    /// hundred times as much, although it shares it: whoever copies, compares or prints the value walks all of it.
+    pub(crate) fn weight(&self) -> usize {
+        1 + match self {
+            Item::String(text) => text.len() / LIST_ELEMENT_BYTES,
+            Item::Bytes(bytes) => bytes.len() / LIST_ELEMENT_BYTES,
+            Item::List(list) => list.iter().map(|element| element.weight()).sum(),
+            Item::Map(map) => map
+                .entries()
+                .iter()
+                .map(|(key, value)| key.weight() + value.weight())
+                .sum(),
+            _ => 0,
         }
     }
 

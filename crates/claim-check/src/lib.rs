@@ -23,7 +23,11 @@
 //!   value) `all`, `exists`, `existsOne`, `transformList`, `transformMap`.
 //! * `timestamp()`, `duration()`, their arithmetic and order, `getFullYear()` to `getMilliseconds()`, in UTC or a zone:
 //!   `timestamp(now).getHours("Europe/Berlin")`.
-//! * Most extensions, optional values, protobuf messages: an error that says so.
+//! * The strings extension: `charAt format indexOf join lastIndexOf lowerAscii replace reverse split substring trim
+//!   upperAscii`, `strings.quote()`.
+//! * The math extension: `math.greatest() math.least()` and the rest; `base64.encode()`, `base64.decode()`;
+//!   `cel.bind(name, value, expression)`.
+//! * Other extensions, optional values, protobuf messages: an error that says so.
 //!
 //! # Meaning, where it may surprise
 //! * **A missing claim is an error, not false**: `claims.admin == true` has no result for a token without `admin`. Ask
@@ -62,15 +66,18 @@ mod check;
 mod convert;
 mod diagnostic;
 mod error;
+mod format;
 mod function;
 mod interpreter;
 mod item;
 mod jit;
 pub mod limits;
 mod map;
+mod math;
 mod pattern;
 mod semantics;
 mod shared;
+mod strings;
 mod syntax;
 mod time;
 mod types;

@@ -35,7 +35,12 @@ impl Budget {
         Ok(())
     }
 
-    /// For a new list, and for each of its elements.
+    /// For an element of a new list, with all that it holds.
+    pub(crate) fn spend_item(&mut self, item: &Item<'_>) -> Result<(), ErrorKind> {
+        self.spend_elements(item.weight())
+    }
+
+    /// For a new list, and for elements that hold nothing.
     pub(crate) fn spend_elements(&mut self, count: usize) -> Result<(), ErrorKind> {
         self.spend(count.saturating_mul(LIST_ELEMENT_BYTES))
     }
@@ -118,7 +123,8 @@ fn add<'a>(left: &Item<'a>, right: &Item<'a>, budget: &mut Budget) -> Outcome<'a
             Ok(Item::Bytes([&**a, &**b].concat().into()))
         }
         (Item::List(a), Item::List(b)) => {
-            budget.spend_elements(a.len() + b.len())?;
+            budget.spend_item(left)?;
+            budget.spend_item(right)?;
             let elements = a.elements().chain(b.elements());
             Ok(Item::list(Arc::new(elements.collect())))
         }
@@ -225,7 +231,7 @@ fn ordered<'a>(left: &Item<'a>, right: &Item<'a>, accept: fn(Ordering) -> bool) 
 ///
 /// An integer is rounded to a double before it is compared with one, as the conformance cases want it
 /// (`9223372036854775807 < 9223372036854775808.0` is false).
-fn compare_numbers(left: &Item<'_>, right: &Item<'_>) -> Option<Option<Ordering>> {
+pub(crate) fn compare_numbers(left: &Item<'_>, right: &Item<'_>) -> Option<Option<Ordering>> {
     Some(match (left, right) {
         (Item::Int(a), Item::Int(b)) => Some(a.cmp(b)),
         (Item::UInt(a), Item::UInt(b)) => Some(a.cmp(b)),

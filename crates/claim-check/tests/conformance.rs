@@ -88,7 +88,13 @@ fn outside(case: &Json) -> bool {
     {
         return true;
     }
-    let here = ["comprehensions_v2"];
+    let here = [
+        "comprehensions_v2",
+        "strings",
+        "math",
+        "bindings",
+        "encoders",
+    ];
     if case["needs_ext"].as_array().is_some_and(|extensions| {
         !extensions
             .iter()

@@ -49,6 +49,7 @@ const LITERALS: &[&str] = &[
     "'b'",
     "'12'",
     "'true'",
+    "' %s%% %.2f'",
     "b''",
     "b'abc'",
     "b'\\xff'",
@@ -121,6 +122,9 @@ fn expression(variables: &'static [&'static str]) -> BoxedStrategy<String> {
             1 => (operand.clone(), inner.clone()).prop_map(|(a, b)| format!("{a}[{b}]")),
             1 => operand.clone().prop_map(|a| format!("size({a})")),
             2 => (select(FUNCTIONS), inner.clone()).prop_map(|(function, a)| format!("{function}({a})")),
+            1 => (inner.clone(), inner.clone(), select(MATH)).prop_map(|(a, b, name)| format!("math.{name}({a}, {b})")),
+            1 => inner.clone().prop_map(|a| format!("math.sign({a})")),
+            1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("cel.bind(x, {a}, [x].all(y, {b} == x))")),
             1 => (operand.clone(), select(ACCESSORS)).prop_map(|(a, accessor)| format!("{a}.{accessor}")),
             1 => (operand.clone(), select(PATTERNS)).prop_map(|(a, pattern)| format!("{a}.matches({pattern})")),
             1 => (operand.clone(), inner.clone()).prop_map(|(a, b)| format!("{a}.matches({b})")),
@@ -149,6 +153,18 @@ const FUNCTIONS: &[&str] = &[
 ];
 
 const ACCESSORS: &[&str] = &[
+    "charAt(1)",
+    "indexOf('b', claims.i)",
+    "lastIndexOf('a', 1)",
+    "join(claims.s)",
+    "upperAscii()",
+    "replace('', claims.s, 2)",
+    "split('b')",
+    "split('', 2)",
+    "substring(1, claims.i)",
+    "trim()",
+    "reverse()",
+    "format([claims.s, 1, claims.l])",
     "getFullYear()",
     "getMonth('Europe/Berlin')",
     "getHours('-23:59')",
@@ -156,6 +172,8 @@ const ACCESSORS: &[&str] = &[
     "getMilliseconds()",
     "getDate(claims.s)",
 ];
+
+const MATH: &[&str] = &["greatest", "least", "bitAnd", "bitShiftRight"];
 
 const PATTERNS: &[&str] = &["'^a'", "'[b-e]+$'", "r'\\w'", "'('+''", "claims.s"];
 

@@ -72,6 +72,13 @@ fn true_of_these_claims() {
         "string(duration('-1h0.25s')) == '-3600.25s' && duration('90m').getHours() == 1 && -duration('0').getSeconds() == 0",
         "type(timestamp(0)) == google.protobuf.Timestamp && type(duration('1s')) == google.protobuf.Duration",
         "timestamp('9999-12-31T23:59:59.999999999Z').getMilliseconds('America/New_York') == 999",
+        "'%s has %d of %.1f%%'.format([claims.sub, 2, 1.25]) == 'alice has 2 of 1.2%'",
+        "claims.aud.join('+').upperAscii() == 'API+FILES' && claims.email.split('@')[1].substring(0, 7) == 'example'",
+        "'a-b-c'.replace('-', '', 1) == 'ab-c' && 'abc'.split('') == ['a', 'b', 'c'] && strings.quote('a') == '\"a\"'",
+        "'\u{e9}a\u{e9}'.lastIndexOf('\u{e9}') == 2 && '\u{e9}a'.indexOf('a') == 1 && ' x '.trim().reverse() == 'x'",
+        "math.greatest(1, 2.5, 2u) == 2.5 && math.least([3, 1]) == 1 && math.bitShiftRight(-1, 63) == 1 && math.sign(-2.0) == -1.0",
+        "cel.bind(roles, claims.realm_access.roles, 'ops' in roles && size(roles) == 2) && base64.decode('YQ') == b'a'",
+        "[1].all(x, cel.bind(y, x + 1, [y].exists(x, x == 2) && x == 1)) && base64.encode(b'a') == 'YQ=='",
         "claims.sub.matches('^al.*e$') && matches(claims.sub, r'^\\w+$') && !'\u{663}'.matches(r'\\d')",
         "['a', 'b.'].exists(p, claims.sub.matches('^' + p))",
         "[0, 1].exists(x, 1 / x == 1) && ![0, 2].all(x, 2 / x == 2)",
@@ -182,6 +189,18 @@ fn errors_name_their_kind_and_place() {
             "timestamp(0).getDate('Mars/Base')",
         ),
         ("timestamp(0) + 1", NoSuchOverload, "timestamp(0) + 1"),
+        (
+            "'abc'.substring(2, 1)",
+            IndexOutOfRange,
+            "'abc'.substring(2, 1)",
+        ),
+        ("'%d'.format(['a'])", NoSuchOverload, "'%d'.format(['a'])"),
+        ("'%k'.format([1])", InvalidFormat, "'%k'.format([1])"),
+        (
+            "'%.999f'.format([1])",
+            InvalidFormat,
+            "'%.999f'.format([1])",
+        ),
         ("{1.5: 2}", UnsupportedKey, "{1.5: 2}"),
         ("{1: 2, 1u: 3}", RepeatedKey, "{1: 2, 1u: 3}"),
         ("{'a': 1}['b']", NoSuchKey, "{'a': 1}['b']"),
@@ -433,6 +452,9 @@ fn macros_are_bounded() {
         "claims.l.all(a, claims.l.all(b, claims.l.all(c, a + b + c > 0)))",
         "claims.l.map(a, claims.l.map(b, claims.l))",
         "claims.l.exists(a, claims.l.exists(b, [a, b, {a: b}] == []))",
+        // Small to build, but 4^20 elements long when it is walked.
+        &format!("[1]{}", ".map(x, [x, x, x, x])".repeat(20)),
+        &format!("claims.l{}", ".map(x, claims.l)".repeat(2)),
     ] {
         let check = ClaimCheck::compile(source).unwrap();
         let machine = check.evaluate(payload.as_bytes(), &CONTEXT);

@@ -534,7 +534,7 @@ unsafe extern "C" fn list_push(
     let frame = unsafe { &mut *frame };
     // SAFETY: as above.
     let element = unsafe { frame.item(Slot { head, data }) };
-    let outcome = frame.budget.spend_elements(1).map(|()| {
+    let outcome = frame.budget.spend_item(&element).map(|()| {
         if let Some(list) = frame.lists.get_mut(place as usize) {
             Arc::make_mut(list).push(element);
         }

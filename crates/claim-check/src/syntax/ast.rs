@@ -107,6 +107,13 @@ pub(crate) enum Expr {
         arguments: Vec<NodeId>,
         pattern: Option<Box<Pattern>>,
     },
+    /// `cel.bind(variable, value, body)`; the variable is the `depth`-th in scope.
+    Bind {
+        variable: Box<str>,
+        depth: usize,
+        value: NodeId,
+        body: NodeId,
+    },
     /// A macro over a list or a map.
     Comprehension(Box<Comprehension>),
 }

@@ -116,6 +116,28 @@ impl Parser<'_> {
         self.node(start, Expr::Comprehension(Box::new(comprehension)))
     }
 
+    /// `cel.bind(variable, value, expression)` from the opening parenthesis: the value is evaluated once, before the
+    /// expression (cel-go `ext`, "Bindings").
+    pub(super) fn bind(&mut self, start: usize) -> Result<NodeId, CompileError> {
+        self.advance()?;
+        let variable = self.variable()?;
+        self.expect(",")?;
+        let value = self.deeper(Self::expression)?;
+        self.expect(",")?;
+        let depth = self.scope.len();
+        self.scope.push(variable.clone());
+        let body = self.deeper(Self::expression)?;
+        self.expect(")")?;
+        self.scope.truncate(depth);
+        let bind = Expr::Bind {
+            variable,
+            depth,
+            value,
+            body,
+        };
+        self.node(start, bind)
+    }
+
     fn variable(&mut self) -> Result<Box<str>, CompileError> {
         match &self.token.kind {
             TokenKind::Identifier(name) if !RESERVED.contains(&name.as_str()) => {

@@ -266,6 +266,10 @@ impl Parser<'_> {
             }
         }
         self.expect("]")?;
+        self.list_of(start, elements)
+    }
+
+    fn list_of(&mut self, start: usize, elements: Vec<NodeId>) -> Result<NodeId, CompileError> {
         let constant = elements
             .iter()
             .map(|element| self.constant(*element))
@@ -334,6 +338,20 @@ impl Parser<'_> {
         }
         if name == "google" {
             return self.well_known_type(span.start);
+        }
+        if (name == "cel" || Signature::is_namespace(name)) && self.accept(".")? {
+            let TokenKind::Identifier(member) = self.token.kind.clone() else {
+                return Err(self.expected("a member name"));
+            };
+            let span = span.start..self.token.span.end;
+            self.advance()?;
+            return match self.token.kind {
+                TokenKind::Symbol("(") if name == "cel" && member == "bind" => {
+                    self.bind(span.start)
+                }
+                TokenKind::Symbol("(") => self.call(&format!("{name}.{member}"), span),
+                _ => Err(CompileErrorKind::Undeclared(name.to_owned()).at(span)),
+            };
         }
         match Variable::ALL.into_iter().find(|variable| variable.name() == name) {
             Some(variable) => self.node(span.start, Expr::Variable(variable)),
@@ -419,6 +437,9 @@ impl Parser<'_> {
         if !function.arguments.contains(&arguments.len()) {
             let name = function.name;
             return Err(CompileErrorKind::ArgumentCount { name }.at(start..self.end));
+        }
+        if function.is_variadic() && arguments.len() > 1 {
+            arguments = vec![self.list_of(start, arguments)?];
         }
         let pattern = match (function.function, arguments.get(1)) {
             (Function::Matches, Some(argument)) => self

@@ -51,6 +51,7 @@ impl Display for Expr {
                 constant: Some(_), ..
             } => f.write_str("map (constant)"),
             Expr::Map { .. } => f.write_str("map"),
+            Expr::Bind { variable, .. } => write!(f, "cel.bind({variable})"),
             Expr::Call { function, .. } => f.write_str(function.name),
             Expr::Comprehension(comprehension) => write!(
                 f,
@@ -75,6 +76,7 @@ impl Expr {
             Expr::Conditional { condition, yes, no } => vec![*condition, *yes, *no],
             Expr::List { elements, .. } => elements.clone(),
             Expr::Map { entries, .. } => entries.clone(),
+            Expr::Bind { value, body, .. } => vec![*value, *body],
             Expr::Call { arguments, .. } => arguments.clone(),
             Expr::Comprehension(comprehension) => std::iter::once(comprehension.range)
                 .chain(comprehension.filter)

@@ -203,6 +203,15 @@ impl Generator<'_, '_> {
                 let place = self.list(id, entries);
                 self.map_from(id, place)
             }
+            Expr::Bind {
+                depth, value, body, ..
+            } => {
+                let value = self.node(*value);
+                self.locals.push(value);
+                let body = self.node(*body);
+                self.locals.truncate(*depth);
+                body
+            }
             Expr::Call { arguments, .. } => self.call_function(id, arguments),
             Expr::Comprehension(comprehension) => self.comprehension(id, comprehension),
         }
