@@ -251,6 +251,13 @@ pub(crate) enum ClientVerb {
         )]
         scope: String,
     },
+    /// Give a client a new secret, printed once; the old one is refused from then on.
+    Secret {
+        #[command(flatten)]
+        data: DataArgs,
+        /// The client's identifier.
+        client_id: String,
+    },
     /// List the clients.
     List {
         #[command(flatten)]
@@ -281,6 +288,13 @@ pub(crate) enum UserVerb {
         /// The person's email address.
         #[arg(long)]
         email: Option<String>,
+    },
+    /// Give a person a new password, printed once, and end their sessions.
+    Password {
+        #[command(flatten)]
+        data: DataArgs,
+        /// The name to log in with.
+        username: String,
     },
     /// List the people.
     List {

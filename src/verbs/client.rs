@@ -47,6 +47,14 @@ pub(crate) fn run(verb: ClientVerb, out: Printer) -> anyhow::Result<()> {
             out.fields(&fields);
             Ok(())
         }
+        ClientVerb::Secret { data, client_id } => {
+            let secret = block_on(Admin::open(&data.data)?.renew_secret(&client_id))??;
+            out.fields(&[
+                ("client_id", json!(client_id)),
+                ("client_secret", json!(secret.expose())),
+            ]);
+            Ok(())
+        }
         ClientVerb::List { data } => {
             let clients = block_on(Admin::open(&data.data)?.clients())??;
             out.rows(clients.iter().map(row));

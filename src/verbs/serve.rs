@@ -11,6 +11,8 @@ use crate::print::Printer;
 pub(crate) fn run(args: ServeArgs, out: Printer) -> anyhow::Result<()> {
     log_to_stderr();
     let listen = args.listen.parse()?;
+    // What is wrong with the arguments is said before a folder is made.
+    Server::check(Some(listen), args.listen_plain, args.issuer.as_deref())?;
     let (data, first) = DataFolder::open_or_create(&args.data.data)?;
     // Told before anything else can fail: these are told once.
     if let Some(first) = &first {
