@@ -1,4 +1,5 @@
-//! What an administrator does from the command line, beside a running server or without one: list and add clients and users.
+//! What an administrator does from the command line, beside a running server or without one: list and add clients and
+//! users.
 
 use std::path::Path;
 
@@ -12,8 +13,8 @@ use crate::password::{MAX_PASSWORD_BYTES, PasswordHash, typable_password};
 use crate::secret::{SealingKey, Secret};
 use crate::store::{SqliteStore, Store, StoreError};
 
-/// The administrator's view of a data folder. It takes no lock: SQLite keeps two writers apart. Nor
-/// does it change the schema under a running server: a database of an earlier version is refused until a server has brought it up to date.
+/// The administrator's view of a data folder. It takes no lock: SQLite keeps two writers apart. Nor does it change the
+/// schema under a running server: a database of an earlier version is refused until a server has brought it up to date.
 #[derive(Debug)]
 pub struct Admin {
     store: SqliteStore,
@@ -112,7 +113,8 @@ impl Admin {
         }
     }
 
-    /// Gives a confidential client a new secret, which is told once. The old one is refused from then on; tokens it got stay good.
+    /// Gives a confidential client a new secret, which is told once. The old one is refused from then on; tokens it got
+    /// stay good.
     pub async fn renew_secret(&self, client_id: &str) -> Result<Secret, AdminError> {
         let unknown = || AdminError::UnknownClient(client_id.to_owned());
         let id = ClientId::parse(client_id).map_err(|_| unknown())?;

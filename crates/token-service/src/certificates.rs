@@ -43,7 +43,8 @@ impl Certificates {
         &self.authority
     }
 
-    /// The server's certificate and key for these names: the ones on disk if they still fit, else fresh ones, written down.
+    /// The server's certificate and key for these names: the ones on disk if they still fit, else fresh ones, written
+    /// down.
     pub(crate) fn current(
         &self,
         names: &[SubjectAltName],

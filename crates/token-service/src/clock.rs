@@ -16,7 +16,8 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> i64 {
-        // A clock before 1970 is a broken machine. The end of the year 9999 makes everything expired, which is the safe side.
+        // A clock before 1970 is a broken machine. The end of the year 9999 makes everything expired, which is the safe
+        // side.
         const YEAR_9999: i64 = 253_402_300_799;
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         since

@@ -12,9 +12,9 @@
 //!   stampmill.sqlite3       clients, people, sessions, grants
 //! ```
 //!
-//! A first start builds all of it in a folder beside, `.NAME.new-RANDOM`, and renames that into place as its last act: a start that is
-//! interrupted leaves no half-made folder under the real name. What it leaves beside is in nobody's way, and the next first start
-//! names it in the log.
+//! A first start builds all of it in a folder beside, `.NAME.new-RANDOM`, and renames that into place as its last act:
+//! a start that is interrupted leaves no half-made folder under the real name. What it leaves beside is in nobody's
+//! way, and the next first start names it in the log.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -80,7 +80,8 @@ pub struct FirstStart {
 }
 
 impl DataFolder {
-    /// Opens the folder, or makes it: an authority, keys, a database, and one demo client and user, whose secrets are the second value.
+    /// Opens the folder, or makes it: an authority, keys, a database, and one demo client and user, whose secrets are
+    /// the second value.
     pub fn open_or_create(
         path: &Path,
     ) -> Result<(DataFolder, Option<FirstStart>), DataFolderError> {
@@ -126,8 +127,8 @@ impl DataFolder {
     }
 }
 
-/// Makes the folder beside its place, then moves it there, locked: of several first starts at once, the one whose folder it becomes is
-/// the one that serves it, and tells its secrets.
+/// Makes the folder beside its place, then moves it there, locked: of several first starts at once, the one whose
+/// folder it becomes is the one that serves it, and tells its secrets.
 fn create(path: &Path) -> Result<(FirstStart, File), DataFolderError> {
     let absolute = std::path::absolute(path).map_err(io_error("find", path))?;
     let name = absolute.file_name().ok_or_else(|| DataFolderError::Io {
@@ -303,8 +304,8 @@ pub(crate) fn open_beside(path: &Path) -> Result<(SqliteStore, SealingKey), Data
     Ok((store, sealing))
 }
 
-/// Whether the key opens every client secret. With another key the right secrets would be refused, and new ones sealed so that the old
-/// key could not open them.
+/// Whether the key opens every client secret. With another key the right secrets would be refused, and new ones sealed
+/// so that the old key could not open them.
 fn check_sealing_key(
     path: &Path,
     store: &SqliteStore,

@@ -1,9 +1,9 @@
 //! The authorization server: OAuth 2 and OpenID Connect, strict, durable, on one file.
 //!
-//! A *client* (some application) wants to act for a *person*. It must not learn the person's password, so it sends their browser here.
-//! The person signs in and allows it; the browser carries a one-time *code* back; the client redeems the code for *tokens* over a
-//! channel of its own. Everything hard about this is in the word "browser": what passes through it can be read, replayed and
-//! forged by others, and each rule below closes one such way.
+//! A *client* (some application) wants to act for a *person*. It must not learn the person's password, so it sends
+//! their browser here. The person signs in and allows it; the browser carries a one-time *code* back; the client
+//! redeems the code for *tokens* over a channel of its own. Everything hard about this is in the word "browser": what
+//! passes through it can be read, replayed and forged by others, and each rule below closes one such way.
 //!
 //! ```text
 //!  browser                      token service                        client
@@ -36,10 +36,11 @@
 //! Every rule asks one [`Policy`], and [`Policy::strict`] is the only one there is.
 //!
 //! # What is kept, and how
-//! Codes, session cookies and the browser's own cookie are 256 random bits; the store keeps their SHA-256 ([`secret::Digest`]). Client secrets
-//! are sealed under a key beside the database ([`secret::SealingKey`]), passwords hashed with argon2id ([`password`]). Tokens are not kept at all: they
-//! are JWTs, and what can be revoked is the *grant* they name, which UserInfo and `/api/me` look up. Another resource server, which does not
-//! ask us, accepts a revoked token until it expires: ten minutes at most.
+//! Codes, session cookies and the browser's own cookie are 256 random bits; the store keeps their SHA-256
+//! ([`secret::Digest`]). Client secrets are sealed under a key beside the database ([`secret::SealingKey`]), passwords
+//! hashed with argon2id ([`password`]). Tokens are not kept at all: they are JWTs, and what can be revoked is the
+//! *grant* they name, which UserInfo and `/api/me` look up. Another resource server, which does not ask us, accepts a
+//! revoked token until it expires: ten minutes at most.
 //!
 //! # Example
 //! A server on a free port, and what a client would read first:

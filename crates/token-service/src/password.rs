@@ -62,7 +62,8 @@ fn hasher() -> Argon2<'static> {
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
 }
 
-/// Verifies passwords: at most one per core at once, so that a flood of sign-ins fills neither the memory nor the threads.
+/// Verifies passwords: at most one per core at once, so that a flood of sign-ins fills neither the memory nor the
+/// threads.
 #[derive(Clone)]
 pub struct PasswordGate {
     places: Arc<Semaphore>,
@@ -107,7 +108,8 @@ impl fmt::Debug for PasswordGate {
     }
 }
 
-/// A password a person can type: five groups of four characters from 31 that are not mistaken for one another (99 bits).
+/// A password a person can type: five groups of four characters from 31 that are not mistaken for one another (99
+/// bits).
 pub(crate) fn typable_password(random: &dyn Random) -> Secret {
     const ALPHABET: &[u8; 31] = b"abcdefghjkmnpqrstuvwxyz23456789";
     let mut text = Zeroizing::new(String::with_capacity(24));

@@ -5,7 +5,8 @@
 
 /// How strictly the service speaks OAuth: lifetimes in seconds, and which rules are in force.
 ///
-/// Fields are private and there is no `Default`: the only way to a `Policy` is a constructor whose name says what it is.
+/// Fields are private and there is no `Default`: the only way to a `Policy` is a constructor whose name says what it
+/// is.
 ///
 /// ```compile_fail
 /// // No weaker policy can be written down.
@@ -91,7 +92,8 @@ impl Policy {
         self.iss_in_responses
     }
 
-    /// Whether a public client, whose name anyone can borrow, may skip the consent page after the first time (RFC 8252 §8.6).
+    /// Whether a public client, whose name anyone can borrow, may skip the consent page after the first time (RFC 8252
+    /// §8.6).
     pub const fn remember_consent_of_public_clients(&self) -> bool {
         self.remember_consent_of_public_clients
     }

@@ -1,4 +1,5 @@
-//! Values whoever holds may use: codes, session and browser cookies, client secrets. Made, hashed, sealed and compared here.
+//! Values whoever holds may use: codes, session and browser cookies, client secrets. Made, hashed, sealed and compared
+//! here.
 
 use std::fmt;
 
@@ -92,9 +93,10 @@ impl SealingKey {
 
     /// Encrypts and authenticates: `nonce (12) | ciphertext | tag (16)`.
     ///
-    /// Each purpose has a key of its own, derived from this one, so that a value sealed for one client or one page opens nowhere else.
-    /// The nonce is random: at 2^32 seals under one key the chance of a repeated one is still below 2^-32 (NIST SP 800-38D §8.3).
-    /// Strangers make us seal as many pages as they like; that wears out the pages' key and not the one of a client's secret.
+    /// Each purpose has a key of its own, derived from this one, so that a value sealed for one client or one page
+    /// opens nowhere else. The nonce is random: at 2^32 seals under one key the chance of a repeated one is still below
+    /// 2^-32 (NIST SP 800-38D §8.3). Strangers make us seal as many pages as they like; that wears out the pages' key
+    /// and not the one of a client's secret.
     pub fn seal(&self, random: &dyn Random, purpose: &str, plaintext: &[u8]) -> Vec<u8> {
         let nonce: [u8; 12] = random_bytes(random);
         let mut tag = [0; 16];
@@ -110,7 +112,8 @@ impl SealingKey {
         [&nonce[..], &ciphertext, &tag].concat()
     }
 
-    /// HKDF-Expand (RFC 5869 §2.3) with the purpose as `info`. This key is uniformly random, so there is nothing to extract (§3.3).
+    /// HKDF-Expand (RFC 5869 §2.3) with the purpose as `info`. This key is uniformly random, so there is nothing to
+    /// extract (§3.3).
     fn subkey(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
         let mut subkey = Zeroizing::new([0; 32]);
         let derived = PkeyCtx::new_id(Id::HKDF).and_then(|mut hkdf| {

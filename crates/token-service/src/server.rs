@@ -87,8 +87,9 @@ impl Config {
 #[derive(Debug, Clone, Copy)]
 pub struct Server;
 
-/// A server that answers. Dropping it stops it as [`shutdown`](Self::shutdown) does, without waiting: no more connections are taken, and
-/// those there are have up to ten seconds to finish what they are at, if the runtime lives that long.
+/// A server that answers. Dropping it stops it as [`shutdown`](Self::shutdown) does, without waiting: no more
+/// connections are taken, and those there are have up to ten seconds to finish what they are at, if the runtime lives
+/// that long.
 pub struct RunningServer {
     issuer: String,
     addresses: Vec<SocketAddr>,
@@ -236,7 +237,8 @@ impl RunningServer {
         } = self;
         let _ = stop.send(true);
         closing.wait().await;
-        // The database's last write and the folder's lock go with the last owner; connections that were cut off may hold it a moment longer.
+        // The database's last write and the folder's lock go with the last owner; connections that were cut off may
+        // hold it a moment longer.
         for _ in 0..100 {
             if Arc::strong_count(&service) == 1 {
                 break;
@@ -398,7 +400,8 @@ async fn bind(listen: Listen) -> Result<Vec<TcpListener>, StartError> {
         Listen::Localhost(port) => {
             let four = bind_one((Ipv4Addr::LOCALHOST, port).into()).await?;
             let port = four.local_addr().map_err(socket)?.port();
-            // Clients try ::1 first where there is one. Where there is none, or a free port of 127.0.0.1 is not free there, one is enough.
+            // Clients try ::1 first where there is one. Where there is none, or a free port of 127.0.0.1 is not free
+            // there, one is enough.
             let six = TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await;
             Ok([four].into_iter().chain(six).collect())
         }

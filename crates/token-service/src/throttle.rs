@@ -4,9 +4,10 @@
 //! failures in a row     1 .. 5    6    7    8 ..  11 and more
 //! seconds to wait          0      2    4    8 ..  60
 //! ```
-//! A person who mistypes notices nothing. A guesser gets some 1440 guesses a day at one name, and since a wait is a minute at most,
-//! whoever guesses at a stranger's name keeps the stranger out for no longer than that after they stop. A name nobody has
-//! is treated as any other, so that waiting tells nothing. What is kept is in memory, bounded, and forgotten by a restart.
+//! A person who mistypes notices nothing. A guesser gets some 1440 guesses a day at one name, and since a wait is a
+//! minute at most, whoever guesses at a stranger's name keeps the stranger out for no longer than that after they stop.
+//! A name nobody has is treated as any other, so that waiting tells nothing. What is kept is in memory, bounded, and
+//! forgotten by a restart.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -49,8 +50,8 @@ impl Failures {
 pub(crate) struct TooSoon(pub(crate) i64);
 
 impl Throttle {
-    /// Lets a try begin, and counts it as a failure until [`succeeded`](Self::succeeded) says otherwise: of many tries sent at once,
-    /// each is counted before the first has its answer.
+    /// Lets a try begin, and counts it as a failure until [`succeeded`](Self::succeeded) says otherwise: of many tries
+    /// sent at once, each is counted before the first has its answer.
     pub(crate) fn begin(&self, name: &str, now: i64) -> Result<(), TooSoon> {
         let key = key(name);
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
@@ -88,8 +89,8 @@ fn key(name: &str) -> [u8; 32] {
     Digest::of(&name.trim().to_ascii_lowercase()).0
 }
 
-/// Removes what is forgotten anyway; if nothing is, the name with the fewest failures, so that a flood of names does not free one that is
-/// being guessed at.
+/// Removes what is forgotten anyway; if nothing is, the name with the fewest failures, so that a flood of names does
+/// not free one that is being guessed at.
 fn make_room(names: &mut HashMap<[u8; 32], Failures>, now: i64) {
     names.retain(|_, failures| now - failures.last < FORGET_AFTER);
     if names.len() < MOST_NAMES {

@@ -1,5 +1,5 @@
-//! Proves that the data folder is made whole or not at all, keeps no secret in the clear, and that a bad one is refused with a sentence
-//! and left as it was.
+//! Proves that the data folder is made whole or not at all, keeps no secret in the clear, and that a bad one is refused
+//! with a sentence and left as it was.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;

@@ -1,4 +1,5 @@
-//! Proves that the service does over real sockets and TLS what it does in memory, stops gracefully, and starts again losing nothing.
+//! Proves that the service does over real sockets and TLS what it does in memory, stops gracefully, and starts again
+//! losing nothing.
 #![allow(clippy::unwrap_used)]
 
 mod support;

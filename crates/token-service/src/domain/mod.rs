@@ -1,5 +1,5 @@
-//! What the service deals in: clients, users, sessions, grants, codes. Text becomes one of these types once, at the edge,
-//! and after that a wrong state cannot be written down.
+//! What the service deals in: clients, users, sessions, grants, codes. Text becomes one of these types once, at the
+//! edge, and after that a wrong state cannot be written down.
 
 mod client;
 mod grant;

@@ -1,6 +1,7 @@
 //! Proof Key for Code Exchange (RFC 7636): who redeems a code proves to be who asked for it.
 //!
-//! `code_challenge = BASE64URL(SHA256(ASCII(code_verifier)))` (§4.2). There is no type for the method `plain`: it cannot be asked for.
+//! `code_challenge = BASE64URL(SHA256(ASCII(code_verifier)))` (§4.2). There is no type for the method `plain`: it
+//! cannot be asked for.
 
 use std::fmt;
 

@@ -92,7 +92,8 @@ impl fmt::Display for RedirectUri {
     }
 }
 
-/// Whether the text itself says `scheme://` and something: the WHATWG parser takes `https:cb` and `https:///cb` for the host `cb`.
+/// Whether the text itself says `scheme://` and something: the WHATWG parser takes `https:cb` and `https:///cb` for the
+/// host `cb`.
 fn names_a_host(text: &str) -> bool {
     text.split_once(':')
         .and_then(|(_, rest)| rest.strip_prefix("//"))

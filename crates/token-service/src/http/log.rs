@@ -1,4 +1,5 @@
-//! One line a request: method, path, status, time. Never a query, a header or a body, because those hold codes, cookies and secrets.
+//! One line a request: method, path, status, time. Never a query, a header or a body, because those hold codes, cookies
+//! and secrets.
 
 use std::time::Instant;
 

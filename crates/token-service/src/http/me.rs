@@ -1,4 +1,5 @@
-//! `GET /api/me`: a small API of our own, guarded as any other API would be, by `resource-guard` and a compiled claim check.
+//! `GET /api/me`: a small API of our own, guarded as any other API would be, by `resource-guard` and a compiled claim
+//! check.
 
 use std::sync::Arc;
 
@@ -12,10 +13,12 @@ use stampmill_resource_guard::{AccessToken, Guard, GuardLayer};
 use super::answer;
 use crate::protocol::{Service, paths};
 
-/// Who may call: somebody who signed in, or a client for itself; and the token may not claim a longer life than we give.
+/// Who may call: somebody who signed in, or a client for itself; and the token may not claim a longer life than we
+/// give.
 ///
-/// `auth_time` is missing from a client's own token. In CEL a missing claim is an error, and `||` forgives it where the other side is true.
-/// A NumericDate may have a fraction (RFC 7519 §2). Ours have none; CEL subtracts no double from an integer, so one that had would be refused.
+/// `auth_time` is missing from a client's own token. In CEL a missing claim is an error, and `||` forgives it where the
+/// other side is true. A NumericDate may have a fraction (RFC 7519 §2). Ours have none; CEL subtracts no double from an
+/// integer, so one that had would be refused.
 pub(crate) const MAY_CALL: &str = "(claims.sub == claims.client_id || claims.auth_time <= now) && claims.exp > now && claims.exp - claims.iat <= 600";
 
 #[derive(Serialize)]

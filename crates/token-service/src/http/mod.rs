@@ -1,4 +1,5 @@
-//! HTTP in, HTTP out: read the request into the protocol's words, and give its answer a shape. No rule of OAuth lives here.
+//! HTTP in, HTTP out: read the request into the protocol's words, and give its answer a shape. No rule of OAuth lives
+//! here.
 
 mod answer;
 mod log;
@@ -24,7 +25,8 @@ use crate::protocol::{
 };
 use crate::secret::Secret;
 
-/// A request that is not answered by then is given up (password hashing behind a full gate is the slowest thing there is).
+/// A request that is not answered by then is given up (password hashing behind a full gate is the slowest thing there
+/// is).
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Longest authorization request, in bytes: it travels sealed through our pages, so it must fit a form and an address.
@@ -116,8 +118,8 @@ async fn authorize(State(app): Shared, request: Request) -> Response {
     outcome(app.service.authorize(&parameters, &browser).await)
 }
 
-/// RFC 6749 §3.1, by POST: turned into a GET, because a form posted by another site arrives without our SameSite=Lax cookies, and the
-/// person would have to sign in again.
+/// RFC 6749 §3.1, by POST: turned into a GET, because a form posted by another site arrives without our SameSite=Lax
+/// cookies, and the person would have to sign in again.
 async fn authorize_by_form(request: Request) -> Response {
     match request::form_text(request).await {
         Ok(form) => answer::see_other(&format!("{}?{}", paths::AUTHORIZE, form.as_str())),

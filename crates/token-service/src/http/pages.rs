@@ -171,7 +171,8 @@ fn html_page(status: StatusCode, html: askama::Result<String>, form_action: &str
     response
 }
 
-/// Where a form may lead: to us, and by redirect to the client. Browsers apply `form-action` to the redirect as well (CSP 3 §6.4).
+/// Where a form may lead: to us, and by redirect to the client. Browsers apply `form-action` to the redirect as well
+/// (CSP 3 §6.4).
 fn form_targets(redirect_uri: &str) -> String {
     let client = match Url::parse(redirect_uri) {
         // A source expression cannot name an IPv6 address.

@@ -14,7 +14,8 @@ use crate::secret::Secret;
 /// Longest form taken, in bytes.
 const LONGEST_FORM: usize = 32 * 1024;
 
-/// `__Host-`: the browser sends it to this host alone, over TLS alone, and takes it from nowhere else (RFC 6265bis §4.1.3.2).
+/// `__Host-`: the browser sends it to this host alone, over TLS alone, and takes it from nowhere else (RFC 6265bis
+/// §4.1.3.2).
 pub(super) const SESSION_COOKIE: &str = "__Host-stampmill-session";
 /// Ties the hidden fields of our pages to the browser they were made for.
 pub(super) const BINDING_COOKIE: &str = "__Host-stampmill-browser";
@@ -127,7 +128,8 @@ pub(super) fn basic_credentials(
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TwoTokens;
 
-/// The bearer token of a header (RFC 6750 §2.1) or, by POST, of a form field (§2.2). A token in the query is not looked at (RFC 9700 §4.3.2).
+/// The bearer token of a header (RFC 6750 §2.1) or, by POST, of a form field (§2.2). A token in the query is not looked
+/// at (RFC 9700 §4.3.2).
 pub(super) async fn bearer_token(request: Request) -> Result<Option<Secret>, TwoTokens> {
     let in_header = header_token(request.headers())?;
     let in_form = if request.method() == Method::POST && is_form(request.headers()) {

@@ -1,7 +1,7 @@
 //! The authorization request: RFC 6749 §4.1.1, with RFC 7636 §4.3 (PKCE) and OIDC Core §3.1.2.1.
 //!
-//! Two things are settled before anything else, because until they are there is nobody to answer: who asks, and where the answer
-//! may go. If either is wrong the browser gets our own page. After that every error goes back to the client.
+//! Two things are settled before anything else, because until they are there is nobody to answer: who asks, and where
+//! the answer may go. If either is wrong the browser gets our own page. After that every error goes back to the client.
 
 use super::Service;
 use super::error::{ErrorCode, OAuthError};
@@ -52,8 +52,9 @@ pub(crate) enum Refusal {
 /// A rule: reads parameters, fills in the request or says what is wrong.
 type Rule = fn(&Service, &Parameters, &mut AuthorizationRequest) -> Result<(), OAuthError>;
 
-/// Every rule of the authorization endpoint, in order. They run again on the way back from the sign-in and consent pages, because a
-/// client or a redirect URI may have gone in between. All of these answer by redirect; the two before them, by a page.
+/// Every rule of the authorization endpoint, in order. They run again on the way back from the sign-in and consent
+/// pages, because a client or a redirect URI may have gone in between. All of these answer by redirect; the two before
+/// them, by a page.
 #[rustfmt::skip]
 const RULES: &[(Rule, &str)] = &[
     // step                    rule
@@ -304,7 +305,8 @@ fn scope_is_known(
         .ok_or(MISSING)?
         .parse()
         .map_err(|_| ILLEGAL)?;
-    // What is not understood is ignored (OIDC Core §3.1.2.1), and the token response says what was granted (RFC 6749 §3.3).
+    // What is not understood is ignored (OIDC Core §3.1.2.1), and the token response says what was granted (RFC 6749
+    // §3.3).
     request.scope = asked.retain(|token| request.client.scope.contains(token));
     if request.scope.is_empty() {
         Err(NOTHING_LEFT)
@@ -322,7 +324,8 @@ fn challenge_is_s256(
         ErrorCode::InvalidRequest,
         "code_challenge is missing; PKCE is required",
     );
-    // RFC 7636 §4.3: without a method the challenge would mean plain, which shows the verifier to whoever sees the request.
+    // RFC 7636 §4.3: without a method the challenge would mean plain, which shows the verifier to whoever sees the
+    // request.
     const NOT_S256: OAuthError = OAuthError::new(
         ErrorCode::InvalidRequest,
         "code_challenge_method must be S256",

@@ -12,7 +12,8 @@ const NO_GOOD: OAuthError = OAuthError::new(
     "the code is unknown, expired, used or another client's",
 );
 
-/// Finds the code, if it is this client's and not expired. A spent one is found, too: [`spend`] decides what its second use means.
+/// Finds the code, if it is this client's and not expired. A spent one is found, too: [`spend`] decides what its second
+/// use means.
 pub(super) async fn find(service: &Service, asking: &mut Asking<'_>) -> Result<(), OAuthError> {
     const MISSING: OAuthError = OAuthError::new(ErrorCode::InvalidRequest, "code is missing");
     let hash = Digest::of(asking.parameters.one("code")?.ok_or(MISSING)?);
@@ -47,8 +48,9 @@ pub(super) fn redirect_uri_is_the_same(_: &Service, asking: &Asking<'_>) -> Resu
     }
 }
 
-/// RFC 7636 §4.6: the verifier hashes to the challenge. It is asked for before the code is spent, and before a second use revokes
-/// anything: a thief who saw the code on its way (RFC 9700 §4.2, §4.5) but has no verifier can neither spoil it nor kill its tokens.
+/// RFC 7636 §4.6: the verifier hashes to the challenge. It is asked for before the code is spent, and before a second
+/// use revokes anything: a thief who saw the code on its way (RFC 9700 §4.2, §4.5) but has no verifier can neither
+/// spoil it nor kill its tokens.
 pub(super) fn verifier_fits(_: &Service, asking: &Asking<'_>) -> Result<(), OAuthError> {
     const MISSING: OAuthError =
         OAuthError::new(ErrorCode::InvalidGrant, "code_verifier is missing");
@@ -73,8 +75,9 @@ pub(super) fn verifier_fits(_: &Service, asking: &Asking<'_>) -> Result<(), OAut
     }
 }
 
-/// Spends the code. Of any number of redemptions one gets past. Another that comes this far had the client's name (and secret, if it
-/// has one), the redirect URI and the verifier: what is needed to use a code is in two hands, so the tokens go (RFC 6749 §4.1.2).
+/// Spends the code. Of any number of redemptions one gets past. Another that comes this far had the client's name (and
+/// secret, if it has one), the redirect URI and the verifier: what is needed to use a code is in two hands, so the
+/// tokens go (RFC 6749 §4.1.2).
 pub(super) async fn spend(service: &Service, asking: &mut Asking<'_>) -> Result<(), OAuthError> {
     let (hash, code) = found(asking)?;
     if service.store.spend_code(*hash, service.now()).await? {

@@ -21,7 +21,8 @@ pub(crate) struct BasicCredentials {
 pub(crate) struct CredentialsError;
 
 impl BasicCredentials {
-    /// Reads the header's value. Id and secret are form-urlencoded *before* base64, which most clients' ids survive unchanged.
+    /// Reads the header's value. Id and secret are form-urlencoded *before* base64, which most clients' ids survive
+    /// unchanged.
     pub(crate) fn parse(header: &str) -> Result<BasicCredentials, CredentialsError> {
         let (scheme, credentials) = header.split_once(' ').ok_or(CredentialsError)?;
         if !scheme.eq_ignore_ascii_case("basic") {
@@ -41,7 +42,8 @@ impl BasicCredentials {
 
 /// One form-encoded value: `+` is a space, `%xx` a byte.
 fn form_decode(text: &str) -> Zeroizing<String> {
-    // A bare `&` or `=` cannot be in an encoded value; taken as part of it, so that a client that forgot to encode is not cut short.
+    // A bare `&` or `=` cannot be in an encoded value; taken as part of it, so that a client that forgot to encode is
+    // not cut short.
     let guarded = Zeroizing::new(text.replace('&', "%26"));
     let guarded = Zeroizing::new(guarded.replace('=', "%3D"));
     let decoded = form_urlencoded::parse(guarded.as_bytes()).next();
@@ -68,7 +70,8 @@ const TWO_NAMES: OAuthError = OAuthError::new(
 );
 
 impl Service {
-    /// The client that asks, or `invalid_client`: for an unknown one with the same words and at the same cost as for a wrong secret.
+    /// The client that asks, or `invalid_client`: for an unknown one with the same words and at the same cost as for a
+    /// wrong secret.
     pub(crate) async fn authenticate_client(
         &self,
         basic: Option<BasicCredentials>,

@@ -1,4 +1,5 @@
-//! What this server can do, for programs: RFC 8414 and OIDC Discovery §3, and the keys (RFC 7517). Only what works is advertised.
+//! What this server can do, for programs: RFC 8414 and OIDC Discovery §3, and the keys (RFC 7517). Only what works is
+//! advertised.
 
 use serde::Serialize;
 use stampmill_jose::base64url;

@@ -1,4 +1,5 @@
-//! Between the request and its answer: who is the person, did they agree, and the code (OIDC Core §3.1.2.3 to §3.1.2.6).
+//! Between the request and its answer: who is the person, did they agree, and the code (OIDC Core §3.1.2.3 to
+//! §3.1.2.6).
 
 use super::Service;
 use super::authorization::{AuthorizationRequest, Refusal};
@@ -380,7 +381,8 @@ impl Service {
         Ok(cookie)
     }
 
-    /// The answer everyone waited for: a code bound to client, redirect URI, challenge, nonce and person (RFC 6749 §4.1.2).
+    /// The answer everyone waited for: a code bound to client, redirect URI, challenge, nonce and person (RFC 6749
+    /// §4.1.2).
     async fn issue_code(
         &self,
         request: &AuthorizationRequest,

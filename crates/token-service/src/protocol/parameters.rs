@@ -1,4 +1,5 @@
-//! Request parameters as OAuth reads them (RFC 6749 §3.1, §3.2): empty counts as absent, twice is an error, unknown is ignored.
+//! Request parameters as OAuth reads them (RFC 6749 §3.1, §3.2): empty counts as absent, twice is an error, unknown is
+//! ignored.
 
 use std::fmt;
 
@@ -9,7 +10,8 @@ use super::error::{ErrorCode, OAuthError};
 /// Most parameters taken from one request.
 const MOST: usize = 100;
 
-/// The decoded parameters of a query or a form; wiped on drop, because passwords, secrets, codes and verifiers are among them.
+/// The decoded parameters of a query or a form; wiped on drop, because passwords, secrets, codes and verifiers are
+/// among them.
 #[derive(Clone, Default)]
 pub(crate) struct Parameters {
     form: Zeroizing<String>,
@@ -28,7 +30,8 @@ impl Parameters {
         let pairs: Vec<_> = decoded
             .take(MOST + 1)
             .map(|(name, value)| {
-                // The decoder writes U+FFFD for what is no UTF-8. Copied into an answer, that would not be the value that was sent.
+                // The decoder writes U+FFFD for what is no UTF-8. Copied into an answer, that would not be the value
+                // that was sent.
                 let value = Zeroizing::new(value.into_owned());
                 let exact = decodes_to_utf8 || !value.contains(char::REPLACEMENT_CHARACTER);
                 (name.into_owned(), exact.then_some(value))
@@ -88,7 +91,8 @@ impl fmt::Debug for Parameters {
     }
 }
 
-/// Whether the form's bytes are UTF-8 after percent-decoding (RFC 6749 appendix B). Separators are ASCII, so no sequence spans them.
+/// Whether the form's bytes are UTF-8 after percent-decoding (RFC 6749 appendix B). Separators are ASCII, so no
+/// sequence spans them.
 fn decodes_to_utf8(form: &str) -> bool {
     let mut bytes = Zeroizing::new(Vec::with_capacity(form.len()));
     let mut rest = form.as_bytes();

@@ -1,13 +1,14 @@
 //! A half-finished sign-in, kept by the browser instead of by us.
 //!
-//! The sign-in and consent pages carry the authorization request in a hidden field, sealed. So an unauthenticated visitor makes the server
-//! store nothing, and a restart in the middle loses nothing. The seal is also what makes forged posts useless: it is bound to a
-//! cookie of the browser it was made for, and nobody else can make one.
+//! The sign-in and consent pages carry the authorization request in a hidden field, sealed. So an unauthenticated
+//! visitor makes the server store nothing, and a restart in the middle loses nothing. The seal is also what makes
+//! forged posts useless: it is bound to a cookie of the browser it was made for, and nobody else can make one.
 //!
-//! What is accepted: nothing here is spent, so within ten minutes of its first page (`Policy::interaction_lifetime`) the same browser
-//! may post a page again. One sign-in made for a request then answers its `prompt=login` or `max_age` more than once, but only for that
-//! session and that request; and a person who denied may go back and allow. A browser that opens its first two pages at once gets two
-//! binding cookies and keeps the later: the earlier page is then told to start again. Later pages take the cookie that is there.
+//! What is accepted: nothing here is spent, so within ten minutes of its first page (`Policy::interaction_lifetime`)
+//! the same browser may post a page again. One sign-in made for a request then answers its `prompt=login` or `max_age`
+//! more than once, but only for that session and that request; and a person who denied may go back and allow. A browser
+//! that opens its first two pages at once gets two binding cookies and keeps the later: the earlier page is then told
+//! to start again. Later pages take the cookie that is there.
 
 use serde::{Deserialize, Serialize};
 use stampmill_jose::base64url;

@@ -26,7 +26,8 @@ pub(crate) struct TokenResponse {
     pub(crate) id_token: Option<String>,
 }
 
-/// An error and whether the answer must challenge with `WWW-Authenticate: Basic` (RFC 6749 §5.2: if the client used that header).
+/// An error and whether the answer must challenge with `WWW-Authenticate: Basic` (RFC 6749 §5.2: if the client used
+/// that header).
 #[derive(Debug)]
 pub(crate) struct TokenError {
     pub(crate) error: OAuthError,
@@ -60,7 +61,8 @@ const O: bool = false;
 
 /// One line a step, one column a grant, in the order they run.
 ///
-/// The client is checked before the code is spent, so that another client cannot burn it; the code is spent before anything is signed.
+/// The client is checked before the code is spent, so that another client cannot burn it; the code is spent before
+/// anything is signed.
 #[rustfmt::skip]
 const STEPS: &[Row] = &[
     //  step                                         rule                             code machine

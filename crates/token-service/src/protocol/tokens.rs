@@ -1,4 +1,5 @@
-//! What the tokens say: access tokens in the JWT profile of RFC 9068, ID tokens of OIDC Core §2, both signed with RS256.
+//! What the tokens say: access tokens in the JWT profile of RFC 9068, ID tokens of OIDC Core §2, both signed with
+//! RS256.
 
 use std::sync::Arc;
 
@@ -145,7 +146,8 @@ impl Service {
         })
     }
 
-    /// `sub` of an ID token we issued, even one that has expired since (OIDC Core §3.1.2.1: the signature must hold, `exp` need not).
+    /// `sub` of an ID token we issued, even one that has expired since (OIDC Core §3.1.2.1: the signature must hold,
+    /// `exp` need not).
     pub(crate) fn subject_of_hint(&self, token: &str) -> Option<String> {
         let jws = verify_jws(token, &self.jwks).ok()?;
         // An access token is no ID token, though the same key signed it.

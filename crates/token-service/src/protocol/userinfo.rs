@@ -79,8 +79,8 @@ impl Service {
         Ok(UserInfo::of(user, &scope))
     }
 
-    /// Whether the grant a token came from still stands. A JWT cannot be called back, but whoever asks here learns that it should have been
-    /// (RFC 6749 §4.1.2). A token without a grant is a client's own.
+    /// Whether the grant a token came from still stands. A JWT cannot be called back, but whoever asks here learns that
+    /// it should have been (RFC 6749 §4.1.2). A token without a grant is a client's own.
     pub(crate) async fn grant_stands(&self, jwt: &VerifiedJwt) -> Result<bool, OAuthError> {
         match jwt.claim_str("grant_id") {
             Some(grant) => Ok(self

@@ -1,7 +1,7 @@
 //! What outlives a request: one trait, so that the rules above do not know which database answers.
 //!
-//! SQLite is behind it today ([`SqliteStore`]). Every method is one statement or one transaction, because what must hold
-//! between two requests (a code is spent once) must hold between two processes as well.
+//! SQLite is behind it today ([`SqliteStore`]). Every method is one statement or one transaction, because what must
+//! hold between two requests (a code is spent once) must hold between two processes as well.
 
 mod migrations;
 mod rows;

@@ -24,7 +24,8 @@ const READERS: usize = 4;
 /// A [`Store`] in a file.
 pub struct SqliteStore {
     path: PathBuf,
-    // Before the writer, so that they close first: the last connection tidies the write-ahead log away, and only a writer can.
+    // Before the writer, so that they close first: the last connection tidies the write-ahead log away, and only a
+    // writer can.
     readers: Vec<Mutex<Connection>>,
     next: AtomicUsize,
     writer: Writer,
@@ -60,7 +61,8 @@ impl SqliteStore {
         options.open(path).map(drop).map_err(taken)
     }
 
-    /// Opens a file that [`create`](Self::create) made. One that is damaged, cut short, foreign or newer is refused and not touched.
+    /// Opens a file that [`create`](Self::create) made. One that is damaged, cut short, foreign or newer is refused and
+    /// not touched.
     pub fn open(path: &Path) -> Result<SqliteStore, StoreError> {
         inspect(path)?;
         SqliteStore::start(path)
@@ -87,7 +89,8 @@ impl SqliteStore {
             .pragma_update(None, "journal_mode", "wal")
             .map_err(database)?;
         // FULL: the write-ahead log is flushed at each commit, so a code that was spent stays spent after a power cut.
-        // NORMAL would be quicker and could forget the last moments (sqlite.org/pragma.html#pragma_synchronous); groups share the flush instead.
+        // NORMAL would be quicker and could forget the last moments (sqlite.org/pragma.html#pragma_synchronous); groups
+        // share the flush instead.
         writer
             .pragma_update(None, "synchronous", "full")
             .map_err(database)?;
@@ -390,7 +393,8 @@ impl Store for SqliteStore {
 
     fn spend_code(&self, hash: Digest, now: i64) -> Answer<'_, bool> {
         self.write(move |c| {
-            // The whole of single use: one statement finds the code unspent and spends it, so of any number of callers one changes a row.
+            // The whole of single use: one statement finds the code unspent and spends it, so of any number of callers
+            // one changes a row.
             let spent = execute(
                 c,
                 "UPDATE codes SET spent_at = ?2 WHERE code_hash = ?1 AND spent_at IS NULL AND expires_at > ?2",

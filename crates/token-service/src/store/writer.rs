@@ -6,8 +6,9 @@
 //! request ─┘
 //! ```
 //!
-//! A commit costs a flush to the disk, a statement costs a microsecond or two: under load the flush is shared. Each write has a
-//! savepoint of its own, so one that fails takes only itself back. Nobody hears "done" before the commit. A full queue makes callers wait.
+//! A commit costs a flush to the disk, a statement costs a microsecond or two: under load the flush is shared. Each
+//! write has a savepoint of its own, so one that fails takes only itself back. Nobody hears "done" before the commit. A
+//! full queue makes callers wait.
 
 use std::thread::JoinHandle;
 
@@ -97,9 +98,10 @@ fn commit_group(connection: &mut Connection, group: Vec<Job>) {
     let mut committed: Commit = Ok(());
     for job in group {
         replies.push(job(connection));
-        // A full disk, a failed read or write and a lack of memory make SQLite roll the *whole* transaction back by itself
-        // (sqlite.org/lang_transaction.html §2.3). The next savepoint would open, and commit, a transaction of its own, so the
-        // group ends here: those that ran hear that nothing was written, and so do those that did not (their channel closes).
+        // A full disk, a failed read or write and a lack of memory make SQLite roll the *whole* transaction back by
+        // itself (sqlite.org/lang_transaction.html §2.3). The next savepoint would open, and commit, a transaction of
+        // its own, so the group ends here: those that ran hear that nothing was written, and so do those that did not
+        // (their channel closes).
         if connection.is_autocommit() {
             committed = Err(StoreError::Database(
                 "the transaction was rolled back".into(),

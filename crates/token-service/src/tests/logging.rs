@@ -31,8 +31,8 @@ impl MakeWriter<'_> for Captured {
 
 #[tokio::test]
 async fn nothing_secret_is_logged() {
-    // For the whole process, other tests' lines included: they may hold no secret either, and a subscriber of one thread would miss
-    // lines whose first visitor was another thread.
+    // For the whole process, other tests' lines included: they may hold no secret either, and a subscriber of one
+    // thread would miss lines whose first visitor was another thread.
     let captured = Captured::default();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)

@@ -1,4 +1,5 @@
-//! The service through its router, with a clock that stands still: a folder a feature, and each test names the rule it breaks.
+//! The service through its router, with a clock that stands still: a folder a feature, and each test names the rule it
+//! breaks.
 
 mod authorization;
 mod client_authentication;

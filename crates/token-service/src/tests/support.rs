@@ -1,4 +1,5 @@
-//! A service in memory of the test (clock, store, keys) and a browser that keeps cookies, reads forms and follows nothing by itself.
+//! A service in memory of the test (clock, store, keys) and a browser that keeps cookies, reads forms and follows
+//! nothing by itself.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
