@@ -109,6 +109,7 @@ pub(crate) fn string<'a>(value: &Item<'a>, budget: &mut Budget) -> Outcome<'a> {
         Item::UInt(number) => number.to_string(),
         Item::Double(number) => double_text(*number),
         Item::Timestamp(timestamp) => timestamp.to_string(),
+        Item::Network(network) => network.to_string(),
         Item::Duration(duration) => duration.to_string(),
         _ => return Err(ErrorKind::NoSuchOverload),
     };

@@ -146,6 +146,7 @@ fn write_value(built: &mut String, value: &Item<'_>) -> Result<(), ErrorKind> {
         Item::Bytes(bytes) => built.push_str(&String::from_utf8_lossy(bytes)),
         Item::Timestamp(timestamp) => built.push_str(&timestamp.to_string()),
         Item::Duration(duration) => built.push_str(&duration.to_string()),
+        Item::Network(network) => built.push_str(&network.to_string()),
         Item::Type(ty) => built.push_str(ty.name()),
         Item::List(list) => {
             built.push('[');

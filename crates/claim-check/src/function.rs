@@ -7,6 +7,7 @@ use crate::error::ErrorKind;
 use crate::format::format;
 use crate::item::Item;
 use crate::math::{self, Math};
+use crate::network::{self, Net};
 use crate::pattern::{self, Pattern};
 use crate::semantics::{Budget, Outcome};
 use crate::strings::{self, Strings};
@@ -29,6 +30,7 @@ pub(crate) enum Function {
     Strings(Strings),
     Format,
     Math(Math),
+    Net(Net),
     Base64Encode,
     Base64Decode,
 }
@@ -315,6 +317,66 @@ const SIGNATURES: &[Signature] = &[
         Style::Global,
         1..=1,
     ),
+    row("ip", Function::Net(Net::Ip), Style::Both, 1..=1),
+    row("isIP", Function::Net(Net::IsIp), Style::Global, 1..=1),
+    row(
+        "ip.isCanonical",
+        Function::Net(Net::IsCanonical),
+        Style::Global,
+        1..=1,
+    ),
+    row("cidr", Function::Net(Net::Cidr), Style::Global, 1..=1),
+    row("isCIDR", Function::Net(Net::IsCidr), Style::Global, 1..=1),
+    row(
+        "containsIP",
+        Function::Net(Net::ContainsIp),
+        Style::Method,
+        2..=2,
+    ),
+    row(
+        "containsCIDR",
+        Function::Net(Net::ContainsCidr),
+        Style::Method,
+        2..=2,
+    ),
+    row("family", Function::Net(Net::Family), Style::Method, 1..=1),
+    row(
+        "isUnspecified",
+        Function::Net(Net::IsUnspecified),
+        Style::Method,
+        1..=1,
+    ),
+    row(
+        "isLoopback",
+        Function::Net(Net::IsLoopback),
+        Style::Method,
+        1..=1,
+    ),
+    row(
+        "isGlobalUnicast",
+        Function::Net(Net::IsGlobalUnicast),
+        Style::Method,
+        1..=1,
+    ),
+    row(
+        "isLinkLocalMulticast",
+        Function::Net(Net::IsLinkLocalMulticast),
+        Style::Method,
+        1..=1,
+    ),
+    row(
+        "isLinkLocalUnicast",
+        Function::Net(Net::IsLinkLocalUnicast),
+        Style::Method,
+        1..=1,
+    ),
+    row("masked", Function::Net(Net::Masked), Style::Method, 1..=1),
+    row(
+        "prefixLength",
+        Function::Net(Net::PrefixLength),
+        Style::Method,
+        1..=1,
+    ),
     row("matches", Function::Matches, Style::Both, 2..=2),
 ];
 
@@ -378,6 +440,7 @@ impl Function {
             (Function::Math(function), arguments) => math::call(function, arguments),
             (Function::Base64Encode, [value]) => convert::base64_encode(value, budget),
             (Function::Base64Decode, [value]) => convert::base64_decode(value, budget),
+            (Function::Net(function), arguments) => network::call(function, arguments),
             (Function::Matches, [Item::String(text), Item::String(source)]) => {
                 let matches = match pattern {
                     Some(pattern) => pattern.matches(text),

@@ -6,6 +6,7 @@ use stampmill_claims_json::Value as Json;
 
 use crate::limits::LIST_ELEMENT_BYTES;
 use crate::map::{BuiltMap, Map};
+use crate::network::Network;
 use crate::shared::{Shared, Text};
 use crate::time::{Duration, Timestamp};
 use crate::types::Type;
@@ -23,6 +24,7 @@ pub(crate) enum Item<'a> {
     Bytes(Shared<'a, [u8]>),
     Timestamp(Timestamp),
     Duration(Duration),
+    Network(Network),
     Type(Type),
     List(List<'a>),
     Map(Map<'a>),
@@ -68,6 +70,8 @@ impl<'a> Item<'a> {
             Item::Bytes(_) => Type::Bytes,
             Item::Timestamp(_) => Type::Timestamp,
             Item::Duration(_) => Type::Duration,
+            Item::Network(Network::Ip(_)) => Type::Ip,
+            Item::Network(Network::Cidr(_)) => Type::Cidr,
             Item::Type(_) => Type::Meta,
             Item::List(_) => Type::List,
             Item::Map(_) => Type::Map,
@@ -106,6 +110,11 @@ impl<'a> Item<'a> {
             },
             Item::Duration(Duration(nanoseconds)) => Value::Duration {
                 nanoseconds: *nanoseconds,
+            },
+            Item::Network(Network::Ip(address)) => Value::Ip(*address),
+            Item::Network(Network::Cidr(cidr)) => Value::Cidr {
+                address: cidr.address,
+                length: cidr.length,
             },
             Item::Type(ty) => Value::Type(ty.name()),
             Item::List(list) => {

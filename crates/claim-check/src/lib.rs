@@ -27,6 +27,7 @@
 //!   upperAscii`, `strings.quote()`.
 //! * The math extension: `math.greatest() math.least()` and the rest; `base64.encode()`, `base64.decode()`;
 //!   `cel.bind(name, value, expression)`.
+//! * IP addresses and networks: `ip() isIP() cidr() isCIDR()`, `cidr("10.0.0.0/8").containsIP(claims.ip)` and the rest.
 //! * Other extensions, optional values, protobuf messages: an error that says so.
 //!
 //! # Meaning, where it may surprise
@@ -74,6 +75,7 @@ mod jit;
 pub mod limits;
 mod map;
 mod math;
+mod network;
 mod pattern;
 mod semantics;
 mod shared;

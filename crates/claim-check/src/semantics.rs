@@ -205,6 +205,7 @@ pub(crate) fn equal(left: &Item<'_>, right: &Item<'_>) -> bool {
         (Item::Bytes(a), Item::Bytes(b)) => **a == **b,
         (Item::Timestamp(a), Item::Timestamp(b)) => a == b,
         (Item::Duration(a), Item::Duration(b)) => a == b,
+        (Item::Network(a), Item::Network(b)) => a == b,
         (Item::Type(a), Item::Type(b)) => a == b,
         (Item::List(a), Item::List(b)) => {
             a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| equal(&a, &b))

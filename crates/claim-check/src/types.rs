@@ -28,6 +28,8 @@ types! {
     Double = "double",
     Duration = "google.protobuf.Duration",
     Int = "int",
+    Ip = "net.IP",
+    Cidr = "net.CIDR",
     List = "list",
     Map = "map",
     Null = "null_type",

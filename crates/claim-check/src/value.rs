@@ -1,6 +1,7 @@
 //! The result of an expression.
 
 use std::fmt::{self, Display, Formatter};
+use std::net::IpAddr;
 
 use crate::time::{Duration, Timestamp};
 use crate::types::Type;
@@ -35,6 +36,15 @@ pub enum Value {
         /// Its length.
         nanoseconds: i64,
     },
+    /// An IP address.
+    Ip(IpAddr),
+    /// An IP address with the length of its network's prefix.
+    Cidr {
+        /// The address, not masked.
+        address: IpAddr,
+        /// Bits of the prefix.
+        length: u8,
+    },
     /// A type, by its name.
     Type(&'static str),
     /// A list.
@@ -57,6 +67,8 @@ impl Value {
             Value::Bytes(_) => "bytes",
             Value::Timestamp { .. } => Type::Timestamp.name(),
             Value::Duration { .. } => Type::Duration.name(),
+            Value::Ip(_) => Type::Ip.name(),
+            Value::Cidr { .. } => Type::Cidr.name(),
             Value::Type(_) => "type",
             Value::List(_) => "list",
             Value::Map(_) => "map",
@@ -81,6 +93,8 @@ impl Display for Value {
             Value::Duration { nanoseconds } => {
                 write!(f, "duration(\"{}\")", Duration(*nanoseconds))
             }
+            Value::Ip(address) => write!(f, "ip(\"{address}\")"),
+            Value::Cidr { address, length } => write!(f, "cidr(\"{address}/{length}\")"),
             Value::Type(name) => f.write_str(name),
             Value::List(elements) => {
                 f.write_str("[")?;

@@ -49,6 +49,8 @@ const LITERALS: &[&str] = &[
     "'b'",
     "'12'",
     "'true'",
+    "ip('10.1.2.3')",
+    "cidr('10.1.2.3/8')",
     "' %s%% %.2f'",
     "b''",
     "b'abc'",
@@ -153,6 +155,9 @@ const FUNCTIONS: &[&str] = &[
 ];
 
 const ACCESSORS: &[&str] = &[
+    "containsIP('10.1.2.3')",
+    "family()",
+    "masked()",
     "charAt(1)",
     "indexOf('b', claims.i)",
     "lastIndexOf('a', 1)",

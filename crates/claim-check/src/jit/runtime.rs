@@ -12,6 +12,7 @@
 //! | `Bytes` | 0 | length in bytes | address of the bytes |
 //! | `Timestamp` | 0 | nanoseconds of the second | seconds since the epoch |
 //! | `Duration` | 0 | 0 | nanoseconds |
+//! | `Network` | 0 | 0 | place in [`Frame::networks`] |
 //! | `Type` | 0 | 0 | number of the type |
 //! | `ClaimList` | 0 | number of elements | address of the first `Json` value |
 //! | `BuiltList` | 0 | 0 | place in [`Frame::lists`], or a node whose list is constant |
@@ -33,6 +34,7 @@ use crate::error::{ErrorKind, Fault};
 use crate::function::MAX_ARGUMENTS;
 use crate::item::{Item, List};
 use crate::map::{BuiltMap, Map};
+use crate::network::Network;
 use crate::semantics::{self, Budget};
 use crate::shared::{Shared, Text};
 use crate::syntax::ast::{Ast, Expr, NodeId};
@@ -58,6 +60,7 @@ pub(super) enum Tag {
     Type = 12,
     Timestamp = 13,
     Duration = 14,
+    Network = 15,
 }
 
 impl Tag {
@@ -136,6 +139,8 @@ pub(super) struct Frame<'a> {
     strings: Vec<Arc<str>>,
     /// Bytes that this call has built, likewise.
     bytes: Vec<Arc<[u8]>>,
+    /// Addresses and networks: too long for a slot.
+    networks: Vec<Network>,
     budget: Budget,
 }
 
@@ -162,6 +167,7 @@ impl<'a> Frame<'a> {
             maps: Vec::new(),
             strings: Vec::new(),
             bytes: Vec::new(),
+            networks: Vec::new(),
             budget: Budget::new(),
         }
     }
@@ -223,6 +229,10 @@ impl<'a> Frame<'a> {
                 Timestamp::new(slot.data as i64, length as u32).map_or(Item::Null, Item::Timestamp)
             }
             tag if tag == Tag::Duration as u8 => Item::Duration(Duration(slot.data as i64)),
+            tag if tag == Tag::Network as u8 => {
+                let network = self.networks.get(address).copied();
+                network.map_or(Item::Null, Item::Network)
+            }
             tag if tag == Tag::Type as u8 => {
                 Type::from_code(slot.data).map_or(Item::Null, Item::Type)
             }
@@ -344,6 +354,13 @@ impl<'a> Frame<'a> {
                 head: Tag::Duration.head(),
                 data: nanoseconds as u64,
             },
+            Item::Network(network) => {
+                self.networks.push(network);
+                Slot {
+                    head: Tag::Network.head(),
+                    data: self.networks.len() as u64 - 1,
+                }
+            }
             Item::Type(ty) => Slot {
                 head: Tag::Type.head(),
                 data: ty as u64,

@@ -336,8 +336,8 @@ impl Parser<'_> {
         if let Some(ty) = Type::by_name(name) {
             return self.node(span.start, Expr::Literal(Item::Type(ty)));
         }
-        if name == "google" {
-            return self.well_known_type(span.start);
+        if matches!(name, "google" | "net") {
+            return self.qualified_type(span.start, name);
         }
         if (name == "cel" || Signature::is_namespace(name)) && self.accept(".")? {
             let TokenKind::Identifier(member) = self.token.kind.clone() else {
@@ -361,9 +361,9 @@ impl Parser<'_> {
         }
     }
 
-    /// `google.protobuf.Timestamp` and the like, from behind `google`.
-    fn well_known_type(&mut self, start: usize) -> Result<NodeId, CompileError> {
-        let mut name = "google".to_owned();
+    /// `google.protobuf.Timestamp`, `net.IP` and the like, from behind the first word.
+    fn qualified_type(&mut self, start: usize, first: &str) -> Result<NodeId, CompileError> {
+        let mut name = first.to_owned();
         while self.accept(".")? {
             let TokenKind::Identifier(part) = self.token.kind.clone() else {
                 return Err(self.expected("a member name"));
