@@ -8,7 +8,13 @@ use std::io::ErrorKind;
 use std::process::{Stdio, exit};
 
 /// Every file that is built; `include`d files would have to be listed as well.
-const SOURCES: [&str; 3] = ["tutorial.s", "tutorial.c", "montgomery_mul.S"];
+const SOURCES: [&str; 5] = [
+    "tutorial.s",
+    "tutorial.c",
+    "montgomery_mul.S",
+    "montgomery_adx.S",
+    "montgomery_ifma.S",
+];
 
 /// The directives in `asm/` (`.type`, `.size`, `.note.GNU-stack`) are ELF's, so Intel Macs and Windows take the Rust engine.
 const ELF_SYSTEMS: [&str; 8] = [

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use stampmill_jose::Backend;
+use stampmill_token_service::domain::GrantType;
 
 /// The folder `serve` keeps everything in unless `--data` names another.
 const DATA: &str = "stampmill-data";
@@ -68,6 +70,10 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "URL")]
     pub(crate) issuer: Option<String>,
 
+    /// Who computes the tokens' signatures.
+    #[arg(long, value_name = "BACKEND", default_value_t = Backend::OpenSsl)]
+    pub(crate) signer: Backend,
+
     /// Also listen for plain HTTP, for a proxy in front; loopback addresses only.
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen_plain: Option<SocketAddr>,
@@ -75,8 +81,8 @@ pub(crate) struct ServeArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct AuthorityArgs {
-    /// The authority's folder.
-    #[arg(long = "ca", value_name = "DIR", default_value = "stampmill-data/ca")]
+    /// The authority's folder; the one of the token service is stampmill-data/ca.
+    #[arg(long = "ca", value_name = "DIR", default_value = "stampmill-ca")]
     pub(crate) folder: PathBuf,
 }
 
@@ -228,12 +234,44 @@ pub(crate) enum ClientVerb {
         /// A client that can keep no secret: an application on a device or in a browser.
         #[arg(long)]
         public: bool,
+        /// How the client sends its secret.
+        #[arg(long, value_enum, default_value_t = SecretIn::Basic)]
+        secret_in: SecretIn,
+        /// An application on the user's machine: any port of a loopback redirect URI will do (RFC 8252 §7.3).
+        #[arg(long)]
+        native: bool,
+        /// What the client may do; authorization_code if it has a redirect URI, else client_credentials.
+        #[arg(long = "grant", value_name = "GRANT", value_parser = grant_type)]
+        grants: Vec<GrantType>,
+        /// The most it may ask for, separated by spaces.
+        #[arg(
+            long,
+            value_name = "SCOPES",
+            default_value = "openid profile email api"
+        )]
+        scope: String,
+    },
+    /// Give a client a new secret, printed once; the old one is refused from then on.
+    Secret {
+        #[command(flatten)]
+        data: DataArgs,
+        /// The client's identifier.
+        client_id: String,
     },
     /// List the clients.
     List {
         #[command(flatten)]
         data: DataArgs,
     },
+}
+
+/// The ways a client may send its secret.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum SecretIn {
+    /// In the Authorization header (client_secret_basic).
+    Basic,
+    /// In the body (client_secret_post).
+    Post,
 }
 
 #[derive(Debug, Subcommand)]
@@ -251,9 +289,23 @@ pub(crate) enum UserVerb {
         #[arg(long)]
         email: Option<String>,
     },
+    /// Give a person a new password, printed once, and end their sessions.
+    Password {
+        #[command(flatten)]
+        data: DataArgs,
+        /// The name to log in with.
+        username: String,
+    },
     /// List the people.
     List {
         #[command(flatten)]
         data: DataArgs,
     },
+}
+
+fn grant_type(name: &str) -> Result<GrantType, String> {
+    GrantType::parse(name).ok_or_else(|| {
+        let known: Vec<&str> = GrantType::ALL.iter().map(|(_, name)| *name).collect();
+        format!("expected one of {}", known.join(", "))
+    })
 }

@@ -1,6 +1,8 @@
 //! Standard output, as text for people or as JSON for programs: one verb, one result.
 
 use std::fmt::Display;
+use std::io::{ErrorKind, Write as _};
+use std::process::exit;
 
 use serde_json::{Map, Value};
 
@@ -23,7 +25,25 @@ impl Printer {
     /// A line for people; programs read the result alone.
     pub(crate) fn say(self, line: impl Display) {
         if !self.json {
-            anstream::println!("{line}");
+            self.line(line);
+        }
+    }
+
+    /// A line, whoever reads. Ends the program where there is nothing to write to: quietly when the reader has gone (as
+    /// `head` does), with a sentence otherwise.
+    pub(crate) fn line(self, line: impl Display) {
+        let mut out = anstream::stdout();
+        match writeln!(out, "{line}").and_then(|()| out.flush()) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => exit(0),
+            Err(error) => {
+                // If standard error is gone as well there is nobody to tell.
+                let _ = writeln!(
+                    anstream::stderr(),
+                    "stampmill: cannot write the result: {error}"
+                );
+                exit(1);
+            }
         }
     }
 
@@ -34,11 +54,11 @@ impl Printer {
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), value.clone()))
                 .collect();
-            anstream::println!("{}", Value::Object(object));
+            self.line(Value::Object(object));
         } else {
             let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
             for (name, value) in fields {
-                anstream::println!("{name:width$}  {}", plain(value));
+                self.line(format_args!("{name:width$}  {}", plain(value)));
             }
         }
     }
@@ -50,7 +70,7 @@ impl Printer {
                 self.fields(&row);
             } else {
                 let cells: Vec<String> = row.iter().map(|(_, value)| plain(value)).collect();
-                anstream::println!("{}", cells.join("  "));
+                self.line(cells.join("  "));
             }
         }
     }

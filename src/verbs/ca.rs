@@ -16,6 +16,8 @@ pub(crate) fn run(verb: CaVerb, out: Printer) -> anyhow::Result<()> {
     match verb {
         CaVerb::Init { authority, name } => {
             Authority::create(&authority.folder, &name)?;
+            // A key must not slip into somebody's repository.
+            create_public(&authority.folder.join(".gitignore"), b"*\n")?;
             out.fields(&[
                 ("root", json!(authority.folder.join(Authority::ROOT_FILE))),
                 ("key", json!(authority.folder.join(Authority::KEY_FILE))),
@@ -60,7 +62,7 @@ pub(crate) fn run(verb: CaVerb, out: Printer) -> anyhow::Result<()> {
                     ("serial", json!(leaf.serial())),
                 ]);
             } else {
-                anstream::print!("{}", leaf.chain_pem());
+                out.line(leaf.chain_pem().trim_end());
             }
             Ok(())
         }

@@ -83,7 +83,7 @@ fn show(check: &ClaimCheck, only: Option<ShowWhat>, out: Printer) {
         if out.is_json() {
             out.fields(&[("listing", json!(title)), ("text", json!(text))]);
         } else {
-            anstream::println!("{title}:\n{}\n", text.trim_end());
+            out.line(format_args!("{title}:\n{}\n", text.trim_end()));
         }
     }
 }

@@ -6,12 +6,9 @@ use stampmill_token_service::domain::{
     ApplicationType, Client, GrantType, Registration, SecretMethod,
 };
 
-use crate::cli::ClientVerb;
+use crate::cli::{ClientVerb, SecretIn};
 use crate::print::Printer;
 use crate::verbs::block_on;
-
-/// What a client may ask for unless the service learns to ask more of its administrator.
-const SCOPE: &str = "openid profile email";
 
 pub(crate) fn run(verb: ClientVerb, out: Printer) -> anyhow::Result<()> {
     match verb {
@@ -20,8 +17,27 @@ pub(crate) fn run(verb: ClientVerb, out: Printer) -> anyhow::Result<()> {
             name,
             redirect_uris,
             public,
+            secret_in,
+            native,
+            grants,
+            scope,
         } => {
-            let registration = registration(name, redirect_uris, public);
+            let registration = Registration {
+                id: None,
+                name,
+                secret_method: (!public).then_some(match secret_in {
+                    SecretIn::Basic => SecretMethod::Basic,
+                    SecretIn::Post => SecretMethod::Post,
+                }),
+                application: if native {
+                    ApplicationType::Native
+                } else {
+                    ApplicationType::Web
+                },
+                grant_types: grants_or_default(grants, &redirect_uris),
+                redirect_uris,
+                scope,
+            };
             let (client, secret) = block_on(Admin::open(&data.data)?.add_client(registration))??;
             let mut fields = row(&client);
             fields.push((
@@ -29,6 +45,14 @@ pub(crate) fn run(verb: ClientVerb, out: Printer) -> anyhow::Result<()> {
                 json!(secret.as_ref().map(|secret| secret.expose())),
             ));
             out.fields(&fields);
+            Ok(())
+        }
+        ClientVerb::Secret { data, client_id } => {
+            let secret = block_on(Admin::open(&data.data)?.renew_secret(&client_id))??;
+            out.fields(&[
+                ("client_id", json!(client_id)),
+                ("client_secret", json!(secret.expose())),
+            ]);
             Ok(())
         }
         ClientVerb::List { data } => {
@@ -39,27 +63,12 @@ pub(crate) fn run(verb: ClientVerb, out: Printer) -> anyhow::Result<()> {
     }
 }
 
-/// A confidential client may act for users, if they can come back to it, and for itself; a public one for users alone.
-fn registration(name: String, redirect_uris: Vec<String>, public: bool) -> Registration {
-    let mut grant_types = Vec::new();
-    if !redirect_uris.is_empty() {
-        grant_types.push(GrantType::AuthorizationCode);
-    }
-    if !public {
-        grant_types.push(GrantType::ClientCredentials);
-    }
-    Registration {
-        id: None,
-        name,
-        secret_method: (!public).then_some(SecretMethod::Basic),
-        application: if public {
-            ApplicationType::Native
-        } else {
-            ApplicationType::Web
-        },
-        redirect_uris,
-        grant_types,
-        scope: SCOPE.to_owned(),
+/// What was asked for; else what the client can do: log people in if they can come back to it, or speak for itself.
+fn grants_or_default(asked: Vec<GrantType>, redirect_uris: &[String]) -> Vec<GrantType> {
+    match (asked.is_empty(), redirect_uris.is_empty()) {
+        (false, _) => asked,
+        (true, false) => vec![GrantType::AuthorizationCode],
+        (true, true) => vec![GrantType::ClientCredentials],
     }
 }
 
@@ -80,5 +89,6 @@ fn row(client: &Client) -> Vec<(&'static str, serde_json::Value)> {
         ("authentication", json!(client.authentication.name())),
         ("grant_types", json!(grant_types)),
         ("redirect_uris", json!(redirect_uris)),
+        ("scope", json!(client.scope.to_string())),
     ]
 }

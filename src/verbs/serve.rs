@@ -11,6 +11,8 @@ use crate::print::Printer;
 pub(crate) fn run(args: ServeArgs, out: Printer) -> anyhow::Result<()> {
     log_to_stderr();
     let listen = args.listen.parse()?;
+    // What is wrong with the arguments is said before a folder is made.
+    Server::check(Some(listen), args.listen_plain, args.issuer.as_deref())?;
     let (data, first) = DataFolder::open_or_create(&args.data.data)?;
     // Told before anything else can fail: these are told once.
     if let Some(first) = &first {
@@ -20,6 +22,7 @@ pub(crate) fn run(args: ServeArgs, out: Printer) -> anyhow::Result<()> {
         listen: Some(listen),
         issuer: args.issuer,
         listen_plain: args.listen_plain,
+        backend: args.signer,
         ..Config::new(data)
     };
     tokio::runtime::Runtime::new()?.block_on(serve(config, first, out))
@@ -46,8 +49,12 @@ async fn serve(config: Config, first: Option<FirstStart>, out: Printer) -> anyho
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    server.shutdown().await;
-    out.say("stampmill: stopped");
+    // A second signal does not wait for the requests under way.
+    tokio::select! {
+        () = server.shutdown() => out.say("stampmill: stopped"),
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
     Ok(())
 }
 
@@ -63,7 +70,7 @@ fn introduce(first: &FirstStart, out: Printer) {
     ));
     out.say(format_args!(
         "  redirect_uris  {}",
-        first.redirect_uris.join(" ")
+        first.redirect_uris.join(", ")
     ));
     out.say(format_args!("  username       {}", first.username));
     out.say(format_args!("  password       {}", first.password.expose()));

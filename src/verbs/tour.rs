@@ -9,7 +9,7 @@ pub(crate) fn run(out: Printer) -> anyhow::Result<()> {
         return TOUR.play(&mut JsonLines::new(std::io::stdout()));
     }
     out.say(format_args!(
-        "stampmill tour   {}   cpu: {}",
+        "the tour of stampmill {}   cpu: {}",
         env!("CARGO_PKG_VERSION"),
         crate::verbs::doctor::processor_summary()
     ));

@@ -32,6 +32,14 @@ pub(crate) fn run(verb: UserVerb, out: Printer) -> anyhow::Result<()> {
             ]);
             Ok(())
         }
+        UserVerb::Password { data, username } => {
+            let password = block_on(Admin::open(&data.data)?.reset_password(&username))??;
+            out.fields(&[
+                ("username", json!(username)),
+                ("password", json!(password.expose())),
+            ]);
+            Ok(())
+        }
         UserVerb::List { data } => {
             let users = block_on(Admin::open(&data.data)?.users())??;
             out.rows(users.iter().map(|user| {

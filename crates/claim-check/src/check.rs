@@ -90,7 +90,7 @@ impl ClaimCheck {
     pub fn decide_on(&self, claims: &Map<'_>, context: &Context) -> Result<bool, EvalError> {
         truth(self.run(claims, context, |item| match item {
             Item::Bool(truth) => Ok(*truth),
-            other => Err(other.to_value().type_name()),
+            other => Err(other.type_of().name()),
         })?)
     }
 
@@ -121,7 +121,7 @@ impl ClaimCheck {
     pub fn interpret_on(&self, claims: &Map<'_>, context: &Context) -> Result<bool, EvalError> {
         truth(self.interpret_item(claims, context, |item| match item {
             Item::Bool(truth) => Ok(*truth),
-            other => Err(other.to_value().type_name()),
+            other => Err(other.type_of().name()),
         })?)
     }
 

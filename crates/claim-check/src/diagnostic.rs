@@ -61,6 +61,15 @@ pub enum CompileErrorKind {
     /// A function that CEL does not define.
     #[error("undeclared function `{0}`")]
     UndeclaredFunction(String),
+    /// A call with more or fewer arguments than the function takes.
+    #[error("`{name}` does not take this number of arguments")]
+    ArgumentCount {
+        /// The function.
+        name: &'static str,
+    },
+    /// A literal that is no regular expression of RE2, or one that needs too much memory.
+    #[error("invalid regular expression")]
+    InvalidPattern,
     /// A word that CEL reserves.
     #[error("reserved word")]
     Reserved,

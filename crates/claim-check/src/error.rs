@@ -73,7 +73,7 @@ pub enum ErrorKind {
     /// The operator is not defined for the types of its operands.
     #[error("no such overload")]
     NoSuchOverload = 2,
-    /// The result of integer arithmetic does not fit its type.
+    /// The result of integer arithmetic, of a conversion or of arithmetic with times does not fit its type.
     #[error("integer overflow")]
     Overflow = 3,
     /// Integer division by zero.
@@ -88,10 +88,31 @@ pub enum ErrorKind {
     /// Strings and lists built by one evaluation exceed [`MAX_BUILT_BYTES`](crate::limits::MAX_BUILT_BYTES).
     #[error("the evaluation builds too much")]
     TooLarge = 7,
+    /// The macros of one evaluation exceed [`MAX_STEPS`](crate::limits::MAX_STEPS).
+    #[error("the evaluation takes too many steps")]
+    TooManySteps = 8,
+    /// A map is built with a key that is no bool, int, uint or string.
+    #[error("unsupported key type")]
+    UnsupportedKey = 9,
+    /// A map is built with the same key twice.
+    #[error("repeated key")]
+    RepeatedKey = 10,
+    /// A text or bytes that do not denote a value of the wanted type, such as `int("a")`.
+    #[error("the value cannot be converted")]
+    BadConversion = 11,
+    /// A regular expression that is none, or too large.
+    #[error("invalid regular expression")]
+    InvalidPattern = 12,
+    /// A time zone that the database does not know.
+    #[error("unknown time zone")]
+    UnknownZone = 13,
+    /// A clause that `format()` does not know.
+    #[error("invalid format")]
+    InvalidFormat = 14,
 }
 
 impl ErrorKind {
-    const ALL: [ErrorKind; 7] = [
+    const ALL: [ErrorKind; 14] = [
         ErrorKind::NoSuchKey,
         ErrorKind::NoSuchOverload,
         ErrorKind::Overflow,
@@ -99,6 +120,13 @@ impl ErrorKind {
         ErrorKind::ModulusByZero,
         ErrorKind::IndexOutOfRange,
         ErrorKind::TooLarge,
+        ErrorKind::TooManySteps,
+        ErrorKind::UnsupportedKey,
+        ErrorKind::RepeatedKey,
+        ErrorKind::BadConversion,
+        ErrorKind::InvalidPattern,
+        ErrorKind::UnknownZone,
+        ErrorKind::InvalidFormat,
     ];
 
     /// The kind whose discriminant this is.

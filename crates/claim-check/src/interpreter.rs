@@ -4,18 +4,19 @@
 
 use std::sync::Arc;
 
-use stampmill_claims_json::Map;
+use stampmill_claims_json::Map as Members;
 
 use crate::check::Context;
 use crate::error::{ErrorKind, Fault};
 use crate::item::Item;
+use crate::map::{BuiltMap, Map};
 use crate::semantics::{self, Budget};
-use crate::syntax::ast::{Ast, Expr, LogicOp, NodeId, UnaryOp, Variable};
+use crate::syntax::ast::{Ast, Comprehension, Expr, Fold, LogicOp, NodeId, UnaryOp, Variable};
 
 /// Evaluates a whole expression.
 pub(crate) fn interpret<'a>(
     ast: &'a Ast,
-    claims: &'a Map<'a>,
+    claims: &'a Members<'a>,
     context: &Context,
 ) -> Result<Item<'a>, Fault> {
     Interpreter {
@@ -23,15 +24,18 @@ pub(crate) fn interpret<'a>(
         claims,
         now: context.now,
         budget: Budget::new(),
+        locals: Vec::new(),
     }
     .node(ast.root())
 }
 
 struct Interpreter<'a> {
     ast: &'a Ast,
-    claims: &'a Map<'a>,
+    claims: &'a Members<'a>,
     now: i64,
     budget: Budget,
+    /// Variables of the macros around, from outside.
+    locals: Vec<Item<'a>>,
 }
 
 impl<'a> Interpreter<'a> {
@@ -40,7 +44,8 @@ impl<'a> Interpreter<'a> {
         let here = |kind| Fault { kind, node: id };
         match &ast[id].expr {
             Expr::Literal(item) => Ok(item.borrowed()),
-            Expr::Variable(Variable::Claims) => Ok(Item::Map(self.claims)),
+            Expr::Variable(Variable::Claims) => Ok(Item::Map(Map::Claims(self.claims))),
+            Expr::Local { depth, .. } => Ok(self.locals[*depth].clone()),
             Expr::Variable(Variable::Now) => Ok(Item::Int(self.now)),
             Expr::Select { operand, field } => {
                 semantics::select(&self.node(*operand)?, field).map_err(here)
@@ -70,11 +75,121 @@ impl<'a> Interpreter<'a> {
                 ..
             } => Ok(Item::list(Arc::clone(elements))),
             Expr::List { elements, .. } => {
-                let elements = elements
-                    .iter()
-                    .map(|element| self.node(*element))
-                    .collect::<Result<_, _>>()?;
+                let elements = self.elements(id, elements)?;
                 Ok(Item::list(Arc::new(elements)))
+            }
+            Expr::Map {
+                constant: Some(map),
+                ..
+            } => Ok(Item::map(Arc::clone(map))),
+            Expr::Map { entries, .. } => {
+                let parts = self.elements(id, entries)?;
+                let map = BuiltMap::new(&parts).map_err(here)?;
+                Ok(Item::map(Arc::new(map)))
+            }
+            Expr::Bind {
+                depth, value, body, ..
+            } => {
+                let value = self.node(*value)?;
+                self.locals.truncate(*depth);
+                self.locals.push(value);
+                self.node(*body)
+            }
+            Expr::Call {
+                function,
+                arguments,
+                pattern,
+            } => {
+                let arguments = arguments
+                    .iter()
+                    .map(|argument| self.node(*argument))
+                    .collect::<Result<Vec<_>, _>>()?;
+                let pattern = pattern.as_deref();
+                function
+                    .function
+                    .call(&arguments, pattern, &mut self.budget)
+                    .map_err(here)
+            }
+            Expr::Comprehension(comprehension) => self.comprehension(id, comprehension),
+        }
+    }
+
+    /// The values of a list's elements or of a map's keys and values.
+    fn elements(&mut self, id: NodeId, nodes: &'a [NodeId]) -> Result<Vec<Item<'a>>, Fault> {
+        let here = |kind| Fault { kind, node: id };
+        self.budget.spend_elements(1).map_err(here)?;
+        let mut elements = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            let element = self.node(*node)?;
+            self.budget.spend_item(&element).map_err(here)?;
+            elements.push(element);
+        }
+        Ok(elements)
+    }
+
+    /// One loop for all macros. `all` and `exists` keep the first error and go on looking for an element that decides.
+    fn comprehension(
+        &mut self,
+        id: NodeId,
+        comprehension: &'a Comprehension,
+    ) -> Result<Item<'a>, Fault> {
+        let here = |kind| Fault { kind, node: id };
+        let range = self.node(comprehension.range)?;
+        let variables = comprehension.variables.len();
+        let range =
+            semantics::iterate(&range, variables, &mut self.budget).map_err(|kind| Fault {
+                kind,
+                node: comprehension.range,
+            })?;
+        let (mut pending, mut count, mut parts) = (None, 0u64, Vec::new());
+        if matches!(comprehension.fold, Fold::List | Fold::Map) {
+            self.budget.spend_elements(1).map_err(here)?;
+        }
+        let depth = comprehension.depth;
+        let mut elements = range.elements();
+        while let Some(first) = elements.next() {
+            self.budget.step(comprehension.cost).map_err(here)?;
+            let key = first.clone();
+            self.locals.truncate(depth);
+            self.locals.push(first);
+            if variables == 2 {
+                self.locals.extend(elements.next());
+            }
+            if let Some(filter) = comprehension.filter
+                && !self.truth(filter)?
+            {
+                continue;
+            }
+            match comprehension.fold {
+                Fold::All | Fold::Exists => match self.truth(comprehension.step) {
+                    Ok(truth) if truth == (comprehension.fold == Fold::Exists) => {
+                        self.locals.truncate(depth);
+                        return Ok(Item::Bool(truth));
+                    }
+                    Ok(_) => {}
+                    Err(fault) => pending = pending.or(Some(fault)),
+                },
+                Fold::ExistsOne => count += u64::from(self.truth(comprehension.step)?),
+                Fold::List | Fold::Map => {
+                    let part = self.node(comprehension.step)?;
+                    if comprehension.fold == Fold::Map {
+                        self.budget.spend_item(&key).map_err(here)?;
+                        parts.push(key);
+                    }
+                    self.budget.spend_item(&part).map_err(here)?;
+                    parts.push(part);
+                }
+            }
+        }
+        self.locals.truncate(depth);
+        match (comprehension.fold, pending) {
+            (_, Some(fault)) => Err(fault),
+            (Fold::All | Fold::Exists, None) => Ok(Item::Bool(comprehension.fold == Fold::All)),
+            (Fold::ExistsOne, None) => Ok(Item::Bool(count == 1)),
+            (Fold::List, None) => Ok(Item::list(Arc::new(parts))),
+            (Fold::Map, None) => {
+                let map = BuiltMap::new(&parts).map_err(here)?;
+                Ok(Item::map(Arc::new(map)))
             }
         }
     }

@@ -1,10 +1,15 @@
 //! A value while an expression is evaluated: borrowed from claims and literals where possible.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
-use stampmill_claims_json::{Map, Value as Json};
+use stampmill_claims_json::Value as Json;
 
+use crate::limits::LIST_ELEMENT_BYTES;
+use crate::map::{BuiltMap, Map};
+use crate::network::Network;
+use crate::shared::{Shared, Text};
+use crate::time::{Duration, Timestamp};
+use crate::types::Type;
 use crate::value::Value;
 
 /// A value of CEL, borrowing from the claims and from the expression.
@@ -15,9 +20,14 @@ pub(crate) enum Item<'a> {
     Int(i64),
     UInt(u64),
     Double(f64),
-    String(Cow<'a, str>),
+    String(Text<'a>),
+    Bytes(Shared<'a, [u8]>),
+    Timestamp(Timestamp),
+    Duration(Duration),
+    Network(Network),
+    Type(Type),
     List(List<'a>),
-    Map(&'a Map<'a>),
+    Map(Map<'a>),
 }
 
 /// A list: an array of the payload, or one that the expression built.
@@ -35,14 +45,53 @@ impl<'a> Item<'a> {
             Json::Int(number) => Item::Int(*number),
             Json::UInt(number) => Item::UInt(*number),
             Json::Double(number) => Item::Double(*number),
-            Json::String(text) => Item::String(Cow::Borrowed(text)),
+            Json::String(text) => Item::String((&**text).into()),
             Json::List(elements) => Item::List(List::Claims(elements)),
-            Json::Map(map) => Item::Map(map),
+            Json::Map(members) => Item::Map(Map::Claims(members)),
         }
     }
 
     pub(crate) fn list(elements: Arc<Vec<Item<'a>>>) -> Self {
         Item::List(List::Built(elements))
+    }
+
+    pub(crate) fn map(map: Arc<BuiltMap<'a>>) -> Self {
+        Item::Map(Map::Built(map))
+    }
+
+    pub(crate) fn type_of(&self) -> Type {
+        match self {
+            Item::Null => Type::Null,
+            Item::Bool(_) => Type::Bool,
+            Item::Int(_) => Type::Int,
+            Item::UInt(_) => Type::UInt,
+            Item::Double(_) => Type::Double,
+            Item::String(_) => Type::String,
+            Item::Bytes(_) => Type::Bytes,
+            Item::Timestamp(_) => Type::Timestamp,
+            Item::Duration(_) => Type::Duration,
+            Item::Network(Network::Ip(_)) => Type::Ip,
+            Item::Network(Network::Cidr(_)) => Type::Cidr,
+            Item::Type(_) => Type::Meta,
+            Item::List(_) => Type::List,
+            Item::Map(_) => Type::Map,
+        }
+    }
+
+    /// What the value counts as an element: one, and what it holds. A list that holds another a hundred times weighs a
+    /// hundred times as much, although it shares it: whoever copies, compares or prints the value walks all of it.
+    pub(crate) fn weight(&self) -> usize {
+        1 + match self {
+            Item::String(text) => text.len() / LIST_ELEMENT_BYTES,
+            Item::Bytes(bytes) => bytes.len() / LIST_ELEMENT_BYTES,
+            Item::List(list) => list.iter().map(|element| element.weight()).sum(),
+            Item::Map(map) => map
+                .entries()
+                .iter()
+                .map(|(key, value)| key.weight() + value.weight())
+                .sum(),
+            _ => 0,
+        }
     }
 
     /// The value as it is handed out, independent of claims and expression.
@@ -53,22 +102,38 @@ impl<'a> Item<'a> {
             Item::Int(number) => Value::Int(*number),
             Item::UInt(number) => Value::UInt(*number),
             Item::Double(number) => Value::Double(*number),
-            Item::String(text) => Value::String(text.to_string()),
+            Item::String(text) => Value::String((**text).to_owned()),
+            Item::Bytes(bytes) => Value::Bytes(bytes.to_vec()),
+            Item::Timestamp(timestamp) => Value::Timestamp {
+                seconds: timestamp.seconds(),
+                nanos: timestamp.nanos(),
+            },
+            Item::Duration(Duration(nanoseconds)) => Value::Duration {
+                nanoseconds: *nanoseconds,
+            },
+            Item::Network(Network::Ip(address)) => Value::Ip(*address),
+            Item::Network(Network::Cidr(cidr)) => Value::Cidr {
+                address: cidr.address,
+                length: cidr.length,
+            },
+            Item::Type(ty) => Value::Type(ty.name()),
             Item::List(list) => {
                 Value::List(list.iter().map(|element| element.to_value()).collect())
             }
             Item::Map(map) => Value::Map(
-                map.iter()
-                    .map(|(name, claim)| (name.to_owned(), Item::from_claim(claim).to_value()))
+                map.entries()
+                    .iter()
+                    .map(|(key, value)| (key.to_value(), value.to_value()))
                     .collect(),
             ),
         }
     }
 
-    /// The same value borrowing from this one; only a list built by the expression shares its reference count.
+    /// The same value borrowing from this one; only lists and maps built by the expression share their reference count.
     pub(crate) fn borrowed(&self) -> Item<'_> {
         match self {
-            Item::String(text) => Item::String(Cow::Borrowed(text)),
+            Item::String(text) => Item::String(text.borrowed()),
+            Item::Bytes(bytes) => Item::Bytes(bytes.borrowed()),
             other => other.clone(),
         }
     }
@@ -87,6 +152,11 @@ impl<'a> List<'a> {
             List::Claims(elements) => elements.get(index).map(Item::from_claim),
             List::Built(elements) => elements.get(index).cloned(),
         }
+    }
+
+    /// All elements, shared.
+    pub(crate) fn elements(&self) -> impl Iterator<Item = Item<'a>> {
+        (0..self.len()).filter_map(|index| self.get(index))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = Item<'_>> {

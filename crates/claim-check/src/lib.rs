@@ -1,7 +1,7 @@
 //! Claim checks: questions about a token's claims in CEL, answered by machine code.
 //!
 //! A resource server wants to say "`exp` lies ahead, and the caller has the role `ops`" in its configuration, not in its
-//! source. The Common Expression Language (CEL, <https://cel.dev>) was made for that: no loops without bound, no side effects,
+//! source. The Common Expression Language (CEL, <https://cel.dev>) was made for that: no loops but over lists and maps, no side effects,
 //! well-defined errors. This crate implements a subset of it from the text to the processor:
 //!
 //! ```text
@@ -14,23 +14,35 @@
 //!
 //! # The language here
 //! * Literals: int (`42`, `0x2a`), uint (`42u`), double, string (`"a"`, `'a'`, `"""a"""`, `r"a"`, all escapes of CEL), bool,
-//!   null, lists.
+//!   null, bytes (`b"\xff"`), lists, maps (`{"a": 1, 2: true}`).
 //! * `claims` is the payload, `now` the time in seconds since the epoch. `claims.a.b`, `claims["a"]`, ``claims.`a-b` ``, `list[0]`.
 //! * `== != < <= > >= && || ! in + - * / %`, `c ? a : b`, `has(claims.a)`, `size()`, `startsWith()`, `endsWith()`, `contains()`.
-//! * Macros (`exists`, `all`, ...), map and bytes literals, conversions, timestamps, regular expressions: an error that says
-//!   "not supported yet".
+//! * `int() uint() double() bool() string() bytes() dyn() type()`; names of types as values: `type(claims.aud) == list`.
+//! * `matches()`: RE2's regular expressions in linear time; a literal one is compiled once, with the expression.
+//! * Macros over lists and maps: `all`, `exists`, `exists_one`, `map`, `filter`; with two variables (index and element, key and
+//!   value) `all`, `exists`, `existsOne`, `transformList`, `transformMap`.
+//! * `timestamp()`, `duration()`, their arithmetic and order, `getFullYear()` to `getMilliseconds()`, in UTC or a zone:
+//!   `timestamp(now).getHours("Europe/Berlin")`.
+//! * The strings extension: `charAt format indexOf join lastIndexOf lowerAscii replace reverse split substring trim
+//!   upperAscii`, `strings.quote()`.
+//! * The math extension: `math.greatest() math.least()` and the rest; `base64.encode()`, `base64.decode()`;
+//!   `cel.bind(name, value, expression)`.
+//! * IP addresses and networks: `ip() isIP() cidr() isCIDR()`, `cidr("10.0.0.0/8").containsIP(claims.ip)` and the rest.
+//! * Other extensions, optional values, protobuf messages: an error that says so.
 //!
 //! # Meaning, where it may surprise
 //! * **A missing claim is an error, not false**: `claims.admin == true` has no result for a token without `admin`. Ask
 //!   `has(claims.admin)` first.
 //! * `&&` and `||` look for an operand that decides, on either side: `false && error` and `error && false` are both false.
 //! * `1 == 1.0` is true, `1 == "1"` is false, and both compare; but `1 + 1.0` is an error: arithmetic does not mix types.
+//! * `all` and `exists` are `&&` and `||` over the elements: an element that decides makes them forget the errors of others.
 //! * Integers do not wrap: overflow is an error.
 //! * An integral JSON number is an int (`"exp": 1700000000`), any other a double. (The specification maps all JSON numbers
 //!   to double; then `claims.exp - 900` would be an error. Kubernetes binds ints too.)
 //!
 //! # Limits
-//! Source, tree, depth and memory are bounded ([`limits`]); no expression loops, so time is bounded by their product.
+//! Source, tree, depth and memory are bounded, and the steps that the macros of one evaluation take together ([`limits`]). An
+//! operation on long lists or texts is one step, so time is bounded by the product of steps and payload.
 //!
 //! # Example
 //! ```
@@ -52,14 +64,25 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod check;
+mod convert;
 mod diagnostic;
 mod error;
+mod format;
+mod function;
 mod interpreter;
 mod item;
 mod jit;
 pub mod limits;
+mod map;
+mod math;
+mod network;
+mod pattern;
 mod semantics;
+mod shared;
+mod strings;
 mod syntax;
+mod time;
+mod types;
 mod value;
 
 pub use check::{ClaimCheck, Context, Show};

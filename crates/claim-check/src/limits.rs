@@ -6,7 +6,11 @@ pub const MAX_SOURCE_BYTES: usize = 64 * 1024;
 pub const MAX_NODES: usize = 8 * 1024;
 /// Levels of the syntax tree; the stack grows with them in the parser, the interpreter and the code generator.
 pub const MAX_DEPTH: usize = 200;
-/// Bytes of strings and lists that one evaluation may build with `+` (an element of a list counts as [`LIST_ELEMENT_BYTES`]).
-pub const MAX_BUILT_BYTES: usize = 1024 * 1024;
-/// What an element of a built list counts.
+/// Bytes of strings, lists and maps that one evaluation may build (a list, and each element, counts as [`LIST_ELEMENT_BYTES`];
+/// a value that is an element counts with all that it holds, as often as it is one).
+pub const MAX_BUILT_BYTES: usize = 4 * 1024 * 1024;
+/// What a built list and each of its elements counts; an entry of a map is two elements.
 pub const LIST_ELEMENT_BYTES: usize = 32;
+/// Steps of macros that one evaluation may take. An element that a macro visits takes as many steps as its body has nodes,
+/// so that nested macros share one bound.
+pub const MAX_STEPS: u64 = 1_000_000;

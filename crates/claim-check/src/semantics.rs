@@ -3,30 +3,54 @@
 //! Both evaluators stand on these functions: the interpreter calls them for every node, machine code calls them for what
 //! it does not do inline. Where machine code has an inline path, the differential test holds it to these.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use stampmill_claims_json::Map;
-
 use crate::error::ErrorKind;
-use crate::item::Item;
-use crate::limits::{LIST_ELEMENT_BYTES, MAX_BUILT_BYTES};
+use crate::item::{Item, List};
+use crate::limits::{LIST_ELEMENT_BYTES, MAX_BUILT_BYTES, MAX_STEPS};
 use crate::syntax::ast::{BinaryOp, UnaryOp};
+use crate::time::Duration;
 
-type Outcome<'a> = Result<Item<'a>, ErrorKind>;
+pub(crate) type Outcome<'a> = Result<Item<'a>, ErrorKind>;
 
-/// What one evaluation may still build.
+/// What one evaluation may still build and do.
 #[derive(Debug)]
-pub(crate) struct Budget(usize);
+pub(crate) struct Budget {
+    bytes: usize,
+    /// Machine code counts these down itself.
+    pub(crate) steps: u64,
+}
 
 impl Budget {
     pub(crate) fn new() -> Self {
-        Self(MAX_BUILT_BYTES)
+        Self {
+            bytes: MAX_BUILT_BYTES,
+            steps: MAX_STEPS,
+        }
     }
 
-    fn spend(&mut self, bytes: usize) -> Result<(), ErrorKind> {
-        self.0 = self.0.checked_sub(bytes).ok_or(ErrorKind::TooLarge)?;
+    pub(crate) fn spend(&mut self, bytes: usize) -> Result<(), ErrorKind> {
+        self.bytes = self.bytes.checked_sub(bytes).ok_or(ErrorKind::TooLarge)?;
+        Ok(())
+    }
+
+    /// For an element of a new list, with all that it holds.
+    pub(crate) fn spend_item(&mut self, item: &Item<'_>) -> Result<(), ErrorKind> {
+        self.spend_elements(item.weight())
+    }
+
+    /// For a new list, and for elements that hold nothing.
+    pub(crate) fn spend_elements(&mut self, count: usize) -> Result<(), ErrorKind> {
+        self.spend(count.saturating_mul(LIST_ELEMENT_BYTES))
+    }
+
+    /// For an element that a macro visits.
+    pub(crate) fn step(&mut self, cost: u64) -> Result<(), ErrorKind> {
+        self.steps = self
+            .steps
+            .checked_sub(cost)
+            .ok_or(ErrorKind::TooManySteps)?;
         Ok(())
     }
 }
@@ -34,10 +58,7 @@ impl Budget {
 /// `operand.field`.
 pub(crate) fn select<'a>(operand: &Item<'a>, field: &str) -> Outcome<'a> {
     match operand {
-        Item::Map(map) => map
-            .get(field)
-            .map(Item::from_claim)
-            .ok_or(ErrorKind::NoSuchKey),
+        Item::Map(map) => map.field(field).ok_or(ErrorKind::NoSuchKey),
         _ => Err(ErrorKind::NoSuchOverload),
     }
 }
@@ -45,7 +66,7 @@ pub(crate) fn select<'a>(operand: &Item<'a>, field: &str) -> Outcome<'a> {
 /// `has(operand.field)`.
 pub(crate) fn has(operand: &Item<'_>, field: &str) -> Result<bool, ErrorKind> {
     match operand {
-        Item::Map(map) => Ok(map.get(field).is_some()),
+        Item::Map(map) => Ok(map.field(field).is_some()),
         _ => Err(ErrorKind::NoSuchOverload),
     }
 }
@@ -59,6 +80,7 @@ pub(crate) fn unary<'a>(op: UnaryOp, operand: &Item<'a>) -> Outcome<'a> {
             .ok_or(ErrorKind::Overflow),
         (UnaryOp::Negate, Item::Double(number)) => Ok(Item::Double(-number)),
         (UnaryOp::Size, Item::String(text)) => Ok(Item::Int(text.chars().count() as i64)),
+        (UnaryOp::Size, Item::Bytes(bytes)) => Ok(Item::Int(bytes.len() as i64)),
         (UnaryOp::Size, Item::List(list)) => Ok(Item::Int(list.len() as i64)),
         (UnaryOp::Size, Item::Map(map)) => Ok(Item::Int(map.len() as i64)),
         _ => Err(ErrorKind::NoSuchOverload),
@@ -94,14 +116,17 @@ fn add<'a>(left: &Item<'a>, right: &Item<'a>, budget: &mut Budget) -> Outcome<'a
     match (left, right) {
         (Item::String(a), Item::String(b)) => {
             budget.spend(a.len() + b.len())?;
-            Ok(Item::String(Cow::Owned([&**a, &**b].concat())))
+            Ok(Item::String([&**a, &**b].concat().into()))
+        }
+        (Item::Bytes(a), Item::Bytes(b)) => {
+            budget.spend(a.len() + b.len())?;
+            Ok(Item::Bytes([&**a, &**b].concat().into()))
         }
         (Item::List(a), Item::List(b)) => {
-            budget.spend((a.len() + b.len()) * LIST_ELEMENT_BYTES)?;
-            let elements = (0..a.len())
-                .map(|index| a.get(index))
-                .chain((0..b.len()).map(|index| b.get(index)));
-            Ok(Item::list(Arc::new(elements.flatten().collect())))
+            budget.spend_item(left)?;
+            budget.spend_item(right)?;
+            let elements = a.elements().chain(b.elements());
+            Ok(Item::list(Arc::new(elements.collect())))
         }
         _ => arithmetic(BinaryOp::Add, left, right),
     }
@@ -143,6 +168,30 @@ fn arithmetic<'a>(op: BinaryOp, left: &Item<'a>, right: &Item<'a>) -> Outcome<'a
             BinaryOp::Divide => a / b,
             _ => return Err(ErrorKind::NoSuchOverload),
         })),
+        _ => with_times(op, left, right),
+    }
+}
+
+/// `+ -` on timestamps and durations.
+fn with_times<'a>(op: BinaryOp, left: &Item<'a>, right: &Item<'a>) -> Outcome<'a> {
+    let nanoseconds = |duration: Duration| i128::from(duration.0);
+    match (op, left, right) {
+        (BinaryOp::Add, Item::Timestamp(time), Item::Duration(by))
+        | (BinaryOp::Add, Item::Duration(by), Item::Timestamp(time)) => {
+            time.plus(nanoseconds(*by)).map(Item::Timestamp)
+        }
+        (BinaryOp::Subtract, Item::Timestamp(time), Item::Duration(by)) => {
+            time.plus(-nanoseconds(*by)).map(Item::Timestamp)
+        }
+        (BinaryOp::Subtract, Item::Timestamp(a), Item::Timestamp(b)) => {
+            a.since(*b).map(Item::Duration)
+        }
+        (BinaryOp::Add, Item::Duration(a), Item::Duration(b)) => {
+            Duration::from_total(nanoseconds(*a) + nanoseconds(*b)).map(Item::Duration)
+        }
+        (BinaryOp::Subtract, Item::Duration(a), Item::Duration(b)) => {
+            Duration::from_total(nanoseconds(*a) - nanoseconds(*b)).map(Item::Duration)
+        }
         _ => Err(ErrorKind::NoSuchOverload),
     }
 }
@@ -152,28 +201,28 @@ pub(crate) fn equal(left: &Item<'_>, right: &Item<'_>) -> bool {
     match (left, right) {
         (Item::Null, Item::Null) => true,
         (Item::Bool(a), Item::Bool(b)) => a == b,
-        (Item::String(a), Item::String(b)) => a == b,
+        (Item::String(a), Item::String(b)) => **a == **b,
+        (Item::Bytes(a), Item::Bytes(b)) => **a == **b,
+        (Item::Timestamp(a), Item::Timestamp(b)) => a == b,
+        (Item::Duration(a), Item::Duration(b)) => a == b,
+        (Item::Network(a), Item::Network(b)) => a == b,
+        (Item::Type(a), Item::Type(b)) => a == b,
         (Item::List(a), Item::List(b)) => {
             a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| equal(&a, &b))
         }
-        (Item::Map(a), Item::Map(b)) => equal_maps(a, b),
+        (Item::Map(a), Item::Map(b)) => a.equals(b, equal),
         _ => compare_numbers(left, right) == Some(Some(Ordering::Equal)),
     }
-}
-
-fn equal_maps(left: &Map<'_>, right: &Map<'_>) -> bool {
-    let pairs = || left.sorted().into_iter().zip(right.sorted());
-    left.len() == right.len()
-        && pairs().all(|((a_name, a), (b_name, b))| {
-            a_name == b_name && equal(&Item::from_claim(a), &Item::from_claim(b))
-        })
 }
 
 fn ordered<'a>(left: &Item<'a>, right: &Item<'a>, accept: fn(Ordering) -> bool) -> Outcome<'a> {
     let ordering = match (left, right) {
         (Item::Bool(a), Item::Bool(b)) => Some(a.cmp(b)),
         // The order of UTF-8 bytes is the order of code points.
-        (Item::String(a), Item::String(b)) => Some(a.cmp(b)),
+        (Item::String(a), Item::String(b)) => Some((**a).cmp(&**b)),
+        (Item::Bytes(a), Item::Bytes(b)) => Some((**a).cmp(&**b)),
+        (Item::Timestamp(a), Item::Timestamp(b)) => Some(a.cmp(b)),
+        (Item::Duration(a), Item::Duration(b)) => Some(a.cmp(b)),
         _ => compare_numbers(left, right).ok_or(ErrorKind::NoSuchOverload)?,
     };
     Ok(Item::Bool(ordering.is_some_and(accept)))
@@ -183,7 +232,7 @@ fn ordered<'a>(left: &Item<'a>, right: &Item<'a>, accept: fn(Ordering) -> bool) 
 ///
 /// An integer is rounded to a double before it is compared with one, as the conformance cases want it
 /// (`9223372036854775807 < 9223372036854775808.0` is false).
-fn compare_numbers(left: &Item<'_>, right: &Item<'_>) -> Option<Option<Ordering>> {
+pub(crate) fn compare_numbers(left: &Item<'_>, right: &Item<'_>) -> Option<Option<Ordering>> {
     Some(match (left, right) {
         (Item::Int(a), Item::Int(b)) => Some(a.cmp(b)),
         (Item::UInt(a), Item::UInt(b)) => Some(a.cmp(b)),
@@ -203,21 +252,17 @@ fn is_in<'a>(needle: &Item<'a>, container: &Item<'a>) -> Outcome<'a> {
         Item::List(list) => Ok(Item::Bool(
             list.iter().any(|element| equal(needle, &element)),
         )),
-        Item::Map(map) => Ok(Item::Bool(match needle {
-            Item::String(key) => map.get(key).is_some(),
-            _ => false,
-        })),
+        Item::Map(map) => Ok(Item::Bool(map.get(needle).is_some())),
         _ => Err(ErrorKind::NoSuchOverload),
     }
 }
 
 fn index<'a>(container: &Item<'a>, key: &Item<'a>) -> Outcome<'a> {
     match (container, key) {
-        (Item::Map(map), Item::String(name)) => map
-            .get(name)
-            .map(Item::from_claim)
-            .ok_or(ErrorKind::NoSuchKey),
-        (Item::Map(_), Item::Bool(_) | Item::Int(_) | Item::UInt(_)) => Err(ErrorKind::NoSuchKey),
+        (
+            Item::Map(map),
+            Item::String(_) | Item::Bool(_) | Item::Int(_) | Item::UInt(_) | Item::Double(_),
+        ) => map.get(key).ok_or(ErrorKind::NoSuchKey),
         (Item::List(list), key) => {
             let position = match *key {
                 Item::Int(number) => usize::try_from(number).ok(),
@@ -241,4 +286,32 @@ fn on_strings<'a>(left: &Item<'a>, right: &Item<'a>, test: fn(&str, &str) -> boo
         (Item::String(a), Item::String(b)) => Ok(Item::Bool(test(a, b))),
         _ => Err(ErrorKind::NoSuchOverload),
     }
+}
+
+/// The elements that a macro visits: those of a list, the keys of a map; for a macro with two variables, indexes and
+/// elements or keys and values by turns.
+pub(crate) fn iterate<'a>(
+    range: &Item<'a>,
+    variables: usize,
+    budget: &mut Budget,
+) -> Result<List<'a>, ErrorKind> {
+    let elements: Vec<Item<'a>> = match (range, variables) {
+        (Item::List(list), 1) => return Ok(list.clone()),
+        (Item::List(list), _) => {
+            budget.spend_elements(2 * list.len())?;
+            let pair = |(index, element)| [Item::Int(index as i64), element];
+            list.elements().enumerate().flat_map(pair).collect()
+        }
+        (Item::Map(map), 1) => {
+            budget.spend_elements(map.len())?;
+            map.entries().into_iter().map(|(key, _)| key).collect()
+        }
+        (Item::Map(map), _) => {
+            budget.spend_elements(2 * map.len())?;
+            let pair = |(key, value)| [key, value];
+            map.entries().into_iter().flat_map(pair).collect()
+        }
+        _ => return Err(ErrorKind::NoSuchOverload),
+    };
+    Ok(List::Built(Arc::new(elements)))
 }

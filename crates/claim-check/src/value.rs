@@ -1,6 +1,10 @@
 //! The result of an expression.
 
 use std::fmt::{self, Display, Formatter};
+use std::net::IpAddr;
+
+use crate::time::{Duration, Timestamp};
+use crate::types::Type;
 
 /// A value of CEL. [`Display`] writes it as a CEL literal.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,10 +22,35 @@ pub enum Value {
     Double(f64),
     /// A string.
     String(String),
+    /// A sequence of bytes.
+    Bytes(Vec<u8>),
+    /// A point in time.
+    Timestamp {
+        /// Seconds since 1970-01-01T00:00:00Z.
+        seconds: i64,
+        /// Nanoseconds of the second.
+        nanos: u32,
+    },
+    /// A span of time.
+    Duration {
+        /// Its length.
+        nanoseconds: i64,
+    },
+    /// An IP address.
+    Ip(IpAddr),
+    /// An IP address with the length of its network's prefix.
+    Cidr {
+        /// The address, not masked.
+        address: IpAddr,
+        /// Bits of the prefix.
+        length: u8,
+    },
+    /// A type, by its name.
+    Type(&'static str),
     /// A list.
     List(Vec<Value>),
-    /// A map whose keys are strings, in the order of the claims.
-    Map(Vec<(String, Value)>),
+    /// A map: distinct bools, ints, uints and strings with their values, in the order of the claims or the expression.
+    Map(Vec<(Value, Value)>),
 }
 
 impl Value {
@@ -35,6 +64,12 @@ impl Value {
             Value::UInt(_) => "uint",
             Value::Double(_) => "double",
             Value::String(_) => "string",
+            Value::Bytes(_) => "bytes",
+            Value::Timestamp { .. } => Type::Timestamp.name(),
+            Value::Duration { .. } => Type::Duration.name(),
+            Value::Ip(_) => Type::Ip.name(),
+            Value::Cidr { .. } => Type::Cidr.name(),
+            Value::Type(_) => "type",
             Value::List(_) => "list",
             Value::Map(_) => "map",
         }
@@ -50,6 +85,17 @@ impl Display for Value {
             Value::UInt(number) => write!(f, "{number}u"),
             Value::Double(number) => write!(f, "{number:?}"),
             Value::String(text) => write!(f, "{text:?}"),
+            Value::Bytes(bytes) => write!(f, "b\"{}\"", bytes.escape_ascii()),
+            Value::Timestamp { seconds, nanos } => match Timestamp::new(*seconds, *nanos) {
+                Ok(timestamp) => write!(f, "timestamp(\"{timestamp}\")"),
+                Err(_) => write!(f, "timestamp({seconds})"),
+            },
+            Value::Duration { nanoseconds } => {
+                write!(f, "duration(\"{}\")", Duration(*nanoseconds))
+            }
+            Value::Ip(address) => write!(f, "ip(\"{address}\")"),
+            Value::Cidr { address, length } => write!(f, "cidr(\"{address}/{length}\")"),
+            Value::Type(name) => f.write_str(name),
             Value::List(elements) => {
                 f.write_str("[")?;
                 separated(f, elements, |f, element| write!(f, "{element}"))?;
@@ -57,9 +103,7 @@ impl Display for Value {
             }
             Value::Map(members) => {
                 f.write_str("{")?;
-                separated(f, members, |f, (name, value)| {
-                    write!(f, "{name:?}: {value}")
-                })?;
+                separated(f, members, |f, (key, value)| write!(f, "{key}: {value}"))?;
                 f.write_str("}")
             }
         }

@@ -47,6 +47,21 @@ const LITERALS: &[&str] = &[
     "'\u{e9}'",
     "'\u{1f600}'",
     "'b'",
+    "'12'",
+    "'true'",
+    "ip('10.1.2.3')",
+    "cidr('10.1.2.3/8')",
+    "' %s%% %.2f'",
+    "b''",
+    "b'abc'",
+    "b'\\xff'",
+    "int",
+    "string",
+    "type",
+    "timestamp(0)",
+    "timestamp('9999-12-31T23:59:59.5Z')",
+    "duration('1h0.5s')",
+    "duration('-1ns')",
     "[]",
     "'0123456789012345678901234567890123456789012345678901234567890123456789'",
 ];
@@ -82,8 +97,9 @@ const BINARY: &[&str] = &[
     "==", "!=", "<", "<=", ">", ">=", "==", "+", "-", "*", "/", "%", "&&", "||", "&&", "||", "in",
 ];
 
-fn expression() -> impl Strategy<Value = String> {
+fn expression(variables: &'static [&'static str]) -> BoxedStrategy<String> {
     let leaf = prop_oneof![
+        select(variables).prop_map(str::to_owned),
         select(LITERALS).prop_map(str::to_owned),
         select(PATHS).prop_map(str::to_owned),
         select(PATHS).prop_map(str::to_owned),
@@ -107,10 +123,109 @@ fn expression() -> impl Strategy<Value = String> {
                 .prop_map(|(a, all)| format!("{a} in [{}]", all.join(", "))),
             1 => (operand.clone(), inner.clone()).prop_map(|(a, b)| format!("{a}[{b}]")),
             1 => operand.clone().prop_map(|a| format!("size({a})")),
+            2 => (select(FUNCTIONS), inner.clone()).prop_map(|(function, a)| format!("{function}({a})")),
+            1 => (inner.clone(), inner.clone(), select(MATH)).prop_map(|(a, b, name)| format!("math.{name}({a}, {b})")),
+            1 => inner.clone().prop_map(|a| format!("math.sign({a})")),
+            1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("cel.bind(x, {a}, [x].all(y, {b} == x))")),
+            1 => (operand.clone(), select(ACCESSORS)).prop_map(|(a, accessor)| format!("{a}.{accessor}")),
+            1 => (operand.clone(), select(PATTERNS)).prop_map(|(a, pattern)| format!("{a}.matches({pattern})")),
+            1 => (operand.clone(), inner.clone()).prop_map(|(a, b)| format!("{a}.matches({b})")),
+            1 => proptest::collection::vec((select(LITERALS), inner.clone()), 0..4).prop_map(map_literal),
+            2 => (range(operand.clone()), macro_call(inner.clone()))
+                .prop_map(|(range, call)| format!("{range}{call}")),
             1 => (operand.clone(), select(&["startsWith", "endsWith", "contains"][..]), inner.clone())
                 .prop_map(|(a, method, b)| format!("{a}.{method}({b})")),
         ]
     })
+    .boxed()
+}
+
+const FUNCTIONS: &[&str] = &[
+    "int",
+    "uint",
+    "double",
+    "bool",
+    "string",
+    "bytes",
+    "type",
+    "dyn",
+    "size",
+    "timestamp",
+    "duration",
+];
+
+const ACCESSORS: &[&str] = &[
+    "containsIP('10.1.2.3')",
+    "family()",
+    "masked()",
+    "charAt(1)",
+    "indexOf('b', claims.i)",
+    "lastIndexOf('a', 1)",
+    "join(claims.s)",
+    "upperAscii()",
+    "replace('', claims.s, 2)",
+    "split('b')",
+    "split('', 2)",
+    "substring(1, claims.i)",
+    "trim()",
+    "reverse()",
+    "format([claims.s, 1, claims.l])",
+    "getFullYear()",
+    "getMonth('Europe/Berlin')",
+    "getHours('-23:59')",
+    "getMinutes()",
+    "getMilliseconds()",
+    "getDate(claims.s)",
+];
+
+const MATH: &[&str] = &["greatest", "least", "bitAnd", "bitShiftRight"];
+
+const PATTERNS: &[&str] = &["'^a'", "'[b-e]+$'", "r'\\w'", "'('+''", "claims.s"];
+
+fn map_literal<K: std::fmt::Display>(entries: Vec<(K, String)>) -> String {
+    let entries = entries.iter().map(|(key, value)| format!("{key}: {value}"));
+    format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
+}
+
+fn range(operand: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => select(
+            &[
+                "claims.l",
+                "claims.m",
+                "claims",
+                "[1, 2, 3]",
+                "[]",
+                "[claims.i, claims.b, 'a', null]",
+                "[true, false, claims.b]",
+                "{'a': 1, 2u: claims.s, true: [1]}",
+                "{1: 'a', 'b': 2.0}",
+                "[[1], [2, 'a'], {'i': 1}]",
+            ][..]
+        )
+        .prop_map(str::to_owned),
+        1 => operand,
+    ]
+}
+
+/// A macro with one variable, `x` or `y`, or with both.
+fn macro_call(body: impl Strategy<Value = String> + Clone) -> impl Strategy<Value = String> {
+    let one = select(&["all", "exists", "exists_one", "map", "filter"][..]);
+    let both = select(
+        &[
+            "all",
+            "exists",
+            "exists_one",
+            "transformList",
+            "transformMap",
+        ][..],
+    );
+    let variable = select(&["x", "y"][..]);
+    prop_oneof![
+        4 => (one, variable.clone(), body.clone()).prop_map(|(name, x, a)| format!(".{name}({x}, {a})")),
+        1 => (variable, body.clone(), body.clone()).prop_map(|(x, a, b)| format!(".map({x}, {a}, {b})")),
+        2 => (both, body).prop_map(|(name, a)| format!(".{name}(x, y, {a})")),
+    ]
 }
 
 fn claim() -> impl Strategy<Value = String> {
@@ -209,8 +324,19 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn machine_code_agrees_with_the_interpreter(source in expression(), payload in payload()) {
+    fn machine_code_agrees_with_the_interpreter(source in expression(&["now"]), payload in payload()) {
         agree(&source, &payload);
+    }
+
+    #[test]
+    fn both_agree_inside_of_macros(
+        range in range(Just("claims.t".to_owned())),
+        call in macro_call(expression(&["x", "x", "y"])),
+        outer in select(&["[1, 'a', true]", "claims.l", "claims.m"][..]),
+        payload in payload(),
+    ) {
+        agree(&format!("{outer}.map(x, {{'a': 1, 2: true}}.map(y, {range}{call}))"), &payload);
+        agree(&format!("{outer}.exists(x, y, {range}{call} == true)"), &payload);
     }
 }
 
@@ -227,6 +353,11 @@ fn all_pairs_of_types_agree() {
         "null",
         "[1]",
         "claims.m",
+        "b'a'",
+        "{1: 2}",
+        "int",
+        "timestamp(1)",
+        "duration('1s')",
         "9223372036854775807",
         "0",
         "0u",

@@ -57,6 +57,36 @@ fn true_of_these_claims() {
         "7 / 2 == 3 && -7 / 2 == -3 && -7 % 2 == -1 && 2 * 3 + 4 == 10 && 10 - 4 - 3 == 3",
         "'\\u00e9' == '\u{e9}' && r'\\n' == '\\\\n' && '''a'b''' == \"a'b\"",
         "claims.exp > // the token is alive\n now",
+        "claims.realm_access.roles.exists(role, role == 'ops') && claims.aud.all(a, a in ['api', 'files'])",
+        "!claims.aud.exists_one(a, a.contains('i')) && claims.aud.exists_one(a, a == 'api')",
+        "claims.aud.map(a, a + '!') == ['api!', 'files!'] && claims.aud.map(a, size(a) > 3, size(a)) == [5]",
+        "claims.aud.filter(a, a.startsWith('f')) == ['files'] && claims.filter(name, name == 'sub') == ['sub']",
+        "[[1, 2], [3]].map(x, x.map(y, y + size(x))) == [[3, 4], [4]] && [1].all(x, [2].all(x, x == 2) && x == 1)",
+        "int('7') + int(2.9) + int(1u) == 10 && uint(3) == 3u && double('1e3') == 1000.0 && bool('t')",
+        "string(claims.level) == '2' && string(2.5) == '2.5' && string(b'abc') == 'abc' && string(1e21) == '1e+21'",
+        "bytes('\u{e9}') == b'\\xc3\\xa9' && b'a' + b'b' == b'ab' && size(b'\u{e9}') == 2 && b'a' < b'b'",
+        "type(claims.aud) == list && type(claims.level) == int && type(type(1)) == type && type(null) == null_type",
+        "timestamp(claims.exp) - timestamp(now) == duration('1m') && timestamp(now) + duration('1h') > timestamp(claims.exp)",
+        "string(timestamp(0)) == '1970-01-01T00:00:00Z' && int(timestamp('2001-09-09T03:46:40.5+02:00')) == 1000000000",
+        "timestamp(now).getHours('Europe/Berlin') == 23 && timestamp(now).getFullYear() == 2023",
+        "string(duration('-1h0.25s')) == '-3600.25s' && duration('90m').getHours() == 1 && -duration('0').getSeconds() == 0",
+        "type(timestamp(0)) == google.protobuf.Timestamp && type(duration('1s')) == google.protobuf.Duration",
+        "timestamp('9999-12-31T23:59:59.999999999Z').getMilliseconds('America/New_York') == 999",
+        "'%s has %d of %.1f%%'.format([claims.sub, 2, 1.25]) == 'alice has 2 of 1.2%'",
+        "claims.aud.join('+').upperAscii() == 'API+FILES' && claims.email.split('@')[1].substring(0, 7) == 'example'",
+        "'a-b-c'.replace('-', '', 1) == 'ab-c' && 'abc'.split('') == ['a', 'b', 'c'] && strings.quote('a') == '\"a\"'",
+        "'\u{e9}a\u{e9}'.lastIndexOf('\u{e9}') == 2 && '\u{e9}a'.indexOf('a') == 1 && ' x '.trim().reverse() == 'x'",
+        "math.greatest(1, 2.5, 2u) == 2.5 && math.least([3, 1]) == 1 && math.bitShiftRight(-1, 63) == 1 && math.sign(-2.0) == -1.0",
+        "cel.bind(roles, claims.realm_access.roles, 'ops' in roles && size(roles) == 2) && base64.decode('YQ') == b'a'",
+        "[1].all(x, cel.bind(y, x + 1, [y].exists(x, x == 2) && x == 1)) && base64.encode(b'a') == 'YQ=='",
+        "cidr('10.0.0.0/8').containsIP('10.1.2.3') && !cidr('0.0.0.0/0').containsIP('::1') && cidr('::/0').containsIP(ip('::1'))",
+        "type(ip('::1')) == net.IP && string(cidr('10.1.2.3/8').masked()) == '10.0.0.0/8' && !isCIDR('10.0.0.0/33') && !isCIDR('1.2.3.4/08')",
+        "claims.sub.matches('^al.*e$') && matches(claims.sub, r'^\\w+$') && !'\u{663}'.matches(r'\\d')",
+        "['a', 'b.'].exists(p, claims.sub.matches('^' + p))",
+        "[0, 1].exists(x, 1 / x == 1) && ![0, 2].all(x, 2 / x == 2)",
+        "{'a': 1, 2: 'b', true: null}[2u] == 'b' && {1: 2} == {1u: 2.0} && {'a': {'b': 1}}.a.b == 1",
+        "2.0 in {2: 0} && !('2' in {2: 0}) && {'a': 1}.exists(k, v, k == 'a' && v == 1)",
+        "[5, 6].transformList(i, v, i + v) == [5, 7] && {'a': 1}.transformMap(k, v, k + '!') == {'a': 'a!'}",
     ] {
         assert_eq!(evaluate(source), Ok(Value::Bool(true)), "{source}");
     }
@@ -118,6 +148,65 @@ fn errors_name_their_kind_and_place() {
         ("1 % 0", ModulusByZero, "1 % 0"),
         ("claims.aud[2]", IndexOutOfRange, "claims.aud[2]"),
         ("claims.aud[-1]", IndexOutOfRange, "claims.aud[-1]"),
+        ("claims.sub.exists(c, true)", NoSuchOverload, "claims.sub"),
+        ("claims.aud.all(a, a)", NoSuchOverload, "a"),
+        (
+            "[0, 1, 2].exists(x, 1 / (x - x) > x)",
+            DivisionByZero,
+            "1 / (x - x)",
+        ),
+        ("[0, 1].exists_one(x, 1 / x > 0)", DivisionByZero, "1 / x"),
+        ("[0, 1].map(x, 1 / x)", DivisionByZero, "1 / x"),
+        ("[1].filter(x, x)", NoSuchOverload, "x"),
+        ("int('x')", BadConversion, "int('x')"),
+        ("int(1e19)", Overflow, "int(1e19)"),
+        ("uint(-1)", Overflow, "uint(-1)"),
+        ("string(b'\\xff')", BadConversion, "string(b'\\xff')"),
+        ("string([1])", NoSuchOverload, "string([1])"),
+        (
+            "'a'.matches('(' + '')",
+            InvalidPattern,
+            "'a'.matches('(' + '')",
+        ),
+        (
+            "timestamp('2023-02-29T00:00:00Z')",
+            BadConversion,
+            "timestamp('2023-02-29T00:00:00Z')",
+        ),
+        (
+            "timestamp('2023-01-01')",
+            BadConversion,
+            "timestamp('2023-01-01')",
+        ),
+        (
+            "timestamp(253402300800)",
+            Overflow,
+            "timestamp(253402300800)",
+        ),
+        ("duration('1')", BadConversion, "duration('1')"),
+        ("duration('3000000h')", Overflow, "duration('3000000h')"),
+        (
+            "timestamp(0).getDate('Mars/Base')",
+            UnknownZone,
+            "timestamp(0).getDate('Mars/Base')",
+        ),
+        ("timestamp(0) + 1", NoSuchOverload, "timestamp(0) + 1"),
+        (
+            "'abc'.substring(2, 1)",
+            IndexOutOfRange,
+            "'abc'.substring(2, 1)",
+        ),
+        ("'%d'.format(['a'])", NoSuchOverload, "'%d'.format(['a'])"),
+        ("'%k'.format([1])", InvalidFormat, "'%k'.format([1])"),
+        (
+            "'%.999f'.format([1])",
+            InvalidFormat,
+            "'%.999f'.format([1])",
+        ),
+        ("ip('10.0.0.256')", BadConversion, "ip('10.0.0.256')"),
+        ("{1.5: 2}", UnsupportedKey, "{1.5: 2}"),
+        ("{1: 2, 1u: 3}", RepeatedKey, "{1: 2, 1u: 3}"),
+        ("{'a': 1}['b']", NoSuchKey, "{'a': 1}['b']"),
         // Of two errors the first is told.
         (
             "claims.first && claims.second && true",
@@ -202,8 +291,8 @@ fn diagnostics_point_at_the_column() {
             "error: expected `)`\n  |\n1 | (1 + 2\n  |       ^",
         ),
         (
-            "true &&\n  claims.a.exists(x, x == 1)",
-            "error: not supported yet: exists\n  |\n2 |   claims.a.exists(x, x == 1)\n  |            ^^^^^^",
+            "true &&\n  claims.a.exists(1, x == 1)",
+            "error: expected a variable name\n  |\n2 |   claims.a.exists(1, x == 1)\n  |                   ^",
         ),
         (
             "has(claims)",
@@ -235,12 +324,28 @@ fn diagnostics_point_at_the_column() {
             "error: undeclared function `frob`\n  |\n1 | frob(1)\n  | ^^^^",
         ),
         (
-            "b'abc'",
-            "error: not supported yet: bytes literals\n  |\n1 | b'abc'\n  | ^^^^^^",
+            "b'\\u0041'",
+            "error: invalid escape in a string\n  |\n1 | b'\\u0041'\n  |   ^^",
         ),
         (
-            "{'a': 1}",
-            "error: not supported yet: map literals\n  |\n1 | {'a': 1}\n  | ^",
+            "claims.sub.matches('a(')",
+            "error: invalid regular expression\n  |\n1 | claims.sub.matches('a(')\n  |                    ^^^^",
+        ),
+        (
+            "int(1, 2)",
+            "error: `int` does not take this number of arguments\n  |\n1 | int(1, 2)\n  | ^^^^^^^^^",
+        ),
+        (
+            "google.protobuf.Struct == int",
+            "error: not supported yet: protobuf messages\n  |\n1 | google.protobuf.Struct == int\n  | ^^^^^^^^^^^^^^^^^^^^^^",
+        ),
+        (
+            "{'a' 1}",
+            "error: expected `:`\n  |\n1 | {'a' 1}\n  |      ^",
+        ),
+        (
+            "[1].all(x, x > 0) && x",
+            "error: undeclared reference to `x`\n  |\n1 | [1].all(x, x > 0) && x\n  |                      ^\n  |\nhelp: an expression knows `claims` (the token's payload) and `now` (seconds since the epoch)",
         ),
         (
             "claims.?a",
@@ -297,6 +402,11 @@ fn expressions_at_the_limits_need_little_stack() {
     let sources = [
         format!("true{}", " && true".repeat(limits::MAX_NODES - 2)),
         brackets("(false || ", "true", ")", nested),
+        brackets("[1].all(x, ", "true", ")", nested - 1),
+        format!(
+            "{} != {{}}",
+            brackets("{1: ", "claims.level", "}", nested - 2)
+        ),
         brackets("(claims.level == 3 || ", "true", ")", nested - 2),
         format!("{}true", "true ? true : ".repeat(nested)),
         "!".repeat(nested / 2 * 2) + "true",
@@ -335,6 +445,31 @@ fn building_is_bounded() {
         ),
         "{machine:?}"
     );
+}
+
+/// Nested macros share one bound, whatever the payload's size, and both evaluators reach it at the same place.
+#[test]
+fn macros_are_bounded() {
+    let payload = format!("{{\"l\":[{}1]}}", "1,".repeat(2_000));
+    for source in [
+        "claims.l.all(a, claims.l.all(b, claims.l.all(c, a + b + c > 0)))",
+        "claims.l.map(a, claims.l.map(b, claims.l))",
+        "claims.l.exists(a, claims.l.exists(b, [a, b, {a: b}] == []))",
+        // Small to build, but 4^20 elements long when it is walked.
+        &format!("[1]{}", ".map(x, [x, x, x, x])".repeat(20)),
+        &format!("claims.l{}", ".map(x, claims.l)".repeat(2)),
+    ] {
+        let check = ClaimCheck::compile(source).unwrap();
+        let machine = check.evaluate(payload.as_bytes(), &CONTEXT);
+        assert_eq!(machine, check.interpret(payload.as_bytes(), &CONTEXT));
+        let Err(EvalError::Expression { kind, .. }) = machine else {
+            panic!("{source}: {machine:?}");
+        };
+        assert!(
+            matches!(kind, ErrorKind::TooManySteps | ErrorKind::TooLarge),
+            "{kind}"
+        );
+    }
 }
 
 #[test]

@@ -5,6 +5,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::OnceLock;
 
+use crate::cpu::{Ifma52, MulxAdx};
+
 /// An implementation of the arithmetic behind [`Modulus`](crate::Modulus). All give the same results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -15,11 +17,23 @@ pub enum Engine {
     Portable,
     /// Montgomery multiplication in x86-64 assembly (`asm/montgomery_mul.S`), for any such processor. Constant time.
     Mul,
+    /// As `Mul`, with the instructions of BMI2 and ADX (`asm/montgomery_adx.S`), and squares for less than products.
+    /// That kernel takes multiples of 512 bits; moduli of other lengths are computed as by `Mul`. Constant time.
+    Adx,
+    /// Almost-Montgomery multiplication with AVX-512 IFMA (`asm/montgomery_ifma.S`), for moduli of 769 to 4096 bits; others
+    /// are computed as by `Adx`, or `Mul` where the processor lacks ADX. Constant time.
+    Ifma,
 }
 
 impl Engine {
     /// Every engine, slowest first, whether or not this build and this machine have it.
-    pub const ALL: &[Engine] = &[Engine::Reference, Engine::Portable, Engine::Mul];
+    pub const ALL: &[Engine] = &[
+        Engine::Reference,
+        Engine::Portable,
+        Engine::Mul,
+        Engine::Adx,
+        Engine::Ifma,
+    ];
 
     /// The engines that this build has and this machine can run, slowest first.
     pub fn available() -> Vec<Engine> {
@@ -35,6 +49,8 @@ impl Engine {
         match self {
             Engine::Reference | Engine::Portable => true,
             Engine::Mul => cfg!(stampmill_asm),
+            Engine::Adx => MulxAdx::detect().is_some(),
+            Engine::Ifma => Ifma52::detect().is_some(),
         }
     }
 
@@ -44,6 +60,8 @@ impl Engine {
             Engine::Reference => "reference",
             Engine::Portable => "portable",
             Engine::Mul => "mul",
+            Engine::Adx => "adx",
+            Engine::Ifma => "ifma",
         }
     }
 
@@ -65,11 +83,11 @@ impl Engine {
     }
 
     fn fastest() -> Engine {
-        if Engine::Mul.is_available() {
-            Engine::Mul
-        } else {
-            Engine::Portable
-        }
+        Engine::ALL
+            .iter()
+            .rfind(|engine| engine.is_available())
+            .copied()
+            .expect("the portable engine is available everywhere")
     }
 
     pub(crate) fn require(self) -> Result<Engine, EngineError> {
@@ -105,17 +123,36 @@ impl fmt::Display for Engine {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
     /// No engine has this name.
-    #[error("no engine is called `{name}`; there are reference, portable and mul")]
+    #[error("no engine is called `{name}`; there are {}", names())]
     Unknown {
         /// The name as given.
         name: String,
     },
     /// The engine exists, but not in this build or not on this processor.
     #[error(
-        "engine `{engine}` is not available: it needs x86-64 with an ELF system and a build without STAMPMILL_NO_ASM"
+        "engine `{engine}` is not available: it needs {}",
+        requirement(*engine)
     )]
     NotAvailable {
         /// The engine asked for.
         engine: Engine,
     },
+}
+
+fn names() -> String {
+    Engine::ALL
+        .iter()
+        .map(|engine| engine.name())
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn requirement(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Adx if cfg!(stampmill_asm) => "a processor with the instruction sets BMI2 and ADX",
+        Engine::Ifma if cfg!(stampmill_asm) => {
+            "a processor with the instruction sets AVX-512F, AVX-512 IFMA and BMI2"
+        }
+        _ => "x86-64 with an ELF system and a build without STAMPMILL_NO_ASM",
+    }
 }

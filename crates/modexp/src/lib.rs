@@ -5,9 +5,10 @@
 //!                       |
 //!          +------------+--------------+
 //!      Reference                  Montgomery     one driver: fixed window, masked selection
-//!     (num-bigint)               /          \
-//!                          Portable          Mul      two kernels for out = a·b/R mod n
-//!                          (Rust)      (asm/montgomery_mul.S)
+//!     (num-bigint)                     |
+//!                +-------------+-------+-----+--------------+
+//!            Portable         Mul           Adx            Ifma      kernels for a·b/R mod n
+//!             (Rust)     (asm/mont..._mul.S)  (.._adx.S)    (.._ifma.S)
 //! ```
 //!
 //! # How it is computed
@@ -27,11 +28,13 @@
 //! - the exponent is cut into windows of a fixed width, leading zeros included, and every window costs the same
 //!   squarings and one multiplication, a window of zeros too;
 //! - the power for a window is gathered by reading *every* entry of the table and masking;
-//! - the final subtraction of a Montgomery product is done always, of `n` or of zero, by mask;
+//! - the final subtraction of a Montgomery product is done always, of `n` or of zero, by mask, or not at all: the kernels
+//!   for ADX and IFMA let values grow beyond `n` as far as their form holds them, and the last step reduces;
 //! - tables, copies and intermediate values are overwritten before their memory is returned (zeroize).
 //!
-//! `tests/constant_time.rs` holds both engines to it: under valgrind, with the secrets marked as undefined memory. The one
-//! branch on an operand is the verdict whether it is below the modulus.
+//! `tests/constant_time.rs` holds the engines to it: under valgrind, with the secrets marked as undefined memory. The one
+//! branch on an operand is the verdict whether it is below the modulus. valgrind cannot run AVX-512, so [`Engine::Ifma`] is
+//! reported as ignored there.
 //!
 //! [`Engine::Reference`] promises none of this: num-bigint runs in variable time. It is the oracle the other engines are
 //! tested against, and the bar they are measured by. Where the *exponent* is public, as in checking a signature,
@@ -42,7 +45,9 @@
 //! - `modulus.rs`: [`Modulus`], the face: operands are parsed and checked here and nowhere else.
 //! - `engine.rs`: [`Engine`], which implementation runs, and the override `STAMPMILL_ENGINE`.
 //! - `montgomery.rs`: the exponentiation, generic over the kernel.
-//! - `portable.rs`, `mul.rs`: the kernels. `mul.rs` holds the crate's `unsafe` together with [`tutorial`].
+//! - `portable.rs`, `mul.rs`, `adx.rs`, `ifma.rs`: the kernels. The last three hold the crate's `unsafe` together with
+//!   [`tutorial`]; `kernel_tests.rs` says what each is held to.
+//! - `cpu.rs`: proofs that the processor has what a kernel needs.
 //! - `reference.rs`: the same face over num-bigint.
 //! - `limbs.rs`: bytes to limbs and back, comparison and subtraction without branches.
 //!
@@ -59,7 +64,17 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+#[cfg(stampmill_asm)]
+#[expect(unsafe_code, reason = "calls the kernels in asm/montgomery_adx.S")]
+mod adx;
+mod cpu;
 mod engine;
+#[cfg(stampmill_asm)]
+#[expect(unsafe_code, reason = "calls the kernels in asm/montgomery_ifma.S")]
+mod ifma;
+#[cfg(all(test, stampmill_asm))]
+#[expect(unsafe_code, reason = "calls a kernel with registers prepared")]
+mod kernel_tests;
 mod limbs;
 mod modulus;
 mod montgomery;

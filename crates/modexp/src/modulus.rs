@@ -3,7 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+#[cfg(stampmill_asm)]
+use crate::adx::Adx;
+#[cfg(stampmill_asm)]
+use crate::cpu::{Ifma52, MulxAdx};
 use crate::engine::{Engine, EngineError};
+#[cfg(stampmill_asm)]
+use crate::ifma::Ifma;
 use crate::limbs::{self, LIMB_BYTES, Limb, Number};
 use crate::montgomery::Montgomery;
 #[cfg(stampmill_asm)]
@@ -61,14 +67,7 @@ impl Modulus {
         if n[0] & 1 == 0 {
             return Err(ModulusError::Even);
         }
-        let arithmetic: Arc<dyn Arithmetic> = match engine {
-            Engine::Reference => Arc::new(Reference::new(&n)),
-            Engine::Portable => Arc::new(Montgomery::new(Portable, &n, bit_len)),
-            #[cfg(stampmill_asm)]
-            Engine::Mul => Arc::new(Montgomery::new(Mul, &n, bit_len)),
-            #[cfg(not(stampmill_asm))]
-            Engine::Mul => return Err(EngineError::NotAvailable { engine }.into()),
-        };
+        let arithmetic = arithmetic(engine, &n, bit_len)?;
         Ok(Modulus {
             engine,
             bit_len,
@@ -184,6 +183,33 @@ impl fmt::Debug for Modulus {
             .field("bit_len", &self.bit_len)
             .finish_non_exhaustive()
     }
+}
+
+/// The arithmetic of an available engine modulo `n`. What its kernel needs of the processor is proved here, and a size
+/// that the kernel does not take goes to the next slower one.
+fn arithmetic(
+    engine: Engine,
+    n: &[Limb],
+    bit_len: usize,
+) -> Result<Arc<dyn Arithmetic>, EngineError> {
+    match engine {
+        Engine::Reference => return Ok(Arc::new(Reference::new(n))),
+        Engine::Portable => return Ok(Arc::new(Montgomery::new(Portable, n, bit_len))),
+        Engine::Mul | Engine::Adx | Engine::Ifma => {}
+    }
+    #[cfg(stampmill_asm)]
+    {
+        let ifma = Ifma52::detect().filter(|_| engine == Engine::Ifma);
+        if let Some(kernel) = ifma.and_then(|cpu| Ifma::for_limbs(cpu, n.len())) {
+            return Ok(Arc::new(Montgomery::new(kernel, n, bit_len)));
+        }
+        match MulxAdx::detect().filter(|_| engine != Engine::Mul) {
+            Some(cpu) => Ok(Arc::new(Montgomery::new(Adx(cpu), n, bit_len))),
+            None => Ok(Arc::new(Montgomery::new(Mul, n, bit_len))),
+        }
+    }
+    #[cfg(not(stampmill_asm))]
+    Err(EngineError::NotAvailable { engine })
 }
 
 fn checked_exponent(exponent: &[u8]) -> Result<&[u8], OperandError> {

@@ -1,17 +1,25 @@
 //! The Montgomery kernel in Rust, for every processor: the same rows as `asm/montgomery_mul.S`.
 
 use crate::limbs::{LIMB_BITS, Limb, subtract_once_if_not_below};
-use crate::montgomery::MontgomeryMultiply;
+use crate::montgomery::Kernel;
 
 /// Rust kernel; needs nothing.
 #[derive(Clone, Copy)]
 pub(crate) struct Portable;
 
-impl MontgomeryMultiply for Portable {
+impl Kernel for Portable {
     /// Operand scanning, CIOS of Koç, Acar and Kaliski (IEEE Micro 16(3), 1996), both inner loops side by side.
     ///
     /// Before and after each row `top:out < a + n < 2·2^(64·limbs)`, so `top` is 0 or 1.
-    fn multiply(self, out: &mut [Limb], a: &[Limb], b: &[Limb], n: &[Limb], n0: Limb) {
+    fn multiply(
+        self,
+        out: &mut [Limb],
+        a: &[Limb],
+        b: &[Limb],
+        n: &[Limb],
+        n0: Limb,
+        _: &mut [Limb],
+    ) {
         let limbs = n.len();
         assert!(limbs > 0 && out.len() == limbs && a.len() == limbs && b.len() == limbs);
         out.fill(0);

@@ -36,6 +36,7 @@ mod dh;
 mod event;
 mod jit;
 mod oauth;
+mod own_service;
 mod relying_party;
 mod stage;
 mod terminal;
@@ -47,6 +48,7 @@ pub use event::{Channel, Event, Exchange, Outcome};
 pub use stage::{Audience, Stage};
 pub use terminal::{JsonLines, Terminal};
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 /// A lesson: its name, what it shows, the page of the guide that teaches it, and the function that does it.
@@ -178,7 +180,8 @@ pub fn main(name: &str) -> ExitCode {
         scenario.play(&mut JsonLines::new(std::io::stdout()))
     } else {
         let played = scenario.play(&mut Terminal::new(anstream::stdout()));
-        anstream::println!("\nread on: {}", scenario.guide);
+        // As in `Terminal`, a reader who closed the pipe has seen enough.
+        let _ = writeln!(anstream::stdout(), "\nread on: {}", scenario.guide);
         played
     };
     match played {

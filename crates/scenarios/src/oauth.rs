@@ -6,82 +6,33 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use http::header;
 use stampmill_jose::{VerifiedJwt, base64url, inspect, sha256};
-use stampmill_token_service::{
-    Backend, Config, DataFolder, FirstStart, Listen, RunningServer, Server,
-};
+use stampmill_token_service::FirstStart;
 use url::Url;
 
-use crate::http_client::{Answer, HttpClient};
+use crate::http_client::Answer;
+use crate::own_service::{OwnService, REDIRECT_URI};
 use crate::relying_party::{Pending, Person, RelyingParty, code_challenge};
 use crate::stage::Stage;
 
-/// Nobody listens there: the browser stops at the redirect, and the client reads the address.
-const REDIRECT_URI: &str = "http://127.0.0.1:7777/callback";
 const SCOPE: &str = "openid profile email";
 
-// ---- the service, for the time of a lesson ---------------------------------------------------------------------------
-
-/// A token service with a folder of its own, and what the lesson's people know of it.
-struct Lab {
-    server: RunningServer,
-    first: FirstStart,
-    http: HttpClient,
-    _folder: tempfile::TempDir,
-}
-
-impl Lab {
-    async fn open(stage: &mut Stage<'_>) -> anyhow::Result<Lab> {
-        stage.heading("1  a token service");
-        let begun = Instant::now();
-        let folder = tempfile::tempdir()?;
-        let (data, first) = DataFolder::open_or_create(&folder.path().join("data"))?;
-        let first = first.context("a new data folder has a demo client")?;
-        let config = Config {
-            listen: Some(Listen::Localhost(0)),
-            // The lesson on modular exponentiation signs the tokens of this one; both backends give the same bytes.
-            backend: Backend::Stampmill,
-            ..Config::new(data)
-        };
-        let server = Server::start(config).await?;
-        stage.timing(
-            "authority, keys, database, certificate and listening",
-            begun.elapsed(),
-        );
-        stage.note(format!(
-            "It answers at {} with a certificate of its own authority, knows one client ({}) and one person ({}), and speaks by \
-             the strict policy, which is the only one it has.",
-            server.issuer(),
-            first.client_id,
-            first.username,
-        ));
-        let http = HttpClient::trusting(server.ca_root_pem())?;
-        Ok(Lab {
-            server,
-            first,
-            http,
-            _folder: folder,
-        })
-    }
-
-    async fn client(&self, stage: &mut Stage<'_>, secret: &str) -> anyhow::Result<RelyingParty> {
-        let credentials = (self.first.client_id.as_str(), secret);
-        RelyingParty::discover(
-            stage,
-            self.http.clone(),
-            self.server.issuer(),
-            credentials,
-            REDIRECT_URI,
-        )
-        .await
-    }
-
-    fn person(&self) -> Person {
-        Person::new(
-            self.http.clone(),
-            &self.first.username,
-            self.first.password.expose(),
-        )
-    }
+/// Starts the lesson's service and introduces it.
+async fn open(stage: &mut Stage<'_>) -> anyhow::Result<OwnService> {
+    stage.heading("1  a token service");
+    let begun = Instant::now();
+    let service = OwnService::start().await?;
+    stage.timing(
+        "authority, keys, database, certificate and listening",
+        begun.elapsed(),
+    );
+    stage.note(format!(
+        "It answers at {} with a certificate of its own authority, knows one client ({}) and one person ({}), and speaks by \
+         the strict policy, which is the only one it has.",
+        service.server.issuer(),
+        service.first.client_id,
+        service.first.username,
+    ));
+    Ok(service)
 }
 
 // ---- authorization code and PKCE -------------------------------------------------------------------------------------
@@ -89,12 +40,14 @@ impl Lab {
 /// A login from the link to the verified ID token; then what a thief of its parts gets.
 pub(crate) fn code_pkce(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     tokio::runtime::Runtime::new()?.block_on(async {
-        let lab = Lab::open(stage).await?;
+        let service = open(stage).await?;
         let begun = Instant::now();
         stage.heading("2  discovery: one address tells all others");
-        let client = lab.client(stage, lab.first.client_secret.expose()).await?;
+        let client = service
+            .client(stage, service.first.client_secret.expose())
+            .await?;
         let pending = prepare(stage, &client)?;
-        let mut person = lab.person();
+        let mut person = service.person();
         let callback = walk(stage, &mut person, &pending).await?;
         let code = answer_belongs(stage, &client, &pending, &callback)?;
         let tokens = redeem(stage, &client, &pending, &code).await?;
@@ -106,8 +59,8 @@ pub(crate) fn code_pkce(stage: &mut Stage<'_>) -> anyhow::Result<()> {
         );
         steal_the_code(stage, &client, &mut person).await?;
         use_it_twice(stage, &client, &pending, &code, &tokens).await?;
-        bend_the_request(stage, &lab, &client).await?;
-        lab.server.shutdown().await;
+        bend_the_request(stage, &service, &client).await?;
+        service.server.shutdown().await;
         Ok(())
     })
 }
@@ -395,7 +348,7 @@ async fn use_it_twice(
 
 async fn bend_the_request(
     stage: &mut Stage<'_>,
-    lab: &Lab,
+    service: &OwnService,
     client: &RelyingParty,
 ) -> anyhow::Result<()> {
     stage.heading("10  bent requests");
@@ -405,7 +358,7 @@ async fn bend_the_request(
         "redirect_uri",
         Some("https://attacker.example/callback"),
     );
-    let page = lab.http.get(&elsewhere, &[]).await?;
+    let page = service.http.get(&elsewhere, &[]).await?;
     stage.check_rule(
         "an unregistered redirect_uri: a page, not a redirect",
         "400, no Location",
@@ -417,7 +370,7 @@ async fn bend_the_request(
         "code_challenge_method",
         None,
     );
-    let back = lab.http.get(&downgraded, &[]).await?;
+    let back = service.http.get(&downgraded, &[]).await?;
     stage.check_rule(
         "no code_challenge",
         "303, error=invalid_request",
@@ -425,7 +378,7 @@ async fn bend_the_request(
         "RFC 9700 §2.1.1",
     );
     let plain = with_parameter(&pending.authorize, "code_challenge_method", Some("plain"));
-    let back = lab.http.get(&plain, &[]).await?;
+    let back = service.http.get(&plain, &[]).await?;
     stage.check_rule(
         "code_challenge_method=plain",
         "303, error=invalid_request",
@@ -445,10 +398,10 @@ async fn bend_the_request(
 /// A client asks for a token in its own name, uses it, and tries what it may not.
 pub(crate) fn client_credentials(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     tokio::runtime::Runtime::new()?.block_on(async {
-        let lab = Lab::open(stage).await?;
+        let service = open(stage).await?;
         stage.heading("2  id and secret for a token");
-        let client = lab.client(stage, lab.first.client_secret.expose()).await?;
-        show_basic(stage, &lab.first);
+        let client = service.client(stage, service.first.client_secret.expose()).await?;
+        show_basic(stage, &service.first);
         let answer = client.client_credentials(stage, &[]).await?;
         let body = answer.json()?;
         let token = body["access_token"].as_str().context("the token service gave no access token")?.to_owned();
@@ -462,10 +415,10 @@ pub(crate) fn client_credentials(stage: &mut Stage<'_>) -> anyhow::Result<()> {
 
         stage.heading("3  the token at work");
         let me = client.call(stage, "/api/me", Some(&token)).await?.json()?;
-        stage.check_rule("sub is the client", &lab.first.client_id, me["sub"].as_str().unwrap_or_default(), "RFC 9068 §2.2");
+        stage.check_rule("sub is the client", &service.first.client_id, me["sub"].as_str().unwrap_or_default(), "RFC 9068 §2.2");
         machine_may_not(stage, &client, &token).await?;
-        wrong_secrets(stage, &lab).await?;
-        lab.server.shutdown().await;
+        wrong_secrets(stage, &service).await?;
+        service.server.shutdown().await;
         Ok(())
     })
 }
@@ -531,16 +484,16 @@ async fn machine_may_not(
     Ok(())
 }
 
-async fn wrong_secrets(stage: &mut Stage<'_>, lab: &Lab) -> anyhow::Result<()> {
+async fn wrong_secrets(stage: &mut Stage<'_>, service: &OwnService) -> anyhow::Result<()> {
     stage.heading("5  a wrong secret and an unknown client");
     let mut unheard = Vec::new();
     let quiet = &mut Stage::new(&mut unheard);
-    let wrong = lab.client(quiet, "guessed").await?;
+    let wrong = service.client(quiet, "guessed").await?;
     let credentials = ("nobody", "guessed");
     let unknown = RelyingParty::discover(
         quiet,
-        lab.http.clone(),
-        lab.server.issuer(),
+        service.http.clone(),
+        service.server.issuer(),
         credentials,
         REDIRECT_URI,
     )

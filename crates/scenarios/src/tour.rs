@@ -5,26 +5,23 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Context as _;
+use openssl::nid::Nid;
 use rand::rngs::SysRng;
 use stampmill_claim_check::{ClaimCheck, Context};
 use stampmill_dh::{Group, KeyPair};
 use stampmill_jose::base64url;
-use stampmill_local_ca::{Certificate, VerifyOptions, verify};
-use stampmill_modexp::{Engine, Modulus, tutorial};
-use stampmill_token_service::{
-    Backend, Config, DataFolder, FirstStart, Listen, RunningServer, Server,
+use stampmill_local_ca::{
+    Authority, Certificate, CertificateRequest, ServerProfile, VerifyOptions, verify,
 };
+use stampmill_modexp::{Engine, Modulus, tutorial};
+use stampmill_token_service::RunningServer;
 
-use crate::http_client::HttpClient;
 use crate::jit;
-use crate::relying_party::{Person, RelyingParty};
+use crate::own_service::OwnService;
 use crate::stage::Stage;
 
 /// What a stop says, a line each.
 type Results = Vec<String>;
-
-/// Nobody listens there: the browser stops at the redirect, and the client reads the address.
-const REDIRECT_URI: &str = "http://127.0.0.1:7777/callback";
 
 /// The claim check of the tour: is the token still good, and does it let its bearer see a profile?
 const CLAIM_CHECK: &str = r#"claims.exp > now && has(claims.scope) && claims.client_id != """#;
@@ -39,19 +36,12 @@ pub(crate) fn tour(stage: &mut Stage<'_>) -> anyhow::Result<()> {
 
 /// The stops that need a running token service, which signs with our own RSA here.
 async fn service(stops: &mut Stops<'_, '_>) -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
-    let path = folder.path().join("data");
-    let (data, first) = DataFolder::open_or_create(&path)?;
-    let first = first.context("a new data folder has a demo client")?;
-    let config = Config {
-        listen: Some(Listen::Localhost(0)),
-        backend: Backend::Stampmill,
-        ..Config::new(data)
-    };
-    let server = Server::start(config).await?;
-    stops.stop("CA", "ca_root_and_leaf", || certificate(&path, &server))?;
-    log_in(stops, &server, &first).await?;
-    server.shutdown().await;
+    let own = OwnService::start().await?;
+    stops.stop("CA", "ca_root_and_leaf", || {
+        certificates(own.folder(), &own.server)
+    })?;
+    log_in(stops, &own).await?;
+    own.server.shutdown().await;
     Ok(())
 }
 
@@ -174,12 +164,30 @@ fn just_in_time() -> anyhow::Result<Results> {
     )])
 }
 
-/// The certificate that the running server shows, judged by OpenSSL with the new root as only anchor.
-fn certificate(data: &Path, server: &RunningServer) -> anyhow::Result<Results> {
-    let root = Certificate::from_pem(server.ca_root_pem().as_bytes())?;
-    let shown = Certificate::from_pem(&std::fs::read(data.join("tls/certificate.pem"))?)?;
+/// A certificate of an authority made for the occasion, and the one that the running server shows: OpenSSL judges both,
+/// each with its root as only anchor.
+fn certificates(folder: &Path, server: &RunningServer) -> anyhow::Result<Results> {
+    let authority = Authority::create(&folder.join("ca"), "localhost-ca")?;
+    let (request, _key) = CertificateRequest::new("localhost", &["localhost".parse()?])?;
+    let leaf = authority.issue(&request, &ServerProfile::default())?;
+    let shown = Certificate::from_pem(&std::fs::read(folder.join("data/tls/certificate.pem"))?)?;
+    let service_root = Certificate::from_pem(server.ca_root_pem().as_bytes())?;
+    Ok(vec![
+        judged("issued now", &leaf, authority.root())?,
+        judged("the service's", &shown, service_root)?,
+    ])
+}
+
+fn judged(what: &str, leaf: &Certificate, root: Certificate) -> anyhow::Result<String> {
+    let issuer = leaf
+        .as_openssl()
+        .issuer_name()
+        .entries_by_nid(Nid::COMMONNAME)
+        .next()
+        .and_then(|entry| entry.data().to_string().ok())
+        .context("the issuer has a common name")?;
     let verdict = verify(
-        &shown,
+        leaf,
         &[root],
         &VerifyOptions::for_host("localhost".parse()?),
     )?;
@@ -187,41 +195,28 @@ fn certificate(data: &Path, server: &RunningServer) -> anyhow::Result<Results> {
         verdict.accepted,
         "OpenSSL refuses the certificate: {verdict}"
     );
-    Ok(vec![format!(
-        "localhost-ca → localhost, serial {}: {verdict} (OpenSSL, strict)",
-        shown.serial()
-    )])
+    Ok(format!(
+        "{what}: {issuer} → localhost, serial {}: {verdict}",
+        leaf.serial()
+    ))
 }
 
 /// A client and a person log in through the real pages; then a thief tries the code alone.
-async fn log_in(
-    stops: &mut Stops<'_, '_>,
-    server: &RunningServer,
-    first: &FirstStart,
-) -> anyhow::Result<()> {
+async fn log_in(stops: &mut Stops<'_, '_>, own: &OwnService) -> anyhow::Result<()> {
     // What is said on the way is for the lesson `oauth_code_pkce`; the tour tells results.
     let mut unheard = Vec::new();
     let quiet = &mut Stage::new(&mut unheard);
-    let http = HttpClient::trusting(server.ca_root_pem())?;
-    let credentials = (first.client_id.as_str(), first.client_secret.expose());
-    let client = RelyingParty::discover(
-        quiet,
-        http.clone(),
-        server.issuer(),
-        credentials,
-        REDIRECT_URI,
-    )
-    .await?;
+    let client = own.client(quiet, own.first.client_secret.expose()).await?;
     stops.show(
         "HTTPS",
         "ca_https",
         &[format!(
             "{} answers, and our root is the client's only anchor",
-            server.issuer()
+            own.server.issuer()
         )],
     );
 
-    let mut person = Person::new(http, &first.username, first.password.expose());
+    let mut person = own.person();
     let pending = client.begin("openid profile")?;
     let callback = person.log_in(quiet, &pending.authorize).await?;
     let code = client.code(&pending, &callback)?;
@@ -244,7 +239,7 @@ async fn log_in(
         &[
             format!(
                 "{} signed in, code + PKCE → ID token for {subject}: verified",
-                first.username
+                own.first.username
             ),
             "GET /api/me with the access token: 200".to_owned(),
         ],

@@ -41,8 +41,21 @@ fn asm_add_prints_the_posts_lines() {
 }
 
 #[test]
-fn asm_and_c_comes_to_its_end() {
-    assert!(!play("asm_and_c").is_empty());
+fn asm_and_c_multiplies_and_adds() {
+    let events = play("asm_and_c");
+    let computed: Vec<&str> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Compute { output, .. } => Some(output.as_str()),
+            _ => None,
+        })
+        .collect();
+    let expected: &[&str] = if tutorial::AVAILABLE {
+        &["42", "55"]
+    } else {
+        &[]
+    };
+    assert_eq!(computed, expected);
 }
 
 #[test]

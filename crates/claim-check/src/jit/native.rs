@@ -43,7 +43,7 @@ pub(crate) struct Code {
     /// Owns the pages. A module only gives them back when told to, see [`Drop`]; the mutex is never locked, it makes
     /// the type `Sync` although a module may not be used by two threads at once.
     module: Mutex<Option<JITModule>>,
-    /// Strings and lists of the expression, by the numbers that the code uses. They point into `ast`.
+    /// Strings, lists and maps of the expression, by the numbers that the code uses. They point into `ast`.
     constants: Vec<Slot>,
     ast: Arc<Ast>,
     listing: Listing,

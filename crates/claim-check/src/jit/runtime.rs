@@ -9,26 +9,37 @@
 //! | `Bool` | 0 | 0 | 0 or 1 |
 //! | `Int`, `UInt`, `Double` | 0 | 0 | the bits |
 //! | `String` | 0 | length in bytes | address of the text |
+//! | `Bytes` | 0 | length in bytes | address of the bytes |
+//! | `Timestamp` | 0 | nanoseconds of the second | seconds since the epoch |
+//! | `Duration` | 0 | 0 | nanoseconds |
+//! | `Network` | 0 | 0 | place in [`Frame::networks`] |
+//! | `Type` | 0 | 0 | number of the type |
 //! | `ClaimList` | 0 | number of elements | address of the first `Json` value |
 //! | `BuiltList` | 0 | 0 | place in [`Frame::lists`], or a node whose list is constant |
-//! | `Map` | 0 | 0 | address of the `Map` |
+//! | `Map` | 0 | 0 | address of the claims' `Map` |
+//! | `BuiltMap` | 0 | 0 | place in [`Frame::maps`], or a node whose map is constant |
 //!
 //! Type and length of a string are one word, so "is it a string of five bytes" is one comparison; "is it an error" is a
 //! test of the low byte against zero.
 
-use std::borrow::Cow;
 use std::mem::offset_of;
 use std::ptr;
 use std::slice;
 use std::str;
 use std::sync::Arc;
 
-use stampmill_claims_json::{Map, Value as Json};
+use stampmill_claims_json::{Map as Members, Value as Json};
 
 use crate::error::{ErrorKind, Fault};
+use crate::function::MAX_ARGUMENTS;
 use crate::item::{Item, List};
+use crate::map::{BuiltMap, Map};
+use crate::network::Network;
 use crate::semantics::{self, Budget};
+use crate::shared::{Shared, Text};
 use crate::syntax::ast::{Ast, Expr, NodeId};
+use crate::time::{Duration, Timestamp};
+use crate::types::Type;
 
 /// The low byte of a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +55,12 @@ pub(super) enum Tag {
     ClaimList = 7,
     BuiltList = 8,
     Map = 9,
+    BuiltMap = 10,
+    Bytes = 11,
+    Type = 12,
+    Timestamp = 13,
+    Duration = 14,
+    Network = 15,
 }
 
 impl Tag {
@@ -52,7 +69,7 @@ impl Tag {
         self as u64
     }
 
-    /// The head of a string of this length in bytes.
+    /// The head of a string or of bytes of this length, or of a list of claims with this number of elements.
     pub(super) fn head_with_length(self, length: u32) -> u64 {
         self as u64 | u64::from(length) << 32
     }
@@ -66,15 +83,15 @@ pub(super) struct Slot {
     pub(super) data: u64,
 }
 
-/// Marks a `BuiltList` that is a constant of the expression: the other bits are its node's number.
-const CONSTANT_LIST: u64 = 1 << 63;
+/// Marks a `BuiltList` or `BuiltMap` that is a constant of the expression: the other bits are its node's number.
+const CONSTANT: u64 = 1 << 63;
 
 /// The head of an error.
 pub(super) fn error_head(kind: ErrorKind, node: NodeId) -> u64 {
     u64::from(kind as u8) << 8 | u64::from(node.number()) << 32
 }
 
-/// The slot of a literal string or constant list; nothing for other nodes.
+/// The slot of a literal string, of literal bytes, or of a constant list or map; nothing for other nodes.
 pub(super) fn constant(ast: &Ast, id: NodeId) -> Option<Slot> {
     match &ast[id].expr {
         Expr::Literal(Item::String(text)) => {
@@ -84,29 +101,46 @@ pub(super) fn constant(ast: &Ast, id: NodeId) -> Option<Slot> {
                 data: text.as_ptr().expose_provenance() as u64,
             })
         }
+        Expr::Literal(Item::Bytes(bytes)) => Some(Slot {
+            head: Tag::Bytes.head_with_length(u32::try_from(bytes.len()).ok()?),
+            data: bytes.as_ptr().expose_provenance() as u64,
+        }),
         Expr::List {
             constant: Some(_), ..
         } => Some(Slot {
             head: Tag::BuiltList.head(),
-            data: CONSTANT_LIST | u64::from(id.number()),
+            data: CONSTANT | u64::from(id.number()),
+        }),
+        Expr::Map {
+            constant: Some(_), ..
+        } => Some(Slot {
+            head: Tag::BuiltMap.head(),
+            data: CONSTANT | u64::from(id.number()),
         }),
         _ => None,
     }
 }
 
-/// What one call of generated code works with. The code knows the first four fields by their offsets.
+/// What one call of generated code works with. The code knows the first four fields and the steps of the
+/// budget by their offsets.
 #[repr(C)]
 pub(super) struct Frame<'a> {
     /// The second word of the last helper's result, and of the whole result.
     data: u64,
     constants: *const Slot,
-    claims: *const Map<'a>,
+    claims: *const Members<'a>,
     now: i64,
     ast: &'a Ast,
     /// Lists that this call has built; they live until its end.
     lists: Vec<Arc<Vec<Item<'a>>>>,
+    /// Maps that this call has built; they live until its end.
+    maps: Vec<Arc<BuiltMap<'a>>>,
     /// Strings that this call has built; they live until its end. The texts stay where they are when the vector grows.
-    strings: Vec<String>,
+    strings: Vec<Arc<str>>,
+    /// Bytes that this call has built, likewise.
+    bytes: Vec<Arc<[u8]>>,
+    /// Addresses and networks: too long for a slot.
+    networks: Vec<Network>,
     budget: Budget,
 }
 
@@ -114,9 +148,15 @@ pub(super) const DATA_OFFSET: usize = offset_of!(Frame<'_>, data);
 pub(super) const CONSTANTS_OFFSET: usize = offset_of!(Frame<'_>, constants);
 pub(super) const CLAIMS_OFFSET: usize = offset_of!(Frame<'_>, claims);
 pub(super) const NOW_OFFSET: usize = offset_of!(Frame<'_>, now);
+pub(super) const STEPS_OFFSET: usize = offset_of!(Frame<'_>, budget.steps);
 
 impl<'a> Frame<'a> {
-    pub(super) fn new(ast: &'a Ast, constants: &'a [Slot], claims: &'a Map<'a>, now: i64) -> Self {
+    pub(super) fn new(
+        ast: &'a Ast,
+        constants: &'a [Slot],
+        claims: &'a Members<'a>,
+        now: i64,
+    ) -> Self {
         Self {
             data: 0,
             constants: constants.as_ptr(),
@@ -124,7 +164,10 @@ impl<'a> Frame<'a> {
             now,
             ast,
             lists: Vec::new(),
+            maps: Vec::new(),
             strings: Vec::new(),
+            bytes: Vec::new(),
+            networks: Vec::new(),
             budget: Budget::new(),
         }
     }
@@ -155,7 +198,7 @@ impl<'a> Frame<'a> {
     /// # Safety
     /// The slot comes from generated code that runs with this frame: its addresses were made by [`constant`] for this
     /// frame's tree, by [`Frame::give`] of this frame, or are this frame's `claims`. So they point to values that outlive
-    /// `'a` or to strings of this frame, which nothing changes or drops before the frame itself, and the returned item must
+    /// `'a` or to strings and bytes of this frame, which nothing changes or drops before the frame itself, and the returned item must
     /// not outlive the frame.
     unsafe fn item(&self, slot: Slot) -> Item<'a> {
         let length = (slot.head >> 32) as usize;
@@ -173,7 +216,25 @@ impl<'a> Frame<'a> {
                         length,
                     ))
                 };
-                Item::String(Cow::Borrowed(text))
+                Item::String(Text::Borrowed(text))
+            }
+            tag if tag == Tag::Bytes as u8 => {
+                // SAFETY: address and length were taken from one slice of bytes (see the contract), whose provenance was exposed.
+                let bytes = unsafe {
+                    slice::from_raw_parts(ptr::with_exposed_provenance::<u8>(address), length)
+                };
+                Item::Bytes(Shared::Borrowed(bytes))
+            }
+            tag if tag == Tag::Timestamp as u8 => {
+                Timestamp::new(slot.data as i64, length as u32).map_or(Item::Null, Item::Timestamp)
+            }
+            tag if tag == Tag::Duration as u8 => Item::Duration(Duration(slot.data as i64)),
+            tag if tag == Tag::Network as u8 => {
+                let network = self.networks.get(address).copied();
+                network.map_or(Item::Null, Item::Network)
+            }
+            tag if tag == Tag::Type as u8 => {
+                Type::from_code(slot.data).map_or(Item::Null, Item::Type)
             }
             tag if tag == Tag::ClaimList as u8 => {
                 // SAFETY: address and length were taken from one slice of claims (see the contract).
@@ -184,17 +245,22 @@ impl<'a> Frame<'a> {
             }
             tag if tag == Tag::Map as u8 => {
                 // SAFETY: the address was taken from a reference to a map of the claims (see the contract).
-                Item::Map(unsafe { &*ptr::with_exposed_provenance::<Map<'a>>(address) })
+                Item::Map(Map::Claims(unsafe {
+                    &*ptr::with_exposed_provenance::<Members<'a>>(address)
+                }))
             }
             tag if tag == Tag::BuiltList as u8 => {
                 self.built_list(slot.data).map_or(Item::Null, Item::list)
+            }
+            tag if tag == Tag::BuiltMap as u8 => {
+                self.built_map(slot.data).map_or(Item::Null, Item::map)
             }
             _ => Item::Null,
         }
     }
 
     fn built_list(&self, place: u64) -> Option<Arc<Vec<Item<'a>>>> {
-        if place & CONSTANT_LIST == 0 {
+        if place & CONSTANT == 0 {
             return self.lists.get(place as usize).cloned();
         }
         match &self.ast[NodeId::new(place as u32)].expr {
@@ -202,6 +268,19 @@ impl<'a> Frame<'a> {
                 constant: Some(elements),
                 ..
             } => Some(Arc::clone(elements) as Arc<Vec<Item<'a>>>),
+            _ => None,
+        }
+    }
+
+    fn built_map(&self, place: u64) -> Option<Arc<BuiltMap<'a>>> {
+        if place & CONSTANT == 0 {
+            return self.maps.get(place as usize).cloned();
+        }
+        match &self.ast[NodeId::new(place as u32)].expr {
+            Expr::Map {
+                constant: Some(map),
+                ..
+            } => Some(Arc::clone(map) as Arc<BuiltMap<'a>>),
             _ => None,
         }
     }
@@ -244,8 +323,8 @@ impl<'a> Frame<'a> {
             Item::String(text) => {
                 let head = Tag::String.head_with_length(length(text.len())?);
                 let address = match text {
-                    Cow::Borrowed(text) => text.as_ptr(),
-                    Cow::Owned(text) => {
+                    Text::Borrowed(text) => text.as_ptr(),
+                    Text::Built(text) => {
                         let address = text.as_ptr();
                         self.strings.push(text);
                         address
@@ -256,6 +335,36 @@ impl<'a> Frame<'a> {
                     data: address.expose_provenance() as u64,
                 }
             }
+            Item::Bytes(bytes) => {
+                let head = Tag::Bytes.head_with_length(length(bytes.len())?);
+                let address = bytes.as_ptr();
+                if let Shared::Built(bytes) = bytes {
+                    self.bytes.push(bytes);
+                }
+                Slot {
+                    head,
+                    data: address.expose_provenance() as u64,
+                }
+            }
+            Item::Timestamp(timestamp) => Slot {
+                head: Tag::Timestamp.head_with_length(timestamp.nanos()),
+                data: timestamp.seconds() as u64,
+            },
+            Item::Duration(Duration(nanoseconds)) => Slot {
+                head: Tag::Duration.head(),
+                data: nanoseconds as u64,
+            },
+            Item::Network(network) => {
+                self.networks.push(network);
+                Slot {
+                    head: Tag::Network.head(),
+                    data: self.networks.len() as u64 - 1,
+                }
+            }
+            Item::Type(ty) => Slot {
+                head: Tag::Type.head(),
+                data: ty as u64,
+            },
             Item::List(List::Claims(elements)) => Slot {
                 head: Tag::ClaimList.head_with_length(length(elements.len())?),
                 data: elements.as_ptr().expose_provenance() as u64,
@@ -267,10 +376,17 @@ impl<'a> Frame<'a> {
                     data: self.lists.len() as u64 - 1,
                 }
             }
-            Item::Map(map) => Slot {
+            Item::Map(Map::Claims(members)) => Slot {
                 head: Tag::Map.head(),
-                data: ptr::from_ref(map).expose_provenance() as u64,
+                data: ptr::from_ref(members).expose_provenance() as u64,
             },
+            Item::Map(Map::Built(map)) => {
+                self.maps.push(map);
+                Slot {
+                    head: Tag::BuiltMap.head(),
+                    data: self.maps.len() as u64 - 1,
+                }
+            }
         })
     }
 }
@@ -283,7 +399,7 @@ pub(super) struct Helper {
 }
 
 /// The helpers in the order of [`HelperId`].
-pub(super) fn helpers() -> [Helper; 6] {
+pub(super) fn helpers() -> [Helper; 11] {
     let helper = |name, address, parameters| Helper {
         name,
         address,
@@ -294,8 +410,13 @@ pub(super) fn helpers() -> [Helper; 6] {
         helper("unary", unary as *const u8, 4),
         helper("binary", binary as *const u8, 6),
         helper("equal", equal as *const u8, 5),
-        helper("list_new", list_new as *const u8, 1),
-        helper("list_push", list_push as *const u8, 4),
+        helper("list_new", list_new as *const u8, 2),
+        helper("list_push", list_push as *const u8, 5),
+        helper("map_from", map_from as *const u8, 3),
+        helper("iterate", iterate as *const u8, 4),
+        helper("length", length as *const u8, 3),
+        helper("element", element as *const u8, 5),
+        helper("call", call as *const u8, 2 + 2 * MAX_ARGUMENTS),
     ]
 }
 
@@ -307,6 +428,11 @@ pub(super) enum HelperId {
     Equal = 3,
     ListNew = 4,
     ListPush = 5,
+    MapFrom = 6,
+    Iterate = 7,
+    Length = 8,
+    Element = 9,
+    Call = 10,
 }
 
 // The contract of all helpers, which code generation keeps: `frame` is the frame that the code was called with and no other
@@ -402,22 +528,129 @@ unsafe extern "C" fn equal(
     u64::from(semantics::equal(&left, &right))
 }
 
-/// A new empty list; returns its place.
-unsafe extern "C" fn list_new(frame: *mut Frame<'_>) -> u64 {
+/// A new empty list.
+unsafe extern "C" fn list_new(frame: *mut Frame<'_>, node: u64) -> u64 {
     // SAFETY: the contract of all helpers.
     let frame = unsafe { &mut *frame };
-    frame.lists.push(Arc::new(Vec::new()));
-    frame.lists.len() as u64 - 1
+    let list = frame
+        .budget
+        .spend_elements(1)
+        .map(|()| Item::list(Arc::default()));
+    frame.give(NodeId::new(node as u32), list)
 }
 
 /// Appends to a list that [`list_new`] made and nothing else has seen yet.
-unsafe extern "C" fn list_push(frame: *mut Frame<'_>, place: u64, head: u64, data: u64) -> u64 {
+unsafe extern "C" fn list_push(
+    frame: *mut Frame<'_>,
+    node: u64,
+    place: u64,
+    head: u64,
+    data: u64,
+) -> u64 {
     // SAFETY: the contract of all helpers.
     let frame = unsafe { &mut *frame };
     // SAFETY: as above.
     let element = unsafe { frame.item(Slot { head, data }) };
-    if let Some(list) = frame.lists.get_mut(place as usize) {
-        Arc::make_mut(list).push(element);
+    let outcome = frame.budget.spend_item(&element).map(|()| {
+        if let Some(list) = frame.lists.get_mut(place as usize) {
+            Arc::make_mut(list).push(element);
+        }
+        Item::Null
+    });
+    frame.give(NodeId::new(node as u32), outcome)
+}
+
+/// The map of the keys and values in a list that [`list_new`] made.
+unsafe extern "C" fn map_from(frame: *mut Frame<'_>, node: u64, place: u64) -> u64 {
+    // SAFETY: the contract of all helpers.
+    let frame = unsafe { &mut *frame };
+    let parts = frame.lists.get(place as usize).cloned().unwrap_or_default();
+    let outcome = BuiltMap::new(&parts).map(|map| Item::map(Arc::new(map)));
+    frame.give(NodeId::new(node as u32), outcome)
+}
+
+/// What a macro visits; the error is that of the macro's range.
+unsafe extern "C" fn iterate(frame: *mut Frame<'_>, node: u64, head: u64, data: u64) -> u64 {
+    // SAFETY: the contract of all helpers.
+    let frame = unsafe { &mut *frame };
+    // SAFETY: as above.
+    let range = unsafe { frame.item(Slot { head, data }) };
+    let ast = frame.ast;
+    let Expr::Comprehension(comprehension) = &ast[NodeId::new(node as u32)].expr else {
+        return error_head(ErrorKind::NoSuchOverload, NodeId::new(node as u32));
+    };
+    let variables = comprehension.variables.len();
+    let list = semantics::iterate(&range, variables, &mut frame.budget);
+    frame.give(comprehension.range, list.map(Item::List))
+}
+
+/// The number of elements of a list.
+unsafe extern "C" fn length(frame: *mut Frame<'_>, head: u64, data: u64) -> u64 {
+    // SAFETY: the contract of all helpers.
+    let frame = unsafe { &*frame };
+    // SAFETY: as above.
+    match unsafe { frame.item(Slot { head, data }) } {
+        Item::List(list) => list.len() as u64,
+        _ => 0,
     }
-    0
+}
+
+/// An element of a list.
+unsafe extern "C" fn element(
+    frame: *mut Frame<'_>,
+    node: u64,
+    head: u64,
+    data: u64,
+    index: u64,
+) -> u64 {
+    // SAFETY: the contract of all helpers.
+    let frame = unsafe { &mut *frame };
+    // SAFETY: as above.
+    let element = match unsafe { frame.item(Slot { head, data }) } {
+        Item::List(list) => list.get(index as usize),
+        _ => None,
+    };
+    let outcome = element.ok_or(ErrorKind::IndexOutOfRange);
+    frame.give(NodeId::new(node as u32), outcome)
+}
+
+/// A function by its name, with as many arguments as its node has.
+unsafe extern "C" fn call(
+    frame: *mut Frame<'_>,
+    node: u64,
+    head_0: u64,
+    data_0: u64,
+    head_1: u64,
+    data_1: u64,
+    head_2: u64,
+    data_2: u64,
+    head_3: u64,
+    data_3: u64,
+) -> u64 {
+    // SAFETY: the contract of all helpers.
+    let frame = unsafe { &mut *frame };
+    let words = [
+        (head_0, data_0),
+        (head_1, data_1),
+        (head_2, data_2),
+        (head_3, data_3),
+    ];
+    // SAFETY: as above; a slot of two zeros, for an argument that is not there, is an item without addresses.
+    let items = words.map(|(head, data)| unsafe { frame.item(Slot { head, data }) });
+    let node = NodeId::new(node as u32);
+    let ast = frame.ast;
+    let outcome = match &ast[node].expr {
+        Expr::Call {
+            function,
+            arguments,
+            pattern,
+        } => {
+            let items = items.get(..arguments.len()).unwrap_or_default();
+            function
+                .function
+                .call(items, pattern.as_deref(), &mut frame.budget)
+        }
+        _ => Err(ErrorKind::NoSuchOverload),
+    };
+    frame.give(node, outcome)
 }

@@ -7,7 +7,10 @@ use std::fmt;
 use std::ops::{Index, Range};
 use std::sync::Arc;
 
+use crate::function::Signature;
 use crate::item::Item;
+use crate::map::BuiltMap;
+use crate::pattern::Pattern;
 
 /// The number of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,10 +65,12 @@ pub(crate) struct Node {
 /// The kinds of nodes.
 #[derive(Debug)]
 pub(crate) enum Expr {
-    /// A literal: null, bool, int, uint, double or string.
+    /// A literal: null, bool, int, uint, double, string, bytes, or the name of a type.
     Literal(Item<'static>),
     /// `claims` or `now`.
     Variable(Variable),
+    /// A variable of a macro: the `depth`-th of those in scope here, from outside.
+    Local { depth: usize, name: Box<str> },
     /// `operand.field`.
     Select { operand: NodeId, field: Box<str> },
     /// `has(operand.field)`.
@@ -91,6 +96,54 @@ pub(crate) enum Expr {
         elements: Vec<NodeId>,
         constant: Option<Arc<Vec<Item<'static>>>>,
     },
+    /// `{a: b, ...}`: keys and values by turns; `constant` holds the value when all of them are literals.
+    Map {
+        entries: Vec<NodeId>,
+        constant: Option<Arc<BuiltMap<'static>>>,
+    },
+    /// A call of a function by its name; `pattern` is the second argument, compiled, where it is a literal.
+    Call {
+        function: &'static Signature,
+        arguments: Vec<NodeId>,
+        pattern: Option<Box<Pattern>>,
+    },
+    /// `cel.bind(variable, value, body)`; the variable is the `depth`-th in scope.
+    Bind {
+        variable: Box<str>,
+        depth: usize,
+        value: NodeId,
+        body: NodeId,
+    },
+    /// A macro over a list or a map.
+    Comprehension(Box<Comprehension>),
+}
+
+/// A macro, expanded: see `macros`.
+#[derive(Debug)]
+pub(crate) struct Comprehension {
+    /// As the source calls it.
+    pub(crate) name: &'static str,
+    pub(crate) fold: Fold,
+    pub(crate) range: NodeId,
+    /// One or two.
+    pub(crate) variables: Vec<Box<str>>,
+    /// The depth of the first variable.
+    pub(crate) depth: usize,
+    /// Elements for which this is false are passed over.
+    pub(crate) filter: Option<NodeId>,
+    pub(crate) step: NodeId,
+    /// Steps that an element takes: the nodes of the body.
+    pub(crate) cost: u64,
+}
+
+/// What a comprehension makes of its elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fold {
+    All,
+    Exists,
+    ExistsOne,
+    List,
+    Map,
 }
 
 /// What an identifier can denote.

@@ -19,6 +19,7 @@ pub(super) enum TokenKind {
     UInt(u64),
     Double(f64),
     String(String),
+    Bytes(Vec<u8>),
     Identifier(String),
     /// `` `content-type` ``, allowed behind a dot only.
     QuotedIdentifier(String),
@@ -42,6 +43,7 @@ const HABITS: &[(char, &str)] = &[
     ('|', "use `||`"),
 ];
 
+#[derive(Clone)]
 pub(super) struct Lexer<'s> {
     source: &'s str,
     position: usize,
@@ -198,16 +200,16 @@ impl<'s> Lexer<'s> {
         };
         let body = &self.source[body_start..body_start + length];
         self.position = body_start + length + delimiter.len();
-        if prefix.contains(['b', 'B']) {
-            return Err(CompileErrorKind::Unsupported("bytes literals").at(start..self.position));
-        }
-        if raw {
-            return Ok(TokenKind::String(body.to_owned()));
-        }
-        let text = literal::unescape(body).map_err(|escape| {
+        let bytes = prefix.contains(['b', 'B']);
+        let invalid = |escape: Range<usize>| {
             CompileErrorKind::InvalidEscape.at(body_start + escape.start..body_start + escape.end)
-        })?;
-        Ok(TokenKind::String(text))
+        };
+        Ok(match (bytes, raw) {
+            (false, true) => TokenKind::String(body.to_owned()),
+            (false, false) => TokenKind::String(literal::unescape(body).map_err(invalid)?),
+            (true, true) => TokenKind::Bytes(body.as_bytes().to_vec()),
+            (true, false) => TokenKind::Bytes(literal::unescape_bytes(body).map_err(invalid)?),
+        })
     }
 
     fn quoted_identifier(&mut self) -> Result<TokenKind, CompileError> {

@@ -3,6 +3,7 @@
 pub(crate) mod ast;
 mod lexer;
 mod literal;
+mod macros;
 mod parser;
 mod print;
 

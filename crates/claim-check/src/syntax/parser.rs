@@ -18,9 +18,15 @@ use std::sync::Arc;
 
 use super::ast::{Ast, BinaryOp, Expr, LogicOp, Node, NodeId, UnaryOp, Variable};
 use super::lexer::{Lexer, Token, TokenKind};
+use super::macros::Macro;
 use crate::diagnostic::{CompileError, CompileErrorKind};
+use crate::error::ErrorKind;
+use crate::function::{Function, Signature};
 use crate::item::Item;
 use crate::limits::{MAX_DEPTH, MAX_NODES, MAX_SOURCE_BYTES};
+use crate::map::BuiltMap;
+use crate::pattern::Pattern;
+use crate::types::Type;
 
 /// Parses a whole expression.
 pub(crate) fn parse(source: &str) -> Result<Ast, CompileError> {
@@ -40,6 +46,7 @@ fn parse_bounded(source: &str) -> Result<Ast, CompileError> {
         lexer,
         token,
         nodes: Vec::new(),
+        scope: Vec::new(),
         level: 0,
         end: 0,
     };
@@ -53,7 +60,7 @@ fn parse_bounded(source: &str) -> Result<Ast, CompileError> {
 }
 
 /// Words that CEL keeps for host languages; no identifier may be one.
-const RESERVED: &[&str] = &[
+pub(super) const RESERVED: &[&str] = &[
     "as",
     "break",
     "const",
@@ -71,50 +78,6 @@ const RESERVED: &[&str] = &[
     "var",
     "void",
     "while",
-];
-
-/// Functions and macros of CEL that are not here yet.
-const LATER: &[&str] = &[
-    "all",
-    "bool",
-    "bytes",
-    "double",
-    "duration",
-    "exists",
-    "exists_one",
-    "filter",
-    "getDate",
-    "getDayOfMonth",
-    "getDayOfWeek",
-    "getDayOfYear",
-    "getFullYear",
-    "getHours",
-    "getMilliseconds",
-    "getMinutes",
-    "getMonth",
-    "getSeconds",
-    "int",
-    "map",
-    "matches",
-    "string",
-    "timestamp",
-    "type",
-    "uint",
-];
-
-/// Names that denote types, as values.
-const TYPES: &[&str] = &[
-    "bool",
-    "bytes",
-    "double",
-    "google",
-    "int",
-    "list",
-    "map",
-    "null_type",
-    "string",
-    "type",
-    "uint",
 ];
 
 const CONDITIONAL: u8 = 1;
@@ -149,11 +112,13 @@ enum Infix {
     Binary(BinaryOp),
 }
 
-struct Parser<'s> {
-    lexer: Lexer<'s>,
+pub(super) struct Parser<'s> {
+    pub(super) lexer: Lexer<'s>,
     /// The token at the cursor.
-    token: Token,
-    nodes: Vec<Node>,
+    pub(super) token: Token,
+    pub(super) nodes: Vec<Node>,
+    /// Variables of macros, from outside.
+    pub(super) scope: Vec<Box<str>>,
     /// Levels of recursion at present.
     level: usize,
     /// Where the last consumed token ended.
@@ -161,7 +126,7 @@ struct Parser<'s> {
 }
 
 impl Parser<'_> {
-    fn expression(&mut self) -> Result<NodeId, CompileError> {
+    pub(super) fn expression(&mut self) -> Result<NodeId, CompileError> {
         self.infix_chain(CONDITIONAL)
     }
 
@@ -257,9 +222,7 @@ impl Parser<'_> {
         let item = match kind {
             TokenKind::Symbol("(") => return self.parentheses(),
             TokenKind::Symbol("[") => return self.list(),
-            TokenKind::Symbol("{") => {
-                return Err(CompileErrorKind::Unsupported("map literals").at(span));
-            }
+            TokenKind::Symbol("{") => return self.map(),
             TokenKind::Symbol(".") => {
                 return Err(CompileErrorKind::Unsupported("names with a leading dot").at(span));
             }
@@ -278,6 +241,7 @@ impl Parser<'_> {
             TokenKind::UInt(number) => Item::UInt(number),
             TokenKind::Double(number) => Item::Double(number),
             TokenKind::String(text) => Item::String(text.into()),
+            TokenKind::Bytes(bytes) => Item::Bytes(bytes.into()),
             _ => return Err(self.expected("an expression")),
         };
         self.advance()?;
@@ -302,6 +266,10 @@ impl Parser<'_> {
             }
         }
         self.expect("]")?;
+        self.list_of(start, elements)
+    }
+
+    fn list_of(&mut self, start: usize, elements: Vec<NodeId>) -> Result<NodeId, CompileError> {
         let constant = elements
             .iter()
             .map(|element| self.constant(*element))
@@ -310,11 +278,41 @@ impl Parser<'_> {
         self.node(start, Expr::List { elements, constant })
     }
 
+    /// `{key: value, ...}`, a comma behind the last entry allowed.
+    fn map(&mut self) -> Result<NodeId, CompileError> {
+        let start = self.token.span.start;
+        self.advance()?;
+        let mut entries = Vec::new();
+        while !matches!(self.token.kind, TokenKind::Symbol("}")) {
+            if matches!(self.token.kind, TokenKind::Symbol("?")) {
+                return Err(
+                    CompileErrorKind::Unsupported("optional entries").at(self.token.span.clone())
+                );
+            }
+            entries.push(self.deeper(Self::expression)?);
+            self.expect(":")?;
+            entries.push(self.deeper(Self::expression)?);
+            if !self.accept(",")? {
+                break;
+            }
+        }
+        self.expect("}")?;
+        // A map with a bad or repeated key is an error when it is evaluated, so it is no constant.
+        let constant = entries
+            .iter()
+            .map(|part| self.constant(*part))
+            .collect::<Option<Vec<_>>>()
+            .and_then(|parts| BuiltMap::new(&parts).ok())
+            .map(Arc::new);
+        self.node(start, Expr::Map { entries, constant })
+    }
+
     /// The value of a node that needs no evaluation.
     fn constant(&self, id: NodeId) -> Option<Item<'static>> {
         match &self.nodes[id.number() as usize].expr {
             Expr::Literal(item) => Some(item.clone()),
             Expr::List { constant, .. } => constant.clone().map(Item::list),
+            Expr::Map { constant, .. } => constant.clone().map(Item::map),
             _ => None,
         }
     }
@@ -331,8 +329,29 @@ impl Parser<'_> {
         if RESERVED.contains(&name) {
             return Err(CompileErrorKind::Reserved.at(span));
         }
-        if TYPES.contains(&name) {
-            return Err(CompileErrorKind::Unsupported("types as values").at(span));
+        if let Some(depth) = self.scope.iter().rposition(|variable| **variable == *name) {
+            let name = name.into();
+            return self.node(span.start, Expr::Local { depth, name });
+        }
+        if let Some(ty) = Type::by_name(name) {
+            return self.node(span.start, Expr::Literal(Item::Type(ty)));
+        }
+        if matches!(name, "google" | "net") {
+            return self.qualified_type(span.start, name);
+        }
+        if (name == "cel" || Signature::is_namespace(name)) && self.accept(".")? {
+            let TokenKind::Identifier(member) = self.token.kind.clone() else {
+                return Err(self.expected("a member name"));
+            };
+            let span = span.start..self.token.span.end;
+            self.advance()?;
+            return match self.token.kind {
+                TokenKind::Symbol("(") if name == "cel" && member == "bind" => {
+                    self.bind(span.start)
+                }
+                TokenKind::Symbol("(") => self.call(&format!("{name}.{member}"), span),
+                _ => Err(CompileErrorKind::Undeclared(name.to_owned()).at(span)),
+            };
         }
         match Variable::ALL.into_iter().find(|variable| variable.name() == name) {
             Some(variable) => self.node(span.start, Expr::Variable(variable)),
@@ -342,10 +361,30 @@ impl Parser<'_> {
         }
     }
 
-    /// `has(..)`, `size(..)` or `dyn(..)`, from the opening parenthesis.
+    /// `google.protobuf.Timestamp`, `net.IP` and the like, from behind the first word.
+    fn qualified_type(&mut self, start: usize, first: &str) -> Result<NodeId, CompileError> {
+        let mut name = first.to_owned();
+        while self.accept(".")? {
+            let TokenKind::Identifier(part) = self.token.kind.clone() else {
+                return Err(self.expected("a member name"));
+            };
+            name = format!("{name}.{part}");
+            self.advance()?;
+        }
+        match Type::by_name(&name) {
+            Some(ty) => self.node(start, Expr::Literal(Item::Type(ty))),
+            None => Err(CompileErrorKind::Unsupported("protobuf messages").at(start..self.end)),
+        }
+    }
+
+    /// A call of a global function, from the opening parenthesis.
     fn call(&mut self, name: &str, span: Range<usize>) -> Result<NodeId, CompileError> {
+        if let Some(signature) = Signature::global(name) {
+            self.advance()?;
+            return self.arguments(span.start, signature, Vec::new());
+        }
         if !matches!(name, "has" | "size" | "dyn") {
-            return Err(unknown_function(name, span));
+            return Err(CompileErrorKind::UndeclaredFunction(name.to_owned()).at(span));
         }
         self.advance()?;
         let argument_start = self.token.span.start;
@@ -373,6 +412,57 @@ impl Parser<'_> {
             ),
             // dyn() hides a type from the checker and does nothing when evaluated.
             _ => Ok(argument),
+        }
+    }
+
+    /// The arguments of a function from behind the opening parenthesis; a receiver is the first already.
+    fn arguments(
+        &mut self,
+        start: usize,
+        function: &'static Signature,
+        mut arguments: Vec<NodeId>,
+    ) -> Result<NodeId, CompileError> {
+        let mut pattern_span = start..self.end;
+        if !matches!(self.token.kind, TokenKind::Symbol(")")) {
+            loop {
+                let argument_start = self.token.span.start;
+                arguments.push(self.deeper(Self::expression)?);
+                pattern_span = argument_start..self.end;
+                if !self.accept(",")? {
+                    break;
+                }
+            }
+        }
+        self.expect(")")?;
+        if !function.arguments.contains(&arguments.len()) {
+            let name = function.name;
+            return Err(CompileErrorKind::ArgumentCount { name }.at(start..self.end));
+        }
+        if function.is_variadic() && arguments.len() > 1 {
+            arguments = vec![self.list_of(start, arguments)?];
+        }
+        let pattern = match (function.function, arguments.get(1)) {
+            (Function::Matches, Some(argument)) => self
+                .literal_pattern(*argument)
+                .transpose()
+                .map_err(|_| CompileErrorKind::InvalidPattern.at(pattern_span))?,
+            _ => None,
+        };
+        self.node(
+            start,
+            Expr::Call {
+                function,
+                arguments,
+                pattern,
+            },
+        )
+    }
+
+    /// The regular expression that a literal is; nothing for other nodes.
+    fn literal_pattern(&self, id: NodeId) -> Option<Result<Box<Pattern>, ErrorKind>> {
+        match &self.nodes[id.number() as usize].expr {
+            Expr::Literal(Item::String(text)) => Some(Pattern::new(text).map(Box::new)),
+            _ => None,
         }
     }
 
@@ -422,6 +512,9 @@ impl Parser<'_> {
                 },
             );
         }
+        if let Some(rule) = Macro::by_name(&name) {
+            return self.comprehension(start, operand, rule);
+        }
         if name == "size" {
             self.expect(")")?;
             return self.node(
@@ -432,8 +525,11 @@ impl Parser<'_> {
                 },
             );
         }
+        if let Some(signature) = Signature::method(&name) {
+            return self.arguments(start, signature, vec![operand]);
+        }
         let Some(op) = BinaryOp::method(&name) else {
-            return Err(unknown_function(&name, span));
+            return Err(CompileErrorKind::UndeclaredFunction(name).at(span));
         };
         let right = self.deeper(Self::expression)?;
         self.expect(")")?;
@@ -448,8 +544,15 @@ impl Parser<'_> {
     }
 
     /// Adds a node that began at `start` and ends with the last consumed token.
-    fn node(&mut self, start: usize, expr: Expr) -> Result<NodeId, CompileError> {
-        let span = start..self.end;
+    pub(super) fn node(&mut self, start: usize, expr: Expr) -> Result<NodeId, CompileError> {
+        self.node_at(start..self.end, expr)
+    }
+
+    pub(super) fn node_at(
+        &mut self,
+        span: Range<usize>,
+        expr: Expr,
+    ) -> Result<NodeId, CompileError> {
         let deepest = expr
             .children()
             .iter()
@@ -467,7 +570,7 @@ impl Parser<'_> {
     }
 
     /// Runs a step one level of recursion deeper.
-    fn deeper(
+    pub(super) fn deeper(
         &mut self,
         step: fn(&mut Self) -> Result<NodeId, CompileError>,
     ) -> Result<NodeId, CompileError> {
@@ -480,14 +583,14 @@ impl Parser<'_> {
         result
     }
 
-    fn advance(&mut self) -> Result<(), CompileError> {
+    pub(super) fn advance(&mut self) -> Result<(), CompileError> {
         self.end = self.token.span.end;
         self.token = self.lexer.next()?;
         Ok(())
     }
 
     /// Steps over a symbol if it is there.
-    fn accept(&mut self, symbol: &str) -> Result<bool, CompileError> {
+    pub(super) fn accept(&mut self, symbol: &str) -> Result<bool, CompileError> {
         let found = matches!(self.token.kind, TokenKind::Symbol(at) if at == symbol);
         if found {
             self.advance()?;
@@ -495,7 +598,7 @@ impl Parser<'_> {
         Ok(found)
     }
 
-    fn expect(&mut self, symbol: &'static str) -> Result<(), CompileError> {
+    pub(super) fn expect(&mut self, symbol: &'static str) -> Result<(), CompileError> {
         if self.accept(symbol)? {
             Ok(())
         } else {
@@ -503,14 +606,7 @@ impl Parser<'_> {
         }
     }
 
-    fn expected(&self, expected: &'static str) -> CompileError {
+    pub(super) fn expected(&self, expected: &'static str) -> CompileError {
         CompileErrorKind::Expected(expected).at(self.token.span.clone())
-    }
-}
-
-fn unknown_function(name: &str, span: Range<usize>) -> CompileError {
-    match LATER.iter().find(|later| **later == name) {
-        Some(later) => CompileErrorKind::Unsupported(later).at(span),
-        None => CompileErrorKind::UndeclaredFunction(name.to_owned()).at(span),
     }
 }

@@ -36,6 +36,7 @@ impl Display for Expr {
         match self {
             Expr::Literal(item) => write!(f, "{}", item.to_value()),
             Expr::Variable(variable) => f.write_str(variable.name()),
+            Expr::Local { name, .. } => f.write_str(name),
             Expr::Select { field, .. } => write!(f, ".{field}"),
             Expr::Has { field, .. } => write!(f, "has .{field}"),
             Expr::Unary { op, .. } => f.write_str(op.symbol()),
@@ -46,6 +47,18 @@ impl Display for Expr {
                 constant: Some(_), ..
             } => f.write_str("list (constant)"),
             Expr::List { .. } => f.write_str("list"),
+            Expr::Map {
+                constant: Some(_), ..
+            } => f.write_str("map (constant)"),
+            Expr::Map { .. } => f.write_str("map"),
+            Expr::Bind { variable, .. } => write!(f, "cel.bind({variable})"),
+            Expr::Call { function, .. } => f.write_str(function.name),
+            Expr::Comprehension(comprehension) => write!(
+                f,
+                ".{}({})",
+                comprehension.name,
+                comprehension.variables.join(", ")
+            ),
         }
     }
 }
@@ -54,7 +67,7 @@ impl Expr {
     /// The children in the order of the source.
     pub(crate) fn children(&self) -> Vec<NodeId> {
         match self {
-            Expr::Literal(_) | Expr::Variable(_) => vec![],
+            Expr::Literal(_) | Expr::Variable(_) | Expr::Local { .. } => vec![],
             Expr::Select { operand, .. }
             | Expr::Has { operand, .. }
             | Expr::Unary { operand, .. } => vec![*operand],
@@ -62,6 +75,13 @@ impl Expr {
             Expr::Logic { operands, .. } => operands.clone(),
             Expr::Conditional { condition, yes, no } => vec![*condition, *yes, *no],
             Expr::List { elements, .. } => elements.clone(),
+            Expr::Map { entries, .. } => entries.clone(),
+            Expr::Bind { value, body, .. } => vec![*value, *body],
+            Expr::Call { arguments, .. } => arguments.clone(),
+            Expr::Comprehension(comprehension) => std::iter::once(comprehension.range)
+                .chain(comprehension.filter)
+                .chain([comprehension.step])
+                .collect(),
         }
     }
 }

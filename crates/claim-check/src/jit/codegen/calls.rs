@@ -6,6 +6,7 @@ use cranelift_module::Module;
 
 use super::{Generator, Val};
 use crate::error::ErrorKind;
+use crate::function::MAX_ARGUMENTS;
 use crate::jit::runtime::{self, CONSTANTS_OFFSET, DATA_OFFSET, HelperId, Slot, Tag, error_head};
 use crate::syntax::ast::NodeId;
 
@@ -88,6 +89,22 @@ impl Generator<'_, '_> {
             HelperId::Binary,
             &[number, left_head, left_data, right_head, right_data],
         )
+    }
+
+    /// A function by its name. Words that it has no arguments for are zero.
+    pub(super) fn call_function(&mut self, id: NodeId, arguments: &[NodeId]) -> Val {
+        let mut words = vec![];
+        for argument in arguments {
+            let value = self.node(*argument);
+            let (head, data) = self.slot(value);
+            words.extend([head, data]);
+        }
+        self.at(id);
+        let number = self.word(u64::from(id.number()));
+        words.insert(0, number);
+        let zero = self.word(0);
+        words.resize(1 + 2 * MAX_ARGUMENTS, zero);
+        self.call_fallible(HelperId::Call, &words)
     }
 
     pub(super) fn call_equal(&mut self, left: Val, right: Val) -> Value {

@@ -5,13 +5,14 @@
 //!
 //! * A value whose type is known where it arises stays unboxed in a register ([`Val`]); tags exist only where types are open.
 //! * Integer arithmetic and comparison, equality with a literal and all control flow are inline. Selection, list
-//!   membership and comparisons of two unknown values call helpers.
+//!   membership, comparisons of two unknown values and the elements of loops call helpers.
 //! * Conditions are compiled as control flow with two targets; `&&` and `||` never become numbers on the way to a branch.
 //! * An error is a jump to the current error target with the error's head as argument. `&&` and `||` put their own target in
 //!   place while an operand runs, which is how one side can absorb the other's error.
 //! * Every instruction carries the number of its node as source location.
 
 mod calls;
+mod comprehension;
 mod control;
 mod operators;
 mod text;
@@ -27,7 +28,7 @@ use cranelift_jit::JITModule;
 use cranelift_module::{FuncId, Linkage, Module};
 
 use super::native::Unavailable;
-use super::runtime::{self, CLAIMS_OFFSET, DATA_OFFSET, HelperId, NOW_OFFSET};
+use super::runtime::{self, CLAIMS_OFFSET, DATA_OFFSET, HelperId, NOW_OFFSET, Tag};
 use crate::item::Item;
 use crate::syntax::ast::{Ast, Expr, NodeId, UnaryOp, Variable};
 
@@ -88,6 +89,7 @@ pub(super) fn lower(ast: &Ast, module: &mut JITModule) -> Result<Lowered, Unavai
         on_error,
         constants: Vec::new(),
         places: HashMap::new(),
+        locals: Vec::new(),
     };
     generator.function();
     let Generator {
@@ -116,7 +118,7 @@ enum Val {
     Int(Value),
     UInt(Value),
     Double(Value),
-    /// A literal string or a constant list: this node of the tree.
+    /// A literal string or bytes, a constant list or map: this node of the tree.
     Constant(NodeId),
     /// The address of a map.
     Map(Value),
@@ -142,6 +144,8 @@ struct Generator<'a, 'b> {
     constants: Vec<NodeId>,
     /// Where in `constants` a node is.
     places: HashMap<u32, usize>,
+    /// Variables of the macros around, from outside.
+    locals: Vec<Val>,
 }
 
 /// Lists of literals up to this length are compared element by element inline.
@@ -174,6 +178,7 @@ impl Generator<'_, '_> {
         match &ast[id].expr {
             Expr::Literal(item) => self.literal(id, item),
             Expr::Variable(Variable::Claims) => Val::Map(self.load_from_frame(CLAIMS_OFFSET)),
+            Expr::Local { depth, .. } => self.locals[*depth],
             Expr::Variable(Variable::Now) => Val::Int(self.load_from_frame(NOW_OFFSET)),
             Expr::Select { operand, .. } => self.call_with_one(HelperId::Select, id, *operand),
             Expr::Has { operand, .. } => {
@@ -190,7 +195,25 @@ impl Generator<'_, '_> {
             Expr::List {
                 constant: Some(_), ..
             } => Val::Constant(id),
-            Expr::List { elements, .. } => self.list(id, elements),
+            Expr::List { elements, .. } => Val::BuiltList(self.list(id, elements)),
+            Expr::Map {
+                constant: Some(_), ..
+            } => Val::Constant(id),
+            Expr::Map { entries, .. } => {
+                let place = self.list(id, entries);
+                self.map_from(id, place)
+            }
+            Expr::Bind {
+                depth, value, body, ..
+            } => {
+                let value = self.node(*value);
+                self.locals.push(value);
+                let body = self.node(*body);
+                self.locals.truncate(*depth);
+                body
+            }
+            Expr::Call { arguments, .. } => self.call_function(id, arguments),
+            Expr::Comprehension(comprehension) => self.comprehension(id, comprehension),
         }
     }
 
@@ -200,19 +223,42 @@ impl Generator<'_, '_> {
             Item::Int(number) => Val::Int(self.word(*number as u64)),
             Item::UInt(number) => Val::UInt(self.word(*number)),
             Item::Double(number) => Val::Double(self.builder.ins().f64const(*number)),
-            Item::String(_) => Val::Constant(id),
+            Item::String(_) | Item::Bytes(_) => Val::Constant(id),
+            Item::Type(ty) => {
+                let (head, data) = (self.word(Tag::Type.head()), self.word(*ty as u64));
+                Val::Any { head, data }
+            }
             _ => Val::Null,
         }
     }
 
-    fn list(&mut self, id: NodeId, elements: &[NodeId]) -> Val {
-        let place = self.call(HelperId::ListNew, &[]);
+    /// The place of a list of the values of nodes.
+    fn list(&mut self, id: NodeId, elements: &[NodeId]) -> Value {
+        let place = self.new_list(id);
         for element in elements {
             let value = self.node(*element);
             self.at(id);
-            let (head, data) = self.slot(value);
-            self.call(HelperId::ListPush, &[place, head, data]);
+            self.push(id, place, value);
         }
-        Val::BuiltList(place)
+        place
+    }
+
+    fn new_list(&mut self, id: NodeId) -> Value {
+        let number = self.word(u64::from(id.number()));
+        let list = self.call_fallible(HelperId::ListNew, &[number]);
+        let (_, place) = self.slot(list);
+        place
+    }
+
+    fn push(&mut self, id: NodeId, place: Value, element: Val) {
+        let number = self.word(u64::from(id.number()));
+        let (head, data) = self.slot(element);
+        self.call_fallible(HelperId::ListPush, &[number, place, head, data]);
+    }
+
+    /// The map of the keys and values that a list holds by turns.
+    fn map_from(&mut self, id: NodeId, place: Value) -> Val {
+        let number = self.word(u64::from(id.number()));
+        self.call_fallible(HelperId::MapFrom, &[number, place])
     }
 }

@@ -1,0 +1,299 @@
+//! What every assembly kernel is held to, beside computing right: its operands' bounds and the calling convention.
+
+use std::arch::asm;
+
+use num_bigint::BigUint;
+
+use crate::adx::Adx;
+use crate::cpu::{Ifma52, MulxAdx};
+use crate::ifma::Ifma;
+use crate::limbs::{Limb, Number, to_be_bytes, zero};
+use crate::montgomery::{Kernel, negative_inverse};
+use crate::mul::Mul;
+use crate::portable::Portable;
+
+const GUARD: Limb = 0x5aa5_c33c_9669_0ff0;
+const GUARDS: usize = 8;
+
+/// Words between guard words, so that an access beside them shows.
+struct Guarded {
+    words: Vec<Limb>,
+}
+
+impl Guarded {
+    fn new(words: &[Limb]) -> Guarded {
+        Guarded {
+            words: [&[GUARD; GUARDS], words, &[GUARD; GUARDS]].concat(),
+        }
+    }
+
+    fn inside(&self) -> &[Limb] {
+        &self.words[GUARDS..self.words.len() - GUARDS]
+    }
+
+    fn inside_mut(&mut self) -> &mut [Limb] {
+        let end = self.words.len() - GUARDS;
+        &mut self.words[GUARDS..end]
+    }
+
+    fn intact(&self) -> bool {
+        self.words[..GUARDS]
+            .iter()
+            .chain(&self.words[self.words.len() - GUARDS..])
+            .all(|&word| word == GUARD)
+    }
+}
+
+fn pattern(limbs: usize, seed: Limb) -> Vec<Limb> {
+    (0..limbs as Limb)
+        .map(|i| {
+            (seed ^ i)
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                .rotate_left(i as u32 + 7)
+        })
+        .collect()
+}
+
+/// Odd moduli of a length, and operands below each of them: saturated carries, sparse numbers and arbitrary ones.
+fn operands(limbs: usize) -> Vec<(Vec<Limb>, Vec<Vec<Limb>>)> {
+    let mut all_ones = vec![Limb::MAX; limbs];
+    let mut sparse = vec![0; limbs];
+    sparse[limbs - 1] = 1 << 63;
+    sparse[0] |= 1;
+    let mut arbitrary = pattern(limbs, 1);
+    arbitrary[0] |= 1;
+    arbitrary[limbs - 1] |= 1 << 63;
+    let mut low = pattern(limbs, 2);
+    low[0] |= 1;
+    low[limbs - 1] = 1;
+    let mut moduli = vec![all_ones.clone(), sparse, arbitrary];
+    if limbs > 1 {
+        moduli.push(low);
+    }
+    all_ones[limbs - 1] >>= 1;
+    moduli
+        .into_iter()
+        .map(|n| {
+            let mut last = n.clone();
+            last[0] -= 1;
+            let mut one = vec![0; limbs];
+            one[0] = 1;
+            let mut some = pattern(limbs, 3);
+            some[limbs - 1] &= n[limbs - 1] >> 1;
+            let mut ones = all_ones.clone();
+            ones[limbs - 1] &= n[limbs - 1].wrapping_sub(1);
+            (n, vec![vec![0; limbs], one, last, some, ones])
+        })
+        .collect()
+}
+
+/// `a·b/R mod n` with the kernel's R: by the Rust kernel with its own, and halvings for the rest.
+fn expected(kernel: impl Kernel, a: &[Limb], b: &[Limb], n: &[Limb]) -> Number {
+    let mut out = zero(n.len());
+    Portable.multiply(&mut out, a, b, n, negative_inverse(n[0]), &mut []);
+    for _ in n.len() * 64..kernel.r_bits(n.len()) {
+        out = half(&out, n);
+    }
+    out
+}
+
+fn big(limbs: &[Limb]) -> BigUint {
+    BigUint::from_bytes_be(&to_be_bytes(limbs, 8 * limbs.len()))
+}
+
+/// `a/2 mod n`.
+fn half(a: &[Limb], n: &[Limb]) -> Number {
+    let odd = a[0] & 1;
+    let mut sum = zero(n.len());
+    let mut carry = 0;
+    for (i, sum) in sum.iter_mut().enumerate() {
+        let wide = u128::from(a[i]) + u128::from(n[i] * odd) + carry;
+        *sum = wide as Limb;
+        carry = wide >> 64;
+    }
+    let mut top = carry as Limb;
+    for limb in sum.iter_mut().rev() {
+        let low = *limb & 1;
+        *limb = *limb >> 1 | top << 63;
+        top = low;
+    }
+    sum
+}
+
+fn holds_for(kernel: impl Kernel, limbs: usize) {
+    for (n, numbers) in operands(limbs) {
+        let n0 = negative_inverse(n[0]);
+        let modulus = Guarded::new(&kernel.in_form(&n));
+        let words = modulus.inside().len();
+        for a in &numbers {
+            for b in &numbers {
+                let first = Guarded::new(&kernel.in_form(a));
+                let second = Guarded::new(&kernel.in_form(b));
+                let mut out = Guarded::new(&pattern(words, 5));
+                let mut scratch = Guarded::new(&pattern(kernel.scratch_words(limbs), 6));
+                let mut check = |square: bool, factor: &[Limb]| {
+                    let before = (
+                        first.words.clone(),
+                        second.words.clone(),
+                        modulus.words.clone(),
+                    );
+                    if square {
+                        kernel.square(
+                            out.inside_mut(),
+                            first.inside(),
+                            modulus.inside(),
+                            n0,
+                            scratch.inside_mut(),
+                        );
+                    } else {
+                        kernel.multiply(
+                            out.inside_mut(),
+                            first.inside(),
+                            second.inside(),
+                            modulus.inside(),
+                            n0,
+                            scratch.inside_mut(),
+                        );
+                    }
+                    let result = kernel.to_limbs(out.inside(), limbs + 1);
+                    assert_eq!(
+                        big(&result) % big(&n),
+                        big(&expected(kernel, a, factor, &n)),
+                        "{limbs} limbs, square: {square}, a = {a:x?}, b = {factor:x?}, n = {n:x?}"
+                    );
+                    assert!(
+                        out.intact() && scratch.intact(),
+                        "{limbs} limbs: wrote beside its output"
+                    );
+                    let after = (
+                        first.words.clone(),
+                        second.words.clone(),
+                        modulus.words.clone(),
+                    );
+                    assert!(before == after, "{limbs} limbs: changed an input");
+                };
+                check(false, b);
+                check(true, a);
+            }
+        }
+    }
+}
+
+#[test]
+fn mul_agrees_with_the_rust_kernel_and_stays_within_its_operands() {
+    for limbs in 1..=40 {
+        holds_for(Mul, limbs);
+    }
+}
+
+#[test]
+fn adx_agrees_with_the_rust_kernel_and_stays_within_its_operands() {
+    let Some(cpu) = MulxAdx::detect() else {
+        return;
+    };
+    for limbs in [1, 7, 8, 9, 16, 24, 32, 40, 48, 56, 64, 120, 128] {
+        holds_for(Adx(cpu), limbs);
+    }
+}
+
+#[test]
+fn ifma_agrees_with_the_rust_kernel_and_stays_within_its_operands() {
+    let Some(cpu) = Ifma52::detect() else {
+        return;
+    };
+    for limbs in 13..=64 {
+        holds_for(Ifma::for_limbs(cpu, limbs).unwrap(), limbs);
+    }
+    assert!(Ifma::for_limbs(cpu, 12).is_none() && Ifma::for_limbs(cpu, 65).is_none());
+}
+
+/// Calls a routine of up to seven arguments with known values in the registers a callee must keep (System V AMD64 ABI
+/// 3.2.1), and returns what it left there, the direction flag and the change of the stack pointer.
+///
+/// # Safety
+/// The routine must be callable with these arguments.
+unsafe fn registers_after(routine: *const (), arguments: &[u64; 7]) -> [u64; 8] {
+    let mut kept = [0_u64; 8];
+    // SAFETY: by the caller's promise the call is sound. rbx and rbp, which Rust reserves, are saved and restored here,
+    // the other registers are declared; the pointer to `kept` waits on the stack.
+    unsafe {
+        asm!(
+            "push rbx",
+            "push rbp",
+            "mov rax, rsp",
+            "and rsp, -16",
+            "push rax",         // the stack pointer as it was
+            "push r10",         // kept
+            "push r10",         // keeps the stack aligned at the call
+            "push qword ptr [rsi + 48]",
+            "mov rdi, [rsi]",
+            "mov rdx, [rsi + 16]",
+            "mov rcx, [rsi + 24]",
+            "mov r8, [rsi + 32]",
+            "mov r9, [rsi + 40]",
+            "mov rsi, [rsi + 8]",
+            "mov rbx, 0x1111",
+            "mov r12, 0x3333",
+            "mov r13, 0x4444",
+            "mov r14, 0x5555",
+            "mov r15, 0x6666",
+            "mov rbp, rsp",     // a value it must keep, and the stack pointer to compare with
+            "call r11",
+            "sub rbp, rsp",
+            "pop rax",
+            "pop r10",
+            "pop r10",
+            "mov [r10], rbx",
+            "mov [r10 + 8], rbp",
+            "mov [r10 + 16], r12",
+            "mov [r10 + 24], r13",
+            "mov [r10 + 32], r14",
+            "mov [r10 + 40], r15",
+            "pushfq",
+            "pop rax",
+            "and rax, 0x400",   // the direction flag must be clear
+            "mov [r10 + 48], rax",
+            "pop rsp",
+            "pop rbp",
+            "pop rbx",
+            in("r11") routine,
+            in("r10") kept.as_mut_ptr(),
+            in("rsi") arguments.as_ptr(),
+            out("r12") _,
+            out("r13") _,
+            out("r14") _,
+            out("r15") _,
+            clobber_abi("C"),
+        );
+    }
+    kept
+}
+
+#[test]
+fn kernels_keep_the_registers_a_callee_must_keep() {
+    const KEPT: [u64; 8] = [0x1111, 0, 0x3333, 0x4444, 0x5555, 0x6666, 0, 0];
+    let n = [Limb::MAX; 128];
+    let (a, mut out, mut scratch) = ([5; 128], [0; 128], [0; 256]);
+    let (n, a) = (n.as_ptr() as u64, a.as_ptr() as u64);
+    let (out, scratch) = (out.as_mut_ptr() as u64, scratch.as_mut_ptr() as u64);
+    let limbs = 24;
+    // SAFETY: every routine gets what its wrapper passes, on arrays as long as any routine touches here.
+    unsafe {
+        let mul = crate::mul::routine();
+        assert_eq!(registers_after(mul, &[out, a, a, n, 1, limbs, 0]), KEPT);
+        if MulxAdx::detect().is_some() {
+            let [mul, sqr] = crate::adx::routines();
+            let arguments = [out, a, a, n, 1, limbs, scratch];
+            assert_eq!(registers_after(mul, &arguments), KEPT);
+            let arguments = [out, a, n, 1, limbs, scratch, 0];
+            assert_eq!(registers_after(sqr, &arguments), KEPT);
+        }
+        if Ifma52::detect().is_some() {
+            let [mul, select] = crate::ifma::routines();
+            let arguments = [out, a, a, a, 1, 5, 8];
+            assert_eq!(registers_after(mul, &arguments), KEPT);
+            let arguments = [out, a, 3, 1, 5, 0, 0];
+            assert_eq!(registers_after(select, &arguments), KEPT);
+        }
+    }
+}
