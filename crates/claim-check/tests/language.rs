@@ -461,6 +461,8 @@ fn macros_are_bounded() {
     for source in [
         "claims.l.all(a, claims.l.all(b, claims.l.all(c, a + b + c > 0)))",
         "claims.l.map(a, claims.l.map(b, claims.l))",
+        "claims.l.all(a, claims.l == claims.l)",
+        "claims.l.all(a, !(7 in claims.l))",
         "claims.l.exists(a, claims.l.exists(b, [a, b, {a: b}] == []))",
         // Small to build, but 4^20 elements long when it is walked.
         &format!("[1]{}", ".map(x, [x, x, x, x])".repeat(20)),
