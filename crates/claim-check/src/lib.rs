@@ -42,7 +42,7 @@
 //!
 //! # Limits
 //! Source, tree, depth and memory are bounded, and the steps that the macros of one evaluation take together ([`limits`]). An
-//! operation on long lists or texts is one step, so time is bounded by the product of steps and payload.
+//! operation on texts is one step, so time is bounded by the product of steps and payload.
 //!
 //! # Example
 //! ```

@@ -45,6 +45,11 @@ impl Budget {
         self.spend(count.saturating_mul(LIST_ELEMENT_BYTES))
     }
 
+    /// For an operation that walks a value. It never fails; the next step does.
+    fn walk(&mut self, elements: usize) {
+        self.steps = self.steps.saturating_sub(elements as u64);
+    }
+
     /// For an element that a macro visits.
     pub(crate) fn step(&mut self, cost: u64) -> Result<(), ErrorKind> {
         self.steps = self
@@ -98,13 +103,13 @@ pub(crate) fn binary<'a>(
         BinaryOp::Subtract | BinaryOp::Multiply | BinaryOp::Divide | BinaryOp::Modulo => {
             arithmetic(op, left, right)
         }
-        BinaryOp::Equal => Ok(Item::Bool(equal(left, right))),
-        BinaryOp::NotEqual => Ok(Item::Bool(!equal(left, right))),
+        BinaryOp::Equal => Ok(Item::Bool(equal_within(left, right, budget))),
+        BinaryOp::NotEqual => Ok(Item::Bool(!equal_within(left, right, budget))),
         BinaryOp::Less => ordered(left, right, Ordering::is_lt),
         BinaryOp::LessEqual => ordered(left, right, Ordering::is_le),
         BinaryOp::Greater => ordered(left, right, Ordering::is_gt),
         BinaryOp::GreaterEqual => ordered(left, right, Ordering::is_ge),
-        BinaryOp::In => is_in(left, right),
+        BinaryOp::In => is_in(left, right, budget),
         BinaryOp::Index => index(left, right),
         BinaryOp::StartsWith => on_strings(left, right, |text, prefix| text.starts_with(prefix)),
         BinaryOp::EndsWith => on_strings(left, right, |text, suffix| text.ends_with(suffix)),
@@ -196,6 +201,19 @@ fn with_times<'a>(op: BinaryOp, left: &Item<'a>, right: &Item<'a>) -> Outcome<'a
     }
 }
 
+/// [`equal`], where lists and maps that may be equal take as many steps as they hold elements.
+pub(crate) fn equal_within(left: &Item<'_>, right: &Item<'_>, budget: &mut Budget) -> bool {
+    let walked = match (left, right) {
+        (Item::List(a), Item::List(b)) => a.len() == b.len(),
+        (Item::Map(a), Item::Map(b)) => a.len() == b.len(),
+        _ => false,
+    };
+    if walked {
+        budget.walk(left.weight());
+    }
+    equal(left, right)
+}
+
 /// Equality over all types: numbers by value, everything else equal only within its type (CEL specification, "Equality").
 pub(crate) fn equal(left: &Item<'_>, right: &Item<'_>) -> bool {
     match (left, right) {
@@ -247,7 +265,17 @@ pub(crate) fn compare_numbers(left: &Item<'_>, right: &Item<'_>) -> Option<Optio
     })
 }
 
-fn is_in<'a>(needle: &Item<'a>, container: &Item<'a>) -> Outcome<'a> {
+/// Lists up to this length are searched for free: machine code compares literals inline.
+pub(crate) const FREE_ELEMENTS: usize = 16;
+
+fn is_in<'a>(needle: &Item<'a>, container: &Item<'a>, budget: &mut Budget) -> Outcome<'a> {
+    match (needle, container) {
+        (Item::List(_) | Item::Map(_), Item::List(list)) if list.len() > FREE_ELEMENTS => {
+            budget.walk(container.weight());
+        }
+        (_, Item::List(list)) if list.len() > FREE_ELEMENTS => budget.walk(list.len()),
+        _ => {}
+    }
     match container {
         Item::List(list) => Ok(Item::Bool(
             list.iter().any(|element| equal(needle, &element)),

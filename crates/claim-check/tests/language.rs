@@ -403,6 +403,13 @@ fn expressions_at_the_limits_need_little_stack() {
         format!("true{}", " && true".repeat(limits::MAX_NODES - 2)),
         brackets("(false || ", "true", ")", nested),
         brackets("[1].all(x, ", "true", ")", nested - 1),
+        brackets("bool(", "true", ")", nested),
+        brackets("cel.bind(x, 1, ", "x == 1", ")", nested - 1),
+        format!("[1]{} != []", ".map(x, [x])".repeat(nested - 3)),
+        format!(
+            "{} != {{}}",
+            brackets("{'a': 1}.transformMap(k, v, ", "claims", ")", nested - 2)
+        ),
         format!(
             "{} != {{}}",
             brackets("{1: ", "claims.level", "}", nested - 2)
@@ -454,6 +461,8 @@ fn macros_are_bounded() {
     for source in [
         "claims.l.all(a, claims.l.all(b, claims.l.all(c, a + b + c > 0)))",
         "claims.l.map(a, claims.l.map(b, claims.l))",
+        "claims.l.all(a, claims.l == claims.l)",
+        "claims.l.all(a, !(7 in claims.l))",
         "claims.l.exists(a, claims.l.exists(b, [a, b, {a: b}] == []))",
         // Small to build, but 4^20 elements long when it is walked.
         &format!("[1]{}", ".map(x, [x, x, x, x])".repeat(20)),

@@ -510,7 +510,7 @@ unsafe extern "C" fn equal(
     right_data: u64,
 ) -> u64 {
     // SAFETY: the contract of all helpers.
-    let frame = unsafe { &*frame };
+    let frame = unsafe { &mut *frame };
     // SAFETY: as above.
     let left = unsafe {
         frame.item(Slot {
@@ -525,7 +525,7 @@ unsafe extern "C" fn equal(
             data: right_data,
         })
     };
-    u64::from(semantics::equal(&left, &right))
+    u64::from(semantics::equal_within(&left, &right, &mut frame.budget))
 }
 
 /// A new empty list.

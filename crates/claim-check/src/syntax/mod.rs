@@ -4,6 +4,7 @@ pub(crate) mod ast;
 mod lexer;
 mod literal;
 mod macros;
+mod names;
 mod parser;
 mod print;
 

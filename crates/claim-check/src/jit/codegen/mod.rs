@@ -30,6 +30,7 @@ use cranelift_module::{FuncId, Linkage, Module};
 use super::native::Unavailable;
 use super::runtime::{self, CLAIMS_OFFSET, DATA_OFFSET, HelperId, NOW_OFFSET, Tag};
 use crate::item::Item;
+use crate::semantics::FREE_ELEMENTS;
 use crate::syntax::ast::{Ast, Expr, NodeId, UnaryOp, Variable};
 
 /// A function ready to be compiled.
@@ -149,7 +150,7 @@ struct Generator<'a, 'b> {
 }
 
 /// Lists of literals up to this length are compared element by element inline.
-const INLINE_ELEMENTS: usize = 16;
+const INLINE_ELEMENTS: usize = FREE_ELEMENTS;
 /// Literal strings up to this length in bytes are compared inline.
 const INLINE_TEXT: usize = 64;
 
