@@ -16,7 +16,7 @@ const DATA: &str = "stampmill-data";
 #[derive(Debug, Parser)]
 #[command(name = "stampmill", version, max_term_width = 100)]
 pub(crate) struct Cli {
-    /// Print JSON, for programs.
+    /// Print the result as JSON, for programs. Errors stay sentences on standard error.
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
@@ -70,7 +70,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "URL")]
     pub(crate) issuer: Option<String>,
 
-    /// Who computes the tokens' signatures.
+    /// Who computes the tokens' signatures: openssl or stampmill.
     #[arg(long, value_name = "BACKEND", default_value_t = Backend::OpenSsl)]
     pub(crate) signer: Backend,
 
@@ -135,7 +135,7 @@ pub(crate) enum CaVerb {
         authority: AuthorityArgs,
         /// The certificate, in PEM.
         certificate: PathBuf,
-        /// The host name or IP address a client would connect to.
+        /// The host name or IP address a client would connect to, without scheme and port.
         #[arg(long)]
         host: String,
     },
@@ -145,10 +145,10 @@ pub(crate) enum CaVerb {
 pub(crate) enum DhVerb {
     /// The exchange of the post, p = 23 and g = 5, with these private values.
     Toy {
-        /// Alice's private value.
+        /// Alice's private value, 1 to 21.
         #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=21))]
         a: u8,
-        /// Bob's private value.
+        /// Bob's private value, 1 to 21.
         #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=21))]
         b: u8,
     },
@@ -167,7 +167,7 @@ pub(crate) enum DhVerb {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CheckVerb {
-    /// Evaluate a claim check, by machine code and by the interpreter.
+    /// Evaluate a claim check, by machine code and by the interpreter. A check that is false is a result, not an error.
     Eval {
         /// The check, in CEL: `claims` is the token's payload, `now` the time in seconds.
         expression: String,
@@ -240,7 +240,8 @@ pub(crate) enum ClientVerb {
         /// An application on the user's machine: any port of a loopback redirect URI will do (RFC 8252 §7.3).
         #[arg(long)]
         native: bool,
-        /// What the client may do; authorization_code if it has a redirect URI, else client_credentials.
+        /// What the client may do, authorization_code or client_credentials; the first if it has a redirect URI, else the
+        /// second. May be given several times.
         #[arg(long = "grant", value_name = "GRANT", value_parser = grant_type)]
         grants: Vec<GrantType>,
         /// The most it may ask for, separated by spaces.

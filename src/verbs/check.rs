@@ -59,12 +59,31 @@ fn evaluate(
         compiled.to_string() == interpreted.to_string(),
         "machine code says {compiled}, the interpreter {interpreted}: please report this expression"
     );
+    let value = if out.is_json() {
+        as_json(&compiled)
+    } else {
+        json!(compiled.to_string())
+    };
     out.fields(&[
-        ("value", json!(compiled.to_string())),
+        ("value", value),
         ("type", json!(compiled.type_name())),
         ("by", json!(check.engine())),
     ]);
     Ok(())
+}
+
+/// The value in JSON where JSON has such a value, else as CEL writes it.
+fn as_json(value: &Value) -> serde_json::Value {
+    match value {
+        Value::Null => serde_json::Value::Null,
+        Value::Bool(truth) => json!(truth),
+        Value::Int(number) => json!(number),
+        Value::UInt(number) => json!(number),
+        Value::Double(number) if number.is_finite() => json!(number),
+        Value::String(text) => json!(text),
+        Value::List(elements) => elements.iter().map(as_json).collect(),
+        other => json!(other.to_string()),
+    }
 }
 
 /// The value, or the error with a caret under the part of the expression that has none.

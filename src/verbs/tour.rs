@@ -14,6 +14,6 @@ pub(crate) fn run(out: Printer) -> anyhow::Result<()> {
         crate::verbs::doctor::processor_summary()
     ));
     TOUR.play(&mut Terminal::new(anstream::stdout()))?;
-    out.say("\nnext: cargo run --release -- serve     then open https://localhost:8443");
+    out.say("\nnext: cargo run -- serve     then open https://localhost:8443");
     Ok(())
 }

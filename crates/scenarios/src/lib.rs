@@ -60,6 +60,8 @@ pub struct Scenario {
     pub summary: &'static str,
     /// The guide's page, as a path from the repository's root.
     pub guide: &'static str,
+    /// Where its code is, likewise.
+    pub code: &'static str,
     run: fn(&mut Stage<'_>) -> anyhow::Result<()>,
 }
 
@@ -68,6 +70,7 @@ pub const TOUR: Scenario = Scenario {
     name: "tour",
     summary: "everything once, for real, in seconds",
     guide: "docs/README.md",
+    code: "crates/scenarios/src/tour.rs",
     run: tour::tour,
 };
 
@@ -77,66 +80,77 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "dh_toy",
         summary: "Diffie-Hellman in small numbers, what Eve does, and which values give the secret away",
         guide: "docs/01-diffie-hellman.md",
+        code: "crates/scenarios/src/dh/toy.rs",
         run: dh::toy,
     },
     Scenario {
         name: "dh_mitm",
         summary: "Mallory between Alice and Bob, and the signatures that keep her out",
         guide: "docs/01-diffie-hellman.md",
+        code: "crates/scenarios/src/dh/mitm.rs",
         run: dh::mitm,
     },
     Scenario {
         name: "asm_add",
         summary: "two assembly routines called from Rust, and their bytes in memory",
         guide: "docs/02-assembly.md",
+        code: "crates/scenarios/src/asm.rs",
         run: asm::add,
     },
     Scenario {
         name: "asm_and_c",
         summary: "C and assembly in one archive, called from Rust",
         guide: "docs/02-assembly.md",
+        code: "crates/scenarios/src/asm.rs",
         run: asm::and_c,
     },
     Scenario {
         name: "jit_add",
         summary: "an addition compiled while the program runs: CLIF, bytes, instructions",
         guide: "docs/03-jit.md",
+        code: "crates/scenarios/src/jit.rs",
         run: jit::add,
     },
     Scenario {
         name: "jit_control_flow",
         summary: "if, a loop, and a call back into Rust, compiled while the program runs",
         guide: "docs/03-jit.md",
+        code: "crates/scenarios/src/jit/control_flow.rs",
         run: jit::control_flow,
     },
     Scenario {
         name: "jit_claim_check",
         summary: "a rule about a token from its text to machine code and a decision",
         guide: "docs/03-jit.md",
+        code: "crates/scenarios/src/jit.rs",
         run: jit::claim_check,
     },
     Scenario {
         name: "ca_root_and_leaf",
         summary: "a root, a request and a leaf, and OpenSSL's verdict on them and on what tutorials make",
         guide: "docs/04-certificate-authority.md",
+        code: "crates/scenarios/src/ca.rs",
         run: ca::root_and_leaf,
     },
     Scenario {
         name: "ca_https",
         summary: "an HTTPS server with a certificate of its own authority, and three clients",
         guide: "docs/04-certificate-authority.md",
+        code: "crates/scenarios/src/ca.rs",
         run: ca::https,
     },
     Scenario {
         name: "oauth_code_pkce",
         summary: "a login with code and PKCE, message by message, and what a thief of its parts gets",
         guide: "docs/05-oauth.md",
+        code: "crates/scenarios/src/oauth.rs",
         run: oauth::code_pkce,
     },
     Scenario {
         name: "oauth_client_credentials",
         summary: "a client that speaks for itself, and what it may not",
         guide: "docs/05-oauth.md",
+        code: "crates/scenarios/src/oauth.rs",
         run: oauth::client_credentials,
     },
 ];
@@ -181,7 +195,12 @@ pub fn main(name: &str) -> ExitCode {
     } else {
         let played = scenario.play(&mut Terminal::new(anstream::stdout()));
         // As in `Terminal`, a reader who closed the pipe has seen enough.
-        let _ = writeln!(anstream::stdout(), "\nread on: {}", scenario.guide);
+        let _ = writeln!(
+            anstream::stdout(),
+            "\nthe code: {}\nread on: {}",
+            scenario.code,
+            scenario.guide
+        );
         played
     };
     match played {

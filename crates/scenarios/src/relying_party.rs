@@ -286,8 +286,8 @@ impl Person {
         let mut page = link.clone();
         let mut answer = self.browser.open(&page).await?;
         stage.http(front_channel(
-            format!("GET {}", shown(&page)),
-            vec![],
+            format!("GET {}", page.path()),
+            query(&page),
             &answer,
         ));
         for _ in 0..MOST_PAGES {
@@ -298,8 +298,8 @@ impl Person {
                 }
                 answer = self.browser.open(&next).await?;
                 stage.http(front_channel(
-                    format!("GET {}", shown(&next)),
-                    vec![],
+                    format!("GET {}", next.path()),
+                    query(&next),
                     &answer,
                 ));
                 page = next;
@@ -397,12 +397,11 @@ fn title(answer: &Answer) -> Option<String> {
     Some(rest.split_once("</title>")?.0.to_owned())
 }
 
-/// Path and query, as the browser's address bar shows them.
-fn shown(url: &Url) -> String {
-    match url.query() {
-        Some(query) => format!("{}?{query}", url.path()),
-        None => url.path().to_owned(),
-    }
+/// The parameters in an address, which the browser's address bar shows to everyone.
+fn query(url: &Url) -> Vec<(String, String)> {
+    url.query_pairs()
+        .map(|(name, value)| (name.into_owned(), value.into_owned()))
+        .collect()
 }
 
 /// Those of the named members that are there.

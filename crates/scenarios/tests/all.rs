@@ -62,11 +62,9 @@ fn every_row_names_an_example_and_a_page() {
             .join(scenario.name)
             .with_extension("rs");
         assert!(example.is_file(), "{} is missing", example.display());
-        assert!(
-            root.join(scenario.guide).is_file(),
-            "{} is missing",
-            scenario.guide
-        );
+        for path in [scenario.guide, scenario.code] {
+            assert!(root.join(path).is_file(), "{path} is missing");
+        }
     }
 }
 
