@@ -12,7 +12,7 @@
 # Output      out < R; out <= n if b is 1. scratch holds secrets afterwards: the caller wipes it.
 # Aliasing    a = b and out = a, out = b are allowed. scratch must not overlap anything; out must not overlap n.
 # Memory      reads a, b, n [0 .. limbs-1], writes out [0 .. limbs-1], reads and writes scratch [0 .. 2*limbs-1],
-#             and 136 bytes of stack, which hold pointers, sizes, n0 and one carry.
+#             and 144 bytes of stack, which hold pointers, sizes, n0 and one carry.
 # Clobbers    rax, rcx, rdx, rsi, rdi, r8-r11, flags; rbx, rbp, r12-r15 are saved. No vector registers.
 # Timing      constant time: branches and addresses depend on limbs and the pointers alone, and mulx, imul, adcx, adox,
 #             add, adc, sbb take the same time for all operands.

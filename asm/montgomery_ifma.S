@@ -16,7 +16,7 @@
 #             2^52. entries >= 1; index < entries.
 # Output      out < 2n, every digit below 2^52; out <= n if b is 1. An index that is not below entries selects zero.
 # Aliasing    everything allowed: out is written when all inputs have been read. table must not overlap out.
-# Memory      reads a, b, n [0 .. 8*vectors-1], writes out likewise, and 64 bytes of stack (n0, a pointer, a count).
+# Memory      reads a, b, n [0 .. 8*vectors-1], writes out likewise, and 56 bytes of stack (n0, a pointer, a count).
 #             The lookup reads the whole table in order.
 # Clobbers    rax, rcx, rdx, rsi, rdi, r8-r11, flags, zmm0-zmm31, k1, k2; r12-r15 are saved. The vector
 #             registers are zero at the end, and the upper halves clean.
@@ -217,7 +217,7 @@
         BROADCAST %(mask), digit_mask
         .set    v, 0
         .rept   \vectors
-        SPLIT_TO %(v), %(mask), %(\vectors + v)
+        SPLIT   %(v), %(mask), %(\vectors + v)
         .set    v, v + 1
         .endr
         .set    v, 1
@@ -253,10 +253,6 @@
         .set    v, v + 1
         .endr
         jmp     .Lwipe
-.endm
-.macro SPLIT_TO digit, mask, carry
-        vpsrlq  zmm\carry, zmm\digit, 52
-        vpandq  zmm\digit, zmm\digit, zmm\mask
 .endm
 .macro FROM_SCALAR register, from
         vmovq   xmm\register, \from

@@ -29,9 +29,9 @@ unsafe extern "C" {
 }
 
 /// Bits of a digit, the operand of `vpmadd52luq`.
-const DIGIT_BITS: usize = 52;
+pub(crate) const DIGIT_BITS: usize = 52;
 /// Digits of a vector register.
-const LANES: usize = 8;
+pub(crate) const LANES: usize = 8;
 /// The numbers of vectors the routines are written for.
 const VECTORS: std::ops::RangeInclusive<usize> = 3..=10;
 
@@ -50,7 +50,7 @@ impl Ifma {
     /// The kernel for moduli of this many limbs, if there is one.
     pub(crate) fn for_limbs(cpu: Ifma52, limbs: usize) -> Option<Ifma> {
         let vectors = vectors(limbs);
-        let lanes = bits_of_r(limbs).div_ceil(vectors * DIGIT_BITS);
+        let lanes = lanes(limbs);
         VECTORS
             .contains(&vectors)
             .then_some(Ifma { _cpu: cpu, lanes })
@@ -62,13 +62,55 @@ fn bits_of_r(limbs: usize) -> usize {
     limbs * LIMB_BITS + 3
 }
 
-fn vectors(limbs: usize) -> usize {
+pub(crate) fn vectors(limbs: usize) -> usize {
     bits_of_r(limbs).div_ceil(LANES * DIGIT_BITS)
 }
 
+pub(crate) fn lanes(limbs: usize) -> usize {
+    bits_of_r(limbs).div_ceil(vectors(limbs) * DIGIT_BITS)
+}
+
 /// The word that holds a digit.
-fn word(digit: usize, vectors: usize) -> usize {
+pub(crate) fn word(digit: usize, vectors: usize) -> usize {
     digit % vectors * LANES + digit / vectors
+}
+
+/// A number in limbs to digits of 52 bits.
+pub(crate) fn in_form(number: &[Limb]) -> Number {
+    let vectors = vectors(number.len());
+    let mut words = zero(vectors * LANES);
+    for digit in 0..words.len() {
+        let (limb, shift) = (
+            digit * DIGIT_BITS / LIMB_BITS,
+            digit * DIGIT_BITS % LIMB_BITS,
+        );
+        let at = |i: usize| u128::from(number.get(i).copied().unwrap_or(0));
+        let pair = at(limb) | at(limb + 1) << LIMB_BITS;
+        words[word(digit, vectors)] = (pair >> shift) as Limb & ((1 << DIGIT_BITS) - 1);
+    }
+    words
+}
+
+/// Digits of 52 bits to limbs.
+pub(crate) fn to_limbs(words: &[Limb], limbs: usize) -> Number {
+    let vectors = words.len() / LANES;
+    let mut number = zero(limbs);
+    for digit in 0..words.len() {
+        let (limb, shift) = (
+            digit * DIGIT_BITS / LIMB_BITS,
+            digit * DIGIT_BITS % LIMB_BITS,
+        );
+        let pair = u128::from(words[word(digit, vectors)]) << shift;
+        for (i, part) in [
+            (limb, pair as Limb),
+            (limb + 1, (pair >> LIMB_BITS) as Limb),
+        ] {
+            if i < limbs {
+                number[i] |= part;
+            }
+        }
+    }
+    number
 }
 
 impl Kernel for Ifma {
@@ -77,39 +119,11 @@ impl Kernel for Ifma {
     }
 
     fn in_form(self, number: &[Limb]) -> Number {
-        let vectors = vectors(number.len());
-        let mut words = zero(vectors * LANES);
-        for digit in 0..words.len() {
-            let (limb, shift) = (
-                digit * DIGIT_BITS / LIMB_BITS,
-                digit * DIGIT_BITS % LIMB_BITS,
-            );
-            let at = |i: usize| u128::from(number.get(i).copied().unwrap_or(0));
-            let pair = at(limb) | at(limb + 1) << LIMB_BITS;
-            words[word(digit, vectors)] = (pair >> shift) as Limb & ((1 << DIGIT_BITS) - 1);
-        }
-        words
+        in_form(number)
     }
 
     fn to_limbs(self, words: &[Limb], limbs: usize) -> Number {
-        let vectors = words.len() / LANES;
-        let mut number = zero(limbs);
-        for digit in 0..words.len() {
-            let (limb, shift) = (
-                digit * DIGIT_BITS / LIMB_BITS,
-                digit * DIGIT_BITS % LIMB_BITS,
-            );
-            let pair = u128::from(words[word(digit, vectors)]) << shift;
-            for (i, part) in [
-                (limb, pair as Limb),
-                (limb + 1, (pair >> LIMB_BITS) as Limb),
-            ] {
-                if i < limbs {
-                    number[i] |= part;
-                }
-            }
-        }
-        number
+        to_limbs(words, limbs)
     }
 
     fn multiply(

@@ -7,6 +7,7 @@ use num_bigint::BigUint;
 use crate::adx::Adx;
 use crate::cpu::{Ifma52, MulxAdx};
 use crate::ifma::Ifma;
+use crate::ifma_model::IfmaModel;
 use crate::limbs::{Limb, Number, to_be_bytes, zero};
 use crate::montgomery::{Kernel, negative_inverse};
 use crate::mul::Mul;
@@ -205,6 +206,13 @@ fn ifma_agrees_with_the_rust_kernel_and_stays_within_its_operands() {
         holds_for(Ifma::for_limbs(cpu, limbs).unwrap(), limbs);
     }
     assert!(Ifma::for_limbs(cpu, 12).is_none() && Ifma::for_limbs(cpu, 65).is_none());
+}
+
+#[test]
+fn the_algorithm_for_ifma_agrees_with_the_rust_kernel() {
+    for limbs in 13..=64 {
+        holds_for(IfmaModel::for_limbs(limbs), limbs);
+    }
 }
 
 /// Calls a routine of up to seven arguments with known values in the registers a callee must keep (System V AMD64 ABI

@@ -73,6 +73,8 @@ mod engine;
 #[expect(unsafe_code, reason = "calls the kernels in asm/montgomery_ifma.S")]
 mod ifma;
 #[cfg(all(test, stampmill_asm))]
+mod ifma_model;
+#[cfg(all(test, stampmill_asm))]
 #[expect(unsafe_code, reason = "calls a kernel with registers prepared")]
 mod kernel_tests;
 mod limbs;

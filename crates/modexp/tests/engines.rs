@@ -182,6 +182,29 @@ fn full_size_operands() {
     check(&n, &(&n - &one), &one, &[0x55; 256]);
 }
 
+/// The edges once more at the sizes of the vector kernel, and just beside its limits.
+#[test]
+fn full_size_edges() {
+    let one = BigUint::from(1_u8);
+    for bits in [
+        768, 769, 1535, 1536, 2047, 2048, 2049, 3072, 4095, 4096, 4097,
+    ] {
+        let all_ones: BigUint = (&one << bits) - &one;
+        for n in [
+            (&one << (bits - 1)) + &one,
+            &all_ones ^ (&one << (bits / 2)),
+            all_ones,
+        ] {
+            let last: BigUint = &n - &one;
+            for base in [BigUint::ZERO, one.clone(), last.clone(), &n >> 1] {
+                for exponent in [&[] as &[u8], &[1], &[0xff; 3]] {
+                    check(&n, &base, &last, exponent);
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn zero_to_the_zero_is_one() {
     for engine in Engine::available() {
