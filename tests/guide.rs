@@ -26,7 +26,7 @@
 //!   already built, in the profile of the test run; any other `cargo` command fails. So show no `Compiling` lines.
 //! - `$STAMPMILL_CHECKOUT` is the repository, for a page that reads one of its files.
 //! - A server goes to the background with its output in a file, and the page waits for its ready line:
-//!   `stampmill serve > serve.log 2>&1 &`, then `until grep -q ready serve.log; do sleep 0.1; done`.
+//!   `stampmill serve > serve.log 2>&1 &`, then `until grep -qs ready serve.log; do sleep 0.1; done`.
 //!   What is still running when the page ends is ended by its process id, first politely.
 //! - A block marked `console outside` needs a program that is neither Rust nor a C toolchain (see [`OUTSIDE_TOOLS`]). It runs
 //!   with `STAMPMILL_OUTSIDE=1` (which runs only the pages that have such blocks), else it is reported as ignored; so it is
