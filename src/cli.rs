@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use stampmill_jose::Backend;
 use stampmill_token_service::domain::GrantType;
 
 /// The folder `serve` keeps everything in unless `--data` names another.
@@ -69,10 +68,6 @@ pub(crate) struct ServeArgs {
     /// The issuer identifier, if it is not https://localhost and the port.
     #[arg(long, value_name = "URL")]
     pub(crate) issuer: Option<String>,
-
-    /// Who computes the tokens' signatures: openssl or stampmill.
-    #[arg(long, value_name = "BACKEND", default_value_t = Backend::OpenSsl)]
-    pub(crate) signer: Backend,
 
     /// Also listen for plain HTTP, for a proxy in front; loopback addresses only.
     #[arg(long, value_name = "ADDR")]

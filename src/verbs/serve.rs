@@ -22,7 +22,6 @@ pub(crate) fn run(args: ServeArgs, out: Printer) -> anyhow::Result<()> {
         listen: Some(listen),
         issuer: args.issuer,
         listen_plain: args.listen_plain,
-        backend: args.signer,
         ..Config::new(data)
     };
     tokio::runtime::Runtime::new()?.block_on(serve(config, first, out))
