@@ -1,5 +1,7 @@
 //! Signatures over bytes: the compact serialization, before anything is known of claims (RFC 7515 §5.2).
 
+use stampmill_claims_json::{Limits, Value, parse};
+
 use crate::base64url;
 use crate::error::JwtError;
 use crate::header::Header;
@@ -24,6 +26,14 @@ impl VerifiedJws {
     #[must_use]
     pub fn payload(&self) -> &[u8] {
         &self.payload
+    }
+
+    /// The payload as claims, whatever they say: nobody has asked yet who made them, for whom, and when.
+    ///
+    /// # Errors
+    /// [`JwtError::Payload`] if the payload is not strict JSON.
+    pub fn claims(&self) -> Result<Value<'_>, JwtError> {
+        parse(&self.payload, &Limits::TOKEN).map_err(JwtError::Payload)
     }
 }
 

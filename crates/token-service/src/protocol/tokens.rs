@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use stampmill_claims_json::{Limits, parse};
 use stampmill_jose::{base64url, verify_jws};
 
 use super::Service;
@@ -156,7 +155,7 @@ impl Service {
             .typ
             .as_deref()
             .is_none_or(|typ| typ.eq_ignore_ascii_case("JWT"));
-        let claims = parse(jws.payload(), &Limits::TOKEN).ok()?;
+        let claims = jws.claims().ok()?;
         let claim = |name| claims.get(name)?.as_str();
         let subject = claim("sub").filter(|_| is_id_token && claim("iss") == Some(self.issuer()));
         subject.map(str::to_owned)
