@@ -31,6 +31,7 @@
 //! - A block marked `console outside` needs a program that is neither Rust nor a C toolchain (see [`OUTSIDE_TOOLS`]). It runs
 //!   with `STAMPMILL_OUTSIDE=1` (which runs only the pages that have such blocks), else it is reported as ignored; so it is
 //!   when its program is absent, unless `STAMPMILL_OUTSIDE_REQUIRED=1` turns that into a failure.
+//! - A block marked `console asm` shows what the assembly does; a build without it reports the block as ignored.
 //!
 //! Besides, a page must not name what does not exist: see `guide/names.rs`.
 //!
@@ -55,7 +56,7 @@ mod session;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use page::{Block, Page};
+use page::{Block, Needs, Page};
 use programs::Programs;
 use report::{Outcome, Report};
 use session::Session;
@@ -78,7 +79,7 @@ fn main() -> ExitCode {
 
 fn run_page(page: &Page, checkout: &Path, programs: &Programs, report: &mut Report) {
     // The outside stage follows a full run, so it repeats only the pages that have something new to run.
-    if outside() == Outside::Now && !page.blocks.iter().any(|block| block.outside) {
+    if outside() == Outside::Now && !page.blocks.iter().any(is_outside) {
         return;
     }
     let names = format!("{}: names", page.name);
@@ -108,7 +109,7 @@ fn run_page(page: &Page, checkout: &Path, programs: &Programs, report: &mut Repo
     };
     // Later blocks of a page lean on earlier ones, so a filter chooses pages: all blocks of a chosen page run.
     for block in &page.blocks {
-        if block.outside && outside() == Outside::Later {
+        if is_outside(block) && outside() == Outside::Later {
             report.leave_out();
             continue;
         }
@@ -124,10 +125,17 @@ fn title(page: &Page, block: &Block) -> String {
     )
 }
 
+fn is_outside(block: &Block) -> bool {
+    block.needs == Needs::OutsideTools
+}
+
 fn run_block(block: &Block, session: &mut Session) -> Outcome {
-    if block.outside
-        && let Some(reason) = cannot_run_outside(block)
-    {
+    let hindrance = match block.needs {
+        Needs::Nothing => None,
+        Needs::OutsideTools => cannot_run_outside(block),
+        Needs::Assembly => without_assembly(),
+    };
+    if let Some(reason) = hindrance {
         return reason;
     }
     for command in &block.commands {
@@ -140,6 +148,12 @@ fn run_block(block: &Block, session: &mut Session) -> Outcome {
         }
     }
     Outcome::Passed
+}
+
+/// The program says there what is missing, which is right and another text.
+fn without_assembly() -> Option<Outcome> {
+    (!stampmill_modexp::tutorial::AVAILABLE)
+        .then(|| Outcome::Ignored("built without assembly".to_owned()))
 }
 
 /// What `STAMPMILL_OUTSIDE` says about blocks that need outside tools.

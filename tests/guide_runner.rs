@@ -15,7 +15,7 @@ mod session;
 use std::path::Path;
 
 use expect::{Ran, compare, line_matches};
-use page::{Command, Page, blocks};
+use page::{Command, Needs, Page, blocks};
 use programs::Programs;
 use session::Session;
 
@@ -144,11 +144,14 @@ fn blocks_of_a_page() {
     let [first, second] = &blocks[..] else {
         unreachable!()
     };
-    assert_eq!((first.number, first.line, first.outside), (1, 3, false));
+    assert_eq!(
+        (first.number, first.line, first.needs),
+        (1, 3, Needs::Nothing)
+    );
     assert_eq!(first.commands[0].text, "cat <<END \\\n  | sort\nb\nEND");
     assert_eq!(first.commands[0].output, ["b", "> no continuation"]);
     assert_eq!((first.commands[0].code, first.commands[1].code), (2, 0));
-    assert!(second.outside);
+    assert_eq!(second.needs, Needs::OutsideTools);
     assert_eq!(second.commands[0].output, ["  indented"]);
     assert!(second.mentions("curl") && second.mentions("python3") && !second.mentions("node"));
 }
@@ -161,7 +164,7 @@ fn unreadable_pages_are_errors_and_not_skipped() {
         ("```console\n```\n", "without a command"),
         (
             "```console outsid\n$ true\n```\n",
-            "expected `console` or `console outside`",
+            "expected `console`, `console outside` or `console asm`",
         ),
         ("```console\n$ true\n? one\n```\n", "expected an exit code"),
         (

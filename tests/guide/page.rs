@@ -19,8 +19,19 @@ pub(crate) struct Block {
     pub(crate) number: usize,
     /// Line of the opening fence.
     pub(crate) line: usize,
-    pub(crate) outside: bool,
+    pub(crate) needs: Needs,
     pub(crate) commands: Vec<Command>,
+}
+
+/// What a block needs beside Rust, as the word behind `console` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Needs {
+    /// Nothing.
+    Nothing,
+    /// `outside`: a program that is neither Rust nor a C toolchain.
+    OutsideTools,
+    /// `asm`: a build with the assembly.
+    Assembly,
 }
 
 /// A command, what it should print, and the exit code it should have.
@@ -82,12 +93,13 @@ fn read(checkout: &Path, name: &str) -> Result<Page, String> {
 pub(crate) fn blocks(text: &str) -> Result<Vec<Block>, String> {
     let mut blocks = Vec::new();
     for fence in fences(text)? {
-        let outside = match fence.info.split_whitespace().collect::<Vec<_>>()[..] {
-            ["console"] => false,
-            ["console", "outside"] => true,
+        let needs = match fence.info.split_whitespace().collect::<Vec<_>>()[..] {
+            ["console"] => Needs::Nothing,
+            ["console", "outside"] => Needs::OutsideTools,
+            ["console", "asm"] => Needs::Assembly,
             ["console", ..] => {
                 return Err(format!(
-                    "line {}: expected `console` or `console outside`, got `{}`",
+                    "line {}: expected `console`, `console outside` or `console asm`, got `{}`",
                     fence.line, fence.info
                 ));
             }
@@ -98,7 +110,7 @@ pub(crate) fn blocks(text: &str) -> Result<Vec<Block>, String> {
         blocks.push(Block {
             number: blocks.len() + 1,
             line: fence.line,
-            outside,
+            needs,
             commands,
         });
     }
