@@ -15,7 +15,7 @@ pub(crate) fn run(verb: DhVerb, out: Printer) -> anyhow::Result<()> {
             out.rows(Group::all().map(|group| {
                 vec![
                     ("name", json!(group.name())),
-                    ("bits", json!(group.byte_len() * 8)),
+                    ("bits", json!(bits(&group.p()))),
                     ("source", json!(group.source())),
                 ]
             }));
@@ -80,6 +80,15 @@ fn named(name: &str) -> anyhow::Result<Group> {
         let known: Vec<&str> = Group::all().map(|group| group.name()).collect();
         format!("there is no group {name:?}; known are {}", known.join(", "))
     })
+}
+
+/// The length of a number, without leading zeros.
+fn bits(big_endian: &[u8]) -> usize {
+    let zeros: usize = big_endian.iter().take_while(|byte| **byte == 0).count();
+    let highest = big_endian
+        .get(zeros)
+        .map_or(0, |byte| byte.leading_zeros() as usize);
+    (big_endian.len() - zeros) * 8 - highest
 }
 
 fn hex(bytes: &[u8]) -> String {
