@@ -83,6 +83,13 @@ pub(super) struct Slot {
     pub(super) data: u64,
 }
 
+impl Slot {
+    /// The slot whose two words the generated code passes in registers.
+    fn new(head: u64, data: u64) -> Self {
+        Self { head, data }
+    }
+}
+
 /// Marks a `BuiltList` or `BuiltMap` that is a constant of the expression: the other bits are its node's number.
 const CONSTANT: u64 = 1 << 63;
 
@@ -444,7 +451,7 @@ unsafe extern "C" fn select(frame: *mut Frame<'_>, node: u64, head: u64, data: u
     // SAFETY: the contract of all helpers.
     let frame = unsafe { &mut *frame };
     // SAFETY: as above.
-    let operand = unsafe { frame.item(Slot { head, data }) };
+    let operand = unsafe { frame.item(Slot::new(head, data)) };
     let node = NodeId::new(node as u32);
     let outcome = match &frame.ast[node].expr {
         Expr::Select { field, .. } => semantics::select(&operand, field),
@@ -459,7 +466,7 @@ unsafe extern "C" fn unary(frame: *mut Frame<'_>, node: u64, head: u64, data: u6
     // SAFETY: the contract of all helpers.
     let frame = unsafe { &mut *frame };
     // SAFETY: as above.
-    let operand = unsafe { frame.item(Slot { head, data }) };
+    let operand = unsafe { frame.item(Slot::new(head, data)) };
     let node = NodeId::new(node as u32);
     let outcome = match &frame.ast[node].expr {
         Expr::Unary { op, .. } => semantics::unary(*op, &operand),
@@ -480,19 +487,9 @@ unsafe extern "C" fn binary(
     // SAFETY: the contract of all helpers.
     let frame = unsafe { &mut *frame };
     // SAFETY: as above.
-    let left = unsafe {
-        frame.item(Slot {
-            head: left_head,
-            data: left_data,
-        })
-    };
+    let left = unsafe { frame.item(Slot::new(left_head, left_data)) };
     // SAFETY: as above.
-    let right = unsafe {
-        frame.item(Slot {
-            head: right_head,
-            data: right_data,
-        })
-    };
+    let right = unsafe { frame.item(Slot::new(right_head, right_data)) };
     let node = NodeId::new(node as u32);
     let outcome = match &frame.ast[node].expr {
         Expr::Binary { op, .. } => semantics::binary(*op, &left, &right, &mut frame.budget),
@@ -512,19 +509,9 @@ unsafe extern "C" fn equal(
     // SAFETY: the contract of all helpers.
     let frame = unsafe { &mut *frame };
     // SAFETY: as above.
-    let left = unsafe {
-        frame.item(Slot {
-            head: left_head,
-            data: left_data,
-        })
-    };
+    let left = unsafe { frame.item(Slot::new(left_head, left_data)) };
     // SAFETY: as above.
-    let right = unsafe {
-        frame.item(Slot {
-            head: right_head,
-            data: right_data,
-        })
-    };
+    let right = unsafe { frame.item(Slot::new(right_head, right_data)) };
     u64::from(semantics::equal_within(&left, &right, &mut frame.budget))
 }
 
@@ -550,7 +537,7 @@ unsafe extern "C" fn list_push(
     // SAFETY: the contract of all helpers.
     let frame = unsafe { &mut *frame };
     // SAFETY: as above.
-    let element = unsafe { frame.item(Slot { head, data }) };
+    let element = unsafe { frame.item(Slot::new(head, data)) };
     let outcome = frame.budget.spend_item(&element).map(|()| {
         if let Some(list) = frame.lists.get_mut(place as usize) {
             Arc::make_mut(list).push(element);
@@ -574,7 +561,7 @@ unsafe extern "C" fn iterate(frame: *mut Frame<'_>, node: u64, head: u64, data: 
     // SAFETY: the contract of all helpers.
     let frame = unsafe { &mut *frame };
     // SAFETY: as above.
-    let range = unsafe { frame.item(Slot { head, data }) };
+    let range = unsafe { frame.item(Slot::new(head, data)) };
     let ast = frame.ast;
     let Expr::Comprehension(comprehension) = &ast[NodeId::new(node as u32)].expr else {
         return error_head(ErrorKind::NoSuchOverload, NodeId::new(node as u32));
@@ -589,7 +576,7 @@ unsafe extern "C" fn length(frame: *mut Frame<'_>, head: u64, data: u64) -> u64 
     // SAFETY: the contract of all helpers.
     let frame = unsafe { &*frame };
     // SAFETY: as above.
-    match unsafe { frame.item(Slot { head, data }) } {
+    match unsafe { frame.item(Slot::new(head, data)) } {
         Item::List(list) => list.len() as u64,
         _ => 0,
     }
@@ -606,7 +593,7 @@ unsafe extern "C" fn element(
     // SAFETY: the contract of all helpers.
     let frame = unsafe { &mut *frame };
     // SAFETY: as above.
-    let element = match unsafe { frame.item(Slot { head, data }) } {
+    let element = match unsafe { frame.item(Slot::new(head, data)) } {
         Item::List(list) => list.get(index as usize),
         _ => None,
     };
@@ -636,7 +623,7 @@ unsafe extern "C" fn call(
         (head_3, data_3),
     ];
     // SAFETY: as above; a slot of two zeros, for an argument that is not there, is an item without addresses.
-    let items = words.map(|(head, data)| unsafe { frame.item(Slot { head, data }) });
+    let items = words.map(|(head, data)| unsafe { frame.item(Slot::new(head, data)) });
     let node = NodeId::new(node as u32);
     let ast = frame.ast;
     let outcome = match &ast[node].expr {
