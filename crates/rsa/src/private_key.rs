@@ -7,15 +7,16 @@ use openssl::bn::BigNumRef;
 use openssl::error::ErrorStack;
 use openssl::pkey::{PKey, Private};
 use openssl::rsa::Rsa;
+use rand::TryCryptoRng;
 use rand::rngs::SysRng;
 use stampmill_modexp::{Modulus, OperandError};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::blinding::{Blinding, Factors};
-use crate::encoding;
 use crate::error::{KeyError, SignError};
 use crate::public_key::PublicKey;
+use crate::scheme::Scheme;
 
 /// An RSA private key with two primes of equal length.
 ///
@@ -117,22 +118,52 @@ impl PrivateKey {
         &self.public
     }
 
-    /// RSASSA-PKCS1-v1_5 signature with SHA-256 (RFC 8017 §8.2.1), as long as the modulus.
+    /// Signs a message; the signature is as long as the modulus. Randomness comes from the operating system.
     ///
     /// # Errors
     /// The result does not verify and is withheld, or the random number generator failed.
+    pub fn sign(&self, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        self.sign_with_rng(scheme, message, &mut SysRng)
+    }
+
+    /// [`sign`](PrivateKey::sign) with another source of randomness, for the salt and for blinding.
+    ///
+    /// # Errors
+    /// As [`sign`](PrivateKey::sign).
+    pub fn sign_with_rng<R: TryCryptoRng>(
+        &self,
+        scheme: Scheme,
+        message: &[u8],
+        rng: &mut R,
+    ) -> Result<Vec<u8>, SignError> {
+        let encoded = scheme.encode(message, self.public.modulus().bit_len(), rng)?;
+        self.sign_encoded(&encoded, rng)
+    }
+
+    /// [`sign`](PrivateKey::sign) with [`Scheme::RS256`].
+    ///
+    /// # Errors
+    /// As [`sign`](PrivateKey::sign).
     pub fn sign_pkcs1v15_sha256(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
-        let encoded = encoding::pkcs1v15_sha256(message, self.public.byte_len());
+        self.sign(Scheme::RS256, message)
+    }
+
+    /// RSASP1 (RFC 8017 §5.2.1), blinded and checked.
+    fn sign_encoded<R: TryCryptoRng>(
+        &self,
+        encoded: &[u8],
+        rng: &mut R,
+    ) -> Result<Vec<u8>, SignError> {
         let n = self.public.modulus();
-        let factors = self.factors()?;
+        let factors = self.factors(rng)?;
         // Operands are residues we computed ourselves; one that is not below its modulus is a fault like any other.
         let signature = n
-            .multiply(&encoded, &factors.blind)
+            .multiply(encoded, &factors.blind)
             .and_then(|blinded| self.raw(&blinded))
             .and_then(|blinded| n.multiply(&blinded, &factors.unblind))
             .map_err(|_| SignError::Fault)?;
         let verified = self.public.raw(&signature).map_err(|_| SignError::Fault)?;
-        if verified.ct_eq(&encoded).into() {
+        if verified.ct_eq(encoded).into() {
             Ok(signature)
         } else {
             Err(SignError::Fault)
@@ -173,14 +204,14 @@ impl PrivateKey {
 
     /// Blinding factors nobody else gets. Drawing new ones costs as much as a signature and holds other threads up, one
     /// time in 32; otherwise the lock is held for two squarings.
-    fn factors(&self) -> Result<Factors, SignError> {
+    fn factors<R: TryCryptoRng>(&self, rng: &mut R) -> Result<Factors, SignError> {
         let n = self.public.modulus();
         // A thread that panicked has left either the old factors or the new ones: both are sound.
         let mut slot = self.blinding.lock().unwrap_or_else(PoisonError::into_inner);
         let current = slot.take().filter(|blinding| !blinding.is_used_up());
         let mut blinding = match current {
             Some(blinding) => blinding,
-            None => Blinding::draw(n, self.public.e(), &mut SysRng, |r| self.inverse(r))?,
+            None => Blinding::draw(n, self.public.e(), rng, |r| self.inverse(r))?,
         };
         let factors = blinding.next(n).map_err(|_| SignError::Fault)?;
         *slot = Some(blinding);
@@ -253,9 +284,9 @@ mod tests {
         ];
         for fault in faults {
             let mut key = key();
-            assert!(key.sign_pkcs1v15_sha256(b"message").is_ok());
+            assert!(key.sign(Scheme::RS256, b"message").is_ok());
             fault(&mut key);
-            assert_eq!(key.sign_pkcs1v15_sha256(b"message"), Err(SignError::Fault));
+            assert_eq!(key.sign(Scheme::RS256, b"message"), Err(SignError::Fault));
         }
     }
 
@@ -264,7 +295,7 @@ mod tests {
         let key = key();
         let mut seen = Vec::new();
         for _ in 0..70 {
-            let factors = key.factors().unwrap();
+            let factors = key.factors(&mut SysRng).unwrap();
             let n = key.public.modulus();
             let r = key.inverse(&factors.unblind).unwrap();
             assert_eq!(n.pow_public(&r, key.public.e()).unwrap(), *factors.blind);
