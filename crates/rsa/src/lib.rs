@@ -32,9 +32,10 @@
 //!
 //! # Where to look
 //!
-//! - `private_key.rs`: [`PrivateKey`]: import, CRT, the check before release.
+//! - `private_key.rs`: [`PrivateKey`]: blinding, the private operation, the check before release. `crt.rs`: that operation.
 //! - `blinding.rs`: the blinding factors.
 //! - `public_key.rs`: [`PublicKey`]: verification.
+//! - `formats.rs`: keys in DER and PEM, by OpenSSL. `jwk.rs`: keys in JSON. `numbers.rs`: what both fill.
 //! - `scheme.rs`: [`Scheme`], which can only hold legal combinations, and EMSA-PKCS1-v1_5.
 //! - `pss.rs`: [`Pss`] and EMSA-PSS. `hash.rs`: [`Hash`], one row for each function.
 //!
@@ -45,7 +46,7 @@
 //! use stampmill_rsa::{PrivateKey, Scheme, VerifyError};
 //!
 //! let pem = PKey::from_rsa(Rsa::generate(2048)?)?.private_key_to_pem_pkcs8()?;
-//! let key = PrivateKey::from_pkcs8_pem(&pem)?;
+//! let key = PrivateKey::from_pem(&pem)?;
 //! let signature = key.sign(Scheme::PS256, b"hello")?;
 //!
 //! key.public_key().verify(Scheme::PS256, b"hello", &signature)?;
@@ -57,14 +58,18 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod blinding;
+mod crt;
 mod error;
+mod formats;
 mod hash;
+mod jwk;
+mod numbers;
 mod private_key;
 mod pss;
 mod public_key;
 mod scheme;
 
-pub use error::{KeyError, SignError, VerifyError};
+pub use error::{JwkError, KeyError, SignError, VerifyError};
 pub use hash::Hash;
 pub use private_key::PrivateKey;
 pub use pss::{Pss, SaltTooLong};

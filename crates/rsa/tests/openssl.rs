@@ -23,7 +23,7 @@ fn pkey(rsa: Rsa<Private>) -> PKey<Private> {
 }
 
 fn ours(key: &PKey<Private>) -> PrivateKey {
-    PrivateKey::from_pkcs8_pem(&key.private_key_to_pem_pkcs8().unwrap()).unwrap()
+    PrivateKey::from_pem(&key.private_key_to_pem_pkcs8().unwrap()).unwrap()
 }
 
 fn digest(hash: Hash) -> MessageDigest {
@@ -95,8 +95,7 @@ fn both_sides_accept_the_others_signatures() {
     for key in keys {
         let theirs = pkey(key.unwrap());
         // OpenSSL makes a modulus of odd length from primes of unequal length, which we sign with as little as FIPS 186-5 does.
-        let Ok(ours) = PrivateKey::from_pkcs8_pem(&theirs.private_key_to_pem_pkcs8().unwrap())
-        else {
+        let Ok(ours) = PrivateKey::from_pem(&theirs.private_key_to_pem_pkcs8().unwrap()) else {
             let public = public_half(&theirs);
             for scheme in schemes() {
                 let signature = openssl_signs(&theirs, scheme, b"odd");
@@ -197,7 +196,7 @@ fn every_form_of_import_gives_the_same_key() {
     let signature = openssl_signature(&theirs, b"import");
     let pkcs8_der = theirs.private_key_to_pkcs8().unwrap();
     for key in [
-        PrivateKey::from_pkcs8_pem(&pkcs1_pem),
+        PrivateKey::from_pem(&pkcs1_pem),
         PrivateKey::from_pkcs8_der(&pkcs8_der),
         PrivateKey::from_pkcs1_der(&pkcs1_der),
     ] {
@@ -350,7 +349,7 @@ fn damaged_and_encrypted_keys_are_refused_without_a_prompt() {
         &der,
     ] {
         assert!(matches!(
-            PrivateKey::from_pkcs8_pem(pem).unwrap_err(),
+            PrivateKey::from_pem(pem).unwrap_err(),
             KeyError::Unreadable { .. }
         ));
     }

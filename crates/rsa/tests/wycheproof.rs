@@ -51,8 +51,22 @@ fn main() -> ExitCode {
     ];
     let verify_pss =
         verify_pss.map(|(name, tests)| trial(format!("rsa_pss_{name}_test.json"), tests, verify));
-    let tests = verify_pkcs1
+    let keys = [
+        "rsa_signature_2048_sha256_test.json",
+        "rsa_signature_4096_sha512_test.json",
+        "rsa_pss_3072_sha256_mgf1_32_test.json",
+        "rsa_pkcs1_2048_sig_gen_test.json",
+        "rsa_pkcs1_4096_sig_gen_test.json",
+    ];
+    let keys = keys.map(|file| {
+        let path = vectors().join(file);
+        let present = path.is_file();
+        Trial::test(format!("keys of {file}"), move || keys_agree(&path))
+            .with_ignored_flag(!present)
+    });
+    let tests = keys
         .into_iter()
+        .chain(verify_pkcs1)
         .chain(sign_pkcs1)
         .chain(verify_pss)
         .collect();
@@ -152,6 +166,43 @@ fn sign(scheme: Scheme, group: &Value, test: &Value) -> Result<(), String> {
     } else {
         Err("another signature".into())
     }
+}
+
+/// A group names its key in several formats: all of them must be read, and give the same key.
+fn keys_agree(path: &Path) -> Result<(), Failed> {
+    let file: Value = serde_json::from_slice(&fs::read(path)?)?;
+    for group in file["testGroups"].as_array().unwrap() {
+        let text = |names: &[&str]| names.iter().find_map(|name| group[*name].as_str());
+        let jwk = |names: &[&str]| names.iter().find_map(|name| group[*name].as_object());
+        let pem = PublicKey::from_pem(text(&["keyPem", "publicKeyPem"]).unwrap().as_bytes())?;
+        let der = |name: &str| hex(&group[name]);
+        let spki =
+            ["keyDer", "publicKeyDer"].map(|name| group[name].is_string().then(|| der(name)));
+        let spki = spki.into_iter().flatten().next().unwrap();
+        assert_eq!(PublicKey::from_spki_der(&spki)?.n(), pem.n());
+        assert_eq!(pem.to_spki_der(), spki);
+        if let Some(jwk) = jwk(&["keyJwk", "publicKeyJwk"]) {
+            let json = serde_json::to_vec(jwk)?;
+            let key = PublicKey::from_jwk(&json)?;
+            assert_eq!((key.n(), key.e()), (pem.n(), pem.e()));
+        }
+        if group["privateKeyPkcs8"].is_string() {
+            let pkcs8 = hex(&group["privateKeyPkcs8"]);
+            let key = match PrivateKey::from_pkcs8_der(&pkcs8) {
+                Err(KeyError::UnequalPrimes { .. }) => continue,
+                key => key?,
+            };
+            assert_eq!(*key.to_pkcs8_der(), pkcs8);
+            assert_eq!(key.public_key().n(), pem.n());
+            let pem = PrivateKey::from_pem(text(&["privateKeyPem"]).unwrap().as_bytes())?;
+            assert_eq!(*pem.to_pkcs8_der(), pkcs8);
+            if let Some(jwk) = jwk(&["privateKeyJwk"]) {
+                let key = PrivateKey::from_jwk(&serde_json::to_vec(jwk)?)?;
+                assert_eq!(*key.to_pkcs8_der(), pkcs8);
+            }
+        }
+    }
+    Ok(())
 }
 
 fn hex(value: &Value) -> Vec<u8> {
