@@ -72,11 +72,9 @@ impl RsaPublic {
         if signature.len() != self.modulus.len() {
             return false;
         }
-        match (&self.stampmill, scheme) {
-            (Some(key), RsaScheme::Pkcs1v15(Hash::Sha256)) => {
-                key.verify_pkcs1v15_sha256(message, signature).is_ok()
-            }
-            _ => openssl_verifies(&self.openssl, scheme, message, signature).unwrap_or(false),
+        match &self.stampmill {
+            Some(key) => key.verify(stampmill(scheme), message, signature).is_ok(),
+            None => openssl_verifies(&self.openssl, scheme, message, signature).unwrap_or(false),
         }
     }
 }
@@ -115,11 +113,26 @@ impl RsaPrivate {
     }
 
     pub(crate) fn sign(&self, scheme: RsaScheme, message: &[u8]) -> Result<Vec<u8>, JoseError> {
-        match (&self.stampmill, scheme) {
-            (Some(key), RsaScheme::Pkcs1v15(Hash::Sha256)) => key
-                .sign_pkcs1v15_sha256(message)
+        match &self.stampmill {
+            Some(key) => key
+                .sign(stampmill(scheme), message)
                 .map_err(|error| JoseError::Sign(error.to_string())),
-            _ => Ok(openssl_signs(&self.openssl, scheme, message)?),
+            None => Ok(openssl_signs(&self.openssl, scheme, message)?),
+        }
+    }
+}
+
+/// The scheme in the words of `stampmill-rsa`.
+fn stampmill(scheme: RsaScheme) -> stampmill_rsa::Scheme {
+    let hash = |hash| match hash {
+        Hash::Sha256 => stampmill_rsa::Hash::Sha256,
+        Hash::Sha384 => stampmill_rsa::Hash::Sha384,
+        Hash::Sha512 => stampmill_rsa::Hash::Sha512,
+    };
+    match scheme {
+        RsaScheme::Pkcs1v15(function) => stampmill_rsa::Scheme::Pkcs1v15(hash(function)),
+        RsaScheme::Pss(function) => {
+            stampmill_rsa::Scheme::Pss(stampmill_rsa::Pss::new(hash(function)))
         }
     }
 }
