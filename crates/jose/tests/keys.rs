@@ -100,7 +100,9 @@ fn a_key_for_something_else_is_not_used_for_signatures() {
         ("use", json!(7)),
         ("key_ops", json!(["encrypt"])),
         ("key_ops", json!("verify")),
-        ("alg", json!("RS512")),
+        ("alg", json!("ES256")),
+        ("alg", json!("HS256")),
+        ("key_ops", json!(["verify", "verify"])),
         ("alg", json!("none")),
     ] {
         assert_eq!(
@@ -114,7 +116,7 @@ fn a_key_for_something_else_is_not_used_for_signatures() {
 #[test]
 fn sets_skip_what_they_do_not_know_and_refuse_what_must_not_be_there() {
     let set = |keys: Vec<Value>| Jwks::from_json(json!({ "keys": keys }).to_string().as_bytes());
-    let ec = json!({"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA", "kid": "ec"});
+    let ec = json!({"kty": "EC", "crv": "secp256k1", "x": "AA", "y": "AA", "kid": "ec"});
     let okp = json!({"kty": "OKP", "crv": "Ed25519", "x": "AA"});
     let future = json!({"kty": "AKP", "alg": "ML-DSA-44", "pub": "AA"});
     let small = json!({"kty": "RSA", "n": "AQ", "e": "AQAB"});
@@ -123,9 +125,8 @@ fn sets_skip_what_they_do_not_know_and_refuse_what_must_not_be_there() {
     assert_eq!(read.skipped().len(), 5);
     assert_eq!(
         read.skipped()[0],
-        KeyError::KeyType {
-            expected: "RSA",
-            actual: "EC".to_owned()
+        KeyError::Curve {
+            actual: "secp256k1".to_owned()
         }
     );
 
@@ -204,14 +205,18 @@ fn other_keys_are_refused_with_a_sentence() {
     ] {
         assert_eq!(refused(pem), KeyError::Pem { reason });
     }
-    let p256 = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
-    let ec = PKey::from_ec_key(EcKey::generate(&p256).unwrap()).unwrap();
-    assert!(matches!(
+    let koblitz = EcGroup::from_curve_name(Nid::SECP256K1).unwrap();
+    let ec = PKey::from_ec_key(EcKey::generate(&koblitz).unwrap()).unwrap();
+    assert_eq!(
         refused(&ec.private_key_to_pem_pkcs8().unwrap()),
-        KeyError::KeyType {
-            expected: "RSA",
-            ..
+        KeyError::Curve {
+            actual: "secp256k1".to_owned()
         }
+    );
+    let x25519 = PKey::generate_x25519().unwrap();
+    assert!(matches!(
+        refused(&x25519.private_key_to_pem_pkcs8().unwrap()),
+        KeyError::KeyType { .. }
     ));
     let small = PKey::from_rsa(Rsa::generate(1024).unwrap()).unwrap();
     assert_eq!(

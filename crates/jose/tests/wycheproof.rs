@@ -1,4 +1,4 @@
-//! Proves agreement with Project Wycheproof's JWS and JWK vectors: what is RS256 and valid there is accepted, all else is refused.
+//! Proves agreement with Project Wycheproof's JWS and JWK vectors: what is valid there is accepted, all else is refused.
 //! The vector files are found as described in `vectors()`; without them the tests are reported as ignored.
 #![allow(clippy::unwrap_used)]
 
@@ -46,7 +46,10 @@ fn trials(file: &'static str) -> Vec<Trial> {
 }
 
 fn run(group: &Value, test: &Value, backend: Backend) -> Result<(), Failed> {
-    let expected = test["result"] == "valid" && header_alg(test) == Some(Algorithm::Rs256);
+    // Figure 20 is a PS384 token under a key for PS256, and the key of Figure 27 is for `ES521`, which is no algorithm:
+    // a key that names its algorithm has no other here (RFC 8725 §3.1).
+    let stricter = ["Figure20", "Figure27"].contains(&test["comment"].as_str().unwrap());
+    let expected = test["result"] == "valid" && header_alg(test).is_some() && !stricter;
     let outcome = accepts(group, test, backend);
     match outcome.is_ok() == expected {
         true => Ok(()),
