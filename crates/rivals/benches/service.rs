@@ -387,10 +387,13 @@ fn started(command: &mut Command) -> Result<(Child, String)> {
         .stderr(Stdio::null())
         .spawn()?;
     let mut line = String::new();
-    BufReader::new(child.stdout.take().ok_or("no output")?).read_line(&mut line)?;
+    let mut output = BufReader::new(child.stdout.take().ok_or("no output")?);
+    output.read_line(&mut line)?;
     if line.is_empty() {
         return Err(format!("{command:?} did not start").into());
     }
+    // What else it says is read and forgotten: a closed pipe would end it.
+    thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
     Ok((child, line))
 }
 
@@ -504,7 +507,13 @@ fn exchange(connection: &mut Connection, request: &str) -> Result<Answer> {
         .split(' ')
         .nth(1)
         .and_then(|status| status.parse().ok())
-        .ok_or_else(|| format!("no status in {line:?}"))?;
+        .ok_or_else(|| {
+            format!(
+                "{:?} closed the connection at {:?}",
+                connection.0.get_ref().peer_addr(),
+                request.lines().next()
+            )
+        })?;
     let mut head = Vec::new();
     loop {
         line.clear();
