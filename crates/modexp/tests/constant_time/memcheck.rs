@@ -6,13 +6,22 @@
 
 use std::env;
 use std::fs;
+use std::io;
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::OnceLock;
 
-use libtest_mimic::{Failed, Trial};
 use stampmill_modexp::Engine;
 
-use crate::engines;
-use crate::operations::{self, Kind, Leak, Secrets};
+use crate::operations::{self, Kind, Leak, Secrets, Subject};
+use crate::{Verdict, Way};
+
+pub(crate) const WAY: Way = Way {
+    name: "memcheck",
+    method: "secrets are undefined memory, and valgrind watches every branch and address",
+    watches: |leak| leak != Leak::Division, // which is neither a branch nor an address
+    not_run,
+    look,
+};
 
 /// Tells the program that it runs under valgrind, and what to do there.
 const TASK: &str = "STAMPMILL_CONSTANT_TIME_TASK";
@@ -25,28 +34,13 @@ const REPORTED: i32 = 99;
 const VERDICT_ON_OPERANDS: &str =
     "{\n operands\n Memcheck:Cond\n fun:*stampmill_modexp*Modulus*\n}\n";
 
-pub(crate) fn trials() -> Vec<Trial> {
-    let works = valgrind_works();
-    let engines = engines().map(|engine| {
-        let trial = trial(
-            format!("memcheck, {engine}: secrets decide nothing"),
-            engine.name(),
-            0,
-        );
-        // valgrind knows no AVX-512.
-        trial.with_ignored_flag(!works || !engine.is_available() || engine == Engine::Ifma)
-    });
-    // valgrind watches jumps and addresses; a division is neither.
-    let leaks = Leak::ALL.into_iter().filter(|&leak| leak != Leak::Division);
-    let leaks = leaks.map(|leak| {
-        let name = format!("memcheck, planted leak: {}", leak.name());
-        trial(name, leak.name(), REPORTED).with_ignored_flag(!works)
-    });
-    engines.chain(leaks).collect()
-}
-
-fn trial(name: String, task: &'static str, expected: i32) -> Trial {
-    Trial::test(name, move || under_valgrind(task, expected))
+fn not_run(subject: Subject) -> Option<&'static str> {
+    static VALGRIND_WORKS: OnceLock<bool> = OnceLock::new();
+    match subject {
+        _ if !VALGRIND_WORKS.get_or_init(valgrind_works) => Some("valgrind is not installed"),
+        Subject::Engine(Engine::Ifma) => Some("valgrind knows no AVX-512"),
+        _ => (!subject.is_available()).then_some("this build or this processor lacks it"),
+    }
 }
 
 fn valgrind_works() -> bool {
@@ -58,7 +52,8 @@ fn valgrind_works() -> bool {
     cfg!(target_arch = "x86_64") && version.is_ok_and(|status| status.success())
 }
 
-fn under_valgrind(task: &str, expected: i32) -> Result<(), Failed> {
+fn look(subject: Subject) -> io::Result<Verdict> {
+    let task = subject.name();
     let suppressions =
         env::temp_dir().join(format!("stampmill-{}-{task}.supp", std::process::id()));
     fs::write(&suppressions, VERDICT_ON_OPERANDS)?;
@@ -71,27 +66,26 @@ fn under_valgrind(task: &str, expected: i32) -> Result<(), Failed> {
         .output();
     fs::remove_file(&suppressions)?;
     let output = output?;
-    if output.status.code() == Some(expected) {
-        return Ok(());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    match output.status.code() {
+        Some(0) => Ok(Verdict::Clean("nothing reported".into())),
+        Some(REPORTED) => Ok(Verdict::Leak(said)),
+        _ => Err(io::Error::other(format!(
+            "valgrind ended with {}\n{said}",
+            output.status
+        ))),
     }
-    let report = String::from_utf8_lossy(&output.stderr).into_owned();
-    Err(format!(
-        "valgrind ended with {}, expected {expected}\n{report}",
-        output.status
-    )
-    .into())
 }
 
 /// What the program does if it finds itself under valgrind.
 pub(crate) fn task() -> Option<ExitCode> {
-    let task = env::var(TASK).ok()?;
-    if let Some(leak) = Leak::named(&task) {
-        leak.run(&undefined(24, 2), &[0; 16]);
-    } else {
-        let engine: Engine = task.parse().unwrap();
-        for (bytes, exponent_bytes) in [(8, 8), (24, 11), (40, 40), (64, 2), (128, 128)] {
-            operations::all(engine, &undefined(bytes, exponent_bytes));
+    match Subject::named(&env::var(TASK).ok()?).unwrap() {
+        Subject::Engine(engine) => {
+            for (bytes, exponent_bytes) in [(8, 8), (24, 11), (40, 40), (64, 2), (128, 128)] {
+                operations::all(engine, &undefined(bytes, exponent_bytes));
+            }
         }
+        Subject::Leak(leak) => leak.run(&undefined(24, 2), &[0; 16]),
     }
     Some(ExitCode::SUCCESS)
 }

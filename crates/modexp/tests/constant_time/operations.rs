@@ -1,5 +1,6 @@
 //! The work that is watched: every operation that takes secrets, and leaks planted to be noticed.
 
+use std::fmt;
 use std::hint::black_box;
 
 use stampmill_modexp::{Engine, Modulus};
@@ -81,6 +82,57 @@ pub(crate) fn all(engine: Engine, secrets: &Secrets) {
     modulus.reduce(&secrets.wide).unwrap();
 }
 
+/// What is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// An engine, in which nothing is to be found.
+    Engine(Engine),
+    /// A leak, which must be noticed.
+    Leak(Leak),
+}
+
+impl Subject {
+    /// The engines that promise constant time, and all leaks.
+    pub(crate) fn all() -> impl Iterator<Item = Subject> {
+        let engines = Engine::ALL
+            .iter()
+            .copied()
+            .filter(|&engine| engine != Engine::Reference);
+        engines
+            .map(Subject::Engine)
+            .chain(Leak::ALL.map(Subject::Leak))
+    }
+
+    /// As it is told to another process.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Subject::Engine(engine) => engine.name(),
+            Subject::Leak(leak) => leak.name(),
+        }
+    }
+
+    pub(crate) fn named(name: &str) -> Option<Subject> {
+        Subject::all().find(|subject| subject.name() == name)
+    }
+
+    /// Whether this build and this machine have it.
+    pub(crate) fn is_available(self) -> bool {
+        match self {
+            Subject::Engine(engine) => engine.is_available(),
+            Subject::Leak(_) => true,
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Subject::Engine(engine) => write!(f, "{engine}"),
+            Subject::Leak(leak) => write!(f, "planted: {}", leak.name()),
+        }
+    }
+}
+
 /// A mistake that somebody could make, planted so that the ways can show that they see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Leak {
@@ -109,10 +161,6 @@ impl Leak {
             Leak::Address => "address",
             Leak::Division => "division",
         }
-    }
-
-    pub(crate) fn named(name: &str) -> Option<Leak> {
-        Leak::ALL.into_iter().find(|leak| leak.name() == name)
     }
 
     /// Does it. The table is the caller's, so that it lies where it lay the last time.

@@ -15,15 +15,15 @@
 use std::collections::HashMap;
 use std::env;
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::FileExt;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode};
+use std::sync::OnceLock;
 
 use iced_x86::{
     Decoder, DecoderOptions, Formatter, Instruction, InstructionInfoFactory, IntelFormatter,
     Mnemonic, OpKind, Register, UsedMemory,
 };
-use libtest_mimic::{Failed, Trial};
 use nix::libc::user_regs_struct;
 use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
 use nix::sys::ptrace;
@@ -32,11 +32,22 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid};
 use stampmill_modexp::Engine;
 
-use crate::engines;
-use crate::operations::{self, Kind, Leak, Secrets};
+use crate::operations::{self, Kind, Secrets, Subject};
+use crate::{Verdict, Way};
+
+pub(crate) const WAY: Way = Way {
+    name: "trace",
+    method: "two runs with different secrets, compared instruction by instruction",
+    watches: |_| true,
+    not_run,
+    look,
+};
 
 /// Tells the program that it is the tracer, and what to trace.
 const TASK: &str = "STAMPMILL_TRACE_TASK";
+
+/// The task of doing nothing, to see whether it can be traced.
+const NOTHING: &str = "nothing";
 
 /// The tracer's exit code if the two runs differ.
 const DIFFERENT: i32 = 98;
@@ -44,73 +55,54 @@ const DIFFERENT: i32 = 98;
 /// The longest instruction that x86 has.
 const LONGEST: usize = 15;
 
-pub(crate) fn trials() -> Vec<Trial> {
-    let works = ptrace_works();
-    let engines = engines().map(|engine| {
-        let name = format!("trace, {engine}: other secrets, the same instructions and addresses");
-        trial(name, engine.name(), 0).with_ignored_flag(!works || !engine.is_available())
-    });
-    let leaks = Leak::ALL.into_iter().map(|leak| {
-        let name = format!("trace, planted leak: {}", leak.name());
-        trial(name, leak.name(), DIFFERENT).with_ignored_flag(!works)
-    });
-    engines.chain(leaks).collect()
+fn not_run(subject: Subject) -> Option<&'static str> {
+    // Containers and hardened systems may deny it.
+    static PTRACE_WORKS: OnceLock<bool> = OnceLock::new();
+    if !PTRACE_WORKS.get_or_init(|| matches!(run_tracer(NOTHING), Ok(Verdict::Clean(_)))) {
+        return Some("ptrace is denied here");
+    }
+    (!subject.is_available()).then_some("this build or this processor lacks it")
 }
 
-fn trial(name: String, task: &'static str, expected: i32) -> Trial {
-    Trial::test(name, move || {
-        let (code, said) = tracer(task)?;
-        if code == Some(expected) {
-            return Ok(());
+fn look(subject: Subject) -> io::Result<Verdict> {
+    run_tracer(subject.name())
+}
+
+/// Runs this program as the tracer.
+fn run_tracer(task: &str) -> io::Result<Verdict> {
+    let output = Command::new(env::current_exe()?).env(TASK, task).output()?;
+    let said = String::from_utf8_lossy(&output.stdout)
+        .trim_end()
+        .to_owned();
+    match output.status.code() {
+        Some(0) => Ok(Verdict::Clean(said)),
+        Some(DIFFERENT) => Ok(Verdict::Leak(said)),
+        _ => {
+            let error = String::from_utf8_lossy(&output.stderr).into_owned();
+            Err(io::Error::other(format!(
+                "the tracer ended with {}\n{error}",
+                output.status
+            )))
         }
-        Err(Failed::from(format!(
-            "the tracer ended with {code:?}, expected {expected}\n{said}"
-        )))
-    })
-}
-
-/// Containers and hardened systems may deny it.
-fn ptrace_works() -> bool {
-    tracer("nothing").is_ok_and(|(code, _)| code == Some(0))
-}
-
-/// Runs this program as the tracer: its exit code, and what it said.
-pub(crate) fn tracer(task: &str) -> io::Result<(Option<i32>, String)> {
-    let output = Command::new(env::current_exe()?)
-        .env(TASK, task)
-        .stdin(Stdio::null())
-        .output()?;
-    let said = [output.stdout, output.stderr].concat();
-    Ok((
-        output.status.code(),
-        String::from_utf8_lossy(&said).into_owned(),
-    ))
+    }
 }
 
 /// What the program does if it finds itself the tracer.
 pub(crate) fn task() -> Option<ExitCode> {
     let task = env::var(TASK).ok()?;
     stay_on_one_processor();
-    let result = match task.parse::<Engine>() {
-        Ok(engine) => trace_engine(engine),
-        Err(_) => trace_leak(Leak::named(&task)),
-    };
-    Some(match result {
+    let (line, code) = match trace(Subject::named(&task)) {
         Ok(Trace {
             instructions,
             addresses,
-        }) => {
-            let line = writeln!(
-                io::stdout(),
-                "{instructions} instructions, {addresses} addresses"
-            );
-            line.map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)
-        }
-        Err(difference) => {
-            let _ = writeln!(io::stdout(), "{difference}");
-            ExitCode::from(DIFFERENT as u8)
-        }
-    })
+        }) => (
+            format!("{instructions} instructions and {addresses} addresses are the same"),
+            0,
+        ),
+        Err(difference) => (difference, DIFFERENT as u8),
+    };
+    println!("{line}");
+    Some(ExitCode::from(code))
 }
 
 /// Switching between tracer and runs takes less than half the time if no other processor has to be woken for it.
@@ -121,24 +113,21 @@ fn stay_on_one_processor() {
     let _ = set.and_then(|()| sched_setaffinity(Pid::from_raw(0), &here));
 }
 
-/// All operations of an engine, for a short modulus that its kernel takes: a step costs some ten microseconds.
-fn trace_engine(engine: Engine) -> Result<Trace, Difference> {
-    let bytes = match engine {
-        Engine::Ifma => 104,
-        Engine::Adx => 64,
-        _ => 40,
-    };
-    compare(bytes, &|secrets| operations::all(engine, secrets))
-}
-
-/// A planted leak, or nothing at all.
-fn trace_leak(leak: Option<Leak>) -> Result<Trace, Difference> {
+fn trace(subject: Option<Subject>) -> Result<Trace, Difference> {
     let table = [0; 16];
-    compare(24, &|secrets| {
-        if let Some(leak) = leak {
-            leak.run(secrets, &table);
+    match subject {
+        Some(Subject::Engine(engine)) => {
+            // Short moduli that the kernel takes: a step costs some ten microseconds.
+            let bytes = match engine {
+                Engine::Ifma => 104,
+                Engine::Adx => 64,
+                _ => 40,
+            };
+            compare(bytes, &|secrets| operations::all(engine, secrets))
         }
-    })
+        Some(Subject::Leak(leak)) => compare(24, &|secrets| leak.run(secrets, &table)),
+        None => compare(24, &|_| {}),
+    }
 }
 
 /// Two runs that agreed.
