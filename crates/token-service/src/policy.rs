@@ -3,6 +3,8 @@
 //! A rule asks the policy, never a setting, a Cargo feature or an environment variable, so "how strict is this
 //! server?" has one answer and one place to read it. [`Policy::strict`] is the only constructor there is.
 
+use crate::domain::Grace;
+
 /// How strictly the service speaks OAuth: lifetimes in seconds, and which rules are in force.
 ///
 /// Fields are private and there is no `Default`: the only way to a `Policy` is a constructor whose name says what it
@@ -19,6 +21,9 @@ pub struct Policy {
     id_token_lifetime: i64,
     session_lifetime: i64,
     interaction_lifetime: i64,
+    refresh_token_lifetime: i64,
+    offline_lifetime: i64,
+    refresh_grace: Grace,
     require_pkce: bool,
     exact_redirect_uris: bool,
     revoke_grant_on_code_reuse: bool,
@@ -38,6 +43,14 @@ impl Policy {
             id_token_lifetime: 600,
             session_lifetime: 12 * 3600,
             interaction_lifetime: 600,
+            // A fortnight of silence ends it, and three months end it anyway: then the person signs in again.
+            refresh_token_lifetime: 14 * 86_400,
+            offline_lifetime: 90 * 86_400,
+            // An answer lost on the way is asked for again within seconds; a thief comes later, or too often.
+            refresh_grace: Grace {
+                seconds: 30,
+                uses: 5,
+            },
             require_pkce: true,
             exact_redirect_uris: true,
             revoke_grant_on_code_reuse: true,
@@ -70,6 +83,22 @@ impl Policy {
     /// Seconds between showing the sign-in page and the last answer to it.
     pub const fn interaction_lifetime(&self) -> i64 {
         self.interaction_lifetime
+    }
+
+    /// Seconds a refresh token lives unused. Each use gives a new one.
+    pub const fn refresh_token_lifetime(&self) -> i64 {
+        self.refresh_token_lifetime
+    }
+
+    /// Seconds after which a grant cannot be refreshed any more, however often it was.
+    pub const fn offline_lifetime(&self) -> i64 {
+        self.offline_lifetime
+    }
+
+    /// When a refresh token that was used already still gets its successor: an answer was lost, or two tabs asked at
+    /// once.
+    pub const fn refresh_grace(&self) -> Grace {
+        self.refresh_grace
     }
 
     /// Whether every client must send a `code_challenge` (RFC 9700 §2.1.1: public clients must, others should).

@@ -329,7 +329,7 @@ async fn an_administrator_adds_clients_and_people_beside_a_running_server() {
         name: "Another application".into(),
         secret_method: Some(SecretMethod::Post),
         application: ApplicationType::Native,
-        redirect_uris: vec!["http://127.0.0.1/callback".into()],
+        redirect_uris: vec!["http://localhost:3000/callback".into()],
         grant_types: vec![GrantType::AuthorizationCode],
         scope: "openid profile email".into(),
     };

@@ -141,14 +141,17 @@ impl ClientAuthentication {
 pub enum GrantType {
     /// A person allows it (RFC 6749 §4.1).
     AuthorizationCode,
+    /// A grant is renewed while the person is away (RFC 6749 §6).
+    RefreshToken,
     /// The client acts for itself (RFC 6749 §4.4).
     ClientCredentials,
 }
 
 impl GrantType {
     /// Every grant there is, with its wire name.
-    pub const ALL: [(GrantType, &'static str); 2] = [
+    pub const ALL: [(GrantType, &'static str); 3] = [
         (GrantType::AuthorizationCode, "authorization_code"),
+        (GrantType::RefreshToken, "refresh_token"),
         (GrantType::ClientCredentials, "client_credentials"),
     ];
 
@@ -247,6 +250,12 @@ impl Registration {
         if self.grant_types.contains(&GrantType::AuthorizationCode) && redirect_uris.is_empty() {
             return Err(RegistrationError::NoRedirectUri);
         }
+        // RFC 7591 §2.1: nothing would ever hand out the first refresh token.
+        let person = [GrantType::AuthorizationCode];
+        let renews_nothing = !person.iter().any(|grant| self.grant_types.contains(grant));
+        if self.grant_types.contains(&GrantType::RefreshToken) && renews_nothing {
+            return Err(RegistrationError::NothingToRenew);
+        }
         // RFC 6749 §4.4: whoever has no secret cannot speak for itself.
         if self.secret_method.is_none() && self.grant_types.contains(&GrantType::ClientCredentials)
         {
@@ -297,6 +306,9 @@ pub enum RegistrationError {
     /// RFC 6749 §3.1.2.2.
     #[error("a client that uses authorization_code needs at least one redirect URI")]
     NoRedirectUri,
+    /// RFC 7591 §2.1.
+    #[error("refresh_token goes with a grant of a person, such as authorization_code")]
+    NothingToRenew,
     /// RFC 6749 §4.4.
     #[error("client_credentials needs a client with a secret (RFC 6749 §4.4); this one is public")]
     PublicClientCredentials,

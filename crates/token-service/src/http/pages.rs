@@ -51,10 +51,11 @@ struct Home<'a> {
 }
 
 /// What a scope means, in the words of the consent page.
-const MEANINGS: [(&str, &str); 3] = [
+const MEANINGS: [(&str, &str); 4] = [
     ("openid", "know that it is you"),
     ("profile", "see your name and user name"),
     ("email", "see your e-mail address"),
+    ("offline_access", "keep this access while you are away"),
 ];
 
 fn meaning(scope: &str) -> &str {

@@ -67,6 +67,7 @@ const RULES: &[(Rule, &str)] = &[
     (challenge_is_s256,        "RFC 7636 §4.3, RFC 9700 §2.1.1"),
     (nonce_is_kept,            "OIDC Core §3.1.2.1 nonce"),
     (prompt_makes_sense,       "OIDC Core §3.1.2.1 prompt"),
+    (offline_access_is_lawful, "OIDC Core §11"),
     (max_age_is_a_number,      "OIDC Core §3.1.2.1 max_age"),
     (login_hint_is_kept,       "OIDC Core §3.1.2.1 login_hint"),
     (id_token_hint_is_ours,    "OIDC Core §3.1.2.1 id_token_hint"),
@@ -403,6 +404,22 @@ fn prompt_makes_sense(
         return Err(NONE_ALONE);
     }
     request.prompt = prompt;
+    Ok(())
+}
+
+/// §11: without the person's consent, asked for with `prompt=consent`, `offline_access` is ignored. A public client's
+/// person is asked each time anyway; a request without `openid` is not OpenID Connect's business, and its consent page
+/// names the scope. And a client that may not refresh gets nothing to refresh with.
+fn offline_access_is_lawful(
+    _: &Service,
+    _: &Parameters,
+    request: &mut AuthorizationRequest,
+) -> Result<(), OAuthError> {
+    let asked =
+        request.prompt.consent || request.client.is_public() || !request.scope.contains("openid");
+    if !asked || !request.client.may(GrantType::RefreshToken) {
+        request.scope = request.scope.retain(|token| token != Scope::OFFLINE_ACCESS);
+    }
     Ok(())
 }
 

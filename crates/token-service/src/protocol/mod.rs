@@ -7,6 +7,7 @@
 //! | `client_authentication` | RFC 6749 §2.3 |
 //! | `token` | the token endpoint: RFC 6749 §3.2, §5 |
 //! | `authorization_code` | RFC 6749 §4.1.3, RFC 7636 §4.6 |
+//! | `refresh_token` | RFC 6749 §6, RFC 9700 §4.14.2 |
 //! | `client_credentials` | RFC 6749 §4.4 |
 //! | `tokens` | what the tokens say: RFC 9068, OIDC Core §2 |
 //! | `userinfo` | OIDC Core §5.3 |
@@ -20,6 +21,7 @@ mod discovery;
 mod error;
 mod interaction;
 mod parameters;
+mod refresh_token;
 mod sealed_request;
 mod token;
 mod tokens;

@@ -8,9 +8,9 @@ use stampmill_jose::{base64url, verify_jws};
 
 use super::Service;
 use super::error::OAuthError;
-use super::token::TokenResponse;
+use super::token::{Asking, Ticket, TokenResponse};
 use crate::clock::random_bytes;
-use crate::domain::{AuthorizationCode, Client, GrantId, Scope};
+use crate::domain::{Client, Grant, Scope};
 
 /// RFC 9068 §2.2.
 #[derive(Serialize)]
@@ -40,8 +40,8 @@ struct IdTokenClaims {
     aud: String,
     iat: i64,
     exp: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    auth_time: Option<i64>,
+    /// Required with `max_age`, welcome without.
+    auth_time: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     nonce: Option<String>,
     at_hash: String,
@@ -53,45 +53,46 @@ impl Service {
         &self.issuer
     }
 
-    pub(super) async fn tokens_for_person(
-        &self,
-        client: &Client,
-        code: AuthorizationCode,
-    ) -> Result<TokenResponse, OAuthError> {
+    /// The answer, once every step has been walked: an access token, and an ID token where `openid` was granted.
+    pub(super) async fn issue(&self, asking: Asking<'_>) -> Result<TokenResponse, OAuthError> {
         let now = self.now();
-        let person = Some((&code.grant, code.auth_time));
-        let access = self.access_token_claims(code.user.as_str(), client, &code.scope, person, now);
-        let id = code.scope.contains("openid").then(|| IdTokenClaims {
+        let grant = asking.ticket.as_ref().map(Ticket::grant);
+        let access = self.access_token_claims(&asking.client, grant, &asking.scope, now);
+        let openid = grant.filter(|_| asking.scope.contains("openid"));
+        let id = openid.map(|grant| IdTokenClaims {
             iss: self.issuer.clone(),
-            sub: code.user.to_string(),
-            aud: client.id.to_string(),
+            sub: grant.user.to_string(),
+            aud: asking.client.id.to_string(),
             iat: now,
             exp: now + self.policy.id_token_lifetime(),
-            auth_time: code.auth_time_wanted.then_some(code.auth_time),
-            nonce: code.nonce,
+            auth_time: grant.auth_time,
+            nonce: asking
+                .ticket
+                .as_ref()
+                .and_then(Ticket::nonce)
+                .map(str::to_owned),
             at_hash: String::new(),
         });
-        self.sign(access, id, code.scope).await
-    }
-
-    pub(super) async fn token_for_machine(
-        &self,
-        client: &Client,
-        scope: Scope,
-    ) -> Result<TokenResponse, OAuthError> {
-        // RFC 9068 §2.2: `sub` is the client where no person takes part.
-        let access = self.access_token_claims(client.id.as_str(), client, &scope, None, self.now());
-        self.sign(access, None, scope).await
+        let (access_token, id_token) = self.sign(access, id).await?;
+        Ok(TokenResponse {
+            access_token,
+            token_type: "Bearer",
+            expires_in: self.policy.access_token_lifetime(),
+            scope: asking.scope.to_string(),
+            id_token,
+            refresh_token: asking.refresh_token.map(|token| token.expose().to_owned()),
+        })
     }
 
     fn access_token_claims(
         &self,
-        sub: &str,
         client: &Client,
+        grant: Option<&Grant>,
         scope: &Scope,
-        person: Option<(&GrantId, i64)>,
         now: i64,
     ) -> AccessTokenClaims {
+        // RFC 9068 §2.2: `sub` is the client where no person takes part.
+        let sub = grant.map_or(client.id.as_str(), |grant| grant.user.as_str());
         AccessTokenClaims {
             iss: self.issuer.clone(),
             sub: sub.to_owned(),
@@ -101,8 +102,8 @@ impl Service {
             exp: now + self.policy.access_token_lifetime(),
             jti: base64url::encode(random_bytes::<16>(&*self.random)),
             scope: scope.to_string(),
-            auth_time: person.map(|(_, auth_time)| auth_time),
-            grant_id: person.map(|(grant, _)| grant.to_string()),
+            auth_time: grant.map(|grant| grant.auth_time),
+            grant_id: grant.map(|grant| grant.id.to_string()),
         }
     }
 
@@ -111,8 +112,7 @@ impl Service {
         &self,
         access: AccessTokenClaims,
         id: Option<IdTokenClaims>,
-        scope: Scope,
-    ) -> Result<TokenResponse, OAuthError> {
+    ) -> Result<(String, Option<String>), OAuthError> {
         let key = Arc::clone(&self.signing);
         let signed = tokio::task::spawn_blocking(move || {
             let access_token = key.sign_jwt("at+jwt", &access)?;
@@ -130,19 +130,11 @@ impl Service {
                 .transpose()?;
             Ok::<_, stampmill_jose::JoseError>((access_token, id_token))
         });
-        let (access_token, id_token) = match signed.await {
-            Ok(Ok(tokens)) => tokens,
-            Ok(Err(error)) => return Err(unsigned(&error)),
-            Err(error) => return Err(unsigned(&error)),
-        };
-        let expires_in = self.policy.access_token_lifetime();
-        Ok(TokenResponse {
-            access_token,
-            token_type: "Bearer",
-            expires_in,
-            scope: scope.to_string(),
-            id_token,
-        })
+        match signed.await {
+            Ok(Ok(tokens)) => Ok(tokens),
+            Ok(Err(error)) => Err(unsigned(&error)),
+            Err(error) => Err(unsigned(&error)),
+        }
     }
 
     /// `sub` of an ID token we issued, even one that has expired since (OIDC Core §3.1.2.1: the signature must hold,

@@ -4,6 +4,7 @@
 //! hold between two requests (a code is spent once) must hold between two processes as well.
 
 mod migrations;
+mod refresh_tokens;
 mod rows;
 mod sqlite;
 #[cfg(test)]
@@ -16,8 +17,8 @@ use std::pin::Pin;
 pub use sqlite::SqliteStore;
 
 use crate::domain::{
-    AuthorizationCode, Client, ClientId, CodeRow, Grant, GrantId, Scope, SealedSecret, Session,
-    User, UserId, Username,
+    AuthorizationCode, Client, ClientId, CodeRow, Grace, GrantId, NewRefreshToken, RefreshToken,
+    Rotation, Scope, SealedSecret, Session, User, UserId, Username,
 };
 use crate::password::PasswordHash;
 use crate::secret::Digest;
@@ -43,7 +44,7 @@ pub trait Store: Send + Sync + 'static {
     /// Adds a user; a name that is taken is a [`StoreError::Conflict`].
     fn insert_user(&self, user: User) -> Answer<'_, ()>;
 
-    /// Gives a user another password and ends their sessions; false if there is no such user.
+    /// Gives a user another password, ends their sessions and revokes their grants; false if there is no such user.
     fn set_password(&self, user: UserId, password: PasswordHash, now: i64) -> Answer<'_, bool>;
     /// Gives a confidential client another secret; false if there is no such client, or it is public.
     fn set_client_secret(&self, client: ClientId, secret: SealedSecret) -> Answer<'_, bool>;
@@ -67,13 +68,25 @@ pub trait Store: Send + Sync + 'static {
         &self,
         hash: Digest,
         code: AuthorizationCode,
-        grant: Grant,
         remember: Option<Scope>,
     ) -> Answer<'_, ()>;
     /// The code behind a hash, spent or not.
     fn code(&self, hash: Digest) -> Answer<'_, Option<CodeRow>>;
-    /// Spends a code: true for exactly one caller, ever, and for none from `expires_at` on (RFC 6749 §4.1.2).
-    fn spend_code(&self, hash: Digest, now: i64) -> Answer<'_, bool>;
+    /// Spends a code: true for exactly one caller, ever, and for none from `expires_at` on (RFC 6749 §4.1.2). For that
+    /// one its grant's first refresh token, if there shall be one, is written in the same step.
+    fn spend_code(&self, hash: Digest, now: i64, first: Option<FirstRefresh>) -> Answer<'_, bool>;
+
+    /// The refresh token behind a hash, used or not, if its grant stands.
+    fn refresh_token(&self, hash: Digest, now: i64) -> Answer<'_, Option<RefreshToken>>;
+    /// Uses a refresh token: of any number of callers one rotates it, some get the same successor within the grace, and
+    /// any other use of a used one revokes the grant (RFC 9700 §4.14.2).
+    fn rotate_refresh_token(
+        &self,
+        hash: Digest,
+        successor: NewRefreshToken,
+        grace: Grace,
+        now: i64,
+    ) -> Answer<'_, Rotation>;
 
     /// Whether tokens of the grant are still good.
     fn grant_is_alive<'a>(&'a self, grant: &'a GrantId, now: i64) -> Answer<'a, bool>;
@@ -82,6 +95,15 @@ pub trait Store: Send + Sync + 'static {
 
     /// Removes rows that can no longer matter; gives how many.
     fn purge(&self, now: i64) -> Answer<'_, usize>;
+}
+
+/// The first refresh token of a grant, and how long the grant now lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirstRefresh {
+    /// The token.
+    pub token: NewRefreshToken,
+    /// When the last token that can come of the grant has died.
+    pub grant_expires_at: i64,
 }
 
 /// Why the store did not answer.

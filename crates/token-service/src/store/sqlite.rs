@@ -10,10 +10,10 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 
 use super::writer::{Writer, database};
-use super::{Answer, Store, StoreError, migrations, rows};
+use super::{Answer, FirstRefresh, Store, StoreError, migrations, refresh_tokens, rows};
 use crate::domain::{
-    AuthorizationCode, Client, ClientId, CodeRow, Grant, GrantId, Scope, SealedSecret, Session,
-    User, UserId, Username,
+    AuthorizationCode, Client, ClientId, CodeRow, Grace, GrantId, NewRefreshToken, RefreshToken,
+    Rotation, Scope, SealedSecret, Session, User, UserId, Username,
 };
 use crate::password::PasswordHash;
 use crate::secret::Digest;
@@ -298,6 +298,11 @@ impl Store for SqliteStore {
                 "DELETE FROM sessions WHERE user_id = ?1",
                 [user.as_str()],
             )?;
+            execute(
+                c,
+                "UPDATE grants SET revoked_at = ?2 WHERE user_id = ?1 AND revoked_at IS NULL",
+                params![user.as_str(), now],
+            )?;
             let changed = execute(
                 c,
                 "UPDATE users SET password_hash = ?2, updated_at = ?3 WHERE user_id = ?1",
@@ -358,22 +363,21 @@ impl Store for SqliteStore {
         &self,
         hash: Digest,
         code: AuthorizationCode,
-        grant: Grant,
         remember: Option<Scope>,
     ) -> Answer<'_, ()> {
         self.write(move |c| {
-            execute(
-                c,
-                "INSERT INTO grants (grant_id, client_id, user_id, expires_at) VALUES (?1, ?2, ?3, ?4)",
-                params![grant.id.as_str(), grant.client.as_str(), grant.user.as_str(), grant.expires_at],
-            )?;
+            rows::insert_grant(c, &code.grant).map_err(database)?;
             rows::insert_code(c, hash.as_bytes(), &code).map_err(database)?;
             if let Some(scope) = remember {
                 execute(
                     c,
                     "INSERT INTO consents (user_id, client_id, scope) VALUES (?1, ?2, ?3)
                      ON CONFLICT (user_id, client_id) DO UPDATE SET scope = excluded.scope",
-                    params![grant.user.as_str(), grant.client.as_str(), scope.to_string()],
+                    params![
+                        code.grant.user.as_str(),
+                        code.grant.client.as_str(),
+                        scope.to_string()
+                    ],
                 )?;
             }
             Ok(())
@@ -391,17 +395,38 @@ impl Store for SqliteStore {
         })
     }
 
-    fn spend_code(&self, hash: Digest, now: i64) -> Answer<'_, bool> {
+    fn spend_code(&self, hash: Digest, now: i64, first: Option<FirstRefresh>) -> Answer<'_, bool> {
         self.write(move |c| {
             // The whole of single use: one statement finds the code unspent and spends it, so of any number of callers
             // one changes a row.
-            let spent = execute(
-                c,
-                "UPDATE codes SET spent_at = ?2 WHERE code_hash = ?1 AND spent_at IS NULL AND expires_at > ?2",
-                params![hash.as_bytes(), now],
-            )?;
-            Ok(spent == 1)
+            let sql = "UPDATE codes SET spent_at = ?2 WHERE code_hash = ?1 AND spent_at IS NULL AND expires_at > ?2
+                       RETURNING grant_id";
+            let grant = |row: &rusqlite::Row<'_>| row.get(0).map(GrantId::from_text);
+            let spent = rows::one(c, sql, params![hash.as_bytes(), now], grant)?;
+            if let (Some(grant), Some(first)) = (&spent, first) {
+                execute(
+                    c,
+                    "UPDATE grants SET expires_at = ?2 WHERE grant_id = ?1",
+                    params![grant.as_str(), first.grant_expires_at],
+                )?;
+                refresh_tokens::insert(c, grant, None, &first.token)?;
+            }
+            Ok(spent.is_some())
         })
+    }
+
+    fn refresh_token(&self, hash: Digest, now: i64) -> Answer<'_, Option<RefreshToken>> {
+        self.answer(move |c| refresh_tokens::find(c, hash, now))
+    }
+
+    fn rotate_refresh_token(
+        &self,
+        hash: Digest,
+        successor: NewRefreshToken,
+        grace: Grace,
+        now: i64,
+    ) -> Answer<'_, Rotation> {
+        self.write(move |c| refresh_tokens::rotate(c, hash, &successor, grace, now))
     }
 
     fn grant_is_alive<'a>(&'a self, grant: &'a GrantId, now: i64) -> Answer<'a, bool> {
@@ -426,9 +451,10 @@ impl Store for SqliteStore {
     fn purge(&self, now: i64) -> Answer<'_, usize> {
         self.write(move |c| {
             let sessions = execute(c, "DELETE FROM sessions WHERE expires_at <= ?1", [now])?;
-            let codes = execute(c, "DELETE FROM codes WHERE keep_until <= ?1", [now])?;
+            // Codes and refresh tokens go with their grant.
             let grants = execute(c, "DELETE FROM grants WHERE expires_at <= ?1", [now])?;
-            Ok(sessions + codes + grants)
+            let expired = "DELETE FROM refresh_tokens WHERE expires_at <= ?1";
+            Ok(sessions + grants + execute(c, expired, [now])?)
         })
     }
 }
@@ -481,6 +507,13 @@ mod tests {
     async fn of_parallel_redemptions_one_wins() {
         let (_folder, path) = fresh();
         suite::one_code_one_winner(std::sync::Arc::new(SqliteStore::create(&path).unwrap())).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn of_parallel_refreshes_one_rotates() {
+        let (_folder, path) = fresh();
+        let store = SqliteStore::create(&path).unwrap();
+        suite::one_refresh_token_one_successor(std::sync::Arc::new(store)).await;
     }
 
     #[tokio::test]

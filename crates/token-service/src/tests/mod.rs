@@ -9,6 +9,7 @@ mod logging;
 mod me;
 mod pkce;
 mod properties;
+mod refresh;
 mod support;
 mod token;
 mod userinfo;

@@ -143,6 +143,26 @@ impl Fixture {
         }
     }
 
+    /// With more clients: confidential, on the person's machine, for code and refresh.
+    pub(super) async fn with_clients(more: &[(&str, &[&str])]) -> Fixture {
+        let fixture = Fixture::new().await;
+        for (id, redirect_uris) in more {
+            let registration = Registration {
+                id: Some((*id).into()),
+                name: (*id).into(),
+                secret_method: Some(SecretMethod::Basic),
+                application: ApplicationType::Native,
+                redirect_uris: redirect_uris.iter().map(|uri| (*uri).into()).collect(),
+                grant_types: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
+                scope: "openid profile email offline_access".into(),
+            };
+            let key = &fixture.service.sealing;
+            let (client, _) = registration.check(key, &SystemRandom, START).unwrap();
+            fixture.service.store.insert_client(client).await.unwrap();
+        }
+        fixture
+    }
+
     /// From here on no client can be read.
     pub(super) fn break_the_database(&self) {
         let path = self.folder.path().join("store.sqlite3");
@@ -150,6 +170,15 @@ impl Fixture {
         database
             .execute_batch("ALTER TABLE clients RENAME TO gone")
             .unwrap();
+    }
+
+    /// Every byte the database has written.
+    pub(super) fn database_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for file in std::fs::read_dir(self.folder.path()).unwrap() {
+            bytes.extend(std::fs::read(file.unwrap().path()).unwrap());
+        }
+        bytes
     }
 
     pub(super) async fn send(&self, request: Request<Body>) -> Answer {
@@ -206,6 +235,23 @@ impl Fixture {
     pub(super) async fn tokens(&self) -> Value {
         let code = self.code().await;
         self.redeem(&code).await.json()
+    }
+
+    /// Tokens for `web` by alice, with a refresh token.
+    pub(super) async fn offline_tokens(&self) -> Value {
+        let ask = ask_for(&[
+            ("scope", "openid profile offline_access"),
+            ("prompt", "consent"),
+        ]);
+        let back = Browser::default().through(self, &ask).await;
+        self.redeem(&back.parameter("code").unwrap()).await.json()
+    }
+
+    /// Refreshes as `web` does; `more` begins with `&`, if anything.
+    pub(super) async fn refresh(&self, token: &Value, more: &str) -> Answer {
+        let token = token.as_str().unwrap();
+        let form = format!("grant_type=refresh_token&refresh_token={token}{more}");
+        self.post("/token", self.basic("web"), &form).await
     }
 
     pub(super) async fn bearer(&self, path: &str, token: &str) -> Answer {
@@ -366,7 +412,7 @@ async fn register_clients(
     store: &dyn Store,
     sealing: &SealingKey,
 ) -> BTreeMap<&'static str, String> {
-    use GrantType::{AuthorizationCode, ClientCredentials};
+    use GrantType::{AuthorizationCode, ClientCredentials, RefreshToken};
     let mut secrets = BTreeMap::new();
     let rows = [
         (
@@ -374,7 +420,7 @@ async fn register_clients(
             Some(SecretMethod::Basic),
             ApplicationType::Web,
             vec!["https://client.example/cb"],
-            vec![AuthorizationCode, ClientCredentials],
+            vec![AuthorizationCode, RefreshToken, ClientCredentials],
         ),
         (
             "post",
@@ -391,7 +437,7 @@ async fn register_clients(
             None,
             ApplicationType::Native,
             vec!["http://127.0.0.1/callback"],
-            vec![AuthorizationCode],
+            vec![AuthorizationCode, RefreshToken],
         ),
         (
             "machine",
@@ -409,7 +455,7 @@ async fn register_clients(
             application,
             redirect_uris: redirect_uris.into_iter().map(str::to_owned).collect(),
             grant_types,
-            scope: "openid profile email reports.read".into(),
+            scope: "openid profile email offline_access reports.read".into(),
         };
         let (client, secret) = registration.check(sealing, &SystemRandom, START).unwrap();
         store.insert_client(client).await.unwrap();
