@@ -247,6 +247,9 @@ pub enum KeyError {
         /// Its length.
         actual: usize,
     },
+    /// A modulus with the fingerprint of a generator whose keys can be factored (ROCA, CVE-2017-15361).
+    #[error("RSA modulus: made by a generator whose keys can be factored (ROCA)")]
+    Factorable,
     /// An exponent that is even, below 65537 or above 64 bits (FIPS 186-5 §5.1, NIST SP 800-56B §6.2).
     #[error("RSA exponent: expected an odd number from 65537 to 2^64")]
     Exponent,

@@ -146,6 +146,17 @@ fn header_rules() {
         Err(JwtError::CriticalHeader { .. })
     ));
 
+    // RFC 7797: other bytes would be signed than those that are checked
+    for (b64, accepted) in [
+        ("false", false),
+        ("0", false),
+        ("null", false),
+        ("true", true),
+    ] {
+        let header = format!(r#"{{"alg":"RS256","kid":"{kid}","typ":"at+jwt","b64":{b64}}}"#);
+        assert_eq!(verify(&with_header(&header)).is_ok(), accepted, "{b64}");
+    }
+
     for (header, what) in [
         (r#"{"alg":"RS256","alg":"RS256"}"#, "a name twice"),
         (r#"{"alg":"RS256","\u0061lg":"none"}"#, "escaped twice"),

@@ -4,6 +4,7 @@
 mod common;
 
 use common::{key, other_key};
+use openssl::bn::{BigNum, BigNumContext};
 use openssl::ec::{EcGroup, EcKey};
 use openssl::nid::Nid;
 use openssl::pkey::PKey;
@@ -91,6 +92,32 @@ fn weak_and_malformed_numbers_are_refused() {
             "{e:?}"
         );
     }
+}
+
+#[test]
+fn a_key_that_can_be_factored_is_refused() {
+    // made as the affected generator of CVE-2017-15361 does it: a power of 65537 modulo each small prime
+    let mut context = BigNumContext::new().unwrap();
+    let (base, mut power) = (
+        BigNum::from_u32(65537).unwrap(),
+        BigNum::from_u32(1).unwrap(),
+    );
+    for _ in 0..127 {
+        let factor = power.to_owned().unwrap();
+        power.checked_mul(&factor, &base, &mut context).unwrap();
+    }
+    let mut product = BigNum::from_u32(1).unwrap();
+    for prime in (3..168).filter(|n| (2..*n).all(|divisor| n % divisor != 0)) {
+        product.mul_word(prime).unwrap();
+    }
+    // 65537^127 has 2033 bits; a multiple of the primes brings it to 2048 and leaves the residues
+    let (mut multiple, mut modulus) = (BigNum::new().unwrap(), BigNum::new().unwrap());
+    multiple
+        .lshift(&product, 2048 - product.num_bits())
+        .unwrap();
+    modulus.checked_add(&power, &multiple).unwrap();
+    let n = json!(base64url::encode(modulus.to_vec()));
+    assert_eq!(read(json!({"n": n})).unwrap_err(), KeyError::Factorable);
 }
 
 #[test]

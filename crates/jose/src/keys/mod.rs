@@ -9,6 +9,7 @@
 
 mod ec;
 mod ed25519;
+mod roca;
 mod rsa;
 
 pub(crate) use ec::{EcPrivate, EcPublic};

@@ -12,6 +12,8 @@ use crate::backend::Backend;
 use crate::error::{JoseError, KeyError};
 use crate::hash::Hash;
 
+use super::roca::has_roca_fingerprint;
+
 /// Shortest RSA modulus that is accepted (RFC 7518 §3.3).
 pub const MIN_RSA_BITS: usize = 2048;
 /// Longest RSA modulus that is accepted, so that nobody can make a verifier work for seconds.
@@ -33,6 +35,9 @@ impl RsaPublic {
     pub(crate) fn new(modulus: Vec<u8>, exponent: Vec<u8>) -> Result<Self, KeyError> {
         check_modulus(&modulus)?;
         check_exponent(&exponent)?;
+        if has_roca_fingerprint(&modulus) {
+            return Err(KeyError::Factorable);
+        }
         let openssl = openssl_public(&modulus, &exponent)
             .map_err(|error| Backend::OpenSsl.refused(&error))?;
         Ok(Self {
