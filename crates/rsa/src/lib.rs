@@ -34,6 +34,7 @@
 //!
 //! - `private_key.rs`: [`PrivateKey`]: blinding, the private operation, the check before release. `crt.rs`: that operation.
 //! - `blinding.rs`: the blinding factors.
+//! - `batch.rs`: [`sign_many`] and [`verify_many`], through the processor's eight lanes; [`PrivateKey::sign`] is a batch of one.
 //! - `public_key.rs`: [`PublicKey`]: verification.
 //! - `generate.rs`: new keys. `primes.rs`: the sieve and Miller-Rabin.
 //! - `formats.rs`: keys in DER and PEM, by OpenSSL. `jwk.rs`: keys in JSON. `numbers.rs`: what both fill.
@@ -56,6 +57,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod batch;
 mod blinding;
 mod crt;
 mod error;
@@ -70,6 +72,7 @@ mod pss;
 mod public_key;
 mod scheme;
 
+pub use batch::{SignJob, VerifyJob, sign_many, sign_many_with_rng, verify_many};
 pub use error::{GenerateError, JwkError, KeyError, SignError, VerifyError};
 pub use generate::{KeySize, Progress};
 pub use hash::Hash;
