@@ -10,7 +10,7 @@
 
 use rand::TryCryptoRng;
 use rand::rngs::SysRng;
-use stampmill_modexp::{Job, LANES, OperandError, has_lanes, pow_many, pow_pair, pow_public_many};
+use stampmill_modexp::{Job, OperandError, pow_many, pow_pair, pow_public_many};
 use subtle::ConstantTimeEq;
 
 use crate::crt::{Pair, pair};
@@ -18,15 +18,6 @@ use crate::error::{SignError, VerifyError};
 use crate::private_key::PrivateKey;
 use crate::public_key::PublicKey;
 use crate::scheme::Scheme;
-
-/// Signatures that fill the lanes.
-const SIGNATURES: usize = LANES / 2;
-
-/// From so many signatures on, lanes that are partly empty are still faster than one signature after the other.
-const SIGN_BREAK_EVEN: usize = 3;
-
-/// The same for verifications, of which eight fill the lanes.
-const VERIFY_BREAK_EVEN: usize = 6;
 
 /// A message to be signed.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +44,7 @@ pub struct VerifyJob<'a> {
 }
 
 /// [`PrivateKey::sign`] for any number of jobs; results in their order. Jobs whose keys have the same size go
-/// through the processor's eight lanes together, so put them next to each other.
+/// through the processor's eight lanes together, where it has them.
 ///
 /// ```
 /// use stampmill_rsa::{KeySize, PrivateKey, Scheme, SignJob, sign_many};
@@ -111,7 +102,7 @@ pub fn verify_many(jobs: &[VerifyJob<'_>]) -> Vec<Result<(), VerifyError>> {
         .filter(|(_, checked)| checked.is_ok())
         .map(|(job, _)| job.key.job(job.signature))
         .collect();
-    let mut contents = raise_public(&powers).into_iter();
+    let mut contents = pow_public_many(&powers).into_iter();
     jobs.iter()
         .zip(checked)
         .map(|(job, checked)| {
@@ -151,7 +142,7 @@ pub(crate) fn sign_encoded<R: TryCryptoRng>(
         .zip(&signatures)
         .filter_map(|((key, _), signature)| Some(key.public_key().job(signature.as_ref().ok()?)))
         .collect();
-    let mut contents = raise_public(&checks).into_iter();
+    let mut contents = pow_public_many(&checks).into_iter();
     lanes
         .iter()
         .zip(signatures)
@@ -165,35 +156,17 @@ pub(crate) fn sign_encoded<R: TryCryptoRng>(
         .collect()
 }
 
-/// The pairs of private exponentiations: full lanes first, then what is left over in the way that is faster.
+/// The pairs of private exponentiations.
 fn raise(halves: &[[Job<'_>; 2]]) -> Vec<Result<Pair, OperandError>> {
-    let full = match has_lanes() {
-        false => 0,
-        true if halves.len() % SIGNATURES >= SIGN_BREAK_EVEN => halves.len(),
-        true => halves.len() - halves.len() % SIGNATURES,
-    };
-    let (full, rest) = halves.split_at(full);
+    if let [[p, q]] = halves {
+        return vec![pair(pow_pair(*p, *q))];
+    }
     let mut pairs = Vec::with_capacity(halves.len());
-    let mut powers = pow_many(full.as_flattened()).into_iter();
+    let mut powers = pow_many(halves.as_flattened()).into_iter();
     while let (Some(p), Some(q)) = (powers.next(), powers.next()) {
         pairs.push(pair((p, q)));
     }
-    pairs.extend(rest.iter().map(|[p, q]| pair(pow_pair(*p, *q))));
     pairs
-}
-
-/// The public exponentiations, in the same way.
-fn raise_public(jobs: &[Job<'_>]) -> Vec<Result<Vec<u8>, OperandError>> {
-    let full = match has_lanes() {
-        false => 0,
-        true if jobs.len() % LANES >= VERIFY_BREAK_EVEN => jobs.len(),
-        true => jobs.len() - jobs.len() % LANES,
-    };
-    let (full, rest) = jobs.split_at(full);
-    let mut powers = pow_public_many(full);
-    let alone = |job: &Job<'_>| job.modulus.pow_public(job.base, job.exponent);
-    powers.extend(rest.iter().map(alone));
-    powers
 }
 
 /// The next result of a stage, which has one for each job that reached it.
