@@ -118,6 +118,23 @@ pub enum SignError {
     Random(String),
 }
 
+/// Why a batch signer or verifier gave no result.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BatchError<E> {
+    /// What signing or verifying itself says.
+    #[error(transparent)]
+    Job(E),
+    /// It is shutting down, and the job was not begun.
+    #[error("shutting down: the job was not begun")]
+    ShuttingDown,
+    /// No place in the queue.
+    #[error("the queue is full")]
+    Full,
+    /// The computation panicked. The others went on.
+    #[error("the computation panicked")]
+    Panicked,
+}
+
 /// Why a signature was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {

@@ -34,6 +34,8 @@
 //!
 //! - `private_key.rs`: [`PrivateKey`]: blinding, the private operation, the check before release. `crt.rs`: that operation.
 //! - `blinding.rs`: the blinding factors.
+//! - `batch.rs`: [`sign_many`] and [`verify_many`], through the processor's eight lanes; [`PrivateKey::sign`] is a batch of one.
+//! - `batch_signer.rs`: [`BatchSigner`] and [`BatchVerifier`]: batches out of what many callers ask for. `queue.rs`: how they gather.
 //! - `public_key.rs`: [`PublicKey`]: verification.
 //! - `generate.rs`: new keys. `primes.rs`: the sieve and Miller-Rabin.
 //! - `formats.rs`: keys in DER and PEM, by OpenSSL. `jwk.rs`: keys in JSON. `numbers.rs`: what both fill.
@@ -56,6 +58,8 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod batch;
+mod batch_signer;
 mod blinding;
 mod crt;
 mod error;
@@ -68,12 +72,16 @@ mod primes;
 mod private_key;
 mod pss;
 mod public_key;
+mod queue;
 mod scheme;
 
-pub use error::{GenerateError, JwkError, KeyError, SignError, VerifyError};
+pub use batch::{SignJob, VerifyJob, sign_many, sign_many_with_rng, verify_many};
+pub use batch_signer::{BatchSigner, BatchVerifier};
+pub use error::{BatchError, GenerateError, JwkError, KeyError, SignError, VerifyError};
 pub use generate::{KeySize, Progress};
 pub use hash::Hash;
 pub use private_key::PrivateKey;
 pub use pss::{Pss, SaltTooLong};
 pub use public_key::{MAX_BITS, MIN_BITS, PublicKey};
+pub use queue::BatchLimits;
 pub use scheme::Scheme;
