@@ -6,10 +6,10 @@
 //! | `trace.rs` | instructions and addresses of two runs with different secrets, and where they part | ptrace on x86-64 Linux |
 //! | `welch.rs` | time, and whether it differs between secrets by more than chance | everywhere; to be read, no verdict |
 //!
-//! What this machine cannot run is reported as ignored. All three ways in numbers:
+//! What this machine cannot run is reported as ignored. All three ways in numbers, and RSA's part of it:
 //!
 //! ```text
-//! cargo test --release -p stampmill-modexp --test constant_time -- --report
+//! cargo test --release -p stampmill-modexp -p stampmill-rsa --test constant_time -- --report
 //! ```
 
 #![allow(clippy::unwrap_used)]
@@ -17,6 +17,7 @@
 mod memcheck;
 mod operations;
 mod report;
+mod timing;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod trace;
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
@@ -33,6 +34,7 @@ mod trace {
         None
     }
 }
+mod valgrind;
 mod welch;
 
 use std::io;
@@ -86,7 +88,7 @@ fn main() -> ExitCode {
     let verdicts = WAYS
         .iter()
         .flat_map(|way| way.subjects().map(move |subject| trial(way, subject)));
-    let tests = verdicts.chain(welch::trials()).collect();
+    let tests = verdicts.chain(timing::trials()).collect();
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
 }
 

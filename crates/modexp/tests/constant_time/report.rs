@@ -1,14 +1,9 @@
 //! What `--report` prints: the verdicts of the first two ways, and the figures of the third.
 
-use std::hint::black_box;
 use std::process::ExitCode;
 
-use stampmill_modexp::{Engine, Modulus};
-
 use crate::operations::Subject;
-use crate::{Verdict, WAYS, welch};
-
-const SAMPLES: usize = 100_000;
+use crate::{Verdict, WAYS, timing};
 
 /// Prints; fails if a way that comes to a verdict found a leak in an engine, or missed a planted one.
 pub(crate) fn print() -> ExitCode {
@@ -25,19 +20,7 @@ pub(crate) fn print() -> ExitCode {
         }
         println!();
     }
-    println!(
-        "welch: t of {SAMPLES} times, a fixed exponent against random ones; suspicious beyond {}",
-        welch::SUSPICIOUS
-    );
-    for engine in Engine::available() {
-        println!("  {:<28} t = {:+.1}", engine.name(), t_of(engine));
-    }
-    let t = welch::t_of(
-        SAMPLES,
-        &welch::WEIGHT_ONE[..8],
-        welch::square_and_multiply(),
-    );
-    println!("  {:<28} t = {t:+.1}", "planted: square-and-multiply");
+    timing::report();
     if as_it_should {
         ExitCode::SUCCESS
     } else {
@@ -54,13 +37,4 @@ fn verdict(subject: Subject, found: std::io::Result<Verdict>) -> (String, bool) 
         Ok(Verdict::Leak(what)) => (format!("LEAK\n{what}"), false),
         Err(error) => (format!("FAILED: {error}"), false),
     }
-}
-
-/// For a modulus of 1024 bits and exponents of 128 bits.
-fn t_of(engine: Engine) -> f64 {
-    let modulus = Modulus::with_engine(&[0xff; 128], engine).unwrap();
-    let base = [0x5a; 128];
-    welch::t_of(SAMPLES, &welch::WEIGHT_ONE, |exponent| {
-        black_box(modulus.pow(&base, exponent).unwrap());
-    })
 }

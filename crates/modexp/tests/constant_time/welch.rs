@@ -1,4 +1,4 @@
-//! The third way: time is measured for two classes of secrets, and Welch's t-test asks whether the classes differ.
+//! Time is measured for two classes of secrets, and Welch's t-test asks whether the classes differ.
 //!
 //! The method is dudect's (O. Reparaz, J. Balasch, I. Verbauwhede, "Dude, is my code constant time?", DATE 2017). One class is a
 //! fixed secret, the other one a new random secret each time. Which class comes next is drawn by lot, so that whatever else
@@ -13,11 +13,11 @@
 //!
 //! It looks at time itself, so it catches what no model of the processor foresees, and it misses what hides in the noise:
 //! `|t| < 4.5` says that so many samples on this machine showed nothing. So it is a report, never a gate.
+//! `crates/rsa/tests/constant_time.rs` uses this file too.
 
 use std::hint::black_box;
 use std::time::Instant;
 
-use libtest_mimic::Trial;
 use rand::rngs::SysRng;
 use rand::{Rng, SeedableRng, TryRng, rngs::StdRng};
 
@@ -32,17 +32,18 @@ const SHARES: [f64; 5] = [1.0, 0.99, 0.95, 0.8, 0.5];
 const WARM_UP: usize = 1000;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Class {
+pub(crate) enum Class {
     Fixed,
     Random,
 }
 
-struct Sample {
-    class: Class,
-    nanoseconds: f64,
+/// How long a secret of a class took.
+pub(crate) struct Sample {
+    pub(crate) class: Class,
+    pub(crate) nanoseconds: f64,
 }
 
-/// Measures `work` on `samples` secrets, each the fixed one or a random one; the t of largest size among the shares.
+/// Measures `work` on `samples` secrets, each the fixed one or a random one.
 pub(crate) fn t_of(samples: usize, fixed: &[u8], mut work: impl FnMut(&[u8])) -> f64 {
     let mut rng = StdRng::seed_from_u64(SysRng.try_next_u64().unwrap());
     // Everything is drawn and written down before, so that both classes do the same between two measurements.
@@ -71,7 +72,8 @@ pub(crate) fn t_of(samples: usize, fixed: &[u8], mut work: impl FnMut(&[u8])) ->
     largest_t(measured.skip(WARM_UP).collect())
 }
 
-fn largest_t(mut samples: Vec<Sample>) -> f64 {
+/// The t of largest size among the shares of the shortest samples.
+pub(crate) fn largest_t(mut samples: Vec<Sample>) -> f64 {
     samples.sort_by(|a, b| a.nanoseconds.total_cmp(&b.nanoseconds));
     let of_share = |share: f64| {
         let shortest = &samples[..(samples.len() as f64 * share) as usize];
@@ -111,63 +113,4 @@ fn moments(samples: &[Sample], class: Class) -> Moments {
 /// B. L. Welch, "The generalization of Student's problem when several different population variances are involved", 1947.
 fn welch_t(a: &Moments, b: &Moments) -> f64 {
     (a.mean - b.mean) / (a.variance / a.count + b.variance / b.count).sqrt()
-}
-
-pub(crate) fn trials() -> Vec<Trial> {
-    let trial = |name: &str, runner: fn() -> Result<(), libtest_mimic::Failed>| {
-        Trial::test(format!("welch, {name}"), runner)
-    };
-    vec![
-        trial("planted leak: square-and-multiply", || {
-            let t = t_of(4000, &WEIGHT_ONE[..8], square_and_multiply());
-            expect(t.abs() > SUSPICIOUS, t)
-        }),
-        trial(
-            "two classes alike show nothing, and a shift by a hundredth shows",
-            || {
-                let (alike, shifted) = (largest_t(synthetic(0.0)), largest_t(synthetic(10.0)));
-                expect(alike.abs() < SUSPICIOUS, alike)?;
-                expect(shifted < -SUSPICIOUS, shifted)
-            },
-        ),
-    ]
-}
-
-fn expect(holds: bool, t: f64) -> Result<(), libtest_mimic::Failed> {
-    if holds {
-        Ok(())
-    } else {
-        Err(format!("t = {t:.1}").into())
-    }
-}
-
-/// Times around 1000 and 1000 + shift with noise; always the same ones.
-fn synthetic(shift: f64) -> Vec<Sample> {
-    let mut rng = StdRng::seed_from_u64(1947);
-    let mut noise = || f64::from(rng.next_u32() >> 24);
-    (0..20_000)
-        .map(|i| match i % 2 {
-            0 => Sample {
-                class: Class::Fixed,
-                nanoseconds: 1000.0 + noise(),
-            },
-            _ => Sample {
-                class: Class::Random,
-                nanoseconds: 1000.0 + shift + noise(),
-            },
-        })
-        .collect()
-}
-
-/// The fixed exponent: a single one, in front. Half of a random exponent's bits are ones.
-pub(crate) const WEIGHT_ONE: [u8; 16] = [0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-
-/// The leak that the test must see: up to eight bytes of exponent, multiplied in where they have a one.
-pub(crate) fn square_and_multiply() -> impl FnMut(&[u8]) {
-    let modulus =
-        stampmill_modexp::Modulus::with_engine(&[0xff; 64], stampmill_modexp::Engine::Portable)
-            .unwrap();
-    move |exponent| {
-        black_box(modulus.pow_public(&[7], exponent).unwrap());
-    }
 }
