@@ -151,8 +151,8 @@ impl Binder<'_> {
     }
 
     #[inline(always)]
-    fn name(&mut self, text: &str, name: &Name<'_>) -> Slot {
-        let place = match &name.unescaped {
+    fn name(&mut self, text: &str, name: &Name<'_, '_>) -> Slot {
+        let place = match name.unescaped {
             None => address(text) + name.start as u64,
             Some(contents) => self.keep(text, |arena| arena.push_str(contents)),
         };

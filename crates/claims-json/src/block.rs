@@ -9,65 +9,61 @@ use wide::u8x16;
 /// Bytes of a block.
 pub(crate) const WIDTH: usize = 16;
 
-/// A block of text: its bytes, and the same as two words in little-endian order.
-#[derive(Clone, Copy)]
-pub(crate) struct Block {
-    bytes: u8x16,
-    words: [u64; 2],
+/// How many bytes from an offset on stand before the first quotation mark, backslash or control character: 16 if there is none
+/// in the block, fewer at the end of the text.
+#[inline(always)]
+pub(crate) fn plain(bytes: &[u8], offset: usize) -> usize {
+    match block(bytes, offset) {
+        Some(block) => specials(block).trailing_zeros() as usize,
+        None => at_the_end(bytes, offset).0,
+    }
 }
 
-impl Block {
-    /// The block at an offset; behind the end of the text it is filled with zeros.
-    #[inline(always)]
-    pub(crate) fn at(bytes: &[u8], offset: usize) -> Self {
-        match bytes
-            .get(offset..)
-            .and_then(|rest| rest.first_chunk::<WIDTH>())
-        {
-            Some(chunk) => Self::new(chunk),
-            None => Self::last(bytes, offset),
+/// The same, with what the plain bytes are: two words in little-endian order, zeros behind them.
+#[inline(always)]
+pub(crate) fn plain_words(bytes: &[u8], offset: usize) -> (usize, [u64; 2]) {
+    match block(bytes, offset) {
+        Some(block) => {
+            let plain = specials(block).trailing_zeros() as usize;
+            (plain, first(block, plain))
         }
+        None => at_the_end(bytes, offset),
     }
+}
 
-    #[inline(always)]
-    fn new(chunk: &[u8; WIDTH]) -> Self {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = *chunk;
-        Self {
-            bytes: u8x16::new(*chunk),
-            words: [
-                u64::from_le_bytes([a, b, c, d, e, f, g, h]),
-                u64::from_le_bytes([i, j, k, l, m, n, o, p]),
-            ],
-        }
-    }
+#[inline(always)]
+fn block(bytes: &[u8], offset: usize) -> Option<&[u8; WIDTH]> {
+    bytes.get(offset..offset + WIDTH)?.first_chunk()
+}
 
-    #[cold]
-    fn last(bytes: &[u8], offset: usize) -> Self {
-        let mut chunk = [0; WIDTH];
-        if let Some(rest) = bytes.get(offset..) {
-            chunk[..rest.len()].copy_from_slice(rest);
-        }
-        Self::new(&chunk)
-    }
+/// A block that the text does not fill: zeros, which end every string, stand behind it.
+#[cold]
+#[inline(never)]
+fn at_the_end(bytes: &[u8], offset: usize) -> (usize, [u64; 2]) {
+    let mut block = [0; WIDTH];
+    let rest = bytes.get(offset..).unwrap_or_default();
+    block[..rest.len()].copy_from_slice(rest);
+    let plain = specials(&block).trailing_zeros() as usize;
+    (plain, first(&block, plain))
+}
 
-    /// The first `length` bytes as words, the others zero.
-    #[inline(always)]
-    pub(crate) fn first(self, length: usize) -> [u64; 2] {
-        let [low, high] = MASKS[length.min(WIDTH)];
-        [self.words[0] & low, self.words[1] & high]
-    }
+/// A bit for each byte that a string cannot hold as it is, and one behind the last.
+#[inline(always)]
+fn specials(block: &[u8; WIDTH]) -> u32 {
+    let block = u8x16::new(*block);
+    let quotation = block.simd_eq(u8x16::splat(b'"'));
+    let backslash = block.simd_eq(u8x16::splat(b'\\'));
+    // at most 0x1f: the smaller of both is the byte itself
+    let control = block.min(u8x16::splat(0x1f)).simd_eq(block);
+    (quotation | backslash | control).to_bitmask() | 1 << WIDTH
+}
 
-    /// How many bytes stand before the first quotation mark, backslash or control character: 16 if there is none.
-    #[inline(always)]
-    pub(crate) fn plain(self) -> usize {
-        let block = self.bytes;
-        let quotation = block.simd_eq(u8x16::splat(b'"'));
-        let backslash = block.simd_eq(u8x16::splat(b'\\'));
-        // at most 0x1f: the smaller of both is the byte itself
-        let control = block.min(u8x16::splat(0x1f)).simd_eq(block);
-        let found = (quotation | backslash | control).to_bitmask();
-        (found | 1 << WIDTH).trailing_zeros() as usize
-    }
+/// The first bytes as words, zeros behind them.
+#[inline(always)]
+fn first(block: &[u8; WIDTH], length: usize) -> [u64; 2] {
+    let number = u128::from_le_bytes(*block);
+    let [low, high] = MASKS[length.min(WIDTH)];
+    [number as u64 & low, (number >> 64) as u64 & high]
 }
 
 /// The words that keep the first 0, 1, .. 16 bytes.
@@ -95,12 +91,11 @@ mod tests {
         for byte in 0..=u8::MAX {
             for place in 0..WIDTH {
                 for filler in [b'a', 0x80, 0xff, b' ', b'!', b'#', b'[', b']'] {
-                    let mut chunk = [filler; WIDTH];
-                    chunk[place] = byte;
-                    let block = Block::new(&chunk);
+                    let mut chunk = [filler; WIDTH + 1];
+                    chunk[place + 1] = byte;
                     let special = byte < 0x20 || byte == b'"' || byte == b'\\';
                     let expected = if special { place } else { WIDTH };
-                    assert_eq!(block.plain(), expected, "{byte:#x} at {place}");
+                    assert_eq!(plain(&chunk, 1), expected, "{byte:#x} at {place}");
                 }
             }
         }
@@ -108,14 +103,16 @@ mod tests {
 
     #[test]
     fn first_bytes() {
-        let block = Block::at(b"abcdefghijklmnopqrs", 1);
         for length in 0..=WIDTH {
-            let [low, high] = block.first(length);
-            let mut bytes = [low.to_le_bytes(), high.to_le_bytes()].concat();
-            assert_eq!(&bytes[..length], &b"bcdefghijklmnopq"[..length]);
-            assert!(bytes.drain(length..).all(|byte| byte == 0));
+            let mut text = *b"abcdefghijklmnopqrs";
+            text[length + 1] = b'"';
+            let (plain, words) = plain_words(&text, 1);
+            let bytes = [words[0].to_le_bytes(), words[1].to_le_bytes()].concat();
+            assert_eq!(plain, length);
+            assert_eq!(bytes[..length], b"bcdefghijklmnopq"[..length]);
+            assert!(bytes[length..].iter().all(|byte| *byte == 0));
         }
-        assert_eq!(Block::at(b"abc", 1).first(16), Block::at(b"bc", 0).first(2));
-        assert_eq!(Block::at(b"abc", 7).first(16), [0, 0]);
+        assert_eq!(plain_words(b"abc", 1).0, 2);
+        assert_eq!(plain(b"abc", 7), 0);
     }
 }

@@ -6,17 +6,17 @@
 
 use std::borrow::Cow;
 
-use crate::scanner::{Quoted, Scanner};
+use crate::scanner::{Quoted, unescape};
 
 /// The name of a member.
-#[derive(Debug)]
-pub(crate) struct Name<'a> {
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Name<'a, 'n> {
     pub(crate) key: Key,
     source: &'a str,
     /// Where the name begins, behind its quotation mark.
     pub(crate) start: usize,
     /// What it says, if it is written with escapes.
-    pub(crate) unescaped: Option<String>,
+    pub(crate) unescaped: Option<&'n str>,
 }
 
 /// What two names are compared by first.
@@ -55,32 +55,34 @@ impl Key {
     }
 }
 
-impl<'a> Name<'a> {
+impl<'a, 'n> Name<'a, 'n> {
+    /// The name that stands in the source; `buffer` is for what it says if it has escapes.
     #[inline(always)]
-    pub(crate) fn new(source: &'a str, quoted: &Quoted) -> Self {
+    pub(crate) fn new(source: &'a str, quoted: &Quoted, buffer: &'n mut String) -> Self {
+        let mut key = Key {
+            words: quoted.words,
+            length: quoted.len() as u32,
+        };
+        let mut unescaped = None;
         if quoted.has_escapes {
-            return Self::with_escapes(source, quoted);
+            let contents = Self::unescape(source, quoted, buffer);
+            key = Key::of(contents);
+            unescaped = Some(contents);
         }
         Self {
-            key: Key {
-                words: quoted.words,
-                length: quoted.len() as u32,
-            },
+            key,
             source,
             start: quoted.start,
-            unescaped: None,
+            unescaped,
         }
     }
 
     #[cold]
-    fn with_escapes(source: &'a str, quoted: &Quoted) -> Self {
-        let contents = Scanner::contents(source, quoted).into_owned();
-        Self {
-            key: Key::of(&contents),
-            source,
-            start: quoted.start,
-            unescaped: Some(contents),
-        }
+    #[inline(never)]
+    fn unescape(source: &str, quoted: &Quoted, buffer: &'n mut String) -> &'n str {
+        buffer.clear();
+        unescape(&source[quoted.start..quoted.end], buffer);
+        buffer
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -88,15 +90,15 @@ impl<'a> Name<'a> {
     }
 
     pub(crate) fn text(&self) -> &str {
-        match &self.unescaped {
+        match self.unescaped {
             Some(contents) => contents,
             None => &self.source[self.start..self.start + self.len()],
         }
     }
 
     pub(crate) fn to_cow(&self) -> Cow<'a, str> {
-        match &self.unescaped {
-            Some(contents) => Cow::Owned(contents.clone()),
+        match self.unescaped {
+            Some(contents) => Cow::Owned(contents.to_owned()),
             None => Cow::Borrowed(&self.source[self.start..self.start + self.len()]),
         }
     }
@@ -148,7 +150,7 @@ impl Names {
 
     /// Takes a name of the text; false if the object has it already. From the 65th member on [`Names::finish`] has the last word.
     #[inline(always)]
-    pub(crate) fn admit(&mut self, level: &mut Level, name: &Name<'_>, text: &str) -> bool {
+    pub(crate) fn admit(&mut self, level: &mut Level, name: &Name<'_, '_>, text: &str) -> bool {
         let digest = name.key.digest();
         let word = &mut level.filter[usize::from(digest >> 6)];
         let bit = 1 << (digest & 63);
@@ -157,9 +159,8 @@ impl Names {
         if suspect && self.holds(level, name, text) {
             return false;
         }
-        if let Some(contents) = &name.unescaped {
-            self.unescaped
-                .push((self.seen.len(), contents.as_str().into()));
+        if let Some(contents) = name.unescaped {
+            self.unescaped.push((self.seen.len(), contents.into()));
         }
         self.seen.push(Seen {
             key: name.key,
@@ -169,7 +170,7 @@ impl Names {
     }
 
     #[inline(never)]
-    fn holds(&self, level: &Level, name: &Name<'_>, text: &str) -> bool {
+    fn holds(&self, level: &Level, name: &Name<'_, '_>, text: &str) -> bool {
         let seen = &self.seen[level.base..];
         seen.len() < PAIRWISE
             && seen.iter().zip(level.base..).any(|(seen, place)| {

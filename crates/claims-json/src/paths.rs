@@ -134,7 +134,7 @@ impl Paths {
 impl Node {
     /// The slot of a member, if it is wanted. Nearly all members that are not wanted fail the filter.
     #[inline(always)]
-    pub(crate) fn member(&self, name: &Name<'_>) -> Option<usize> {
+    pub(crate) fn member(&self, name: &Name<'_, '_>) -> Option<usize> {
         if self.filter & 1 << (name.key.digest() & 63) == 0 {
             return None;
         }

@@ -138,19 +138,23 @@ impl<'a, 'n> Reader<'a, 'n> {
 
     /// An object; `member` is told a name, different from the ones before, and takes its value.
     #[inline(always)]
-    pub(crate) fn object(&mut self, mut member: impl FnMut(&mut Self, &Name<'a>) -> Step) -> Step {
+    pub(crate) fn object(
+        &mut self,
+        mut member: impl FnMut(&mut Self, &Name<'a, '_>) -> Step,
+    ) -> Step {
         self.open()?;
         if self.scanner.peek_token() == b'}' {
             return self.close();
         }
         let mut level = self.names.level();
+        let mut unescaped = String::new();
         loop {
             if self.scanner.peek_token() != b'"' {
                 return Err(self.scanner.expected("a member name in quotation marks"));
             }
             let offset = self.scanner.position();
             let quoted = self.scanner.string()?;
-            let name = Name::new(self.text, &quoted);
+            let name = Name::new(self.text, &quoted, &mut unescaped);
             if !self.names.admit(&mut level, &name, self.text) {
                 return Err(self.scanner.refuse(JsonErrorKind::DuplicateName, offset));
             }
@@ -172,6 +176,7 @@ impl<'a, 'n> Reader<'a, 'n> {
     }
 
     /// Any value, validated like all others.
+    #[inline(always)]
     pub(crate) fn skip(&mut self) -> Step {
         match self.kind()? {
             Kind::String => self.string().map(drop),

@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use crate::block::{Block, WIDTH};
+use crate::block::{self, WIDTH};
 use crate::{JsonError, JsonErrorKind};
 
 /// The text is refused; the scanner knows why.
@@ -37,7 +37,7 @@ pub(crate) struct Quoted {
     pub(crate) start: usize,
     pub(crate) end: usize,
     pub(crate) has_escapes: bool,
-    /// The first 16 bytes, zeros behind the end; of what stands in the text, escapes included.
+    /// The first 16 bytes, zeros behind the end. Means nothing where there are escapes.
     pub(crate) words: [u64; 2],
 }
 
@@ -135,58 +135,50 @@ impl<'a> Scanner<'a> {
     pub(crate) fn string(&mut self) -> Step<Quoted> {
         self.position += 1;
         let start = self.position;
-        let block = Block::at(self.bytes(), start);
-        let mut plain = block.plain();
-        let words = block.first(plain);
+        let (plain, words) = block::plain_words(self.bytes(), start);
         self.position += plain;
-        while plain == WIDTH {
-            plain = Block::at(self.bytes(), self.position).plain();
-            self.position += plain;
-        }
-        let mut quoted = Quoted {
-            start,
-            end: self.position,
-            has_escapes: false,
-            words,
-        };
-        if self.peek() != b'"' {
-            self.escapes(&mut quoted)?;
-        }
-        self.position += 1;
-        Ok(quoted)
-    }
-
-    /// The rest of a string whose plain beginning has been passed, up to its closing quotation mark.
-    #[cold]
-    #[inline(never)]
-    fn escapes(&mut self, quoted: &mut Quoted) -> Step {
-        loop {
-            match self.peek() {
-                b'"' => break,
-                b'\\' => {
-                    quoted.has_escapes = true;
-                    self.escape()?;
-                }
-                _ if self.is_at_end() => return Err(self.expected("the end of a string")),
-                _ => return Err(self.refuse(JsonErrorKind::ControlCharacter, self.position)),
-            }
+        if plain == WIDTH {
             self.skip_plain();
         }
-        quoted.end = self.position;
-        quoted.words = Block::at(self.bytes(), quoted.start).first(quoted.len());
-        Ok(())
+        let has_escapes = self.peek() != b'"';
+        if has_escapes {
+            self.escapes()?;
+        }
+        let end = self.position;
+        self.position += 1;
+        Ok(Quoted {
+            start,
+            end,
+            has_escapes,
+            words,
+        })
+    }
+
+    /// The rest of a string that holds something else than plain characters: escapes, up to its closing quotation mark.
+    #[cold]
+    #[inline(never)]
+    fn escapes(&mut self) -> Step {
+        loop {
+            match self.peek() {
+                b'"' => return Ok(()),
+                b'\\' => self.escape()?,
+                _ if self.is_at_end() => return Err(self.expected("the end of a string")),
+                _ => return Err(self.refuse(JsonErrorKind::ControlCharacter, self.position)),
+            };
+            self.skip_plain();
+        }
     }
 
     /// Moves to the next quotation mark, backslash or control character, or to the end: all of them ASCII, so the
     /// position stays on a character boundary.
+    #[inline(always)]
     fn skip_plain(&mut self) {
-        loop {
-            let plain = Block::at(self.bytes(), self.position).plain();
-            self.position += plain;
-            if plain < WIDTH {
-                return;
-            }
+        let mut position = self.position;
+        // A branch, not arithmetic: the processor goes on with the next block before it knows what was in this one.
+        while block::plain(self.bytes(), position) == WIDTH {
+            position += WIDTH;
         }
+        self.position = position + block::plain(self.bytes(), position);
     }
 
     /// What a string says that stands in this text. Borrowed unless it holds an escape.
