@@ -1,5 +1,6 @@
 //! The running server: from a data folder to sockets, and back to silence.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ use url::{Host, Url};
 use crate::certificates::{Certificates, Renewal};
 use crate::clock::{Clock, SystemClock, SystemRandom};
 use crate::data_folder::{DataFolder, DataFolderError};
+use crate::domain::{Resource, Resources};
 use crate::http::router;
 use crate::listener::{Closing, Transport, accept_loop};
 use crate::policy::Policy;
@@ -269,9 +271,12 @@ fn service(
         store,
         lock,
     } = data;
+    let own = Resource::parse(&issuer).expect("an issuer is an absolute URI without a fragment");
     let service = Service::new(Parts {
         issuer,
         policy: Policy::strict(),
+        resources: Resources::new(own, Vec::new()),
+        issue_when: HashMap::new(),
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
         store: Arc::new(store),

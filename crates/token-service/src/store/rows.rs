@@ -216,7 +216,7 @@ pub(super) fn scope(row: &Row<'_>) -> rusqlite::Result<Scope> {
         .map_err(|_| nonsense("scope"))
 }
 
-fn client_id(row: &Row<'_>) -> rusqlite::Result<ClientId> {
+pub(super) fn client_id(row: &Row<'_>) -> rusqlite::Result<ClientId> {
     ClientId::parse(&row.get::<_, String>("client_id")?).map_err(|_| nonsense("client_id"))
 }
 
