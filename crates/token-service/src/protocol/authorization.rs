@@ -352,7 +352,7 @@ fn challenge_is_s256(
             Some(CodeChallenge::parse(challenge).map_err(|_| NOT_A_HASH)?)
         }
         (Some(_), _) => return Err(NOT_S256),
-        (None, _) if service.policy.require_pkce() => return Err(MISSING),
+        (None, _) if service.policy.requires_pkce_of(&request.client) => return Err(MISSING),
         (None, Some(_)) => return Err(METHOD_ONLY),
         (None, None) => None,
     };

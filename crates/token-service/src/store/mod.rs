@@ -36,6 +36,10 @@ pub trait Store: Send + Sync + 'static {
     /// Adds a client; an id that is taken is a [`StoreError::Conflict`].
     fn insert_client(&self, client: Client) -> Answer<'_, ()>;
 
+    /// Makes these the clients of the configuration file: new ones are added, known ones changed, those that left it
+    /// removed with their grants. An id that a registered client has is a [`StoreError::Conflict`], and nothing changes.
+    fn configure_clients(&self, clients: Vec<Client>) -> Answer<'_, ()>;
+
     /// The user of that id.
     fn user<'a>(&'a self, id: &'a UserId) -> Answer<'a, Option<User>>;
     /// The user who types that name.

@@ -260,6 +260,20 @@ impl Store for SqliteStore {
         })
     }
 
+    fn configure_clients(&self, clients: Vec<Client>) -> Answer<'_, ()> {
+        self.write(move |c| {
+            for client in &clients {
+                if rows::configure_client(c, client).map_err(database)? == 0 {
+                    return Err(StoreError::Conflict(client.id.to_string()));
+                }
+            }
+            let kept: Vec<&str> = clients.iter().map(|client| client.id.as_str()).collect();
+            // Ids have no spaces, so a list of them is a text.
+            let gone = "DELETE FROM clients WHERE origin = 'file' AND instr(?1, ' ' || client_id || ' ') = 0";
+            execute(c, gone, [format!(" {} ", kept.join(" "))]).map(drop)
+        })
+    }
+
     fn user<'a>(&'a self, id: &'a UserId) -> Answer<'a, Option<User>> {
         self.answer(move |c| {
             rows::one(

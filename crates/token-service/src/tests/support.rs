@@ -131,6 +131,14 @@ impl Fixture {
         resources: Vec<ResourceServer>,
         issue_when: HashMap<ClientId, ClaimCheck>,
     ) -> Fixture {
+        Fixture::configured(Policy::strict(), resources, issue_when).await
+    }
+
+    pub(super) async fn configured(
+        policy: Policy,
+        resources: Vec<ResourceServer>,
+        issue_when: HashMap<ClientId, ClaimCheck>,
+    ) -> Fixture {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::create(&folder.path().join("store.sqlite3")).unwrap();
         let sealing = SealingKey::generate(&SystemRandom);
@@ -139,7 +147,7 @@ impl Fixture {
         let clock = HandClock(Arc::new(AtomicI64::new(START)));
         let service = Arc::new(Service::new(Parts {
             issuer: ISSUER.into(),
-            policy: Policy::strict(),
+            policy,
             resources: Resources::new(Resource::parse(ISSUER).unwrap(), resources),
             issue_when,
             clock: Arc::new(clock.clone()),
@@ -166,6 +174,7 @@ impl Fixture {
                 id: Some((*id).into()),
                 name: (*id).into(),
                 secret_method: Some(SecretMethod::Basic),
+                secret: None,
                 application: ApplicationType::Native,
                 redirect_uris: redirect_uris.iter().map(|uri| (*uri).into()).collect(),
                 grant_types: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
@@ -496,6 +505,7 @@ async fn register_clients(
             id: Some(id.into()),
             name: format!("The <{id}> client"),
             secret_method,
+            secret: None,
             application,
             redirect_uris: redirect_uris.into_iter().map(str::to_owned).collect(),
             grant_types,
