@@ -2,13 +2,11 @@
 
 use stampmill_claims_json::{Limits, Map, Value, parse};
 
-use crate::algorithm::Algorithm;
 use crate::error::{JwtError, clip};
+use crate::jwk::MAX_KID_BYTES;
 
 /// Longest header in bytes that is read.
 const MAX_BYTES: usize = 4096;
-/// Longest `kid` in bytes that is looked up.
-const MAX_KID_BYTES: usize = 256;
 
 /// The protected header members that this crate acts upon (RFC 7515 §4.1).
 ///
@@ -16,8 +14,8 @@ const MAX_KID_BYTES: usize = 256;
 /// (RFC 8725 §3.10).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// Which algorithm the sender says it used; one that this crate permits.
-    pub alg: Algorithm,
+    /// Which algorithm the sender says it used: its name, one that this crate permits.
+    pub alg: &'static str,
     /// Which key.
     pub kid: Option<String>,
     /// What kind of token.
@@ -25,14 +23,14 @@ pub struct Header {
 }
 
 impl Header {
-    /// Reads and checks the decoded bytes of a header.
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, JwtError> {
-        let limits = Limits {
-            bytes: MAX_BYTES,
-            depth: 8,
-            ..Limits::TOKEN
-        };
-        let value = parse(bytes, &limits).map_err(JwtError::Header)?;
+    /// Reads and checks the decoded bytes of a header. `algorithm` looks a name up in the caller's allow-list; `allowed`
+    /// is that list for the message of the error.
+    pub(crate) fn parse<A>(
+        bytes: &[u8],
+        algorithm: impl FnOnce(&str) -> Option<(A, &'static str)>,
+        allowed: impl FnOnce() -> String,
+    ) -> Result<(Self, A), JwtError> {
+        let value = parse(bytes, &LIMITS).map_err(JwtError::Header)?;
         let members = value.as_map().ok_or(JwtError::Malformed {
             what: "the header is not a JSON object",
         })?;
@@ -43,31 +41,38 @@ impl Header {
                 names: names_of(critical),
             });
         }
-        Ok(Self {
-            alg: algorithm(members)?,
-            kid: text(members, "kid", MAX_KID_BYTES)?,
-            typ: text(members, "typ", MAX_KID_BYTES)?,
-        })
+        // RFC 7797: without base64 other bytes are signed than those this crate would check.
+        if !matches!(members.get("b64"), None | Some(Value::Bool(true))) {
+            return Err(JwtError::Malformed {
+                what: "b64: the payload must be base64url (RFC 7797 §6)",
+            });
+        }
+        let name = members.get("alg").and_then(Value::as_str);
+        let (algorithm, alg) =
+            name.and_then(algorithm)
+                .ok_or_else(|| JwtError::AlgorithmNotAllowed {
+                    expected: allowed(),
+                    actual: name.map(clip),
+                })?;
+        let header = Self {
+            alg,
+            kid: text(members, "kid")?,
+            typ: text(members, "typ")?,
+        };
+        Ok((header, algorithm))
     }
 }
 
-fn algorithm(members: &Map<'_>) -> Result<Algorithm, JwtError> {
-    let name = members.get("alg").and_then(Value::as_str);
-    name.and_then(Algorithm::from_name)
-        .ok_or_else(|| JwtError::AlgorithmNotAllowed {
-            expected: Algorithm::Rs256.name(),
-            actual: name.map(clip),
-        })
-}
+const LIMITS: Limits = Limits {
+    bytes: MAX_BYTES,
+    depth: 8,
+    ..Limits::TOKEN
+};
 
-fn text(
-    members: &Map<'_>,
-    name: &'static str,
-    max_bytes: usize,
-) -> Result<Option<String>, JwtError> {
+fn text(members: &Map<'_>, name: &'static str) -> Result<Option<String>, JwtError> {
     match members.get(name) {
         None => Ok(None),
-        Some(Value::String(text)) if text.len() <= max_bytes => Ok(Some(text.to_string())),
+        Some(Value::String(text)) if text.len() <= MAX_KID_BYTES => Ok(Some(text.to_string())),
         Some(_) => Err(JwtError::HeaderMember { name }),
     }
 }

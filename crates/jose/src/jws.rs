@@ -2,11 +2,13 @@
 
 use stampmill_claims_json::{Limits, Value, parse};
 
+use crate::algorithm::{Algorithm, AlgorithmSet};
 use crate::base64url;
-use crate::error::JwtError;
+use crate::error::{JwtError, clip};
 use crate::header::Header;
-use crate::jwk::{Jwk, Jwks};
+use crate::jwks::Jwks;
 use crate::jwt::MAX_TOKEN_BYTES;
+use crate::mac::SharedSecret;
 
 /// A payload whose signature verified. It may be any bytes; [`verify_jwt`](crate::verify_jwt) goes on to the claims.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,31 +39,68 @@ impl VerifiedJws {
     }
 }
 
-/// Verifies the signature of a token in compact form with the key of `keys` that its header names.
+/// Verifies the signature of a token in compact form with the key of `keys` that its header names, by any algorithm of that key.
 ///
-/// A header without `kid` is accepted when there is exactly one key (OpenID Connect Core §10.1).
+/// A header without `kid` is accepted when exactly one key can be meant (OpenID Connect Core §10.1).
 ///
 /// # Errors
 /// [`JwtError`], one variant a check, in this order: size, form, header, `crit`, `alg`, `kid`, signature.
 pub fn verify_jws(token: &str, keys: &Jwks) -> Result<VerifiedJws, JwtError> {
+    verify_jws_by(token, keys, AlgorithmSet::ALL)
+}
+
+/// [`verify_jws`] by an algorithm of this allow-list only.
+///
+/// # Errors
+/// The same.
+pub fn verify_jws_by(
+    token: &str,
+    keys: &Jwks,
+    allowed: AlgorithmSet,
+) -> Result<VerifiedJws, JwtError> {
     let parts = Parts::split(token)?;
-    let header = Header::parse(&decode(parts.header, "the header is not base64url")?)?;
-    let key = select(keys, &header)?;
-    let signature = decode(parts.signature, "the signature is not base64url")?;
-    // The algorithm is the key's (RFC 8725 §3.1): that the header agrees is checked, not believed.
-    if key.alg() != header.alg {
-        return Err(JwtError::AlgorithmNotAllowed {
-            expected: key.alg().name(),
-            actual: Some(header.alg.name().to_owned()),
+    let (header, algorithm) = Header::parse(
+        &parts.header()?,
+        |name| {
+            Algorithm::from_name(name)
+                .filter(|&algorithm| allowed.contains(algorithm))
+                .map(|algorithm| (algorithm, algorithm.name()))
+        },
+        || allowed.to_string(),
+    )?;
+    let key = keys.select(header.kid.as_deref(), algorithm)?;
+    // The algorithms are the key's (RFC 8725 §3.1): the header says which of them, and may not say another.
+    key.verify(
+        algorithm,
+        parts.signing_input.as_bytes(),
+        &parts.signature()?,
+    )?;
+    parts.verified(header)
+}
+
+/// Verifies the HMAC of a token in compact form: only by the secret's own algorithm.
+pub(crate) fn verify_mac_jws(token: &str, secret: &SharedSecret) -> Result<VerifiedJws, JwtError> {
+    let parts = Parts::split(token)?;
+    let only = secret.algorithm().name();
+    let (header, ()) = Header::parse(
+        &parts.header()?,
+        |name| (name == only).then_some(((), only)),
+        || only.to_owned(),
+    )?;
+    if let (Some(named), Some(kid)) = (&header.kid, secret.kid())
+        && named != kid
+    {
+        return Err(JwtError::UnknownKeyId {
+            kid: clip(named),
+            keys: 1,
         });
     }
-    if !key.verifies(parts.signing_input.as_bytes(), &signature) {
+    if !secret.verifies(parts.signing_input.as_bytes(), &parts.signature()?) {
         return Err(JwtError::Signature {
-            kid: key.kid().unwrap_or("(unnamed)").to_owned(),
+            kid: clip(secret.kid().unwrap_or("(unnamed)")),
         });
     }
-    let payload = decode(parts.payload, "the payload is not base64url")?;
-    Ok(VerifiedJws { header, payload })
+    parts.verified(header)
 }
 
 /// The three parts of a token, still encoded.
@@ -97,20 +136,22 @@ impl<'a> Parts<'a> {
             signing_input,
         })
     }
+
+    fn header(&self) -> Result<Vec<u8>, JwtError> {
+        decode(self.header, "the header is not base64url")
+    }
+
+    fn signature(&self) -> Result<Vec<u8>, JwtError> {
+        decode(self.signature, "the signature is not base64url")
+    }
+
+    /// The payload, once the signature is known to be good.
+    fn verified(&self, header: Header) -> Result<VerifiedJws, JwtError> {
+        let payload = decode(self.payload, "the payload is not base64url")?;
+        Ok(VerifiedJws { header, payload })
+    }
 }
 
 fn decode(part: &str, what: &'static str) -> Result<Vec<u8>, JwtError> {
     base64url::decode(part).map_err(|_| JwtError::Malformed { what })
-}
-
-fn select<'k>(keys: &'k Jwks, header: &Header) -> Result<&'k Jwk, JwtError> {
-    let count = keys.keys().len();
-    match (&header.kid, keys.keys()) {
-        (Some(kid), _) => keys.find(kid).ok_or_else(|| JwtError::UnknownKeyId {
-            kid: crate::error::clip(kid),
-            keys: count,
-        }),
-        (None, [only]) => Ok(only),
-        (None, _) => Err(JwtError::KeyIdMissing { keys: count }),
-    }
 }

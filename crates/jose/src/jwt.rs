@@ -2,10 +2,12 @@
 
 use stampmill_claims_json::{Limits, Map, Value, parse};
 
+use crate::algorithm::AlgorithmSet;
 use crate::error::{JwtError, clip};
 use crate::header::Header;
-use crate::jwk::Jwks;
-use crate::jws::{VerifiedJws, verify_jws};
+use crate::jwks::Jwks;
+use crate::jws::{VerifiedJws, verify_jws_by, verify_mac_jws};
+use crate::mac::SharedSecret;
 
 /// Longest token that is read or made, in bytes: what fits into an HTTP header line of common servers twice.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
@@ -25,6 +27,8 @@ pub struct Expectations {
     pub leeway_seconds: i64,
     /// For ID tokens: the nonce that was sent with the request.
     pub nonce: Option<String>,
+    /// The algorithms accepted, of those that the key permits (RFC 8725 §3.1): all signature algorithms unless set.
+    pub algorithms: AlgorithmSet,
 }
 
 impl Expectations {
@@ -40,6 +44,7 @@ impl Expectations {
             audience: audience.into(),
             leeway_seconds: 10,
             nonce: None,
+            algorithms: AlgorithmSet::ALL,
         }
     }
 
@@ -62,6 +67,12 @@ impl Expectations {
             nonce: Some(nonce.into()),
             ..self
         }
+    }
+
+    /// The same, by these algorithms only.
+    #[must_use]
+    pub fn with_algorithms(self, algorithms: AlgorithmSet) -> Self {
+        Self { algorithms, ..self }
     }
 
     fn leeway(&self) -> i64 {
@@ -164,7 +175,37 @@ pub fn verify_jwt(
     expect: &Expectations,
     now: i64,
 ) -> Result<VerifiedJwt, JwtError> {
-    let jws = verify_jws(token, keys)?;
+    check(verify_jws_by(token, keys, expect.algorithms)?, expect, now)
+}
+
+/// Verifies a token under a shared secret: [`verify_jwt`] with an HMAC in place of a signature.
+///
+/// The algorithm is the secret's; [`Expectations::algorithms`], an allow-list of signatures, has no say here.
+///
+/// ```
+/// use serde_json::json;
+/// use stampmill_jose::{Expectations, MacAlgorithm, SharedSecret, verify_mac_jwt};
+/// let secret = SharedSecret::new(MacAlgorithm::Hs256, "a client secret of 32 bytes, or more")?;
+/// let claims = json!({"iss": "web", "sub": "web", "aud": "https://issuer.example", "iat": 1_700_000_000, "exp": 1_700_000_060});
+/// let token = secret.sign_jwt("JWT", &claims)?;
+/// let expect = Expectations::id_token("web", "https://issuer.example");
+/// assert!(verify_mac_jwt(&token, &secret, &expect, 1_700_000_000).is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// As [`verify_jwt`].
+pub fn verify_mac_jwt(
+    token: &str,
+    secret: &SharedSecret,
+    expect: &Expectations,
+    now: i64,
+) -> Result<VerifiedJwt, JwtError> {
+    check(verify_mac_jws(token, secret)?, expect, now)
+}
+
+/// Everything about a token whose signature is known to be good.
+fn check(jws: VerifiedJws, expect: &Expectations, now: i64) -> Result<VerifiedJwt, JwtError> {
     check_type(jws.header(), expect)?;
     let payload = parse(jws.payload(), &Limits::TOKEN).map_err(JwtError::Payload)?;
     let claims = payload.as_map().ok_or(JwtError::Malformed {

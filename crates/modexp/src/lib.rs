@@ -43,6 +43,7 @@
 //! # Where to look
 //!
 //! - `modulus.rs`: [`Modulus`], the face: operands are parsed and checked here and nowhere else.
+//! - `batch.rs`: [`pow_many`], [`pow_public_many`], [`pow_pair`]: several at once.
 //! - `engine.rs`: [`Engine`], which implementation runs, and the override `STAMPMILL_ENGINE`.
 //! - `montgomery.rs`: the exponentiation, generic over the kernel.
 //! - `portable.rs`, `mul.rs`, `adx.rs`, `ifma.rs`: the kernels. The last three hold the crate's `unsafe` together with
@@ -67,6 +68,7 @@
 #[cfg(stampmill_asm)]
 #[expect(unsafe_code, reason = "calls the kernels in asm/montgomery_adx.S")]
 mod adx;
+mod batch;
 mod cpu;
 mod engine;
 #[cfg(stampmill_asm)]
@@ -94,5 +96,6 @@ mod reference;
 )]
 pub mod tutorial;
 
+pub use batch::{Job, LANES, has_lanes, pow_many, pow_pair, pow_public_many};
 pub use engine::{Engine, EngineError};
 pub use modulus::{MAX_BITS, Modulus, ModulusError, OperandError};

@@ -1,10 +1,9 @@
 //! The public key and verification.
 
 use stampmill_modexp::{Modulus, ModulusError};
-use subtle::ConstantTimeEq;
 
-use crate::encoding;
 use crate::error::{KeyError, VerifyError};
+use crate::scheme::Scheme;
 
 /// The shortest modulus admitted, in bits (RFC 7518 §3.3 demands it for RS256).
 pub const MIN_BITS: usize = 2048;
@@ -71,12 +70,13 @@ impl PublicKey {
         &self.n
     }
 
-    /// RSASSA-PKCS1-v1_5 verification with SHA-256 (RFC 8017 §8.2.2): the encoded message is built and compared whole.
+    /// Whether `signature` is one of `message` by this key (RFC 8017 §8.1.2 and §8.2.2).
     ///
     /// # Errors
     /// Which check failed.
-    pub fn verify_pkcs1v15_sha256(
+    pub fn verify(
         &self,
+        scheme: Scheme,
         message: &[u8],
         signature: &[u8],
     ) -> Result<(), VerifyError> {
@@ -86,12 +86,24 @@ impl PublicKey {
                 actual: signature.len(),
             });
         }
-        let encoded = encoding::pkcs1v15_sha256(message, self.byte_len());
-        if self.raw(signature)?.ct_eq(&encoded).into() {
+        let encoded = self.raw(signature)?;
+        if scheme.accepts(message, &encoded, self.n.bit_len()) {
             Ok(())
         } else {
             Err(VerifyError::Mismatch)
         }
+    }
+
+    /// [`verify`](PublicKey::verify) with [`Scheme::RS256`].
+    ///
+    /// # Errors
+    /// Which check failed.
+    pub fn verify_pkcs1v15_sha256(
+        &self,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), VerifyError> {
+        self.verify(Scheme::RS256, message, signature)
     }
 
     /// `signature ^ e mod n` (RSAVP1): what a signature holds, padding and all. For looking at; it decides nothing.
