@@ -207,6 +207,7 @@ fn first_rows(database: &Path, sealing: &SealingKey) -> Result<FirstStart, DataF
         id: Some("demo".into()),
         name: "Demo application".into(),
         secret_method: Some(SecretMethod::Basic),
+        secret: None,
         // On the learner's own machine, so any loopback port will do.
         application: ApplicationType::Native,
         redirect_uris: redirect_uris.clone(),

@@ -5,7 +5,7 @@ use std::fmt;
 use stampmill_jose::base64url;
 
 use super::{RedirectUri, RedirectUriError, Scope, ScopeError, UserId};
-use crate::clock::{Random, random_bytes};
+use crate::clock::{Random, SystemRandom, random_bytes};
 use crate::secret::{SealingKey, Secret};
 
 /// `client_id`: up to 64 of `A-Z a-z 0-9 - . _`, and never the look of a user id.
@@ -212,8 +212,10 @@ pub struct Registration {
     pub id: Option<String>,
     /// The name people see, 1 to 100 characters.
     pub name: String,
-    /// `None` for a public client, else how the generated secret will come.
+    /// `None` for a public client, else how its secret will come.
     pub secret_method: Option<SecretMethod>,
+    /// The secret of a confidential client; `None` for a generated one of 256 bits.
+    pub secret: Option<Secret>,
     /// Where it runs.
     pub application: ApplicationType,
     /// Where its users may be sent back to.
@@ -225,7 +227,13 @@ pub struct Registration {
 }
 
 impl Registration {
-    /// Checks every member against the others and makes the client and, for a confidential one, its secret (256 bits).
+    /// Whether [`check`](Self::check) would make a client, without making one.
+    pub fn validate(&self) -> Result<(), RegistrationError> {
+        let key = SealingKey::generate(&SystemRandom);
+        self.clone().check(&key, &SystemRandom, 0).map(drop)
+    }
+
+    /// Checks every member against the others and makes the client and, for a confidential one, its secret.
     pub fn check(
         self,
         key: &SealingKey,
@@ -262,9 +270,14 @@ impl Registration {
             return Err(RegistrationError::PublicClientCredentials);
         }
         let (authentication, secret) = match self.secret_method {
+            None if self.secret.is_some() => return Err(RegistrationError::PublicSecret),
             None => (ClientAuthentication::Public, None),
             Some(method) => {
-                let secret = Secret::generate(random);
+                let secret = self.secret.unwrap_or_else(|| Secret::generate(random));
+                let printable = secret.expose().bytes().all(|byte| byte.is_ascii_graphic());
+                if !(MIN_SECRET..=MAX_SECRET).contains(&secret.expose().len()) || !printable {
+                    return Err(RegistrationError::WeakSecret);
+                }
                 (
                     ClientAuthentication::Confidential {
                         secret: SealedSecret::seal(key, random, &id, &secret),
@@ -288,6 +301,10 @@ impl Registration {
     }
 }
 
+/// Least and most characters of a client secret. Nobody types it, so it can be long enough that nobody guesses it.
+const MIN_SECRET: usize = 32;
+const MAX_SECRET: usize = 512;
+
 /// Why a client cannot be registered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -306,6 +323,14 @@ pub enum RegistrationError {
     /// RFC 6749 §3.1.2.2.
     #[error("a client that uses authorization_code needs at least one redirect URI")]
     NoRedirectUri,
+    /// A secret that can be guessed, or cannot be sent.
+    #[error(
+        "a client secret is {MIN_SECRET} to {MAX_SECRET} printable ASCII characters without spaces"
+    )]
+    WeakSecret,
+    /// RFC 7591 §2.
+    #[error("a public client (method none) has no secret")]
+    PublicSecret,
     /// RFC 7591 §2.1.
     #[error("refresh_token goes with a grant of a person, such as authorization_code")]
     NothingToRenew,

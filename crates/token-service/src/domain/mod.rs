@@ -18,6 +18,6 @@ pub use grant::{AuthorizationCode, CodeRow, Grant, GrantId, Session};
 pub use pkce::{CodeChallenge, CodeVerifier, PkceError};
 pub use redirect_uri::{RedirectUri, RedirectUriError};
 pub use refresh_token::{Grace, NewRefreshToken, RefreshToken, Rotation};
-pub use resource::{Resource, ResourceError};
+pub use resource::{Resource, ResourceError, ResourceServer, Resources, TokenFormat};
 pub use scope::{Scope, ScopeError};
 pub use user::{User, UserId, Username, UsernameError};

@@ -22,6 +22,8 @@ pub struct RefreshToken {
     pub seed: [u8; 16],
     /// First second at which it is too old.
     pub expires_at: i64,
+    /// Whether it brought its successor already.
+    pub used: bool,
 }
 
 /// A refresh token to be written.

@@ -12,6 +12,7 @@ use url::{Host, Url};
 
 use super::answer::{NO_SNIFF, NO_STORE};
 use super::me;
+use crate::domain::Resource;
 use crate::protocol::{Attempt, AuthorizationRequest, Page, Service, paths};
 
 #[derive(Template)]
@@ -30,6 +31,7 @@ struct Consent<'a> {
     client: &'a str,
     user: &'a str,
     scopes: Vec<&'a str>,
+    resources: Vec<&'a str>,
     destination: String,
     sealed: &'a str,
 }
@@ -95,10 +97,12 @@ pub(super) fn ask(page: &Page, sealed: &str, request: &AuthorizationRequest) -> 
         Page::Consent { user } => {
             let scopes = request.scope.iter().map(meaning).collect();
             let destination = destination(&request.redirect_uri);
+            let resources = request.resources.iter().map(Resource::as_str).collect();
             Consent {
                 client,
                 user: &user.name,
                 scopes,
+                resources,
                 destination,
                 sealed,
             }

@@ -401,7 +401,7 @@ impl Service {
             client: request.client.id.clone(),
             user: present.user.id.clone(),
             scope: request.scope.clone(),
-            resources: Vec::new(),
+            resources: request.resources.clone(),
             auth_time: present.session.auth_time,
             expires_at: expires_at + longest_token,
         };

@@ -2,17 +2,22 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::Service;
 use super::authorization_code as code;
-use super::client_authentication::BasicCredentials;
+use super::claim_checks;
 use super::client_credentials as machine;
+use super::client_request::{ClientRequest, TokenError};
 use super::error::{ErrorCode, OAuthError};
 use super::parameters::Parameters;
 use super::refresh_token as refresh;
-use crate::domain::{AuthorizationCode, Client, Grant, GrantType, RefreshToken, Scope};
+use super::resource;
+use crate::domain::{
+    AuthorizationCode, Client, Grant, GrantType, RefreshToken, ResourceServer, Scope,
+};
 use crate::secret::{Digest, Secret};
 
 /// The successful answer (RFC 6749 §5.1, OIDC Core §3.1.3.3).
@@ -29,20 +34,15 @@ pub(crate) struct TokenResponse {
     pub(crate) refresh_token: Option<String>,
 }
 
-/// An error and whether the answer must challenge with `WWW-Authenticate: Basic` (RFC 6749 §5.2: if the client used
-/// that header).
-#[derive(Debug)]
-pub(crate) struct TokenError {
-    pub(crate) error: OAuthError,
-    pub(crate) challenge: bool,
-}
-
 /// A request under way: what is known of it after each step.
 pub(crate) struct Asking<'a> {
     pub(crate) parameters: &'a Parameters,
     pub(crate) client: Client,
-    /// What the tokens will allow.
+    /// What was granted, as far as this request wants it.
     pub(crate) scope: Scope,
+    /// Whom the access token is for, and what of the scope goes into it.
+    pub(crate) resource: Arc<ResourceServer>,
+    pub(crate) token_scope: Scope,
     /// What the client showed for a person's grant, once found.
     pub(crate) ticket: Option<Ticket>,
     /// What the client will refresh with.
@@ -103,38 +103,31 @@ const STEPS: &[Row] = &[
     Row(Ask(|s, a| Box::pin(refresh::find(s, a))),   "RFC 6749 §6 refresh_token",         [O, X, O]),
     Row(Decide(refresh::narrow_scope),               "RFC 6749 §6 scope",                 [O, X, O]),
     Row(Decide(machine::choose_scope),               "RFC 6749 §4.4.2 scope",             [O, O, X]),
+    Row(Decide(resource::at_token_endpoint),         "RFC 8707 §2.2",                     [X, X, X]),
+    Row(Look(claim_checks::token_may_be_issued),     "issue_when of the client",          [X, X, X]),
     Row(Ask(|s, a| Box::pin(code::spend(s, a))),     "RFC 6749 §4.1.2 single use",        [X, O, O]),
     Row(Ask(|s, a| Box::pin(refresh::rotate(s, a))), "RFC 9700 §4.14.2 rotation",         [O, X, O]),
 ];
 
 impl Service {
-    /// Answers a token request. `basic` is the `Authorization` header, if there was one.
-    pub(crate) async fn token(
-        &self,
-        basic: Option<BasicCredentials>,
-        parameters: &Parameters,
-    ) -> Result<TokenResponse, TokenError> {
-        let challenge = basic.is_some();
-        self.token_for(basic, parameters)
+    /// Answers a token request.
+    pub(crate) async fn token(&self, request: &ClientRequest) -> Result<TokenResponse, TokenError> {
+        self.token_for(request)
             .await
-            .map_err(|error| TokenError {
-                error,
-                challenge: challenge && error.code == ErrorCode::InvalidClient,
-            })
+            .map_err(|error| request.refusal(error))
     }
 
-    async fn token_for(
-        &self,
-        basic: Option<BasicCredentials>,
-        parameters: &Parameters,
-    ) -> Result<TokenResponse, OAuthError> {
+    async fn token_for(&self, request: &ClientRequest) -> Result<TokenResponse, OAuthError> {
+        let parameters = &request.parameters;
         parameters.refuse_repeats()?;
         let grant_type = requested_grant(parameters)?;
-        let client = self.authenticate_client(basic, parameters).await?;
+        let client = self.authenticate_client(request).await?;
         let mut asking = Asking {
             parameters,
             client,
             scope: Scope::default(),
+            resource: self.resources.own().clone(),
+            token_scope: Scope::default(),
             ticket: None,
             refresh_token: None,
         };

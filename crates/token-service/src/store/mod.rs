@@ -3,6 +3,7 @@
 //! SQLite is behind it today ([`SqliteStore`]). Every method is one statement or one transaction, because what must
 //! hold between two requests (a code is spent once) must hold between two processes as well.
 
+mod access_tokens;
 mod migrations;
 mod refresh_tokens;
 mod rows;
@@ -34,6 +35,10 @@ pub trait Store: Send + Sync + 'static {
     fn clients(&self) -> Answer<'_, Vec<Client>>;
     /// Adds a client; an id that is taken is a [`StoreError::Conflict`].
     fn insert_client(&self, client: Client) -> Answer<'_, ()>;
+
+    /// Makes these the clients of the configuration file: new ones are added, known ones changed, those that left it
+    /// removed with their grants. An id that a registered client has is a [`StoreError::Conflict`], and nothing changes.
+    fn configure_clients(&self, clients: Vec<Client>) -> Answer<'_, ()>;
 
     /// The user of that id.
     fn user<'a>(&'a self, id: &'a UserId) -> Answer<'a, Option<User>>;
@@ -88,6 +93,17 @@ pub trait Store: Send + Sync + 'static {
         now: i64,
     ) -> Answer<'_, Rotation>;
 
+    /// Keeps the claims of an opaque access token.
+    fn insert_access_token(&self, token: OpaqueToken) -> Answer<'_, ()>;
+    /// The opaque access token behind a hash, if it has not expired, was not revoked, and its grant stands.
+    fn access_token(&self, hash: Digest, now: i64) -> Answer<'_, Option<OpaqueToken>>;
+    /// Kills an opaque access token.
+    fn delete_access_token(&self, hash: Digest) -> Answer<'_, ()>;
+    /// Remembers until `expires_at` that the token of this `jti` is dead.
+    fn revoke_jti(&self, jti: Digest, expires_at: i64) -> Answer<'_, ()>;
+    /// Whether a JWT is still good: its `jti` was not revoked, and its grant (if it has one) stands.
+    fn jti_stands(&self, jti: Digest, grant: Option<GrantId>, now: i64) -> Answer<'_, bool>;
+
     /// Whether tokens of the grant are still good.
     fn grant_is_alive<'a>(&'a self, grant: &'a GrantId, now: i64) -> Answer<'a, bool>;
     /// Kills a grant and everything derived from it.
@@ -104,6 +120,21 @@ pub struct FirstRefresh {
     pub token: NewRefreshToken,
     /// When the last token that can come of the grant has died.
     pub grant_expires_at: i64,
+}
+
+/// An opaque access token's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpaqueToken {
+    /// Its hash.
+    pub hash: Digest,
+    /// The grant it came of; `None` for a client's own.
+    pub grant: Option<GrantId>,
+    /// Who got it.
+    pub client: ClientId,
+    /// The JSON a JWT would have carried.
+    pub claims: String,
+    /// First second at which it is too old.
+    pub expires_at: i64,
 }
 
 /// Why the store did not answer.

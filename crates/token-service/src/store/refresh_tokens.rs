@@ -92,7 +92,7 @@ pub(super) fn find(
     hash: Digest,
     now: i64,
 ) -> Result<Option<RefreshToken>, StoreError> {
-    let sql = "SELECT token_hash, seed, refresh_tokens.expires_at AS token_expires_at, grants.*
+    let sql = "SELECT seed, uses, refresh_tokens.expires_at AS token_expires_at, grants.*
                FROM refresh_tokens JOIN grants USING (grant_id)
                WHERE token_hash = ?1 AND revoked_at IS NULL AND grants.expires_at > ?2";
     rows::one(connection, sql, params![hash.as_bytes(), now], |row| {
@@ -100,6 +100,7 @@ pub(super) fn find(
             grant: rows::grant(row)?,
             seed: row.get("seed")?,
             expires_at: row.get("token_expires_at")?,
+            used: row.get::<_, i64>("uses")? > 0,
         })
     })
 }

@@ -83,15 +83,37 @@ pub(super) fn client(row: &Row<'_>) -> rusqlite::Result<Client> {
     })
 }
 
+/// A registered client.
 pub(super) fn insert_client(connection: &Connection, client: &Client) -> rusqlite::Result<usize> {
+    write_client(connection, client, "registered", "")
+}
+
+/// A client of the configuration file; 0 if a registered one has its id.
+pub(super) fn configure_client(
+    connection: &Connection,
+    client: &Client,
+) -> rusqlite::Result<usize> {
+    let or_update = "ON CONFLICT (client_id) DO UPDATE SET name = excluded.name, auth_method = excluded.auth_method,
+        secret_sealed = excluded.secret_sealed, application = excluded.application, redirect_uris = excluded.redirect_uris,
+        grant_types = excluded.grant_types, scope = excluded.scope WHERE origin = 'file'";
+    write_client(connection, client, "file", or_update)
+}
+
+fn write_client(
+    connection: &Connection,
+    client: &Client,
+    origin: &str,
+    on_conflict: &str,
+) -> rusqlite::Result<usize> {
     let secret = match &client.authentication {
         ClientAuthentication::Public => None,
         ClientAuthentication::Confidential { secret, .. } => Some(secret.as_bytes()),
     };
     let join = |words: Vec<&str>| words.join(" ");
+    let insert = "INSERT INTO clients (client_id, name, auth_method, secret_sealed, application, redirect_uris, grant_types, scope, created_at, origin)
+         VALUES (:client_id, :name, :auth_method, :secret_sealed, :application, :redirect_uris, :grant_types, :scope, :created_at, :origin)";
     connection.execute(
-        "INSERT INTO clients (client_id, name, auth_method, secret_sealed, application, redirect_uris, grant_types, scope, created_at)
-         VALUES (:client_id, :name, :auth_method, :secret_sealed, :application, :redirect_uris, :grant_types, :scope, :created_at)",
+        &format!("{insert} {on_conflict}"),
         named_params! {
             ":client_id": client.id.as_str(),
             ":name": client.name,
@@ -102,6 +124,7 @@ pub(super) fn insert_client(connection: &Connection, client: &Client) -> rusqlit
             ":grant_types": join(client.grant_types.iter().map(|grant| grant.name()).collect()),
             ":scope": client.scope.to_string(),
             ":created_at": client.created_at,
+            ":origin": origin,
         },
     )
 }
@@ -216,7 +239,7 @@ pub(super) fn scope(row: &Row<'_>) -> rusqlite::Result<Scope> {
         .map_err(|_| nonsense("scope"))
 }
 
-fn client_id(row: &Row<'_>) -> rusqlite::Result<ClientId> {
+pub(super) fn client_id(row: &Row<'_>) -> rusqlite::Result<ClientId> {
     ClientId::parse(&row.get::<_, String>("client_id")?).map_err(|_| nonsense("client_id"))
 }
 

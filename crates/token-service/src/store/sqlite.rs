@@ -10,7 +10,10 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 
 use super::writer::{Writer, database};
-use super::{Answer, FirstRefresh, Store, StoreError, migrations, refresh_tokens, rows};
+use super::{
+    Answer, FirstRefresh, OpaqueToken, Store, StoreError, access_tokens, migrations,
+    refresh_tokens, rows,
+};
 use crate::domain::{
     AuthorizationCode, Client, ClientId, CodeRow, Grace, GrantId, NewRefreshToken, RefreshToken,
     Rotation, Scope, SealedSecret, Session, User, UserId, Username,
@@ -257,6 +260,20 @@ impl Store for SqliteStore {
         })
     }
 
+    fn configure_clients(&self, clients: Vec<Client>) -> Answer<'_, ()> {
+        self.write(move |c| {
+            for client in &clients {
+                if rows::configure_client(c, client).map_err(database)? == 0 {
+                    return Err(StoreError::Conflict(client.id.to_string()));
+                }
+            }
+            let kept: Vec<&str> = clients.iter().map(|client| client.id.as_str()).collect();
+            // Ids have no spaces, so a list of them is a text.
+            let gone = "DELETE FROM clients WHERE origin = 'file' AND instr(?1, ' ' || client_id || ' ') = 0";
+            execute(c, gone, [format!(" {} ", kept.join(" "))]).map(drop)
+        })
+    }
+
     fn user<'a>(&'a self, id: &'a UserId) -> Answer<'a, Option<User>> {
         self.answer(move |c| {
             rows::one(
@@ -429,6 +446,28 @@ impl Store for SqliteStore {
         self.write(move |c| refresh_tokens::rotate(c, hash, &successor, grace, now))
     }
 
+    fn insert_access_token(&self, token: OpaqueToken) -> Answer<'_, ()> {
+        self.write(move |c| access_tokens::insert(c, &token))
+    }
+
+    fn access_token(&self, hash: Digest, now: i64) -> Answer<'_, Option<OpaqueToken>> {
+        self.answer(move |c| access_tokens::find(c, hash, now))
+    }
+
+    fn delete_access_token(&self, hash: Digest) -> Answer<'_, ()> {
+        let sql = "DELETE FROM access_tokens WHERE token_hash = ?1";
+        self.write(move |c| execute(c, sql, [hash.as_bytes()]).map(drop))
+    }
+
+    fn revoke_jti(&self, jti: Digest, expires_at: i64) -> Answer<'_, ()> {
+        let sql = "INSERT OR IGNORE INTO revoked_tokens (jti_hash, expires_at) VALUES (?1, ?2)";
+        self.write(move |c| execute(c, sql, params![jti.as_bytes(), expires_at]).map(drop))
+    }
+
+    fn jti_stands(&self, jti: Digest, grant: Option<GrantId>, now: i64) -> Answer<'_, bool> {
+        self.answer(move |c| access_tokens::jti_stands(c, jti, grant.as_ref(), now))
+    }
+
     fn grant_is_alive<'a>(&'a self, grant: &'a GrantId, now: i64) -> Answer<'a, bool> {
         let sql =
             "SELECT 1 FROM grants WHERE grant_id = ?1 AND revoked_at IS NULL AND expires_at > ?2";
@@ -450,11 +489,16 @@ impl Store for SqliteStore {
 
     fn purge(&self, now: i64) -> Answer<'_, usize> {
         self.write(move |c| {
-            let sessions = execute(c, "DELETE FROM sessions WHERE expires_at <= ?1", [now])?;
-            // Codes and refresh tokens go with their grant.
-            let grants = execute(c, "DELETE FROM grants WHERE expires_at <= ?1", [now])?;
-            let expired = "DELETE FROM refresh_tokens WHERE expires_at <= ?1";
-            Ok(sessions + grants + execute(c, expired, [now])?)
+            // Codes, refresh tokens and opaque access tokens also go with their grant.
+            let expired = [
+                "DELETE FROM sessions WHERE expires_at <= ?1",
+                "DELETE FROM grants WHERE expires_at <= ?1",
+                "DELETE FROM refresh_tokens WHERE expires_at <= ?1",
+                "DELETE FROM access_tokens WHERE expires_at <= ?1",
+                "DELETE FROM revoked_tokens WHERE expires_at <= ?1",
+            ];
+            let removed = expired.into_iter().map(|sql| execute(c, sql, [now]));
+            removed.sum()
         })
     }
 }

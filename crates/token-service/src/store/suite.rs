@@ -18,6 +18,7 @@ const NOW: i64 = 1_800_000_000;
 pub(crate) async fn run(store: &dyn Store) {
     clients_come_back_as_they_went_in(store).await;
     names_are_unique(store).await;
+    configured_clients_come_and_go(store).await;
     sessions_end(store).await;
     codes_are_spent_once_and_in_time(store).await;
     grants_die_with_all_that_came_of_them(store).await;
@@ -42,6 +43,7 @@ pub(crate) fn client(id: &str, secret_method: Option<SecretMethod>) -> Client {
         id: Some(id.into()),
         name: "A client".into(),
         secret_method,
+        secret: None,
         application: ApplicationType::Native,
         redirect_uris: vec![
             "http://127.0.0.1/callback".into(),
@@ -125,6 +127,39 @@ async fn names_are_unique(store: &dyn Store) {
     assert_eq!(
         store.user(&user("alice").id).await.unwrap(),
         Some(user("alice"))
+    );
+}
+
+async fn configured_clients_come_and_go(store: &dyn Store) {
+    let before = store.clients().await.unwrap();
+    let (one, two) = (
+        client("file-1", None),
+        client("file-2", Some(SecretMethod::Basic)),
+    );
+    store
+        .configure_clients(vec![one.clone(), two.clone()])
+        .await
+        .unwrap();
+    let renamed = Client {
+        name: "Renamed".into(),
+        ..one.clone()
+    };
+    store
+        .configure_clients(vec![renamed.clone()])
+        .await
+        .unwrap();
+    assert_eq!(store.client(&one.id).await.unwrap(), Some(renamed.clone()));
+    assert_eq!(store.client(&two.id).await.unwrap(), None, "left the file");
+    let taken = store
+        .configure_clients(vec![two.clone(), client("web", None)])
+        .await;
+    assert!(matches!(taken, Err(StoreError::Conflict(id)) if id == "web"));
+    assert_eq!(store.client(&two.id).await.unwrap(), None, "all or nothing");
+    store.configure_clients(Vec::new()).await.unwrap();
+    assert_eq!(
+        store.clients().await.unwrap(),
+        before,
+        "registered ones stay"
     );
 }
 
