@@ -82,7 +82,7 @@ pub use error::{JoseError, JwtError, KeyError};
 pub use expectations::Expectations;
 pub use hash::sha256;
 pub use header::Header;
-pub use inspect::{Unverified, UnverifiedPart, inspect};
+pub use inspect::{Unverified, UnverifiedPart, inspect, unverified_claim};
 pub use jwk::Jwk;
 pub use jwks::Jwks;
 pub use jws::{VerifiedJws, verify_jws, verify_jws_by};
