@@ -92,7 +92,7 @@ impl Engine {
 
     /// Whether the engine computes eight exponentiations at once.
     pub(crate) fn has_lanes(self) -> bool {
-        false
+        self == Engine::Ifma && self.is_available()
     }
 
     pub(crate) fn require(self) -> Result<Engine, EngineError> {

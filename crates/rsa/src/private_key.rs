@@ -5,10 +5,11 @@ use std::sync::{Mutex, PoisonError};
 
 use rand::TryCryptoRng;
 use rand::rngs::SysRng;
-use subtle::ConstantTimeEq;
+use stampmill_modexp::Job;
 
+use crate::batch::{self, SignJob};
 use crate::blinding::{Blinding, Factors};
-use crate::crt::Crt;
+use crate::crt::{Crt, Pair};
 use crate::error::{KeyError, SignError};
 use crate::numbers::{Numbers, Secret};
 use crate::public_key::PublicKey;
@@ -24,6 +25,12 @@ pub struct PrivateKey {
     /// For export alone: signing uses its residues.
     d: Secret,
     blinding: Mutex<Option<Blinding>>,
+}
+
+/// A message with a blinding factor, modulo each prime, and the factor that takes it out again.
+pub(crate) struct Blinded {
+    residues: Pair,
+    unblind: Secret,
 }
 
 impl PrivateKey {
@@ -87,8 +94,14 @@ impl PrivateKey {
         message: &[u8],
         rng: &mut R,
     ) -> Result<Vec<u8>, SignError> {
-        let encoded = scheme.encode(message, self.public.modulus().bit_len(), rng)?;
-        self.sign_encoded(&encoded, rng)
+        let job = SignJob {
+            key: self,
+            scheme,
+            message,
+        };
+        batch::sign_many_with_rng(&[job], rng)
+            .pop()
+            .expect("one job, one result")
     }
 
     /// [`sign`](PrivateKey::sign) with [`Scheme::RS256`].
@@ -99,26 +112,43 @@ impl PrivateKey {
         self.sign(Scheme::RS256, message)
     }
 
-    /// RSASP1 (RFC 8017 §5.2.1), blinded and checked.
-    fn sign_encoded<R: TryCryptoRng>(
+    pub(crate) fn encode<R: TryCryptoRng>(
+        &self,
+        scheme: Scheme,
+        message: &[u8],
+        rng: &mut R,
+    ) -> Result<Vec<u8>, SignError> {
+        scheme.encode(message, self.public.modulus().bit_len(), rng)
+    }
+
+    /// What is raised to the private exponent instead of the encoded message.
+    pub(crate) fn blind<R: TryCryptoRng>(
         &self,
         encoded: &[u8],
         rng: &mut R,
-    ) -> Result<Vec<u8>, SignError> {
-        let n = self.public.modulus();
+    ) -> Result<Blinded, SignError> {
         let factors = self.factors(rng)?;
         // Operands are residues we computed ourselves; one that is not below its modulus is a fault like any other.
-        let signature = n
-            .multiply(encoded, &factors.blind)
-            .and_then(|blinded| self.crt.pow(&blinded, n))
-            .and_then(|blinded| n.multiply(&blinded, &factors.unblind))
-            .map_err(|_| SignError::Fault)?;
-        let verified = self.public.raw(&signature).map_err(|_| SignError::Fault)?;
-        if verified.ct_eq(encoded).into() {
-            Ok(signature)
-        } else {
-            Err(SignError::Fault)
-        }
+        let blinded = self.public.modulus().multiply(encoded, &factors.blind);
+        let residues = blinded.and_then(|blinded| self.crt.reduce(&blinded));
+        Ok(Blinded {
+            residues: residues.map_err(|_| SignError::Fault)?,
+            unblind: factors.unblind,
+        })
+    }
+
+    /// The two exponentiations that make a signature.
+    pub(crate) fn jobs<'a>(&'a self, blinded: &'a Blinded) -> [Job<'a>; 2] {
+        self.crt.jobs(&blinded.residues)
+    }
+
+    /// The signature out of their results, not yet checked.
+    pub(crate) fn unblind(&self, powers: Pair, blinded: &Blinded) -> Result<Vec<u8>, SignError> {
+        let n = self.public.modulus();
+        let power = self.crt.combine(powers, n);
+        power
+            .and_then(|power| n.multiply(&power, &blinded.unblind))
+            .map_err(|_| SignError::Fault)
     }
 
     /// Blinding factors nobody else gets. Drawing new ones costs as much as a signature and holds other threads up, one
@@ -167,6 +197,36 @@ mod tests {
                 key.crt.disturb(fault);
                 assert_eq!(key.sign(scheme, b"message"), Err(SignError::Fault));
             }
+        }
+    }
+
+    /// One lane of a batch is disturbed: that one's result is an error, the others are as if alone.
+    #[test]
+    fn a_fault_in_one_lane_is_that_lanes() {
+        let mut keys: Vec<_> = (0..8).map(|_| key()).collect();
+        let expected: Vec<_> = keys
+            .iter()
+            .map(|key| key.sign(Scheme::RS256, b"lanes").unwrap())
+            .collect();
+        for fault in 0..5 {
+            let lane = 3 * fault % 8;
+            let good = std::mem::replace(&mut keys[lane], key());
+            let bad = PrivateKey::from_numbers(&good.to_numbers()).unwrap();
+            keys[lane] = bad;
+            keys[lane].crt.disturb(fault);
+            let jobs = keys.iter().map(|key| SignJob {
+                key,
+                scheme: Scheme::RS256,
+                message: b"lanes",
+            });
+            let results = batch::sign_many(&jobs.collect::<Vec<_>>());
+            for (i, result) in results.into_iter().enumerate() {
+                match i == lane {
+                    true => assert_eq!(result, Err(SignError::Fault)),
+                    false => assert_eq!(result.as_ref(), Ok(&expected[i])),
+                }
+            }
+            keys[lane] = good;
         }
     }
 
