@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use stampmill_claims_json::{Limits, Map, Value as Json, parse};
 
-use crate::checker::{Type, check, lint};
+use crate::checker::{Type, check, lint, node_types};
 use crate::diagnostic::{CompileError, Warning};
 use crate::environment::{Bindings, Environment};
 use crate::error::{EvalError, Fault};
-use crate::interpreter::interpret;
+use crate::explain::{Explanation, Trace, explanation};
+use crate::interpreter::{interpret, interpret_node};
 use crate::item::Item;
 use crate::jit::{self, Code};
+use crate::partial::{Residual, residual};
 use crate::syntax::{self, ast::Ast};
 use crate::value::Value;
 
@@ -41,6 +43,8 @@ pub struct Context {
 pub enum Show {
     /// The syntax tree: node numbers, spans in bytes, operators.
     Ast,
+    /// The syntax tree with the type of each node.
+    Types,
     /// Cranelift's intermediate representation before optimization; `@0007` marks node 7.
     Clif,
     /// The machine code: offset, node, bytes, instruction.
@@ -124,6 +128,44 @@ impl ClaimCheck {
         self.interpret_item(object(&payload)?, &bindings.context, &variables, |item| {
             item.to_value()
         })
+    }
+
+    /// Evaluates by the tree interpreter and tells what each part gave and which one decided.
+    ///
+    /// # Errors
+    /// [`EvalError`] when the payload is unacceptable; an evaluation that fails is explained, too.
+    pub fn explain(&self, bindings: &Bindings<'_>) -> Result<Explanation, EvalError> {
+        let variables = self.variables(bindings);
+        let payload = parse(bindings.payload, &Limits::TOKEN)?;
+        let claims = object(&payload)?;
+        let mut trace = Trace::new(&self.ast);
+        let (root, context) = (self.ast.root(), &bindings.context);
+        let result = interpret_node(&self.ast, root, claims, context, &variables, &mut trace);
+        let result = match result {
+            Ok(item) => Ok(item.to_value()),
+            Err(fault) => Err(self.error(fault)),
+        };
+        Ok(explanation(&self.ast, &self.source, &trace, result))
+    }
+
+    /// What remains of the expression when the claims of a payload are known and all others are not, nor any variable.
+    ///
+    /// ```
+    /// use stampmill_claim_check::ClaimCheck;
+    ///
+    /// let check = ClaimCheck::compile("claims.iss == 'a' && (claims.level > 2 || claims.exp > now)")?;
+    /// let remains = |payload: &[u8]| check.residual(payload, None).map(|rest| rest.to_string());
+    /// assert_eq!(remains(br#"{"iss":"a"}"#)?, "claims.level > 2 || claims.exp > now");
+    /// assert_eq!(remains(br#"{"iss":"a","exp":60}"#)?, "claims.level > 2 || 60 > now");
+    /// assert_eq!(remains(br#"{"iss":"b"}"#)?, "false");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`EvalError`] when the payload is unacceptable. A part that is an error stays as it is.
+    pub fn residual(&self, payload: &[u8], now: Option<i64>) -> Result<Residual, EvalError> {
+        let payload = parse(payload, &Limits::TOKEN)?;
+        Ok(residual(&self.ast, &self.source, object(&payload)?, now))
     }
 
     /// The values of the variables that the expression reads, in the order of their numbers.
@@ -219,6 +261,9 @@ impl ClaimCheck {
     pub fn show(&self, what: Show) -> String {
         match (what, &self.code) {
             (Show::Ast, _) => self.ast.to_string(),
+            (Show::Types, _) => self
+                .ast
+                .with_types(&node_types(&self.ast, &self.environment)),
             (_, Err(reason)) => format!("no machine code here: {reason}\n"),
             (Show::Clif, Ok(_)) => jit::clif(&self.ast),
             (Show::Asm, Ok(code)) => code.disassembly(),

@@ -20,6 +20,18 @@ pub(crate) fn interpret<'a>(
     context: &Context,
     variables: &'a [Option<Item<'a>>],
 ) -> Result<Item<'a>, Fault> {
+    interpret_node(ast, ast.root(), claims, context, variables, ())
+}
+
+/// Evaluates a node that reads no variable of a macro around it, and tells the observer of every value on the way.
+pub(crate) fn interpret_node<'a>(
+    ast: &'a Ast,
+    node: NodeId,
+    claims: &'a Members<'a>,
+    context: &Context,
+    variables: &'a [Option<Item<'a>>],
+    observer: impl Observer<'a>,
+) -> Result<Item<'a>, Fault> {
     Interpreter {
         ast,
         claims,
@@ -27,11 +39,21 @@ pub(crate) fn interpret<'a>(
         variables,
         budget: Budget::new(),
         locals: Vec::new(),
+        observer,
     }
-    .node(ast.root())
+    .node(node)
 }
 
-struct Interpreter<'a> {
+/// Who wants to know what each node gave. Nobody, `()`, costs nothing.
+pub(crate) trait Observer<'a> {
+    fn saw(&mut self, node: NodeId, result: &Result<Item<'a>, Fault>);
+}
+
+impl Observer<'_> for () {
+    fn saw(&mut self, _: NodeId, _: &Result<Item<'_>, Fault>) {}
+}
+
+struct Interpreter<'a, O> {
     ast: &'a Ast,
     claims: &'a Members<'a>,
     now: i64,
@@ -40,10 +62,17 @@ struct Interpreter<'a> {
     budget: Budget,
     /// Variables of the macros around, from outside.
     locals: Vec<Item<'a>>,
+    observer: O,
 }
 
-impl<'a> Interpreter<'a> {
+impl<'a, O: Observer<'a>> Interpreter<'a, O> {
     fn node(&mut self, id: NodeId) -> Result<Item<'a>, Fault> {
+        let result = self.evaluate(id);
+        self.observer.saw(id, &result);
+        result
+    }
+
+    fn evaluate(&mut self, id: NodeId) -> Result<Item<'a>, Fault> {
         let ast = self.ast;
         let here = |kind| Fault { kind, node: id };
         match &ast[id].expr {
