@@ -63,9 +63,13 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
 
-    /// Where to listen for HTTPS, as ADDRESS:PORT; port 0 takes a free one.
-    #[arg(long, value_name = "ADDR", default_value = "localhost:8443")]
-    pub(crate) listen: String,
+    /// Issuer, clients, resources and lifetimes, in TOML; what is given here counts more than what is there.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Where to listen for HTTPS, as ADDRESS:PORT; port 0 takes a free one [default: localhost:8443].
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<String>,
 
     /// The issuer identifier, if it is not https://localhost and the port.
     #[arg(long, value_name = "URL")]

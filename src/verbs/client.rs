@@ -29,6 +29,7 @@ pub(crate) fn run(verb: ClientVerb, out: Printer) -> anyhow::Result<()> {
                     SecretIn::Basic => SecretMethod::Basic,
                     SecretIn::Post => SecretMethod::Post,
                 }),
+                secret: None,
                 application: if native {
                     ApplicationType::Native
                 } else {

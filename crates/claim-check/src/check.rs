@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use stampmill_claims_json::{Limits, Map, Value as Json, parse};
 
-use crate::diagnostic::CompileError;
+use crate::checker::{Type, check, lint};
+use crate::diagnostic::{CompileError, Warning};
+use crate::environment::{Bindings, Environment};
 use crate::error::{EvalError, Fault};
 use crate::interpreter::interpret;
 use crate::item::Item;
@@ -23,6 +25,8 @@ pub struct ClaimCheck {
     source: Box<str>,
     ast: Arc<Ast>,
     code: Result<Code, jit::Unavailable>,
+    environment: Environment,
+    result_type: Type,
 }
 
 /// What a check knows beside the claims.
@@ -66,13 +70,69 @@ impl ClaimCheck {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn compile(source: &str) -> Result<Self, CompileError> {
-        let ast = Arc::new(syntax::parse(source)?);
+        Self::compile_in(source, &Environment::claims())
+    }
+
+    /// [`compile`](Self::compile) with other variables, or without the type checker.
+    ///
+    /// # Errors
+    /// [`CompileError`], which displays as the source with a caret under each fault.
+    pub fn compile_in(source: &str, environment: &Environment) -> Result<Self, CompileError> {
+        let (ast, result_type) = analyse(source, environment)?;
+        let ast = Arc::new(ast);
         let code = Code::compile(&ast);
         Ok(Self {
             source: source.into(),
             ast,
             code,
+            environment: environment.clone(),
+            result_type,
         })
+    }
+
+    /// The type of the result as far as the checker could deduce it: [`Type::Dyn`] without checker.
+    #[must_use]
+    pub fn result_type(&self) -> &Type {
+        &self.result_type
+    }
+
+    /// What compiles and is probably not what was meant, in the order of the source.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Warning> {
+        lint(&self.ast, &self.environment)
+    }
+
+    /// Evaluates the expression by machine code, with values for the environment's variables.
+    ///
+    /// # Errors
+    /// As [`ClaimCheck::evaluate`]; a variable without a value is an error where it is read.
+    pub fn evaluate_with(&self, bindings: &Bindings<'_>) -> Result<Value, EvalError> {
+        let variables = self.variables(bindings);
+        let payload = parse(bindings.payload, &Limits::TOKEN)?;
+        self.run(object(&payload)?, &bindings.context, &variables, |item| {
+            item.to_value()
+        })
+    }
+
+    /// Evaluates the expression by the tree interpreter, with values for the environment's variables.
+    ///
+    /// # Errors
+    /// As [`ClaimCheck::evaluate_with`].
+    pub fn interpret_with(&self, bindings: &Bindings<'_>) -> Result<Value, EvalError> {
+        let variables = self.variables(bindings);
+        let payload = parse(bindings.payload, &Limits::TOKEN)?;
+        self.interpret_item(object(&payload)?, &bindings.context, &variables, |item| {
+            item.to_value()
+        })
+    }
+
+    /// The values of the variables that the expression reads, in the order of their numbers.
+    fn variables<'v>(&self, bindings: &'v Bindings<'_>) -> Vec<Option<Item<'v>>> {
+        let value = |name: &str| {
+            let bound = bindings.variables.iter().rfind(|(known, _)| *known == name);
+            bound.and_then(|(_, value)| Item::from_value(value))
+        };
+        self.ast.names.iter().map(|name| value(name)).collect()
     }
 
     /// Decides about a payload (UTF-8 JSON, [`Limits::TOKEN`]).
@@ -88,7 +148,7 @@ impl ClaimCheck {
     /// # Errors
     /// As [`ClaimCheck::decide`], apart from those of the payload.
     pub fn decide_on(&self, claims: &Map<'_>, context: &Context) -> Result<bool, EvalError> {
-        truth(self.run(claims, context, |item| match item {
+        truth(self.run(claims, context, &[], |item| match item {
             Item::Bool(truth) => Ok(*truth),
             other => Err(other.type_of().name()),
         })?)
@@ -99,9 +159,12 @@ impl ClaimCheck {
     /// # Errors
     /// [`EvalError`] when the payload is unacceptable or the evaluation fails.
     pub fn evaluate(&self, payload: &[u8], context: &Context) -> Result<Value, EvalError> {
-        self.run(object(&parse(payload, &Limits::TOKEN)?)?, context, |item| {
-            item.to_value()
-        })
+        self.run(
+            object(&parse(payload, &Limits::TOKEN)?)?,
+            context,
+            &[],
+            |item| item.to_value(),
+        )
     }
 
     /// Evaluates the expression by the tree interpreter: same values, same errors.
@@ -109,9 +172,12 @@ impl ClaimCheck {
     /// # Errors
     /// As [`ClaimCheck::evaluate`].
     pub fn interpret(&self, payload: &[u8], context: &Context) -> Result<Value, EvalError> {
-        self.interpret_item(object(&parse(payload, &Limits::TOKEN)?)?, context, |item| {
-            item.to_value()
-        })
+        self.interpret_item(
+            object(&parse(payload, &Limits::TOKEN)?)?,
+            context,
+            &[],
+            |item| item.to_value(),
+        )
     }
 
     /// Decides by the tree interpreter about claims that have been read before.
@@ -119,10 +185,12 @@ impl ClaimCheck {
     /// # Errors
     /// As [`ClaimCheck::decide_on`].
     pub fn interpret_on(&self, claims: &Map<'_>, context: &Context) -> Result<bool, EvalError> {
-        truth(self.interpret_item(claims, context, |item| match item {
-            Item::Bool(truth) => Ok(*truth),
-            other => Err(other.type_of().name()),
-        })?)
+        truth(
+            self.interpret_item(claims, context, &[], |item| match item {
+                Item::Bool(truth) => Ok(*truth),
+                other => Err(other.type_of().name()),
+            })?,
+        )
     }
 
     /// The source text.
@@ -162,13 +230,14 @@ impl ClaimCheck {
         &self,
         claims: &Map<'_>,
         context: &Context,
+        variables: &[Option<Item<'_>>],
         finish: impl FnOnce(&Item<'_>) -> T,
     ) -> Result<T, EvalError> {
         match &self.code {
             Ok(code) => code
-                .run(claims, context.now, finish)
+                .run(claims, context.now, variables, finish)
                 .map_err(|fault| self.error(fault)),
-            Err(_) => self.interpret_item(claims, context, finish),
+            Err(_) => self.interpret_item(claims, context, variables, finish),
         }
     }
 
@@ -176,9 +245,10 @@ impl ClaimCheck {
         &self,
         claims: &Map<'_>,
         context: &Context,
+        variables: &[Option<Item<'_>>],
         finish: impl FnOnce(&Item<'_>) -> T,
     ) -> Result<T, EvalError> {
-        interpret(&self.ast, claims, context)
+        interpret(&self.ast, claims, context, variables)
             .map(|item| finish(&item))
             .map_err(|fault| self.error(fault))
     }
@@ -186,6 +256,19 @@ impl ClaimCheck {
     fn error(&self, fault: Fault) -> EvalError {
         EvalError::at(fault, &self.ast, &self.source)
     }
+}
+
+/// Parses and, unless the environment forbids it, checks.
+pub(crate) fn analyse(
+    source: &str,
+    environment: &Environment,
+) -> Result<(Ast, Type), CompileError> {
+    let ast = syntax::parse(source, environment).map_err(|error| error.with_source(source))?;
+    let result_type = match environment.checked {
+        true => check(&ast, environment).map_err(|error| error.with_source(source))?,
+        false => Type::Dyn,
+    };
+    Ok((ast, result_type))
 }
 
 fn truth(result: Result<bool, &'static str>) -> Result<bool, EvalError> {

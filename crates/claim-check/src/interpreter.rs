@@ -18,11 +18,13 @@ pub(crate) fn interpret<'a>(
     ast: &'a Ast,
     claims: &'a Members<'a>,
     context: &Context,
+    variables: &'a [Option<Item<'a>>],
 ) -> Result<Item<'a>, Fault> {
     Interpreter {
         ast,
         claims,
         now: context.now,
+        variables,
         budget: Budget::new(),
         locals: Vec::new(),
     }
@@ -33,6 +35,8 @@ struct Interpreter<'a> {
     ast: &'a Ast,
     claims: &'a Members<'a>,
     now: i64,
+    /// Values of the variables of [`Ast::names`].
+    variables: &'a [Option<Item<'a>>],
     budget: Budget,
     /// Variables of the macros around, from outside.
     locals: Vec<Item<'a>>,
@@ -111,6 +115,13 @@ impl<'a> Interpreter<'a> {
                     .map_err(here)
             }
             Expr::Comprehension(comprehension) => self.comprehension(id, comprehension),
+            Expr::Named { index, .. } => self
+                .variables
+                .get(*index as usize)
+                .and_then(|value| value.as_ref())
+                .map(Item::borrowed)
+                .ok_or(here(ErrorKind::Undeclared)),
+            Expr::Unresolved { .. } => Err(here(ErrorKind::Undeclared)),
         }
     }
 

@@ -64,8 +64,11 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod check;
+mod checker;
+mod collections;
 mod convert;
 mod diagnostic;
+mod environment;
 mod error;
 mod format;
 mod function;
@@ -76,6 +79,7 @@ pub mod limits;
 mod map;
 mod math;
 mod network;
+mod optional;
 mod pattern;
 mod semantics;
 mod shared;
@@ -86,6 +90,8 @@ mod types;
 mod value;
 
 pub use check::{ClaimCheck, Context, Show};
-pub use diagnostic::{CompileError, CompileErrorKind};
+pub use checker::Type;
+pub use diagnostic::{CompileError, CompileErrorKind, Diagnostic, Warning, WarningKind};
+pub use environment::{Bindings, Environment, FunctionDeclaration, OverloadDeclaration};
 pub use error::{ErrorKind, EvalError};
 pub use value::Value;

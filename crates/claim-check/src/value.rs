@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 use std::net::IpAddr;
 
 use crate::time::{Duration, Timestamp};
-use crate::types::Type;
+use crate::types::TypeName;
 
 /// A value of CEL. [`Display`] writes it as a CEL literal.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +47,8 @@ pub enum Value {
     },
     /// A type, by its name.
     Type(&'static str),
+    /// A value that may be absent.
+    Optional(Option<Box<Value>>),
     /// A list.
     List(Vec<Value>),
     /// A map: distinct bools, ints, uints and strings with their values, in the order of the claims or the expression.
@@ -65,11 +67,12 @@ impl Value {
             Value::Double(_) => "double",
             Value::String(_) => "string",
             Value::Bytes(_) => "bytes",
-            Value::Timestamp { .. } => Type::Timestamp.name(),
-            Value::Duration { .. } => Type::Duration.name(),
-            Value::Ip(_) => Type::Ip.name(),
-            Value::Cidr { .. } => Type::Cidr.name(),
+            Value::Timestamp { .. } => TypeName::Timestamp.name(),
+            Value::Duration { .. } => TypeName::Duration.name(),
+            Value::Ip(_) => TypeName::Ip.name(),
+            Value::Cidr { .. } => TypeName::Cidr.name(),
             Value::Type(_) => "type",
+            Value::Optional(_) => TypeName::Optional.name(),
             Value::List(_) => "list",
             Value::Map(_) => "map",
         }
@@ -96,6 +99,8 @@ impl Display for Value {
             Value::Ip(address) => write!(f, "ip(\"{address}\")"),
             Value::Cidr { address, length } => write!(f, "cidr(\"{address}/{length}\")"),
             Value::Type(name) => f.write_str(name),
+            Value::Optional(None) => f.write_str("optional.none()"),
+            Value::Optional(Some(value)) => write!(f, "optional.of({value})"),
             Value::List(elements) => {
                 f.write_str("[")?;
                 separated(f, elements, |f, element| write!(f, "{element}"))?;

@@ -1,4 +1,5 @@
-//! JOSE: the tokens themselves. JSON Web Signatures (RFC 7515), Tokens (RFC 7519) and Keys (RFC 7517), signed with RS256.
+//! JOSE: the tokens themselves. JSON Web Signatures (RFC 7515), Tokens (RFC 7519) and Keys (RFC 7517), signed with RSA
+//! (RS256 to PS512), ECDSA (ES256 to ES512) or Ed25519 ([`Algorithm`]).
 //!
 //! A token is three texts joined by dots. The first says how it was signed, the second what is claimed, the third is
 //! a signature over the first two *as they are written*, so nothing needs to be normalized before verifying:
@@ -14,7 +15,7 @@
 //! Almost every break of such tokens came from a verifier that asked the *token* how to verify it: `alg: none` (no signature, please),
 //! `alg: HS256` (take your public key for a shared secret), `jwk` and `jku` (here is the key to check me with). So nothing of the header
 //! chooses anything here. The algorithm belongs to the key, keys come from the caller's [`Jwks`], and the header
-//! may only agree (RFC 8725). Then the claims are read by the same strict JSON reader everywhere, because a token with
+//! may only agree (RFC 8725). Secrets shared for HMAC are another type, [`SharedSecret`], with another door. Then the claims are read by the same strict JSON reader everywhere, because a token with
 //! two `sub` members means two people to two readers.
 //!
 //! ```text
@@ -59,20 +60,34 @@ pub mod base64url;
 
 mod algorithm;
 mod backend;
+mod dpop;
 mod error;
+mod expectations;
+mod hash;
 mod header;
 mod inspect;
 mod jwk;
+mod jwks;
 mod jws;
 mod jwt;
+mod keys;
+mod mac;
 mod signing;
+mod typ;
 
-pub use algorithm::{Algorithm, sha256};
+pub use algorithm::{Algorithm, AlgorithmSet};
 pub use backend::Backend;
+pub use dpop::{DpopExpectations, DpopProof, dpop_proof, verify_dpop_proof};
 pub use error::{JoseError, JwtError, KeyError};
+pub use expectations::Expectations;
+pub use hash::sha256;
 pub use header::Header;
 pub use inspect::{Unverified, UnverifiedPart, inspect};
-pub use jwk::{Jwk, Jwks, MAX_RSA_BITS, MIN_RSA_BITS};
-pub use jws::{VerifiedJws, verify_jws};
-pub use jwt::{Expectations, MAX_TOKEN_BYTES, Typ, VerifiedJwt, verify_jwt};
+pub use jwk::Jwk;
+pub use jwks::Jwks;
+pub use jws::{VerifiedJws, verify_jws, verify_jws_by};
+pub use jwt::{MAX_TOKEN_BYTES, VerifiedJwt, verify_jwt, verify_mac_jwt};
+pub use keys::{MAX_RSA_BITS, MIN_RSA_BITS};
+pub use mac::{MacAlgorithm, SharedSecret};
 pub use signing::SigningKey;
+pub use typ::Typ;

@@ -90,6 +90,11 @@ impl Engine {
             .expect("the portable engine is available everywhere")
     }
 
+    /// Whether the engine computes eight exponentiations at once.
+    pub(crate) fn has_lanes(self) -> bool {
+        self == Engine::Ifma && self.is_available()
+    }
+
     pub(crate) fn require(self) -> Result<Engine, EngineError> {
         if self.is_available() {
             Ok(self)

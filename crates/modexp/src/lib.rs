@@ -43,6 +43,7 @@
 //! # Where to look
 //!
 //! - `modulus.rs`: [`Modulus`], the face: operands are parsed and checked here and nowhere else.
+//! - `batch.rs`: [`pow_many`], [`pow_public_many`], [`pow_pair`]: several at once.
 //! - `engine.rs`: [`Engine`], which implementation runs, and the override `STAMPMILL_ENGINE`.
 //! - `montgomery.rs`: the exponentiation, generic over the kernel.
 //! - `portable.rs`, `mul.rs`, `adx.rs`, `ifma.rs`: the kernels. The last three hold the crate's `unsafe` together with
@@ -67,16 +68,28 @@
 #[cfg(stampmill_asm)]
 #[expect(unsafe_code, reason = "calls the kernels in asm/montgomery_adx.S")]
 mod adx;
+mod batch;
 mod cpu;
+#[cfg(stampmill_asm)]
+mod digits;
 mod engine;
+mod field;
 #[cfg(stampmill_asm)]
 #[expect(unsafe_code, reason = "calls the kernels in asm/montgomery_ifma.S")]
 mod ifma;
 #[cfg(all(test, stampmill_asm))]
 mod ifma_model;
+#[cfg(stampmill_asm)]
+#[expect(unsafe_code, reason = "calls the kernels in asm/montgomery_ifma_x8.S")]
+mod ifma_x8;
+#[cfg(all(test, stampmill_asm))]
+mod ifma_x8_model;
+mod kernel;
 #[cfg(all(test, stampmill_asm))]
 #[expect(unsafe_code, reason = "calls a kernel with registers prepared")]
 mod kernel_tests;
+#[cfg(stampmill_asm)]
+mod lanes;
 mod limbs;
 mod modulus;
 mod montgomery;
@@ -94,5 +107,6 @@ mod reference;
 )]
 pub mod tutorial;
 
+pub use batch::{Job, LANES, has_lanes, pow_many, pow_pair, pow_public_many};
 pub use engine::{Engine, EngineError};
 pub use modulus::{MAX_BITS, Modulus, ModulusError, OperandError};

@@ -9,6 +9,9 @@ use crate::error::SignError;
 /// OpenSSL, AWS-LC and BoringSSL draw new factors after as many uses.
 const USES: u32 = 32;
 
+/// More draws than a working generator ever needs.
+const MAX_DRAWS: usize = 128;
+
 /// A pair of factors: `blind = r^e mod n` for the message, `unblind = r^-1 mod n` for the signature.
 pub(crate) struct Blinding {
     blind: Zeroizing<Vec<u8>>,
@@ -66,7 +69,7 @@ fn random_below<R: TryCryptoRng>(
 ) -> Result<Zeroizing<Vec<u8>>, SignError> {
     let mut r = Zeroizing::new(vec![0; n.byte_len()]);
     let unused_bits = n.byte_len() * 8 - n.bit_len();
-    loop {
+    for _ in 0..MAX_DRAWS {
         rng.try_fill_bytes(&mut r)
             .map_err(|error| SignError::Random(error.to_string()))?;
         r[0] &= 0xff >> unused_bits;
@@ -75,4 +78,7 @@ fn random_below<R: TryCryptoRng>(
             return Ok(r);
         }
     }
+    Err(SignError::Random(
+        "it keeps giving numbers out of range".into(),
+    ))
 }

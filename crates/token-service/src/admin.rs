@@ -96,9 +96,8 @@ impl Admin {
         Ok((user, generated.then_some(password)))
     }
 
-    /// Gives a user a new generated password, which is told once, and ends their sessions.
-    ///
-    /// Tokens that clients hold are left: they end by themselves within ten minutes.
+    /// Gives a user a new generated password, which is told once, ends their sessions and revokes what they granted:
+    /// nothing is refreshed any more, and access tokens that are not asked about end by themselves within ten minutes.
     pub async fn reset_password(&self, username: &str) -> Result<Secret, AdminError> {
         let unknown = || AdminError::UnknownUser(username.to_owned());
         let name = Username::parse(username).map_err(|_| unknown())?;

@@ -201,11 +201,12 @@ fn first_rows(database: &Path, sealing: &SealingKey) -> Result<FirstStart, DataF
         id: Some("demo".into()),
         name: "Demo application".into(),
         secret_method: Some(SecretMethod::Basic),
+        secret: None,
         // On the learner's own machine, so any loopback port will do.
         application: ApplicationType::Native,
         redirect_uris: redirect_uris.clone(),
-        grant_types: vec![GrantType::AuthorizationCode, GrantType::ClientCredentials],
-        scope: "openid profile email api".into(),
+        grant_types: GrantType::ALL.map(|(grant, _)| grant).to_vec(),
+        scope: "openid profile email offline_access api".into(),
     };
     let (client, secret) = registration.check(sealing, &random, now)?;
     let client_secret = secret.ok_or(RegistrationError::NoGrant)?;

@@ -74,6 +74,7 @@
 mod admin;
 mod certificates;
 pub mod clock;
+mod config_file;
 mod data_folder;
 pub mod domain;
 mod http;
@@ -87,6 +88,7 @@ pub mod store;
 mod throttle;
 
 pub use admin::{Admin, AdminError, NewUser};
+pub use config_file::{ConfigFile, ConfigFileError, Settings};
 pub use data_folder::{DataFolder, DataFolderError, FirstStart};
 pub use policy::Policy;
 pub use server::{Config, Listen, ListenError, RunningServer, Server, StartError};

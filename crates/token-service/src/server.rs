@@ -16,11 +16,13 @@ use url::{Host, Url};
 
 use crate::certificates::{Certificates, Renewal};
 use crate::clock::{Clock, SystemClock, SystemRandom};
+use crate::config_file::Settings;
 use crate::data_folder::{DataFolder, DataFolderError};
+use crate::domain::{Resource, Resources};
 use crate::http::router;
 use crate::listener::{Closing, Transport, accept_loop};
-use crate::policy::Policy;
 use crate::protocol::{Parts, Service};
+use crate::store::{Store, StoreError};
 
 /// How often rows that can no longer matter are removed.
 const PURGE_EVERY: Duration = Duration::from_secs(300);
@@ -68,6 +70,8 @@ pub struct Config {
     pub listen_plain: Option<SocketAddr>,
     /// Who computes RS256 signatures.
     pub backend: Backend,
+    /// Policy, resources and clients of the configuration file.
+    pub settings: Settings,
 }
 
 impl Config {
@@ -79,6 +83,7 @@ impl Config {
             listen: Some(Listen::Localhost(8443)),
             listen_plain: None,
             backend: Backend::OpenSsl,
+            settings: Settings::default(),
         }
     }
 }
@@ -127,7 +132,7 @@ impl Server {
         .map(drop)
     }
 
-    /// Binds, makes the certificate, answers. The policy is [`Policy::strict`], and nothing here can make it another.
+    /// Binds, makes the certificate, answers. The policy is the strict one, as far as the settings do not change it.
     pub async fn start(config: Config) -> Result<RunningServer, StartError> {
         Server::check(config.listen, config.listen_plain, config.issuer.as_deref())?;
         let listeners = match config.listen {
@@ -151,7 +156,10 @@ impl Server {
             None => Issuer::of(config.listen, addresses.first())?,
         };
         let (ca_root_pem, ca_root_path) = (config.data.ca_root_pem(), config.data.ca_root_path());
-        let (service, certificates) = service(config.data, issuer.text.clone(), config.backend)?;
+        let (service, certificates) = {
+            let issuer = issuer.text.clone();
+            service(config.data, issuer, config.backend, config.settings).await?
+        };
         let renewal = match listeners.is_empty() {
             true => None,
             false => {
@@ -257,10 +265,11 @@ impl fmt::Debug for RunningServer {
     }
 }
 
-fn service(
+async fn service(
     data: DataFolder,
     issuer: String,
     backend: Backend,
+    settings: Settings,
 ) -> Result<(Service, Certificates), StartError> {
     let DataFolder {
         certificates,
@@ -269,9 +278,26 @@ fn service(
         store,
         lock,
     } = data;
+    let configured = settings.clients.into_iter().map(|registration| {
+        let checked = registration.check(&sealing, &SystemRandom, SystemClock.now());
+        checked.map(|(client, _)| client)
+    });
+    let configured = configured
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(DataFolderError::from)?;
+    store
+        .configure_clients(configured)
+        .await
+        .map_err(|error| match error {
+            StoreError::Conflict(client_id) => StartError::ClientTaken { client_id },
+            error => StartError::Data(error.into()),
+        })?;
+    let own = Resource::parse(&issuer).expect("an issuer is an absolute URI without a fragment");
     let service = Service::new(Parts {
         issuer,
-        policy: Policy::strict(),
+        policy: settings.policy,
+        resources: Resources::new(own, settings.resources),
+        issue_when: settings.issue_when,
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
         store: Arc::new(store),
@@ -450,6 +476,14 @@ pub enum StartError {
         issuer: String,
         /// What is wrong.
         reason: &'static str,
+    },
+    /// Two clients of one id.
+    #[error(
+        "the client {client_id:?} of the configuration is registered already: choose another client_id"
+    )]
+    ClientTaken {
+        /// Which.
+        client_id: String,
     },
     /// The folder.
     #[error(transparent)]

@@ -89,9 +89,10 @@ impl Code {
         &self,
         claims: &Map<'_>,
         now: i64,
+        variables: &[Option<Item<'_>>],
         finish: impl FnOnce(&Item<'_>) -> T,
     ) -> Result<T, Fault> {
-        let mut frame = Frame::new(&self.ast, &self.constants, claims, now);
+        let mut frame = Frame::new(&self.ast, &self.constants, claims, now, variables);
         // SAFETY: the pages are mapped while `self` is borrowed. The frame is laid out as the code expects it, holds the
         // constants that were numbered for this code and the tree it was made from, and nothing else refers to it during the call.
         let head = unsafe { (self.entry)(&raw mut frame) };

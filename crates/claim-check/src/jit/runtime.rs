@@ -14,6 +14,7 @@
 //! | `Duration` | 0 | 0 | nanoseconds |
 //! | `Network` | 0 | 0 | place in [`Frame::networks`] |
 //! | `Type` | 0 | 0 | number of the type |
+//! | `Optional` | 0 | 0 | place in [`Frame::optionals`] |
 //! | `ClaimList` | 0 | number of elements | address of the first `Json` value |
 //! | `BuiltList` | 0 | 0 | place in [`Frame::lists`], or a node whose list is constant |
 //! | `Map` | 0 | 0 | address of the claims' `Map` |
@@ -39,7 +40,7 @@ use crate::semantics::{self, Budget};
 use crate::shared::{Shared, Text};
 use crate::syntax::ast::{Ast, Expr, NodeId};
 use crate::time::{Duration, Timestamp};
-use crate::types::Type;
+use crate::types::TypeName;
 
 /// The low byte of a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +62,7 @@ pub(super) enum Tag {
     Timestamp = 13,
     Duration = 14,
     Network = 15,
+    Optional = 16,
 }
 
 impl Tag {
@@ -148,6 +150,10 @@ pub(super) struct Frame<'a> {
     bytes: Vec<Arc<[u8]>>,
     /// Addresses and networks: too long for a slot.
     networks: Vec<Network>,
+    /// Optional values, likewise.
+    optionals: Vec<Option<Arc<Item<'a>>>>,
+    /// Values of the variables of [`Ast::names`].
+    variables: &'a [Option<Item<'a>>],
     budget: Budget,
 }
 
@@ -163,6 +169,7 @@ impl<'a> Frame<'a> {
         constants: &'a [Slot],
         claims: &'a Members<'a>,
         now: i64,
+        variables: &'a [Option<Item<'a>>],
     ) -> Self {
         Self {
             data: 0,
@@ -175,6 +182,8 @@ impl<'a> Frame<'a> {
             strings: Vec::new(),
             bytes: Vec::new(),
             networks: Vec::new(),
+            optionals: Vec::new(),
+            variables,
             budget: Budget::new(),
         }
     }
@@ -240,8 +249,12 @@ impl<'a> Frame<'a> {
                 let network = self.networks.get(address).copied();
                 network.map_or(Item::Null, Item::Network)
             }
+            tag if tag == Tag::Optional as u8 => {
+                let optional = self.optionals.get(address).cloned();
+                optional.map_or(Item::Null, Item::Optional)
+            }
             tag if tag == Tag::Type as u8 => {
-                Type::from_code(slot.data).map_or(Item::Null, Item::Type)
+                TypeName::from_code(slot.data).map_or(Item::Null, Item::Type)
             }
             tag if tag == Tag::ClaimList as u8 => {
                 // SAFETY: address and length were taken from one slice of claims (see the contract).
@@ -368,6 +381,13 @@ impl<'a> Frame<'a> {
                     data: self.networks.len() as u64 - 1,
                 }
             }
+            Item::Optional(optional) => {
+                self.optionals.push(optional);
+                Slot {
+                    head: Tag::Optional.head(),
+                    data: self.optionals.len() as u64 - 1,
+                }
+            }
             Item::Type(ty) => Slot {
                 head: Tag::Type.head(),
                 data: ty as u64,
@@ -406,7 +426,7 @@ pub(super) struct Helper {
 }
 
 /// The helpers in the order of [`HelperId`].
-pub(super) fn helpers() -> [Helper; 11] {
+pub(super) fn helpers() -> [Helper; 12] {
     let helper = |name, address, parameters| Helper {
         name,
         address,
@@ -424,6 +444,7 @@ pub(super) fn helpers() -> [Helper; 11] {
         helper("length", length as *const u8, 3),
         helper("element", element as *const u8, 5),
         helper("call", call as *const u8, 2 + 2 * MAX_ARGUMENTS),
+        helper("variable", variable as *const u8, 2),
     ]
 }
 
@@ -440,6 +461,7 @@ pub(super) enum HelperId {
     Length = 8,
     Element = 9,
     Call = 10,
+    Variable = 11,
 }
 
 // The contract of all helpers, which code generation keeps: `frame` is the frame that the code was called with and no other
@@ -599,6 +621,20 @@ unsafe extern "C" fn element(
     };
     let outcome = element.ok_or(ErrorKind::IndexOutOfRange);
     frame.give(NodeId::new(node as u32), outcome)
+}
+
+/// A variable that got its value with this evaluation.
+unsafe extern "C" fn variable(frame: *mut Frame<'_>, node: u64) -> u64 {
+    // SAFETY: the contract of all helpers.
+    let frame = unsafe { &mut *frame };
+    let node = NodeId::new(node as u32);
+    let (ast, variables) = (frame.ast, frame.variables);
+    let value = match &ast[node].expr {
+        Expr::Named { index, .. } => variables.get(*index as usize),
+        _ => None,
+    };
+    let value = value.and_then(|value| value.as_ref()).map(Item::borrowed);
+    frame.give(node, value.ok_or(ErrorKind::Undeclared))
 }
 
 /// A function by its name, with as many arguments as its node has.

@@ -76,6 +76,16 @@ impl<'s> Lexer<'s> {
         })
     }
 
+    /// Steps over a character that begins no token.
+    pub(super) fn skip_character(&mut self) {
+        self.position += self.rest().chars().next().map_or(0, char::len_utf8);
+    }
+
+    /// The source text of a span.
+    pub(super) fn text(&self, span: Range<usize>) -> &'s str {
+        self.source.get(span).unwrap_or_default()
+    }
+
     fn rest(&self) -> &'s str {
         &self.source[self.position..]
     }
@@ -233,7 +243,7 @@ impl<'s> Lexer<'s> {
         let error = CompileErrorKind::UnexpectedCharacter
             .at(self.position..self.position + first.len_utf8());
         Err(match HABITS.iter().find(|(habit, _)| *habit == first) {
-            Some((_, help)) => error.with_help(help),
+            Some((_, help)) => error.with_help(*help),
             None => error,
         })
     }

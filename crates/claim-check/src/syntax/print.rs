@@ -53,6 +53,7 @@ impl Display for Expr {
             Expr::Map { .. } => f.write_str("map"),
             Expr::Bind { variable, .. } => write!(f, "cel.bind({variable})"),
             Expr::Call { function, .. } => f.write_str(function.name),
+            Expr::Named { name, .. } | Expr::Unresolved { name, .. } => f.write_str(name),
             Expr::Comprehension(comprehension) => write!(
                 f,
                 ".{}({})",
@@ -67,7 +68,9 @@ impl Expr {
     /// The children in the order of the source.
     pub(crate) fn children(&self) -> Vec<NodeId> {
         match self {
-            Expr::Literal(_) | Expr::Variable(_) | Expr::Local { .. } => vec![],
+            Expr::Literal(_) | Expr::Variable(_) | Expr::Local { .. } | Expr::Named { .. } => {
+                vec![]
+            }
             Expr::Select { operand, .. }
             | Expr::Has { operand, .. }
             | Expr::Unary { operand, .. } => vec![*operand],
@@ -77,7 +80,7 @@ impl Expr {
             Expr::List { elements, .. } => elements.clone(),
             Expr::Map { entries, .. } => entries.clone(),
             Expr::Bind { value, body, .. } => vec![*value, *body],
-            Expr::Call { arguments, .. } => arguments.clone(),
+            Expr::Call { arguments, .. } | Expr::Unresolved { arguments, .. } => arguments.clone(),
             Expr::Comprehension(comprehension) => std::iter::once(comprehension.range)
                 .chain(comprehension.filter)
                 .chain([comprehension.step])

@@ -5,6 +5,8 @@ mod client;
 mod grant;
 mod pkce;
 mod redirect_uri;
+mod refresh_token;
+mod resource;
 mod scope;
 mod user;
 
@@ -15,5 +17,7 @@ pub use client::{
 pub use grant::{AuthorizationCode, CodeRow, Grant, GrantId, Session};
 pub use pkce::{CodeChallenge, CodeVerifier, PkceError};
 pub use redirect_uri::{RedirectUri, RedirectUriError};
+pub use refresh_token::{Grace, NewRefreshToken, RefreshToken, Rotation};
+pub use resource::{Resource, ResourceError, ResourceServer, Resources, TokenFormat};
 pub use scope::{Scope, ScopeError};
 pub use user::{User, UserId, Username, UsernameError};

@@ -38,14 +38,15 @@ fn guard(service: &Arc<Service>) -> Guard {
     let check =
         ClaimCheck::compile(MAY_CALL).expect("the expression above compiles; a test says so");
     let (clock, grants) = (Arc::clone(&service.clock), Arc::clone(service));
-    Guard::builder(service.issuer(), service.audience())
+    Guard::builder(service.issuer(), service.resources.own().resource.as_str())
         .keys(Arc::new(service.jwks.clone()))
         .clock(move || clock.now())
         .accept_when(check)
         // The one question a JWT cannot answer by itself; we keep the grants, so we can.
         .revoked_when(move |token: AccessToken| {
             let grants = Arc::clone(&grants);
-            async move { Ok(!grants.grant_stands(token.jwt()).await?) }
+            let (jti, grant) = (token.jwt_id().to_owned(), token.jwt().claim_str("grant_id"));
+            async move { Ok(!grants.jwt_stands(&jti, grant).await?) }
         })
         .realm("stampmill")
         .build()

@@ -12,6 +12,7 @@ use url::{Host, Url};
 
 use super::answer::{NO_SNIFF, NO_STORE};
 use super::me;
+use crate::domain::Resource;
 use crate::protocol::{Attempt, AuthorizationRequest, Page, Service, paths};
 
 #[derive(Template)]
@@ -30,6 +31,7 @@ struct Consent<'a> {
     client: &'a str,
     user: &'a str,
     scopes: Vec<&'a str>,
+    resources: Vec<&'a str>,
     destination: String,
     sealed: &'a str,
 }
@@ -51,10 +53,11 @@ struct Home<'a> {
 }
 
 /// What a scope means, in the words of the consent page.
-const MEANINGS: [(&str, &str); 3] = [
+const MEANINGS: [(&str, &str); 4] = [
     ("openid", "know that it is you"),
     ("profile", "see your name and user name"),
     ("email", "see your e-mail address"),
+    ("offline_access", "keep this access while you are away"),
 ];
 
 fn meaning(scope: &str) -> &str {
@@ -94,10 +97,12 @@ pub(super) fn ask(page: &Page, sealed: &str, request: &AuthorizationRequest) -> 
         Page::Consent { user } => {
             let scopes = request.scope.iter().map(meaning).collect();
             let destination = destination(&request.redirect_uri);
+            let resources = request.resources.iter().map(Resource::as_str).collect();
             Consent {
                 client,
                 user: &user.name,
                 scopes,
+                resources,
                 destination,
                 sealed,
             }

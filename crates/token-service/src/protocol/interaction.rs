@@ -391,36 +391,32 @@ impl Service {
     ) -> Result<String, OAuthError> {
         let now = self.now();
         let code = Secret::generate(&*self.random);
-        let keep_until = now
-            + self.policy.code_lifetime()
-            + self
-                .policy
-                .access_token_lifetime()
-                .max(self.policy.id_token_lifetime());
+        let expires_at = now + self.policy.code_lifetime();
+        let longest_token = self
+            .policy
+            .access_token_lifetime()
+            .max(self.policy.id_token_lifetime());
         let grant = Grant {
             id: GrantId::generate(&*self.random),
             client: request.client.id.clone(),
             user: present.user.id.clone(),
-            expires_at: keep_until,
+            scope: request.scope.clone(),
+            resources: request.resources.clone(),
+            auth_time: present.session.auth_time,
+            expires_at: expires_at + longest_token,
         };
         let record = AuthorizationCode {
-            grant: grant.id.clone(),
-            client: request.client.id.clone(),
-            user: present.user.id.clone(),
+            grant,
             redirect_uri: request.redirect_uri.clone(),
             challenge: request.challenge,
             nonce: request.nonce.clone(),
-            scope: request.scope.clone(),
-            auth_time: present.session.auth_time,
-            auth_time_wanted: request.max_age.is_some(),
-            expires_at: now + self.policy.code_lifetime(),
-            keep_until,
+            expires_at,
         };
         let before = present.consented.clone().unwrap_or_default();
         let remember =
             (asked && may_remember(&self.policy, request)).then(|| before.union(&request.scope));
         self.store
-            .issue_code(Digest::of(code.expose()), record, grant, remember)
+            .issue_code(Digest::of(code.expose()), record, remember)
             .await?;
         tracing::info!(client_id = %request.client.id, "authorization code issued");
         Ok(self.location(request, [("code", code.expose())]))
@@ -462,9 +458,16 @@ fn is_other_user(request: &AuthorizationRequest, user: &User) -> bool {
         .is_some_and(|expected| expected != user.id.as_str())
 }
 
-/// RFC 8252 §8.6: a client without a secret may be anybody who borrowed its name, so the person is asked each time.
+/// RFC 8252 §8.6: a client without a secret may be anybody who borrowed its name, so the person is asked each time. So
+/// they are where the answer goes to a loopback port of the request's own choice: any program there could be waiting.
 fn may_remember(policy: &Policy, request: &AuthorizationRequest) -> bool {
-    !request.client.is_public() || policy.remember_consent_of_public_clients()
+    let registered_as_it_is = request
+        .client
+        .redirect_uris
+        .iter()
+        .any(|uri| uri.as_str() == request.redirect_uri);
+    let known = !request.client.is_public() && registered_as_it_is;
+    known || policy.remember_consent_of_public_clients()
 }
 
 fn refused(refusal: Refusal) -> Outcome {

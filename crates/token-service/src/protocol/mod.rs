@@ -7,41 +7,58 @@
 //! | `client_authentication` | RFC 6749 §2.3 |
 //! | `token` | the token endpoint: RFC 6749 §3.2, §5 |
 //! | `authorization_code` | RFC 6749 §4.1.3, RFC 7636 §4.6 |
+//! | `refresh_token` | RFC 6749 §6, RFC 9700 §4.14.2 |
 //! | `client_credentials` | RFC 6749 §4.4 |
+//! | `resource` | RFC 8707 |
+//! | `claim_checks` | `issue_when`, `accept_when` |
+//! | `revocation` | RFC 7009 |
+//! | `introspection` | RFC 7662, RFC 9701 |
+//! | `live_token` | is a token ours, and alive? |
 //! | `tokens` | what the tokens say: RFC 9068, OIDC Core §2 |
 //! | `userinfo` | OIDC Core §5.3 |
 //! | `discovery` | RFC 8414, OIDC Discovery |
 
 mod authorization;
 mod authorization_code;
+mod claim_checks;
 mod client_authentication;
 mod client_credentials;
+mod client_request;
 mod discovery;
 mod error;
 mod interaction;
+mod introspection;
+mod live_token;
 mod parameters;
+pub(crate) mod paths;
+mod refresh_token;
+mod resource;
+mod revocation;
 mod sealed_request;
 mod token;
 mod tokens;
 mod userinfo;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
 use std::sync::Arc;
 
+use stampmill_claim_check::ClaimCheck;
 use stampmill_jose::{Jwks, SigningKey};
 
 pub(crate) use authorization::AuthorizationRequest;
 pub(crate) use client_authentication::{BasicCredentials, CredentialsError};
-pub(crate) use discovery::{Document, paths};
+pub(crate) use client_request::{ClientRequest, TokenError};
+pub(crate) use discovery::Document;
 pub use error::{ErrorCode, OAuthError};
 pub(crate) use interaction::{Attempt, Browser, Decision, Outcome, Page, SignedIn};
+pub(crate) use introspection::Introspected;
 pub(crate) use parameters::Parameters;
-pub(crate) use token::TokenError;
 pub(crate) use userinfo::BearerError;
 
 use crate::clock::{Clock, Random};
-use crate::domain::{ClientId, SealedSecret};
+use crate::domain::{ClientId, Resources, SealedSecret};
 use crate::password::PasswordGate;
 use crate::policy::Policy;
 use crate::secret::{SealingKey, Secret};
@@ -52,6 +69,9 @@ use crate::throttle::Throttle;
 pub struct Service {
     pub(crate) issuer: String,
     pub(crate) policy: Policy,
+    pub(crate) resources: Resources,
+    /// May this token be issued? By client; one without is not asked.
+    pub(crate) issue_when: HashMap<ClientId, ClaimCheck>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) store: Arc<dyn Store>,
@@ -70,6 +90,8 @@ pub struct Service {
 pub(crate) struct Parts {
     pub(crate) issuer: String,
     pub(crate) policy: Policy,
+    pub(crate) resources: Resources,
+    pub(crate) issue_when: HashMap<ClientId, ClaimCheck>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) store: Arc<dyn Store>,
@@ -83,6 +105,8 @@ impl Service {
         let Parts {
             issuer,
             policy,
+            resources,
+            issue_when,
             clock,
             random,
             store,
@@ -95,6 +119,8 @@ impl Service {
         Service {
             issuer,
             policy,
+            resources,
+            issue_when,
             clock,
             jwks: Jwks::new(vec![signing.public_jwk()]),
             signing,

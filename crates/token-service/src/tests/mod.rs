@@ -2,13 +2,18 @@
 //! breaks.
 
 mod authorization;
+mod claim_checks;
 mod client_authentication;
 mod discovery;
 mod interaction;
+mod introspection;
 mod logging;
 mod me;
 mod pkce;
 mod properties;
+mod refresh;
+mod resources;
+mod revocation;
 mod support;
 mod token;
 mod userinfo;

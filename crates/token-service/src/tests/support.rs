@@ -1,7 +1,7 @@
 //! A service in memory of the test (clock, store, keys) and a browser that keeps cookies, reads forms and follows
 //! nothing by itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -10,12 +10,14 @@ use axum::body::{Body, to_bytes};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::Value;
+use stampmill_claim_check::ClaimCheck;
 use stampmill_jose::SigningKey;
 use tower::ServiceExt;
 
 use crate::clock::{Clock, SystemRandom};
 use crate::domain::{
-    ApplicationType, GrantType, Registration, SecretMethod, User, UserId, Username,
+    ApplicationType, ClientId, GrantType, Registration, Resource, ResourceServer, Resources,
+    SecretMethod, TokenFormat, User, UserId, Username,
 };
 use crate::http::router;
 use crate::password::PasswordHash;
@@ -25,6 +27,9 @@ use crate::secret::{SealingKey, Secret};
 use crate::store::{SqliteStore, Store};
 
 pub(super) const ISSUER: &str = "https://issuer.example";
+pub(super) const OTHER: &str = "https://other.example/";
+pub(super) const FILES: &str = "https://files.example/v1";
+pub(super) const VAULT: &str = "https://vault.example";
 pub(super) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub(super) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 pub(super) const PASSWORD: &str = "correct horse battery staple";
@@ -118,6 +123,22 @@ impl Answer {
 
 impl Fixture {
     pub(super) async fn new() -> Fixture {
+        Fixture::with(Vec::new(), HashMap::new()).await
+    }
+
+    /// With resource servers and claim checks, as a configuration would give them.
+    pub(super) async fn with(
+        resources: Vec<ResourceServer>,
+        issue_when: HashMap<ClientId, ClaimCheck>,
+    ) -> Fixture {
+        Fixture::configured(Policy::strict(), resources, issue_when).await
+    }
+
+    pub(super) async fn configured(
+        policy: Policy,
+        resources: Vec<ResourceServer>,
+        issue_when: HashMap<ClientId, ClaimCheck>,
+    ) -> Fixture {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::create(&folder.path().join("store.sqlite3")).unwrap();
         let sealing = SealingKey::generate(&SystemRandom);
@@ -126,7 +147,9 @@ impl Fixture {
         let clock = HandClock(Arc::new(AtomicI64::new(START)));
         let service = Arc::new(Service::new(Parts {
             issuer: ISSUER.into(),
-            policy: Policy::strict(),
+            policy,
+            resources: Resources::new(Resource::parse(ISSUER).unwrap(), resources),
+            issue_when,
             clock: Arc::new(clock.clone()),
             random: Arc::new(SystemRandom),
             store: Arc::new(store),
@@ -143,6 +166,27 @@ impl Fixture {
         }
     }
 
+    /// With more clients: confidential, on the person's machine, for code and refresh.
+    pub(super) async fn with_clients(more: &[(&str, &[&str])]) -> Fixture {
+        let fixture = Fixture::new().await;
+        for (id, redirect_uris) in more {
+            let registration = Registration {
+                id: Some((*id).into()),
+                name: (*id).into(),
+                secret_method: Some(SecretMethod::Basic),
+                secret: None,
+                application: ApplicationType::Native,
+                redirect_uris: redirect_uris.iter().map(|uri| (*uri).into()).collect(),
+                grant_types: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
+                scope: "openid profile email offline_access".into(),
+            };
+            let key = &fixture.service.sealing;
+            let (client, _) = registration.check(key, &SystemRandom, START).unwrap();
+            fixture.service.store.insert_client(client).await.unwrap();
+        }
+        fixture
+    }
+
     /// From here on no client can be read.
     pub(super) fn break_the_database(&self) {
         let path = self.folder.path().join("store.sqlite3");
@@ -150,6 +194,15 @@ impl Fixture {
         database
             .execute_batch("ALTER TABLE clients RENAME TO gone")
             .unwrap();
+    }
+
+    /// Every byte the database has written.
+    pub(super) fn database_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for file in std::fs::read_dir(self.folder.path()).unwrap() {
+            bytes.extend(std::fs::read(file.unwrap().path()).unwrap());
+        }
+        bytes
     }
 
     pub(super) async fn send(&self, request: Request<Body>) -> Answer {
@@ -183,6 +236,35 @@ impl Fixture {
             .await
     }
 
+    /// With three resource servers: JWTs for everyone, JWTs with scopes, and opaque tokens that `machine` introspects.
+    pub(super) async fn with_resources() -> Fixture {
+        let server = |uri: &str| ResourceServer::new(Resource::parse(uri).unwrap());
+        let files = ResourceServer {
+            scope: Some("reports.read files.read".parse().unwrap()),
+            access_token_lifetime: Some(120),
+            ..server(FILES)
+        };
+        let vault = ResourceServer {
+            format: TokenFormat::Opaque,
+            introspected_by: vec![ClientId::parse("machine").unwrap()],
+            ..server(VAULT)
+        };
+        Fixture::with(vec![server(OTHER), files, vault], HashMap::new()).await
+    }
+
+    /// Tokens for `web` by alice, with a refresh token, that may be for these resources.
+    pub(super) async fn tokens_for(&self, resources: &[&str]) -> Value {
+        let mut ask = ask_for(&[
+            ("scope", "openid offline_access reports.read"),
+            ("prompt", "consent"),
+        ]);
+        for resource in resources {
+            ask.push_str(&format!("&resource={resource}"));
+        }
+        let back = Browser::default().through(self, &ask).await;
+        self.redeem(&back.parameter("code").unwrap()).await.json()
+    }
+
     /// The `Authorization` header of a client with its right secret.
     pub(super) fn basic(&self, client: &str) -> Option<String> {
         Some(basic(client, &self.secrets[client]))
@@ -206,6 +288,23 @@ impl Fixture {
     pub(super) async fn tokens(&self) -> Value {
         let code = self.code().await;
         self.redeem(&code).await.json()
+    }
+
+    /// Tokens for `web` by alice, with a refresh token.
+    pub(super) async fn offline_tokens(&self) -> Value {
+        let ask = ask_for(&[
+            ("scope", "openid profile offline_access"),
+            ("prompt", "consent"),
+        ]);
+        let back = Browser::default().through(self, &ask).await;
+        self.redeem(&back.parameter("code").unwrap()).await.json()
+    }
+
+    /// Refreshes as `web` does; `more` begins with `&`, if anything.
+    pub(super) async fn refresh(&self, token: &Value, more: &str) -> Answer {
+        let token = token.as_str().unwrap();
+        let form = format!("grant_type=refresh_token&refresh_token={token}{more}");
+        self.post("/token", self.basic("web"), &form).await
     }
 
     pub(super) async fn bearer(&self, path: &str, token: &str) -> Answer {
@@ -366,7 +465,7 @@ async fn register_clients(
     store: &dyn Store,
     sealing: &SealingKey,
 ) -> BTreeMap<&'static str, String> {
-    use GrantType::{AuthorizationCode, ClientCredentials};
+    use GrantType::{AuthorizationCode, ClientCredentials, RefreshToken};
     let mut secrets = BTreeMap::new();
     let rows = [
         (
@@ -374,7 +473,7 @@ async fn register_clients(
             Some(SecretMethod::Basic),
             ApplicationType::Web,
             vec!["https://client.example/cb"],
-            vec![AuthorizationCode, ClientCredentials],
+            vec![AuthorizationCode, RefreshToken, ClientCredentials],
         ),
         (
             "post",
@@ -391,7 +490,7 @@ async fn register_clients(
             None,
             ApplicationType::Native,
             vec!["http://127.0.0.1/callback"],
-            vec![AuthorizationCode],
+            vec![AuthorizationCode, RefreshToken],
         ),
         (
             "machine",
@@ -406,10 +505,11 @@ async fn register_clients(
             id: Some(id.into()),
             name: format!("The <{id}> client"),
             secret_method,
+            secret: None,
             application,
             redirect_uris: redirect_uris.into_iter().map(str::to_owned).collect(),
             grant_types,
-            scope: "openid profile email reports.read".into(),
+            scope: "openid profile email offline_access reports.read".into(),
         };
         let (client, secret) = registration.check(sealing, &SystemRandom, START).unwrap();
         store.insert_client(client).await.unwrap();
@@ -435,4 +535,10 @@ async fn add_people(store: &dyn Store) {
         };
         store.insert_user(user).await.unwrap();
     }
+}
+
+/// The claims of a JWT, unverified.
+pub(super) fn claims(token: &Value) -> Value {
+    let part = token.as_str().unwrap().split('.').nth(1).unwrap();
+    serde_json::from_slice(&stampmill_jose::base64url::decode(part).unwrap()).unwrap()
 }

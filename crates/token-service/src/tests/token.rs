@@ -70,7 +70,16 @@ async fn oidc_core_2_the_id_token() {
         .collect();
     assert_eq!(
         names,
-        ["at_hash", "aud", "exp", "iat", "iss", "nonce", "sub"],
+        [
+            "at_hash",
+            "aud",
+            "auth_time",
+            "exp",
+            "iat",
+            "iss",
+            "nonce",
+            "sub"
+        ],
         "nothing nobody asked for"
     );
     let half =
@@ -83,7 +92,7 @@ async fn oidc_core_2_the_id_token() {
 }
 
 #[tokio::test]
-async fn oidc_core_3_1_2_1_nonce_and_auth_time_only_when_asked() {
+async fn oidc_core_3_1_2_1_nonce_only_when_sent_and_auth_time_always() {
     let fixture = Fixture::new().await;
     let back = Browser::default()
         .through(&fixture, &ask_for(&[("nonce", ""), ("max_age", "10000")]))

@@ -29,6 +29,7 @@ use cranelift_module::{FuncId, Linkage, Module};
 
 use super::native::Unavailable;
 use super::runtime::{self, CLAIMS_OFFSET, DATA_OFFSET, HelperId, NOW_OFFSET, Tag};
+use crate::error::ErrorKind;
 use crate::item::Item;
 use crate::semantics::FREE_ELEMENTS;
 use crate::syntax::ast::{Ast, Expr, NodeId, UnaryOp, Variable};
@@ -215,6 +216,16 @@ impl Generator<'_, '_> {
             }
             Expr::Call { arguments, .. } => self.call_function(id, arguments),
             Expr::Comprehension(comprehension) => self.comprehension(id, comprehension),
+            Expr::Named { .. } => {
+                let number = self.word(u64::from(id.number()));
+                self.call_fallible(HelperId::Variable, &[number])
+            }
+            Expr::Unresolved { .. } => {
+                self.jump_to_error(ErrorKind::Undeclared, id);
+                let [unreachable] = self.blocks();
+                self.builder.switch_to_block(unreachable);
+                Val::Null
+            }
         }
     }
 
