@@ -4,24 +4,27 @@
 
 use std::sync::Arc;
 
-use stampmill_claims_json::Map as Members;
+use stampmill_claims_json::Bound;
 
 use crate::check::Context;
 use crate::error::{ErrorKind, Fault};
 use crate::item::Item;
-use crate::map::{BuiltMap, Map};
+use crate::map::BuiltMap;
 use crate::semantics::{self, Budget};
+use crate::slots::Reads;
 use crate::syntax::ast::{Ast, Comprehension, Expr, Fold, LogicOp, NodeId, UnaryOp, Variable};
 
 /// Evaluates a whole expression.
 pub(crate) fn interpret<'a>(
     ast: &'a Ast,
-    claims: &'a Members<'a>,
+    reads: &'a Reads,
+    claims: &'a Bound<'a>,
     context: &Context,
     variables: &'a [Option<Item<'a>>],
 ) -> Result<Item<'a>, Fault> {
     Interpreter {
         ast,
+        reads,
         claims,
         now: context.now,
         variables,
@@ -33,7 +36,8 @@ pub(crate) fn interpret<'a>(
 
 struct Interpreter<'a> {
     ast: &'a Ast,
-    claims: &'a Members<'a>,
+    reads: &'a Reads,
+    claims: &'a Bound<'a>,
     now: i64,
     /// Values of the variables of [`Ast::names`].
     variables: &'a [Option<Item<'a>>],
@@ -46,9 +50,12 @@ impl<'a> Interpreter<'a> {
     fn node(&mut self, id: NodeId) -> Result<Item<'a>, Fault> {
         let ast = self.ast;
         let here = |kind| Fault { kind, node: id };
+        if let Some(claim) = self.claim(id) {
+            return Ok(claim);
+        }
         match &ast[id].expr {
             Expr::Literal(item) => Ok(item.borrowed()),
-            Expr::Variable(Variable::Claims) => Ok(Item::Map(Map::Claims(self.claims))),
+            Expr::Variable(Variable::Claims) => Err(here(ErrorKind::NoSuchKey)),
             Expr::Local { depth, .. } => Ok(self.locals[*depth].clone()),
             Expr::Variable(Variable::Now) => Ok(Item::Int(self.now)),
             Expr::Select { operand, field } => {
@@ -123,6 +130,16 @@ impl<'a> Interpreter<'a> {
                 .ok_or(here(ErrorKind::Undeclared)),
             Expr::Unresolved { .. } => Err(here(ErrorKind::Undeclared)),
         }
+    }
+
+    /// The value of a node that one slot has. Nothing where the slot is empty, too: then the operands tell which part is
+    /// missing, and there an object of which only some members are kept is as good as an empty one.
+    fn claim(&self, id: NodeId) -> Option<Item<'a>> {
+        let claim = self.claims.claim(self.reads.slot(id)?)?;
+        Some(match self.ast[id].expr {
+            Expr::Has { .. } => Item::Bool(true),
+            _ => Item::from_claim(claim),
+        })
     }
 
     /// The values of a list's elements or of a map's keys and values.

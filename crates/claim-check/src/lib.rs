@@ -83,15 +83,18 @@ mod optional;
 mod pattern;
 mod semantics;
 mod shared;
+mod slots;
 mod strings;
 mod syntax;
 mod time;
 mod types;
 mod value;
 
-pub use check::{ClaimCheck, Context, Show};
+pub use check::{BoundClaims, ClaimCheck, Context, Show};
 pub use checker::Type;
 pub use diagnostic::{CompileError, CompileErrorKind, Diagnostic, Warning, WarningKind};
 pub use environment::{Bindings, Environment, FunctionDeclaration, OverloadDeclaration};
 pub use error::{ErrorKind, EvalError};
 pub use value::Value;
+
+pub use stampmill_claims_json::Buffers;
