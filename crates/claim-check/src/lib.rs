@@ -86,13 +86,14 @@ mod partial;
 mod pattern;
 mod semantics;
 mod shared;
+mod slots;
 mod strings;
 mod syntax;
 mod time;
 mod types;
 mod value;
 
-pub use check::{ClaimCheck, Context, Show};
+pub use check::{BoundClaims, ClaimCheck, Context, Show};
 pub use checker::Type;
 pub use diagnostic::{CompileError, CompileErrorKind, Diagnostic, Warning, WarningKind};
 pub use environment::{Bindings, Environment, FunctionDeclaration, OverloadDeclaration};
@@ -101,3 +102,5 @@ pub use explain::{Explanation, Step};
 pub use format_source::format;
 pub use partial::Residual;
 pub use value::Value;
+
+pub use stampmill_claims_json::Buffers;

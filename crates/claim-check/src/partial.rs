@@ -5,10 +5,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use stampmill_claims_json::Map as Members;
-
-use crate::check::Context;
-use crate::interpreter::interpret_node;
+use crate::interpreter::Scene;
 use crate::item::Item;
 use crate::network::Network;
 use crate::syntax::ast::{Ast, BinaryOp, Comprehension, Expr, LogicOp, NodeId, UnaryOp, Variable};
@@ -45,18 +42,15 @@ enum Part<'a> {
     Text(String, u8),
 }
 
-/// Puts known claims into an expression. `now` is known if it is given.
-pub(crate) fn residual<'a>(
-    ast: &'a Ast,
-    source: &'a str,
-    claims: &'a Members<'a>,
-    now: Option<i64>,
-) -> Residual {
+/// Puts known claims into an expression, and the time if it is known.
+pub(crate) fn residual<'a>(scene: &'a Scene<'a>, source: &'a str, now_is_known: bool) -> Residual {
+    let ast = scene.ast;
     let mut partial = Partial {
         ast,
         source,
-        claims,
-        now,
+        claims: scene.claims.claim(0).map(Item::from_claim),
+        scene,
+        now_is_known,
         unknown: Vec::with_capacity(ast.len()),
         lowest_local: Vec::with_capacity(ast.len()),
     };
@@ -76,8 +70,10 @@ pub(crate) fn residual<'a>(
 struct Partial<'a> {
     ast: &'a Ast,
     source: &'a str,
-    claims: &'a Members<'a>,
-    now: Option<i64>,
+    /// The payload.
+    claims: Option<Item<'a>>,
+    scene: &'a Scene<'a>,
+    now_is_known: bool,
     /// Whether a node depends on what is not known.
     unknown: Vec<bool>,
     /// The outermost variable of a macro around that a node reads.
@@ -90,10 +86,13 @@ impl<'a> Partial<'a> {
     }
 
     fn is_unknown(&self, id: NodeId) -> bool {
-        let known = |name: &str| self.claims.get(name).is_some();
+        let known = |name: &str| match &self.claims {
+            Some(Item::Map(claims)) => claims.field(name).is_some(),
+            _ => false,
+        };
         match &self.ast[id].expr {
             Expr::Variable(Variable::Claims) | Expr::Named { .. } | Expr::Unresolved { .. } => true,
-            Expr::Variable(Variable::Now) => self.now.is_none(),
+            Expr::Variable(Variable::Now) => !self.now_is_known,
             Expr::Select { operand, field } | Expr::Has { operand, field }
                 if self.is_claims(*operand) =>
             {
@@ -134,12 +133,7 @@ impl<'a> Partial<'a> {
         if self.unknown[index] || self.lowest_local[index].is_some() {
             return None;
         }
-        let context = Context {
-            now: self.now.unwrap_or(0),
-        };
-        interpret_node(self.ast, id, self.claims, &context, &[], ())
-            .ok()
-            .filter(has_literal)
+        self.scene.node(id, ()).ok().filter(has_literal)
     }
 
     fn reduce(&self, id: NodeId) -> Part<'a> {
