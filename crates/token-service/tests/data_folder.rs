@@ -118,7 +118,6 @@ fn a_folder_with_a_part_missing_or_damaged_is_left_as_it_was() {
     for part in [
         "ca/root.pem",
         "ca/root.key",
-        "keys/signing.pem",
         "keys/sealing.key",
         "stampmill.sqlite3",
     ] {
