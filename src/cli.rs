@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use stampmill_token_service::domain::GrantType;
+use stampmill_jose::Algorithm;
+use stampmill_token_service::domain::{GrantType, SIGNING_ALGORITHMS, signing_algorithm};
 
 use crate::verbs::ca::CaVerb;
 
@@ -47,6 +48,9 @@ pub(crate) enum Verb {
     /// The people who can log in.
     #[command(subcommand)]
     User(UserVerb),
+    /// The keys the service signs tokens with.
+    #[command(subcommand)]
+    Keys(KeysVerb),
     /// What this machine has: processor features, engines, compiler, ports.
     Doctor,
 }
@@ -241,6 +245,30 @@ pub(crate) enum UserVerb {
         #[command(flatten)]
         data: DataArgs,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysVerb {
+    /// List the signing keys: which signs, which comes next, which only verifies.
+    List {
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// Make the next key of an algorithm. A running server publishes it within a minute and signs with it 15 minutes later.
+    Rotate {
+        #[command(flatten)]
+        data: DataArgs,
+        /// RS256, PS256, ES256 or EdDSA.
+        #[arg(long, value_name = "ALG", default_value = "RS256", value_parser = signing_alg)]
+        alg: Algorithm,
+    },
+}
+
+fn signing_alg(name: &str) -> Result<Algorithm, String> {
+    signing_algorithm(name).ok_or_else(|| {
+        let known = SIGNING_ALGORITHMS.map(Algorithm::name).join(", ");
+        format!("expected one of {known}")
+    })
 }
 
 fn grant_type(name: &str) -> Result<GrantType, String> {

@@ -119,7 +119,6 @@ fn a_folder_with_a_part_missing_or_damaged_is_left_as_it_was() {
     let whole = files(&folder);
     for part in [
         "ca/root.pem",
-        "keys/signing.pem",
         "keys/sealing.key",
         "stampmill.sqlite3",
     ] {
