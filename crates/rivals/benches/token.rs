@@ -134,7 +134,9 @@ impl Readers {
         rules.set_audience(&[AUDIENCE]);
         let josekit_key = josekit::jwk::Jwk::from_bytes(jwk.to_json()).unwrap();
         let mut validator = JwtPayloadValidator::new();
-        validator.set_base_time(SystemTime::UNIX_EPOCH + Duration::from_secs(NOW as u64 + 1));
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(NOW as u64 + 1);
+        validator.set_base_time(now);
+        validator.set_max_issued_time(now);
         validator.set_issuer(ISSUER);
         validator.set_audience(AUDIENCE);
         let keys = Jwks::new(vec![jwk]);
