@@ -18,6 +18,9 @@ pub enum EvalError {
     /// The payload is JSON, but not an object.
     #[error("the payload is not a JSON object")]
     NotAnObject,
+    /// The claims were bound by another check.
+    #[error("the claims were bound by another check")]
+    OtherCheck,
     /// A part of the expression has no value for these claims.
     #[error("{kind}: `{text}` (at byte {} of the expression)", .span.start)]
     Expression {

@@ -153,10 +153,16 @@ impl<'a> Parts<'a> {
         decode(self.signature, "the signature is not base64url")
     }
 
-    /// The payload, once the signature is known to be good.
+    pub(crate) fn payload(&self) -> Result<Vec<u8>, JwtError> {
+        decode(self.payload, "the payload is not base64url")
+    }
+
+    /// What is left to do once the signature is known to be good.
     pub(crate) fn verified(&self, header: Header) -> Result<VerifiedJws, JwtError> {
-        let payload = decode(self.payload, "the payload is not base64url")?;
-        Ok(VerifiedJws { header, payload })
+        Ok(VerifiedJws {
+            header,
+            payload: self.payload()?,
+        })
     }
 }
 

@@ -16,7 +16,7 @@ pub enum Typ {
     /// `client-authentication+jwt`. Must have `sub`, `jti` and `exp`; `iat` may be absent.
     ClientAssertion,
     /// `oauth-authz-req+jwt`, `JWT`, or nothing (RFC 9101 §4, §10.8): authorization parameters signed by the client. What is there of
-    /// `iss`, `aud`, `exp`, `nbf` and `iat` is checked; it must not hold another request object.
+    /// `iss`, `aud`, `exp`, `nbf` and `iat` is checked; it must not hold another request object, nor `sub`.
     RequestObject,
     /// `logout+jwt` (OpenID Connect Back-Channel Logout §2.4); must have `jti`, `events`, and `sub` or `sid`, and must not have `nonce`.
     LogoutToken,
@@ -79,7 +79,8 @@ const REQUEST_OBJECT: Row = Row {
     parties: Optional,
     exp: Optional,
     iat: Optional,
-    forbidden: &["request", "request_uri"], // RFC 9101 §4
+    // RFC 9101 §4; and with `sub` a client's request could be taken for its assertion, or the reverse (§10.8)
+    forbidden: &["request", "request_uri", "sub"],
     ..EXACT
 };
 const LOGOUT_TOKEN: Row = Row {

@@ -9,6 +9,8 @@ use crate::cpu::{Ifma52, MulxAdx};
 use crate::field::negative_inverse;
 use crate::ifma::Ifma;
 use crate::ifma_model::IfmaModel;
+use crate::ifma_x2::IfmaX2;
+use crate::ifma_x2_model::IfmaX2Model;
 use crate::ifma_x8::IfmaX8;
 use crate::ifma_x8_model::IfmaX8Model;
 use crate::kernel::Kernel;
@@ -237,6 +239,24 @@ fn the_algorithm_for_ifma_agrees_with_the_rust_kernel() {
 }
 
 #[test]
+fn two_numbers_agree_with_the_rust_kernel_and_stay_within_their_operands() {
+    let Some(cpu) = Ifma52::detect() else {
+        return;
+    };
+    for limbs in 1..=32 {
+        holds_for(IfmaX2::for_limbs(cpu, limbs).unwrap(), limbs);
+    }
+    assert!(IfmaX2::for_limbs(cpu, 33).is_none());
+}
+
+#[test]
+fn the_algorithm_for_two_numbers_agrees_with_the_rust_kernel() {
+    for limbs in [1, 9, 10, 16, 24, 31, 32] {
+        holds_for(IfmaX2Model, limbs);
+    }
+}
+
+#[test]
 fn eight_lanes_agree_with_the_rust_kernel_and_stay_within_their_operands() {
     let Some(cpu) = Ifma52::detect() else {
         return;
@@ -340,6 +360,11 @@ fn kernels_keep_the_registers_a_callee_must_keep() {
             let arguments = [out, a, a, a, 1, 5, 8];
             assert_eq!(registers_after(mul, &arguments), KEPT);
             let arguments = [out, a, 3, 1, 5, 0, 0];
+            assert_eq!(registers_after(select, &arguments), KEPT);
+            let [mul, select] = crate::ifma_x2::routines();
+            let arguments = [out, a, a, a, a, 5, 0];
+            assert_eq!(registers_after(mul, &arguments), KEPT);
+            let arguments = [out, a, 1, a, 5, 0, 0];
             assert_eq!(registers_after(select, &arguments), KEPT);
             let [mul, sqr, select] = crate::ifma_x8::routines();
             let arguments = [out, a, a, a, a, 10, scratch];

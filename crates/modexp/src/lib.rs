@@ -80,6 +80,11 @@ mod ifma;
 #[cfg(all(test, stampmill_asm))]
 mod ifma_model;
 #[cfg(stampmill_asm)]
+#[expect(unsafe_code, reason = "calls the kernels in asm/montgomery_ifma_x2.S")]
+mod ifma_x2;
+#[cfg(all(test, stampmill_asm))]
+mod ifma_x2_model;
+#[cfg(stampmill_asm)]
 #[expect(unsafe_code, reason = "calls the kernels in asm/montgomery_ifma_x8.S")]
 mod ifma_x8;
 #[cfg(all(test, stampmill_asm))]

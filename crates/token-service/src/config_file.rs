@@ -38,7 +38,7 @@ use std::sync::Arc;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde::Deserialize;
 use stampmill_claim_check::ClaimCheck;
-use stampmill_jose::Backend;
+use stampmill_jose::{Algorithm, Backend};
 use toml::Spanned;
 
 use crate::domain::{
@@ -169,6 +169,7 @@ struct LifetimesTable {
     session: Option<i64>,
     refresh_token: Option<i64>,
     offline: Option<i64>,
+    signing_key: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -176,6 +177,7 @@ struct LifetimesTable {
 struct ResourceTable {
     resource: Spanned<String>,
     format: Option<Spanned<String>>,
+    signing_alg: Option<Spanned<String>>,
     scope: Option<Spanned<String>>,
     #[serde(default)]
     introspected_by: Vec<Spanned<String>>,
@@ -195,6 +197,7 @@ struct ClientTable {
     redirect_uris: Vec<String>,
     grant_types: Option<Vec<Spanned<String>>>,
     scope: Option<String>,
+    id_token_signed_response_alg: Option<Spanned<String>>,
     issue_when: Option<Spanned<String>>,
 }
 
@@ -204,6 +207,12 @@ type Words<T> = &'static [(&'static str, T)];
 const PKCE: Words<Pkce> = &[("all", Pkce::All), ("public", Pkce::Public)];
 const SIGNERS: Words<Backend> = &[("openssl", Backend::OpenSsl)];
 const FORMATS: Words<TokenFormat> = &[("jwt", TokenFormat::Jwt), ("opaque", TokenFormat::Opaque)];
+const ALGORITHMS: Words<Algorithm> = &[
+    ("RS256", Algorithm::Rs256),
+    ("PS256", Algorithm::Ps256),
+    ("ES256", Algorithm::Es256),
+    ("EdDSA", Algorithm::EdDsa),
+];
 const APPLICATIONS: Words<ApplicationType> = &[
     ("web", ApplicationType::Web),
     ("native", ApplicationType::Native),
@@ -263,6 +272,7 @@ impl LifetimesTable {
             session: self.session,
             refresh_token: self.refresh_token,
             offline: self.offline,
+            signing_key: self.signing_key,
         }
     }
 }
@@ -287,6 +297,9 @@ impl ResourceTable {
             format: source
                 .word(FORMATS, self.format.as_ref())?
                 .unwrap_or(TokenFormat::Jwt),
+            signing_alg: source
+                .word(ALGORITHMS, self.signing_alg.as_ref())?
+                .unwrap_or(Algorithm::Rs256),
             scope: source.parsed::<Scope>(self.scope.as_ref())?,
             introspected_by: introspected_by.collect::<Result<_, _>>()?,
             access_token_lifetime: self.access_token_lifetime.map(Spanned::into_inner),
@@ -338,6 +351,9 @@ impl ClientTable {
                 false => vec![GrantType::AuthorizationCode],
             },
             scope: self.scope.unwrap_or_else(|| "openid".into()),
+            id_token_alg: source
+                .word(ALGORITHMS, self.id_token_signed_response_alg.as_ref())?
+                .unwrap_or(Algorithm::Rs256),
         };
         registration
             .validate()
@@ -468,9 +484,11 @@ mod tests {
             session = 3600
             refresh_token = 86400
             offline = 864000
+            signing_key = 604800
             [[resources]]
             resource = "https://api.example"
             format = "opaque"
+            signing_alg = "ES256"
             scope = "api.read api.write"
             introspected_by = ["api"]
             access_token_lifetime = 60
@@ -484,6 +502,7 @@ mod tests {
             redirect_uris = ["https://app.example/cb"]
             grant_types = ["authorization_code", "refresh_token"]
             scope = "openid offline_access"
+            id_token_signed_response_alg = "EdDSA"
             issue_when = "claims.sub != claims.client_id"
             [[clients]]
             client_id = "spa"
@@ -514,6 +533,10 @@ mod tests {
         assert_eq!(
             (app.secret_method, spa.secret_method),
             (Some(SecretMethod::Post), None)
+        );
+        assert_eq!(
+            (api.signing_alg, app.id_token_alg),
+            (Algorithm::Es256, Algorithm::EdDsa)
         );
         assert_eq!(file.settings.issue_when.len(), 1);
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 use openssl::ssl::{Ssl, SslContext, SslMethod, SslVersion};
-use stampmill_jose::{Expectations, Jwks, verify_jwt};
+use stampmill_jose::{Algorithm, Expectations, Jwks, SigningKey, verify_jwt};
 use stampmill_token_service::domain::{ApplicationType, GrantType, Registration, SecretMethod};
 use stampmill_token_service::{
     Admin, Backend, Config, ConfigFile, DataFolder, Listen, NewUser, RunningServer, Server,
@@ -320,6 +320,26 @@ async fn the_certificate_is_kept_until_the_names_change() {
 }
 
 #[tokio::test]
+async fn the_signing_key_of_an_earlier_folder_moves_into_the_database() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("data");
+    drop(DataFolder::open_or_create(&folder).unwrap());
+    let (file, key) = (
+        folder.join("keys/signing.pem"),
+        SigningKey::generate_rsa(2048).unwrap(),
+    );
+    std::fs::write(&file, key.to_pkcs8_pem()).unwrap();
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    for _ in 0..2 {
+        let (server, _) = start(&folder).await;
+        let body = Client::of(&server).get("/jwks.json").await.body;
+        let keys = Jwks::from_json(body.as_bytes()).unwrap();
+        assert!(keys.find(key.kid()).is_some() && !file.exists());
+        server.shutdown().await;
+    }
+}
+
+#[tokio::test]
 async fn clients_of_the_configuration_come_and_go_with_it() {
     const SECRET: &str = "0123456789abcdef0123456789abcdef";
     let scratch = tempfile::tempdir().unwrap();
@@ -374,6 +394,7 @@ async fn an_administrator_adds_clients_and_people_beside_a_running_server() {
         redirect_uris: vec!["http://localhost:3000/callback".into()],
         grant_types: vec![GrantType::AuthorizationCode],
         scope: "openid profile email".into(),
+        id_token_alg: Algorithm::Rs256,
     };
     let (_, secret) = admin.add_client(registration.clone()).await.unwrap();
     let taken = admin.add_client(registration).await.unwrap_err();

@@ -21,6 +21,15 @@ pub(crate) fn check(ast: &Ast, env: &Environment) -> Result<Type, CompileError> 
     Ok(checker.terms.to_type(result))
 }
 
+/// The type of each node, by its number; `dyn` for an expression that has no types.
+pub(crate) fn node_types(ast: &Ast, env: &Environment) -> Vec<Type> {
+    let all = |(checker, _): (Checker<'_>, Term)| {
+        let types = checker.types.iter();
+        types.map(|term| checker.terms.to_type(*term)).collect()
+    };
+    checked(ast, env).map_or_else(|_| vec![Type::Dyn; ast.len()], all)
+}
+
 fn checked<'a>(ast: &'a Ast, env: &'a Environment) -> Result<(Checker<'a>, Term), CompileError> {
     let mut checker = Checker {
         ast,

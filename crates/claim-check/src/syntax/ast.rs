@@ -138,6 +138,21 @@ pub(crate) enum Expr {
     },
 }
 
+impl Expr {
+    /// What is selected from: by `a.b`, `has(a.b)`, `a[b]`.
+    pub(crate) fn container(&self) -> Option<NodeId> {
+        match self {
+            Expr::Select { operand, .. } | Expr::Has { operand, .. } => Some(*operand),
+            Expr::Binary {
+                op: BinaryOp::Index,
+                left,
+                ..
+            } => Some(*left),
+            _ => None,
+        }
+    }
+}
+
 /// A macro, expanded: see `macros`.
 #[derive(Debug)]
 pub(crate) struct Comprehension {

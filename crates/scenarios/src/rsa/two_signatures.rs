@@ -1,6 +1,7 @@
 //! `rsa_two_signatures`, attack 34: two signatures give the public key away, so keeping it to oneself protects nothing. What it was
 //! hidden for is a verifier that lets the token choose between RS256 and HS256; the defence is one that does not.
 
+use anyhow::Context as _;
 use num_bigint::BigUint;
 use openssl::bn::BigNum;
 use openssl::hash::MessageDigest;
@@ -105,10 +106,9 @@ fn fixed_algorithm(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     stage.heading("A verifier whose key knows its algorithm");
     let key = SigningKey::generate_rsa(2048)?;
     let keys = Jwks::new(vec![key.public_jwk()]);
-    let (n, e) = (
-        BigUint::from_bytes_be(keys.keys()[0].n()),
-        BigUint::from_bytes_be(keys.keys()[0].e()),
-    );
+    let numbers = keys.keys()[0].rsa_numbers();
+    let (n, e) = numbers.context("an RSA key was made")?;
+    let (n, e) = (BigUint::from_bytes_be(n), BigUint::from_bytes_be(e));
     let expect = Expectations::access_token(ISSUER, AUDIENCE);
     let honest = key.sign_jwt("at+jwt", &claims("alice"))?;
     stage.check(

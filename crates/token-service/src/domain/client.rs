@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use stampmill_jose::base64url;
+use stampmill_jose::{Algorithm, base64url};
 
 use super::{RedirectUri, RedirectUriError, Scope, ScopeError, UserId};
 use crate::clock::{Random, SystemRandom, random_bytes};
@@ -189,6 +189,8 @@ pub struct Client {
     pub grant_types: Vec<GrantType>,
     /// The most it may ask for.
     pub scope: Scope,
+    /// What its ID tokens are signed with (`id_token_signed_response_alg`, OIDC Registration §2).
+    pub id_token_alg: Algorithm,
     /// Registered at, in seconds since the epoch.
     pub created_at: i64,
 }
@@ -224,6 +226,8 @@ pub struct Registration {
     pub grant_types: Vec<GrantType>,
     /// The most it may ask for, separated by spaces.
     pub scope: String,
+    /// What its ID tokens are signed with; RS256 by default (OIDC Registration §2).
+    pub id_token_alg: Algorithm,
 }
 
 impl Registration {
@@ -295,6 +299,7 @@ impl Registration {
             redirect_uris,
             grant_types: self.grant_types,
             scope: self.scope.parse()?,
+            id_token_alg: self.id_token_alg,
             created_at: now,
         };
         Ok((client, secret))

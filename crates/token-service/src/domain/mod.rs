@@ -8,6 +8,7 @@ mod redirect_uri;
 mod refresh_token;
 mod resource;
 mod scope;
+mod signing_key;
 mod user;
 
 pub use client::{
@@ -20,4 +21,8 @@ pub use redirect_uri::{RedirectUri, RedirectUriError};
 pub use refresh_token::{Grace, NewRefreshToken, RefreshToken, Rotation};
 pub use resource::{Resource, ResourceError, ResourceServer, Resources, TokenFormat};
 pub use scope::{Scope, ScopeError};
+pub(crate) use signing_key::replaced_at;
+pub use signing_key::{
+    KeyState, SIGNING_ALGORITHMS, StoredKey, signing_algorithm, signing_now, state,
+};
 pub use user::{User, UserId, Username, UsernameError};

@@ -40,7 +40,6 @@ pub(crate) const LONGEST_REQUEST: usize = 8 * 1024;
 struct App {
     service: Arc<Service>,
     metadata: Document,
-    keys: Document,
 }
 
 type Shared = State<Arc<App>>;
@@ -84,7 +83,6 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
     }
     let app = Arc::new(App {
         metadata: service.metadata(),
-        keys: service.key_set(),
         service,
     });
     all.fallback(not_found)

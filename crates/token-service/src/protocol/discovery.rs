@@ -2,10 +2,10 @@
 //! advertised.
 
 use serde::Serialize;
-use stampmill_jose::base64url;
+use stampmill_jose::{Algorithm, base64url};
 
 use super::{Service, paths};
-use crate::domain::{GrantType, Scope};
+use crate::domain::{GrantType, SIGNING_ALGORITHMS, Scope};
 
 /// A JSON document that anyone may cache, with the tag that tells versions apart.
 #[derive(Debug, Clone)]
@@ -15,7 +15,7 @@ pub(crate) struct Document {
 }
 
 impl Document {
-    fn new(json: String) -> Document {
+    pub(crate) fn new(json: String) -> Document {
         let hash = openssl::sha::sha256(json.as_bytes());
         Document {
             etag: format!("\"{}\"", base64url::encode(&hash[..12])),
@@ -41,11 +41,11 @@ struct Metadata<'a> {
     response_modes_supported: &'static [&'static str],
     grant_types_supported: Vec<&'static str>,
     subject_types_supported: &'static [&'static str],
-    id_token_signing_alg_values_supported: &'static [&'static str],
+    id_token_signing_alg_values_supported: Vec<&'static str>,
     token_endpoint_auth_methods_supported: &'static [&'static str],
     revocation_endpoint_auth_methods_supported: &'static [&'static str],
     introspection_endpoint_auth_methods_supported: Vec<&'static str>,
-    introspection_signing_alg_values_supported: &'static [&'static str],
+    introspection_signing_alg_values_supported: Vec<&'static str>,
     claim_types_supported: &'static [&'static str],
     claims_supported: &'static [&'static str],
     code_challenge_methods_supported: &'static [&'static str],
@@ -75,11 +75,13 @@ impl Service {
             response_modes_supported: &["query"],
             grant_types_supported: GrantType::ALL.iter().map(|(_, name)| *name).collect(),
             subject_types_supported: &["public"],
-            id_token_signing_alg_values_supported: &["RS256"],
+            id_token_signing_alg_values_supported: SIGNING_ALGORITHMS.map(Algorithm::name).to_vec(),
             token_endpoint_auth_methods_supported: AUTH_METHODS,
             revocation_endpoint_auth_methods_supported: AUTH_METHODS,
             introspection_endpoint_auth_methods_supported: with_a_secret.collect(),
-            introspection_signing_alg_values_supported: &["RS256"],
+            introspection_signing_alg_values_supported: SIGNING_ALGORITHMS
+                .map(Algorithm::name)
+                .to_vec(),
             claim_types_supported: &["normal"],
             claims_supported: &[
                 "iss",
@@ -106,10 +108,5 @@ impl Service {
         Document::new(
             serde_json::to_string(&metadata).expect("strings, lists and booleans have a JSON form"),
         )
-    }
-
-    /// The keys that verify our tokens.
-    pub(crate) fn key_set(&self) -> Document {
-        Document::new(self.jwks.to_json())
     }
 }

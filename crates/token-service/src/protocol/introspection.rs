@@ -152,8 +152,9 @@ impl Service {
             iat: self.now(),
             token_introspection: answer,
         };
-        let signed = self.sign(move |key| key.sign_jwt("token-introspection+jwt", &claims));
-        signed.await.map(Introspected::Jwt)
+        self.sign_answer(caller, "token-introspection+jwt", claims)
+            .await
+            .map(Introspected::Jwt)
     }
 }
 

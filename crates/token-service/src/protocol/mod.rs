@@ -45,7 +45,7 @@ use std::fs::File;
 use std::sync::Arc;
 
 use stampmill_claim_check::ClaimCheck;
-use stampmill_jose::{Jwks, SigningKey};
+use stampmill_jose::{Backend, Jwks};
 
 pub(crate) use authorization::AuthorizationRequest;
 pub(crate) use client_authentication::{BasicCredentials, CredentialsError};
@@ -59,6 +59,7 @@ pub(crate) use userinfo::BearerError;
 
 use crate::clock::{Clock, Random};
 use crate::domain::{ClientId, Resources, SealedSecret};
+use crate::keyring::Keys;
 use crate::password::PasswordGate;
 use crate::policy::Policy;
 use crate::secret::{SealingKey, Secret};
@@ -75,8 +76,9 @@ pub struct Service {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) signing: Arc<SigningKey>,
-    pub(crate) jwks: Jwks,
+    /// Who computes RSA signatures.
+    pub(crate) backend: Backend,
+    pub(crate) keys: Keys,
     pub(crate) sealing: SealingKey,
     pub(crate) passwords: PasswordGate,
     pub(crate) throttle: Throttle,
@@ -95,7 +97,7 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) signing: Arc<SigningKey>,
+    pub(crate) backend: Backend,
     pub(crate) sealing: SealingKey,
     pub(crate) lock: Option<File>,
 }
@@ -110,7 +112,7 @@ impl Service {
             clock,
             random,
             store,
-            signing,
+            backend,
             sealing,
             lock,
         } = parts;
@@ -122,8 +124,8 @@ impl Service {
             resources,
             issue_when,
             clock,
-            jwks: Jwks::new(vec![signing.public_jwk()]),
-            signing,
+            backend,
+            keys: Keys::none(),
             passwords: PasswordGate::new(&*random),
             throttle: Throttle::default(),
             nobody: (id, secret),
@@ -137,6 +139,11 @@ impl Service {
     /// The issuer identifier: an https URL without a path.
     pub fn issuer(&self) -> &str {
         &self.issuer
+    }
+
+    /// The keys that verify our tokens.
+    pub(crate) fn jwks(&self) -> Arc<Jwks> {
+        Arc::clone(&self.keys.ring().jwks)
     }
 
     pub(crate) fn now(&self) -> i64 {

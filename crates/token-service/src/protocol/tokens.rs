@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use stampmill_jose::{JoseError, SigningKey, base64url, verify_jws};
+use stampmill_jose::{Algorithm, JoseError, SigningKey, base64url, verify_jws};
 
 use super::Service;
 use super::error::OAuthError;
@@ -82,11 +82,11 @@ impl Service {
             at_hash: String::new(),
         });
         let (access_token, id_token) = match asking.resource.format {
-            TokenFormat::Jwt => self.sign_both(access, id).await?,
+            TokenFormat::Jwt => self.sign_both(&asking, access, id).await?,
             TokenFormat::Opaque => {
                 let token = self.keep(access, &asking.client, grant).await?;
                 let id_token = match id {
-                    Some(id) => Some(self.sign_id_token(id, &token).await?),
+                    Some(id) => Some(self.sign_id_token(&asking.client, id, &token).await?),
                     None => None,
                 };
                 (token, id_token)
@@ -146,12 +146,15 @@ impl Service {
 
     async fn sign_both(
         &self,
+        asking: &Asking<'_>,
         access: AccessTokenClaims,
         id: Option<IdTokenClaims>,
     ) -> Result<(String, Option<String>), OAuthError> {
-        self.sign(move |key| {
+        let key = self.signer(asking.resource.signing_alg)?;
+        let id_key = self.signer(asking.client.id_token_alg)?;
+        blocking(move || {
             let access_token = key.sign_jwt("at+jwt", &access)?;
-            let id_token = id.map(|id| id.sign(key, &access_token)).transpose()?;
+            let id_token = id.map(|id| id.sign(&id_key, &access_token)).transpose()?;
             Ok((access_token, id_token))
         })
         .await
@@ -159,30 +162,37 @@ impl Service {
 
     async fn sign_id_token(
         &self,
+        client: &Client,
         id: IdTokenClaims,
         access_token: &str,
     ) -> Result<String, OAuthError> {
-        let access_token = access_token.to_owned();
-        self.sign(move |key| id.sign(key, &access_token)).await
+        let (key, access_token) = (self.signer(client.id_token_alg)?, access_token.to_owned());
+        blocking(move || id.sign(&key, &access_token)).await
     }
 
-    /// Signs off the async threads: one RSA signature is about half a millisecond of arithmetic.
-    pub(super) async fn sign<T: Send + 'static>(
+    /// A signed answer for a client: a JWT of another type than the tokens.
+    pub(super) async fn sign_answer(
         &self,
-        sign: impl FnOnce(&SigningKey) -> Result<T, JoseError> + Send + 'static,
-    ) -> Result<T, OAuthError> {
-        let key = Arc::clone(&self.signing);
-        match tokio::task::spawn_blocking(move || sign(&key)).await {
-            Ok(Ok(signed)) => Ok(signed),
-            Ok(Err(error)) => Err(unsigned(&error)),
-            Err(error) => Err(unsigned(&error)),
-        }
+        client: &Client,
+        typ: &'static str,
+        claims: impl Serialize + Send + 'static,
+    ) -> Result<String, OAuthError> {
+        let key = self.signer(client.id_token_alg)?;
+        blocking(move || key.sign_jwt(typ, &claims)).await
+    }
+
+    fn signer(&self, algorithm: Algorithm) -> Result<Arc<SigningKey>, OAuthError> {
+        let signer = self.keys.ring().signer(algorithm, self.now());
+        signer.ok_or_else(|| {
+            tracing::error!(alg = algorithm.name(), "there is no signing key");
+            OAuthError::SERVER_ERROR
+        })
     }
 
     /// `sub` of an ID token we issued, even one that has expired since (OIDC Core §3.1.2.1: the signature must hold,
     /// `exp` need not).
     pub(crate) fn subject_of_hint(&self, token: &str) -> Option<String> {
-        let jws = verify_jws(token, &self.jwks).ok()?;
+        let jws = verify_jws(token, &self.jwks()).ok()?;
         // An access token is no ID token, though the same key signed it.
         let is_id_token = jws
             .header()
@@ -193,6 +203,17 @@ impl Service {
         let claim = |name| claims.get(name)?.as_str();
         let subject = claim("sub").filter(|_| is_id_token && claim("iss") == Some(self.issuer()));
         subject.map(str::to_owned)
+    }
+}
+
+/// Off the async threads: one RSA signature is about half a millisecond of arithmetic.
+async fn blocking<T: Send + 'static>(
+    sign: impl FnOnce() -> Result<T, JoseError> + Send + 'static,
+) -> Result<T, OAuthError> {
+    match tokio::task::spawn_blocking(sign).await {
+        Ok(Ok(signed)) => Ok(signed),
+        Ok(Err(error)) => Err(unsigned(&error)),
+        Err(error) => Err(unsigned(&error)),
     }
 }
 

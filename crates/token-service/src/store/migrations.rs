@@ -8,6 +8,7 @@ const MIGRATIONS: &[(u32, &str)] = &[
     (2, include_str!("migrations/0002_refresh_tokens.sql")),
     (3, include_str!("migrations/0003_access_tokens.sql")),
     (4, include_str!("migrations/0004_configured_clients.sql")),
+    (5, include_str!("migrations/0005_signing_keys.sql")),
 ];
 
 /// `PRAGMA application_id`: "stml" in ASCII, so that another program's database is not taken for ours.

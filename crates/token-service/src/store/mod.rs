@@ -19,7 +19,7 @@ pub use sqlite::SqliteStore;
 
 use crate::domain::{
     AuthorizationCode, Client, ClientId, CodeRow, Grace, GrantId, NewRefreshToken, RefreshToken,
-    Rotation, Scope, SealedSecret, Session, User, UserId, Username,
+    Rotation, Scope, SealedSecret, Session, StoredKey, User, UserId, Username,
 };
 use crate::password::PasswordHash;
 use crate::secret::Digest;
@@ -108,6 +108,13 @@ pub trait Store: Send + Sync + 'static {
     fn grant_is_alive<'a>(&'a self, grant: &'a GrantId, now: i64) -> Answer<'a, bool>;
     /// Kills a grant and everything derived from it.
     fn revoke_grant(&self, grant: GrantId, now: i64) -> Answer<'_, ()>;
+
+    /// Every signing key, oldest first.
+    fn signing_keys(&self) -> Answer<'_, Vec<StoredKey>>;
+    /// Adds a signing key.
+    fn insert_signing_key(&self, key: StoredKey) -> Answer<'_, ()>;
+    /// Removes a signing key.
+    fn delete_signing_key(&self, kid: String) -> Answer<'_, ()>;
 
     /// Removes rows that can no longer matter; gives how many.
     fn purge(&self, now: i64) -> Answer<'_, usize>;

@@ -8,16 +8,18 @@ use super::writer::database;
 use crate::domain::{
     ApplicationType, AuthorizationCode, Client, ClientAuthentication, ClientId, CodeChallenge,
     CodeRow, Grant, GrantId, GrantType, RedirectUri, Resource, Scope, SealedSecret, SecretMethod,
-    Session, User, UserId, Username,
+    Session, StoredKey, User, UserId, Username, signing_algorithm,
 };
 use crate::password::PasswordHash;
 
-pub(super) const CLIENT: &str = "SELECT client_id, name, auth_method, secret_sealed, application, redirect_uris, grant_types, scope, created_at FROM clients";
+pub(super) const CLIENT: &str = "SELECT client_id, name, auth_method, secret_sealed, application, redirect_uris, grant_types, scope, id_token_alg, created_at FROM clients";
 pub(super) const USER: &str =
     "SELECT user_id, username, password_hash, name, email, email_verified, updated_at FROM users";
 pub(super) const SESSION: &str = "SELECT user_id, auth_time, expires_at FROM sessions";
 pub(super) const CODE: &str = "SELECT redirect_uri, challenge, nonce, codes.expires_at AS code_expires_at, spent_at, grants.* \
      FROM codes JOIN grants USING (grant_id)";
+
+pub(super) const SIGNING_KEYS: &str = "SELECT kid, alg, pem_sealed, created_at, signs_from FROM signing_keys ORDER BY created_at, kid";
 
 /// At most one row.
 pub(super) fn one<T>(
@@ -79,6 +81,8 @@ pub(super) fn client(row: &Row<'_>) -> rusqlite::Result<Client> {
             .collect(),
         grant_types,
         scope: scope(row)?,
+        id_token_alg: signing_algorithm(&row.get::<_, String>("id_token_alg")?)
+            .ok_or_else(|| nonsense("clients.id_token_alg"))?,
         created_at: row.get("created_at")?,
     })
 }
@@ -95,7 +99,7 @@ pub(super) fn configure_client(
 ) -> rusqlite::Result<usize> {
     let or_update = "ON CONFLICT (client_id) DO UPDATE SET name = excluded.name, auth_method = excluded.auth_method,
         secret_sealed = excluded.secret_sealed, application = excluded.application, redirect_uris = excluded.redirect_uris,
-        grant_types = excluded.grant_types, scope = excluded.scope WHERE origin = 'file'";
+        grant_types = excluded.grant_types, scope = excluded.scope, id_token_alg = excluded.id_token_alg WHERE origin = 'file'";
     write_client(connection, client, "file", or_update)
 }
 
@@ -110,8 +114,8 @@ fn write_client(
         ClientAuthentication::Confidential { secret, .. } => Some(secret.as_bytes()),
     };
     let join = |words: Vec<&str>| words.join(" ");
-    let insert = "INSERT INTO clients (client_id, name, auth_method, secret_sealed, application, redirect_uris, grant_types, scope, created_at, origin)
-         VALUES (:client_id, :name, :auth_method, :secret_sealed, :application, :redirect_uris, :grant_types, :scope, :created_at, :origin)";
+    let insert = "INSERT INTO clients (client_id, name, auth_method, secret_sealed, application, redirect_uris, grant_types, scope, id_token_alg, created_at, origin)
+         VALUES (:client_id, :name, :auth_method, :secret_sealed, :application, :redirect_uris, :grant_types, :scope, :id_token_alg, :created_at, :origin)";
     connection.execute(
         &format!("{insert} {on_conflict}"),
         named_params! {
@@ -123,6 +127,7 @@ fn write_client(
             ":redirect_uris": join(client.redirect_uris.iter().map(RedirectUri::as_str).collect()),
             ":grant_types": join(client.grant_types.iter().map(|grant| grant.name()).collect()),
             ":scope": client.scope.to_string(),
+            ":id_token_alg": client.id_token_alg.name(),
             ":created_at": client.created_at,
             ":origin": origin,
         },
@@ -231,6 +236,34 @@ pub(super) fn insert_grant(connection: &Connection, grant: &Grant) -> rusqlite::
         ":auth_time": grant.auth_time,
         ":expires_at": grant.expires_at,
     })
+}
+
+pub(super) fn signing_key(row: &Row<'_>) -> rusqlite::Result<StoredKey> {
+    Ok(StoredKey {
+        kid: row.get("kid")?,
+        algorithm: signing_algorithm(&row.get::<_, String>("alg")?)
+            .ok_or_else(|| nonsense("signing_keys.alg"))?,
+        pem_sealed: row.get("pem_sealed")?,
+        created_at: row.get("created_at")?,
+        signs_from: row.get("signs_from")?,
+    })
+}
+
+pub(super) fn insert_signing_key(
+    connection: &Connection,
+    key: &StoredKey,
+) -> rusqlite::Result<usize> {
+    connection.execute(
+        "INSERT INTO signing_keys (kid, alg, pem_sealed, created_at, signs_from)
+         VALUES (:kid, :alg, :pem_sealed, :created_at, :signs_from)",
+        named_params! {
+            ":kid": key.kid,
+            ":alg": key.algorithm.name(),
+            ":pem_sealed": key.pem_sealed,
+            ":created_at": key.created_at,
+            ":signs_from": key.signs_from,
+        },
+    )
 }
 
 pub(super) fn scope(row: &Row<'_>) -> rusqlite::Result<Scope> {

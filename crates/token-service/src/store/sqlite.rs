@@ -16,7 +16,7 @@ use super::{
 };
 use crate::domain::{
     AuthorizationCode, Client, ClientId, CodeRow, Grace, GrantId, NewRefreshToken, RefreshToken,
-    Rotation, Scope, SealedSecret, Session, User, UserId, Username,
+    Rotation, Scope, SealedSecret, Session, StoredKey, User, UserId, Username,
 };
 use crate::password::PasswordHash;
 use crate::secret::Digest;
@@ -485,6 +485,23 @@ impl Store for SqliteStore {
             )
             .map(drop)
         })
+    }
+
+    fn signing_keys(&self) -> Answer<'_, Vec<StoredKey>> {
+        self.answer(|c| rows::all(c, rows::SIGNING_KEYS, rows::signing_key))
+    }
+
+    fn insert_signing_key(&self, key: StoredKey) -> Answer<'_, ()> {
+        self.write(move |c| {
+            rows::insert_signing_key(c, &key)
+                .map(drop)
+                .map_err(database)
+        })
+    }
+
+    fn delete_signing_key(&self, kid: String) -> Answer<'_, ()> {
+        let sql = "DELETE FROM signing_keys WHERE kid = ?1";
+        self.write(move |c| execute(c, sql, [kid]).map(drop))
     }
 
     fn purge(&self, now: i64) -> Answer<'_, usize> {

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use stampmill_jose::{Algorithm, SigningKey};
+
 use super::{FirstRefresh, Store, StoreError};
 use crate::clock::SystemRandom;
 use crate::domain::{
     ApplicationType, AuthorizationCode, Client, CodeChallenge, Grace, Grant, GrantId, GrantType,
-    NewRefreshToken, Registration, Resource, Rotation, SecretMethod, Session, User, UserId,
-    Username,
+    NewRefreshToken, Registration, Resource, Rotation, SecretMethod, Session, StoredKey, User,
+    UserId, Username,
 };
 use crate::password::PasswordHash;
 use crate::secret::{Digest, SealingKey};
@@ -24,6 +26,7 @@ pub(crate) async fn run(store: &dyn Store) {
     grants_die_with_all_that_came_of_them(store).await;
     refresh_tokens_rotate(store).await;
     purging_removes_only_what_cannot_matter(store).await;
+    signing_keys_come_and_go(store).await;
 }
 
 pub(crate) fn user(name: &str) -> User {
@@ -51,6 +54,7 @@ pub(crate) fn client(id: &str, secret_method: Option<SecretMethod>) -> Client {
         ],
         grant_types: vec![GrantType::AuthorizationCode],
         scope: "openid email".into(),
+        id_token_alg: Algorithm::Rs256,
     };
     registration
         .check(&SealingKey::generate(&SystemRandom), &SystemRandom, NOW)
@@ -356,6 +360,24 @@ async fn purging_removes_only_what_cannot_matter(store: &dyn Store) {
             && !store.grant_is_alive(&grant.id, NOW).await.unwrap()
     );
     assert!(store.session(session, NOW).await.unwrap().is_some());
+}
+
+async fn signing_keys_come_and_go(store: &dyn Store) {
+    let sealing = SealingKey::generate(&SystemRandom);
+    let key = SigningKey::generate(Algorithm::Es256).unwrap();
+    let row = StoredKey::seal(&key, &sealing, &SystemRandom, NOW, NOW + 900);
+    store.insert_signing_key(row.clone()).await.unwrap();
+    assert_eq!(
+        store.signing_keys().await.unwrap(),
+        std::slice::from_ref(&row)
+    );
+    assert_eq!(row.open(&sealing).unwrap().kid(), key.kid());
+    assert!(
+        row.open(&SealingKey::generate(&SystemRandom)).is_none(),
+        "sealed with another key"
+    );
+    store.delete_signing_key(row.kid).await.unwrap();
+    assert_eq!(store.signing_keys().await.unwrap(), []);
 }
 
 /// Sixteen at once, one winner (RFC 6749 §4.1.2).

@@ -7,6 +7,7 @@ mod client_authentication;
 mod discovery;
 mod interaction;
 mod introspection;
+mod keys;
 mod logging;
 mod me;
 mod pkce;
