@@ -8,12 +8,14 @@ use std::io::ErrorKind;
 use std::process::{Stdio, exit};
 
 /// Every file that is built; `include`d files would have to be listed as well.
-const SOURCES: [&str; 5] = [
+const SOURCES: [&str; 7] = [
     "tutorial.s",
     "tutorial.c",
     "montgomery_mul.S",
     "montgomery_adx.S",
     "montgomery_ifma.S",
+    "montgomery_ifma_x2.S",
+    "montgomery_ifma_x8.S",
 ];
 
 /// The directives in `asm/` (`.type`, `.size`, `.note.GNU-stack`) are ELF's, so Intel Macs and Windows take the Rust engine.

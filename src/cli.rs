@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use stampmill_jose::Algorithm;
 use stampmill_token_service::domain::{GrantType, SIGNING_ALGORITHMS, signing_algorithm};
 
+use crate::verbs::ca::CaVerb;
+
 /// The folder `serve` keeps everything in unless `--data` names another.
 const DATA: &str = "stampmill-data";
 
@@ -80,68 +82,6 @@ pub(crate) struct ServeArgs {
     /// Also listen for plain HTTP, for a proxy in front; loopback addresses only.
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen_plain: Option<SocketAddr>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct AuthorityArgs {
-    /// The authority's folder; the one of the token service is stampmill-data/ca.
-    #[arg(long = "ca", value_name = "DIR", default_value = "stampmill-ca")]
-    pub(crate) folder: PathBuf,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum CaVerb {
-    /// Make a root certificate and its key.
-    Init {
-        #[command(flatten)]
-        authority: AuthorityArgs,
-        /// The root's common name.
-        #[arg(long, default_value = "localhost-ca")]
-        name: String,
-    },
-    /// Make a key and a certificate for a server.
-    Issue {
-        #[command(flatten)]
-        authority: AuthorityArgs,
-        /// Host names and IP addresses; the first also names the files.
-        #[arg(required = true, value_name = "NAME")]
-        names: Vec<String>,
-        /// How many days the certificate lives (398 at most).
-        #[arg(long, default_value_t = 90)]
-        days: u32,
-        /// The folder for NAME.pem and NAME.key.
-        #[arg(long, value_name = "DIR", default_value = ".")]
-        out: PathBuf,
-    },
-    /// Make a key and a certificate signing request.
-    Csr {
-        /// Host names and IP addresses; the first also names the files.
-        #[arg(required = true, value_name = "NAME")]
-        names: Vec<String>,
-        /// The folder for NAME.csr and NAME.key.
-        #[arg(long, value_name = "DIR", default_value = ".")]
-        out: PathBuf,
-    },
-    /// Sign a certificate signing request; the certificate chain goes to standard output.
-    Sign {
-        #[command(flatten)]
-        authority: AuthorityArgs,
-        /// The request, in PEM.
-        csr: PathBuf,
-        /// How many days the certificate lives (398 at most).
-        #[arg(long, default_value_t = 90)]
-        days: u32,
-    },
-    /// Ask OpenSSL, at its strictest, whether a certificate holds for a host.
-    Verify {
-        #[command(flatten)]
-        authority: AuthorityArgs,
-        /// The certificate, in PEM.
-        certificate: PathBuf,
-        /// The host name or IP address a client would connect to, without scheme and port.
-        #[arg(long)]
-        host: String,
-    },
 }
 
 #[derive(Debug, Subcommand)]

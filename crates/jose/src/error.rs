@@ -150,6 +150,45 @@ pub enum JwtError {
         /// How much a clock may be ahead.
         leeway: i64,
     },
+    /// Valid for longer than is accepted.
+    #[error("exp: {exp} is more than {limit} s after {from}")]
+    LifetimeTooLong {
+        /// The claim, seconds since the epoch, rounded down.
+        exp: i64,
+        /// Now, or `nbf` if that is earlier.
+        from: i64,
+        /// Seconds allowed.
+        limit: i64,
+    },
+    /// Made too long ago.
+    #[error("iat: issued at {iat}, more than {limit} s before {now}")]
+    TooOld {
+        /// The claim, seconds since the epoch, rounded down.
+        iat: i64,
+        /// Our clock.
+        now: i64,
+        /// Seconds allowed.
+        limit: i64,
+    },
+    /// A claim that is about something else: `sub`, or `htm`, `htu` and `ath` of a DPoP proof.
+    #[error("{claim}: expected `{expected}`, got `{actual}`")]
+    Mismatch {
+        /// The claim.
+        claim: &'static str,
+        /// What it has to be.
+        expected: String,
+        /// What it is.
+        actual: String,
+    },
+    /// A claim that this kind of token must not have.
+    #[error("{claim}: must not be there")]
+    ClaimForbidden {
+        /// The claim.
+        claim: &'static str,
+    },
+    /// The key in the header of a DPoP proof is absent or not acceptable.
+    #[error("jwk: {0}")]
+    EmbeddedKey(#[source] KeyError),
 }
 
 impl JwtError {
@@ -169,6 +208,12 @@ impl JwtError {
             Self::Signature { .. } => ("signature", "RFC 7515 §5.2"),
             Self::Payload(_) => ("payload", "RFC 7519 §7.2"),
             Self::ClaimMissing { claim } | Self::ClaimType { claim, .. } => (claim, "RFC 7519 §4"),
+            Self::ClaimForbidden { claim } => (claim, "RFC 8725 §3.12"),
+            Self::Mismatch { claim: "sub", .. } => ("sub", "RFC 7519 §4.1.2"),
+            Self::Mismatch { claim, .. } => (claim, "RFC 9449 §4.3"),
+            Self::EmbeddedKey(_) => ("jwk", "RFC 9449 §4.3"),
+            Self::TooOld { .. } => ("iat", "RFC 9449 §4.3"),
+            Self::LifetimeTooLong { .. } => ("exp", "RFC 7523 §3"),
             Self::Issuer { .. } => ("iss", "RFC 7519 §4.1.1"),
             Self::Audience { .. } => ("aud", "RFC 7519 §4.1.3"),
             Self::AuthorizedParty { .. } => ("azp", "OpenID Connect Core §3.1.3.7"),

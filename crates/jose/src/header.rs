@@ -11,7 +11,7 @@ const MAX_BYTES: usize = 4096;
 /// The protected header members that this crate acts upon (RFC 7515 §4.1).
 ///
 /// `jku`, `jwk`, `x5u`, `x5c` and the like are read over: keys come from configuration, never from the token
-/// (RFC 8725 §3.10).
+/// (RFC 8725 §3.10). [`verify_dpop_proof`](crate::verify_dpop_proof) alone looks at `jwk`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     /// Which algorithm the sender says it used: its name, one that this crate permits.
@@ -23,17 +23,13 @@ pub struct Header {
 }
 
 impl Header {
-    /// Reads and checks the decoded bytes of a header. `algorithm` looks a name up in the caller's allow-list; `allowed`
-    /// is that list for the message of the error.
-    pub(crate) fn parse<A>(
-        bytes: &[u8],
+    /// Checks the members of a header. `algorithm` looks a name up in the caller's allow-list; `allowed` is that list for the
+    /// message of the error.
+    pub(crate) fn from_members<A>(
+        members: &Map<'_>,
         algorithm: impl FnOnce(&str) -> Option<(A, &'static str)>,
         allowed: impl FnOnce() -> String,
     ) -> Result<(Self, A), JwtError> {
-        let value = parse(bytes, &LIMITS).map_err(JwtError::Header)?;
-        let members = value.as_map().ok_or(JwtError::Malformed {
-            what: "the header is not a JSON object",
-        })?;
         // RFC 7515 §4.1.11: whoever does not understand a critical member must refuse. None is understood here, and
         // the list must not be empty either, so its presence alone decides.
         if let Some(critical) = members.get("crit") {
@@ -60,6 +56,16 @@ impl Header {
             typ: text(members, "typ")?,
         };
         Ok((header, algorithm))
+    }
+}
+
+/// Reads the decoded bytes of a header.
+pub(crate) fn parse_header(bytes: &[u8]) -> Result<Map<'_>, JwtError> {
+    match parse(bytes, &LIMITS).map_err(JwtError::Header)? {
+        Value::Map(members) => Ok(members),
+        _ => Err(JwtError::Malformed {
+            what: "the header is not a JSON object",
+        }),
     }
 }
 

@@ -1,11 +1,11 @@
 //! Signatures over bytes: the compact serialization, before anything is known of claims (RFC 7515 §5.2).
 
-use stampmill_claims_json::{Limits, Value, parse};
+use stampmill_claims_json::{Limits, Map, Value, parse};
 
 use crate::algorithm::{Algorithm, AlgorithmSet};
 use crate::base64url;
 use crate::error::{JwtError, clip};
-use crate::header::Header;
+use crate::header::{Header, parse_header};
 use crate::jwks::Jwks;
 use crate::jwt::MAX_TOKEN_BYTES;
 use crate::mac::SharedSecret;
@@ -59,15 +59,8 @@ pub fn verify_jws_by(
     allowed: AlgorithmSet,
 ) -> Result<VerifiedJws, JwtError> {
     let parts = Parts::split(token)?;
-    let (header, algorithm) = Header::parse(
-        &parts.header()?,
-        |name| {
-            Algorithm::from_name(name)
-                .filter(|&algorithm| allowed.contains(algorithm))
-                .map(|algorithm| (algorithm, algorithm.name()))
-        },
-        || allowed.to_string(),
-    )?;
+    let bytes = parts.header()?;
+    let (header, algorithm) = signature_header(&parse_header(&bytes)?, allowed)?;
     let key = keys.select(header.kid.as_deref(), algorithm)?;
     // The algorithms are the key's (RFC 8725 §3.1): the header says which of them, and may not say another.
     key.verify(
@@ -78,12 +71,27 @@ pub fn verify_jws_by(
     parts.verified(header)
 }
 
+/// A header with an algorithm of the allow-list.
+pub(crate) fn signature_header(
+    members: &Map<'_>,
+    allowed: AlgorithmSet,
+) -> Result<(Header, Algorithm), JwtError> {
+    let named = |name: &str| {
+        let algorithm = Algorithm::from_name(name)?;
+        allowed
+            .contains(algorithm)
+            .then_some((algorithm, algorithm.name()))
+    };
+    Header::from_members(members, named, || allowed.to_string())
+}
+
 /// Verifies the HMAC of a token in compact form: only by the secret's own algorithm.
 pub(crate) fn verify_mac_jws(token: &str, secret: &SharedSecret) -> Result<VerifiedJws, JwtError> {
     let parts = Parts::split(token)?;
     let only = secret.algorithm().name();
-    let (header, ()) = Header::parse(
-        &parts.header()?,
+    let bytes = parts.header()?;
+    let (header, ()) = Header::from_members(
+        &parse_header(&bytes)?,
         |name| (name == only).then_some(((), only)),
         || only.to_owned(),
     )?;
@@ -104,16 +112,16 @@ pub(crate) fn verify_mac_jws(token: &str, secret: &SharedSecret) -> Result<Verif
 }
 
 /// The three parts of a token, still encoded.
-struct Parts<'a> {
+pub(crate) struct Parts<'a> {
     header: &'a str,
     payload: &'a str,
     signature: &'a str,
     /// `header.payload`, the bytes that were signed.
-    signing_input: &'a str,
+    pub(crate) signing_input: &'a str,
 }
 
 impl<'a> Parts<'a> {
-    fn split(token: &'a str) -> Result<Self, JwtError> {
+    pub(crate) fn split(token: &'a str) -> Result<Self, JwtError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(JwtError::TooLarge {
                 limit: MAX_TOKEN_BYTES,
@@ -137,18 +145,24 @@ impl<'a> Parts<'a> {
         })
     }
 
-    fn header(&self) -> Result<Vec<u8>, JwtError> {
+    pub(crate) fn header(&self) -> Result<Vec<u8>, JwtError> {
         decode(self.header, "the header is not base64url")
     }
 
-    fn signature(&self) -> Result<Vec<u8>, JwtError> {
+    pub(crate) fn signature(&self) -> Result<Vec<u8>, JwtError> {
         decode(self.signature, "the signature is not base64url")
     }
 
-    /// The payload, once the signature is known to be good.
-    fn verified(&self, header: Header) -> Result<VerifiedJws, JwtError> {
-        let payload = decode(self.payload, "the payload is not base64url")?;
-        Ok(VerifiedJws { header, payload })
+    pub(crate) fn payload(&self) -> Result<Vec<u8>, JwtError> {
+        decode(self.payload, "the payload is not base64url")
+    }
+
+    /// What is left to do once the signature is known to be good.
+    pub(crate) fn verified(&self, header: Header) -> Result<VerifiedJws, JwtError> {
+        Ok(VerifiedJws {
+            header,
+            payload: self.payload()?,
+        })
     }
 }
 

@@ -10,7 +10,8 @@ use openssl::pkey::PKey;
 use serde_json::{Value, json};
 use stampmill_jose::{
     Algorithm, AlgorithmSet, Backend, Expectations, Jwk, Jwks, JwtError, KeyError, MacAlgorithm,
-    SharedSecret, SigningKey, base64url, verify_jws, verify_jws_by, verify_jwt, verify_mac_jwt,
+    SharedSecret, SigningKey, base64url, inspect, verify_jws, verify_jws_by, verify_jwt,
+    verify_mac_jwt,
 };
 
 const NOW: i64 = 1_700_000_000;
@@ -403,5 +404,36 @@ fn rfc_7515_appendix_a_1_verifies_and_its_key_is_read() {
     assert_eq!(
         SharedSecret::from_jwk_json(jwk("RS256").as_bytes()).unwrap_err(),
         KeyError::NotForSignatures { member: "alg" }
+    );
+}
+
+#[test]
+fn a_look_inside_names_the_algorithm_and_the_der_signature() {
+    let described = |alg: &str, signature: &[u8]| {
+        let header = base64url::encode(json!({ "alg": alg }).to_string());
+        let token = format!("{header}.e30.{}", base64url::encode(signature));
+        let seen = inspect(&token);
+        (seen.algorithm, seen.problems)
+    };
+    for algorithm in Algorithm::ALL {
+        let length = algorithm.signature_bytes().unwrap_or(256);
+        let (words, problems) = described(algorithm.name(), &vec![1; length]);
+        assert!(words.unwrap().starts_with(algorithm.description()));
+        assert_eq!(problems, [""; 0], "{algorithm}");
+    }
+    assert_eq!(
+        described("ES256", &[1; 71]).1,
+        ["signature: 71 bytes instead of 64, the length of ES256 (DER, perhaps)"]
+    );
+    assert_eq!(
+        described("HS384", &[1; 48]),
+        (
+            Some("HMAC with SHA-384; a shared secret, kty oct".to_owned()),
+            Vec::new()
+        )
+    );
+    assert_eq!(
+        described("none", b"").1,
+        ["alg: `none` is no algorithm of signatures known here"]
     );
 }

@@ -1,8 +1,8 @@
 //! The Montgomery kernel for BMI2 and ADX: the wrapper of `asm/montgomery_adx.S`.
 
 use crate::cpu::MulxAdx;
+use crate::kernel::Kernel;
 use crate::limbs::Limb;
-use crate::montgomery::Kernel;
 use crate::mul::Mul;
 
 unsafe extern "C" {
@@ -52,7 +52,7 @@ impl Kernel for Adx {
         a: &[Limb],
         b: &[Limb],
         n: &[Limb],
-        n0: Limb,
+        n0: &[Limb],
         scratch: &mut [Limb],
     ) {
         let limbs = n.len();
@@ -71,14 +71,14 @@ impl Kernel for Adx {
                 a.as_ptr(),
                 b.as_ptr(),
                 n.as_ptr(),
-                n0,
+                n0[0],
                 limbs,
                 scratch.as_mut_ptr(),
             );
         }
     }
 
-    fn square(self, out: &mut [Limb], a: &[Limb], n: &[Limb], n0: Limb, scratch: &mut [Limb]) {
+    fn square(self, out: &mut [Limb], a: &[Limb], n: &[Limb], n0: &[Limb], scratch: &mut [Limb]) {
         let limbs = n.len();
         if !in_blocks(limbs) {
             return Mul.square(out, a, n, n0, scratch);
@@ -91,7 +91,7 @@ impl Kernel for Adx {
                 out.as_mut_ptr(),
                 a.as_ptr(),
                 n.as_ptr(),
-                n0,
+                n0[0],
                 limbs,
                 scratch.as_mut_ptr(),
             );

@@ -3,6 +3,16 @@
 use std::fmt;
 
 use crate::engine::Engine;
+#[cfg(stampmill_asm)]
+use crate::ifma_x2::IfmaX2;
+#[cfg(stampmill_asm)]
+use crate::ifma_x8::IfmaX8;
+#[cfg(stampmill_asm)]
+use crate::lanes::{self, LaneKernel, Task};
+#[cfg(stampmill_asm)]
+use crate::limbs::Number;
+#[cfg(stampmill_asm)]
+use crate::modulus::checked_exponent;
 use crate::modulus::{Modulus, OperandError};
 
 /// How many exponentiations the widest kernel computes at once.
@@ -43,14 +53,13 @@ pub fn has_lanes() -> bool {
 /// # Ok::<(), stampmill_modexp::ModulusError>(())
 /// ```
 pub fn pow_many(jobs: &[Job<'_>]) -> Vec<Result<Vec<u8>, OperandError>> {
-    jobs.iter().map(Job::pow).collect()
+    many(jobs, Exponents::Secret)
 }
 
-/// [`Modulus::pow_public`] for any number of jobs, as [`pow_many`]: the exponents are public.
+/// [`Modulus::pow_public`] for any number of jobs, as [`pow_many`]: the exponents are public. Jobs with the same exponent
+/// go together.
 pub fn pow_public_many(jobs: &[Job<'_>]) -> Vec<Result<Vec<u8>, OperandError>> {
-    jobs.iter()
-        .map(|job| job.modulus.pow_public(job.base, job.exponent))
-        .collect()
+    many(jobs, Exponents::Public)
 }
 
 /// [`Modulus::pow`] for two jobs, such as the two halves of one RSA signature, which share the processor if their moduli
@@ -59,12 +68,142 @@ pub fn pow_pair(
     a: Job<'_>,
     b: Job<'_>,
 ) -> (Result<Vec<u8>, OperandError>, Result<Vec<u8>, OperandError>) {
-    (a.pow(), b.pow())
+    let mut results = pow_many(&[a, b]).into_iter();
+    match (results.next(), results.next()) {
+        (Some(a), Some(b)) => (a, b),
+        _ => unreachable!("one result a job"),
+    }
+}
+
+/// What may be known of the exponents.
+#[derive(Clone, Copy, PartialEq)]
+enum Exponents {
+    /// Their length.
+    Secret,
+    Public,
+}
+
+#[cfg(not(stampmill_asm))]
+fn many(jobs: &[Job<'_>], exponents: Exponents) -> Vec<Result<Vec<u8>, OperandError>> {
+    jobs.iter().map(|job| job.alone(exponents)).collect()
+}
+
+#[cfg(stampmill_asm)]
+fn many(jobs: &[Job<'_>], exponents: Exponents) -> Vec<Result<Vec<u8>, OperandError>> {
+    let mut results: Vec<Option<Result<Vec<u8>, OperandError>>> = vec![None; jobs.len()];
+    let mut together: Vec<usize> = (0..jobs.len()).collect();
+    let key = |&i: &usize| jobs[i].group(exponents);
+    together.sort_by_key(key);
+    for group in together.chunk_by(|a, b| key(a) == key(b)) {
+        for group in group.chunks(LANES) {
+            if group.len() >= BREAK_EVEN {
+                in_lanes::<IfmaX8>(jobs, group, exponents, &mut results);
+                continue;
+            }
+            for pair in group.chunks_exact(2) {
+                in_lanes::<IfmaX2>(jobs, pair, exponents, &mut results);
+            }
+        }
+    }
+    results
+        .into_iter()
+        .zip(jobs)
+        .map(|(result, job)| result.unwrap_or_else(|| job.alone(exponents)))
+        .collect()
+}
+
+/// From this number of jobs on, eight lanes take less time than the jobs in pairs, or one after the other.
+#[cfg(stampmill_asm)]
+const BREAK_EVEN: usize = 5;
+
+/// Computes as many jobs of one group as a kernel has lanes, or fewer; a job that is refused leaves its lane to another.
+/// Without a kernel for this size nothing is computed.
+#[cfg(stampmill_asm)]
+fn in_lanes<K: LaneKernel>(
+    jobs: &[Job<'_>],
+    group: &[usize],
+    exponents: Exponents,
+    results: &mut [Option<Result<Vec<u8>, OperandError>>],
+) {
+    let Some(kernel) = jobs[group[0]].modulus.lane_kernel::<K>() else {
+        return;
+    };
+    let mut accepted = Vec::with_capacity(group.len());
+    for &i in group {
+        match jobs[i].operands() {
+            Ok(base) => accepted.push((i, base)),
+            Err(error) => results[i] = Some(Err(error)),
+        }
+    }
+    let tasks: Vec<Task<'_>> = accepted
+        .iter()
+        .map(|(i, base)| Task {
+            constants: jobs[*i].modulus.lane_constants(kernel),
+            base,
+            exponent: exponents.significant(jobs[*i].exponent),
+        })
+        .collect();
+    let Some(first) = tasks.first() else {
+        return;
+    };
+    let powers = match small(first.exponent).filter(|_| exponents == Exponents::Public) {
+        Some(exponent) => lanes::pow_small(kernel, &tasks, exponent),
+        None => lanes::pow(kernel, &tasks),
+    };
+    for ((i, _), power) in accepted.iter().zip(&powers) {
+        results[*i] = Some(Ok(jobs[*i].modulus.bytes(power)));
+    }
+}
+
+/// An exponent of at most 64 bits.
+#[cfg(stampmill_asm)]
+fn small(exponent: &[u8]) -> Option<u64> {
+    let value = |exponent: &[u8]| {
+        exponent
+            .iter()
+            .fold(0, |value, &byte| value << 8 | u64::from(byte))
+    };
+    (exponent.len() <= size_of::<u64>()).then(|| value(exponent))
+}
+
+#[cfg(stampmill_asm)]
+impl Exponents {
+    /// The exponent without leading zeros, if they need not be kept secret.
+    fn significant(self, exponent: &[u8]) -> &[u8] {
+        match self {
+            Exponents::Secret => exponent,
+            Exponents::Public => {
+                let zeros = exponent.iter().take_while(|&&byte| byte == 0).count();
+                &exponent[zeros..]
+            }
+        }
+    }
+}
+
+#[cfg(stampmill_asm)]
+impl<'a> Job<'a> {
+    /// What jobs must have in common to be computed together: the engine, the number of limbs, and of the exponent what is public.
+    fn group(&self, exponents: Exponents) -> (Engine, usize, usize, &'a [u8]) {
+        let (engine, limbs) = (self.modulus.engine(), self.modulus.n().len());
+        match exponents {
+            Exponents::Secret => (engine, limbs, self.exponent.len(), &[]),
+            Exponents::Public => (engine, limbs, 0, exponents.significant(self.exponent)),
+        }
+    }
+
+    /// The base, if both operands are accepted.
+    fn operands(&self) -> Result<Number, OperandError> {
+        checked_exponent(self.exponent)?;
+        self.modulus.operand("base", self.base)
+    }
 }
 
 impl Job<'_> {
-    fn pow(&self) -> Result<Vec<u8>, OperandError> {
-        self.modulus.pow(self.base, self.exponent)
+    fn alone(&self, exponents: Exponents) -> Result<Vec<u8>, OperandError> {
+        match exponents {
+            Exponents::Secret => self.modulus.pow(self.base, self.exponent),
+            Exponents::Public => self.modulus.pow_public(self.base, self.exponent),
+        }
     }
 }
 

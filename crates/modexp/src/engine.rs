@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use crate::cpu::{Ifma52, MulxAdx};
 
 /// An implementation of the arithmetic behind [`Modulus`](crate::Modulus). All give the same results.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Engine {
     /// num-bigint. Variable time: an oracle for tests and a bar for benches, not for secrets that matter.
@@ -92,7 +92,7 @@ impl Engine {
 
     /// Whether the engine computes eight exponentiations at once.
     pub(crate) fn has_lanes(self) -> bool {
-        false
+        self == Engine::Ifma && self.is_available()
     }
 
     pub(crate) fn require(self) -> Result<Engine, EngineError> {

@@ -1,8 +1,9 @@
 //! The Montgomery kernel for AVX-512 IFMA: the wrapper of `asm/montgomery_ifma.S`, and its form of numbers.
 
 use crate::cpu::Ifma52;
+use crate::digits::{DIGIT_BITS, digit, set_digit};
+use crate::kernel::Kernel;
 use crate::limbs::{LIMB_BITS, Limb, Number, zero};
-use crate::montgomery::Kernel;
 
 unsafe extern "C" {
     /// `out = a·b/R mod n`, not fully reduced; the contract is in the head of `asm/montgomery_ifma.S`.
@@ -28,8 +29,6 @@ unsafe extern "C" {
     );
 }
 
-/// Bits of a digit, the operand of `vpmadd52luq`.
-pub(crate) const DIGIT_BITS: usize = 52;
 /// Digits of a vector register.
 pub(crate) const LANES: usize = 8;
 /// The numbers of vectors the routines are written for.
@@ -75,40 +74,20 @@ pub(crate) fn word(digit: usize, vectors: usize) -> usize {
     digit % vectors * LANES + digit / vectors
 }
 
-/// A number in limbs to digits of 52 bits.
-pub(crate) fn in_form(number: &[Limb]) -> Number {
-    let vectors = vectors(number.len());
-    let mut words = zero(vectors * LANES);
-    for digit in 0..words.len() {
-        let (limb, shift) = (
-            digit * DIGIT_BITS / LIMB_BITS,
-            digit * DIGIT_BITS % LIMB_BITS,
-        );
-        let at = |i: usize| u128::from(number.get(i).copied().unwrap_or(0));
-        let pair = at(limb) | at(limb + 1) << LIMB_BITS;
-        words[word(digit, vectors)] = (pair >> shift) as Limb & ((1 << DIGIT_BITS) - 1);
+/// Puts a number's digits into words.
+pub(crate) fn put(words: &mut [Limb], number: &[Limb]) {
+    let vectors = words.len() / LANES;
+    for i in 0..words.len() {
+        words[word(i, vectors)] = digit(number, i);
     }
-    words
 }
 
-/// Digits of 52 bits to limbs.
-pub(crate) fn to_limbs(words: &[Limb], limbs: usize) -> Number {
+/// The number in words, in `limbs` limbs, which it fits.
+pub(crate) fn take(words: &[Limb], limbs: usize) -> Number {
     let vectors = words.len() / LANES;
     let mut number = zero(limbs);
-    for digit in 0..words.len() {
-        let (limb, shift) = (
-            digit * DIGIT_BITS / LIMB_BITS,
-            digit * DIGIT_BITS % LIMB_BITS,
-        );
-        let pair = u128::from(words[word(digit, vectors)]) << shift;
-        for (i, part) in [
-            (limb, pair as Limb),
-            (limb + 1, (pair >> LIMB_BITS) as Limb),
-        ] {
-            if i < limbs {
-                number[i] |= part;
-            }
-        }
+    for i in 0..words.len() {
+        set_digit(&mut number, i, words[word(i, vectors)]);
     }
     number
 }
@@ -118,12 +97,16 @@ impl Kernel for Ifma {
         vectors(limbs) * self.lanes * DIGIT_BITS
     }
 
-    fn in_form(self, number: &[Limb]) -> Number {
-        in_form(number)
+    fn words(self, limbs: usize) -> usize {
+        vectors(limbs) * LANES
     }
 
-    fn to_limbs(self, words: &[Limb], limbs: usize) -> Number {
-        to_limbs(words, limbs)
+    fn put(self, words: &mut [Limb], _: usize, number: &[Limb]) {
+        put(words, number);
+    }
+
+    fn take(self, words: &[Limb], _: usize, limbs: usize) -> Number {
+        take(words, limbs)
     }
 
     fn multiply(
@@ -132,7 +115,7 @@ impl Kernel for Ifma {
         a: &[Limb],
         b: &[Limb],
         n: &[Limb],
-        n0: Limb,
+        n0: &[Limb],
         _: &mut [Limb],
     ) {
         let vectors = n.len() / LANES;
@@ -148,21 +131,27 @@ impl Kernel for Ifma {
                 a.as_ptr(),
                 b.as_ptr(),
                 n.as_ptr(),
-                n0,
+                n0[0],
                 vectors,
                 self.lanes,
             );
         }
     }
 
-    fn select(self, out: &mut [Limb], table: &[Limb], index: Limb) {
+    fn select(self, out: &mut [Limb], table: &[Limb], indices: &[Limb]) {
         let vectors = out.len() / LANES;
         assert!(VECTORS.contains(&vectors) && out.len() == vectors * LANES);
         assert!(!table.is_empty() && table.len().is_multiple_of(out.len()));
         let entries = table.len() / out.len();
         // SAFETY: as in `multiply`; the table has `entries` >= 1 whole entries.
         unsafe {
-            montgomery_select_ifma(out.as_mut_ptr(), table.as_ptr(), entries, index, vectors);
+            montgomery_select_ifma(
+                out.as_mut_ptr(),
+                table.as_ptr(),
+                entries,
+                indices[0],
+                vectors,
+            );
         }
     }
 }

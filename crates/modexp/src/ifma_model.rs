@@ -1,10 +1,11 @@
 //! The algorithm of `asm/montgomery_ifma.S` in Rust, so that it is tested where the processor has no IFMA.
 
-use crate::ifma::{DIGIT_BITS, LANES, in_form, lanes, to_limbs, vectors, word};
+use crate::digits::DIGIT_BITS;
+use crate::ifma::{LANES, lanes, put, take, vectors, word};
+use crate::kernel::Kernel;
 use crate::limbs::{Limb, Number, zero};
-use crate::montgomery::Kernel;
 
-const MASK: Limb = (1 << DIGIT_BITS) - 1;
+pub(crate) const MASK: Limb = (1 << DIGIT_BITS) - 1;
 
 /// Digits in order of weight, two sums, and a multiple that is known from the digits before the second sum has them.
 #[derive(Clone, Copy)]
@@ -21,12 +22,12 @@ impl IfmaModel {
 }
 
 /// `vpmadd52luq`: the low half of a product of 52-bit digits.
-fn low(a: Limb, b: Limb) -> Limb {
+pub(crate) fn low(a: Limb, b: Limb) -> Limb {
     (a & MASK).wrapping_mul(b & MASK) & MASK
 }
 
 /// `vpmadd52huq`: the high half.
-fn high(a: Limb, b: Limb) -> Limb {
+pub(crate) fn high(a: Limb, b: Limb) -> Limb {
     ((u128::from(a & MASK) * u128::from(b & MASK)) >> DIGIT_BITS) as Limb
 }
 
@@ -55,12 +56,16 @@ impl Kernel for IfmaModel {
         vectors(limbs) * self.lanes * DIGIT_BITS
     }
 
-    fn in_form(self, number: &[Limb]) -> Number {
-        in_form(number)
+    fn words(self, limbs: usize) -> usize {
+        vectors(limbs) * LANES
     }
 
-    fn to_limbs(self, words: &[Limb], limbs: usize) -> Number {
-        to_limbs(words, limbs)
+    fn put(self, words: &mut [Limb], _: usize, number: &[Limb]) {
+        put(words, number);
+    }
+
+    fn take(self, words: &[Limb], _: usize, limbs: usize) -> Number {
+        take(words, limbs)
     }
 
     fn multiply(
@@ -69,7 +74,7 @@ impl Kernel for IfmaModel {
         a: &[Limb],
         b: &[Limb],
         n: &[Limb],
-        n0: Limb,
+        n0: &[Limb],
         _: &mut [Limb],
     ) {
         let vectors = n.len() / LANES;
@@ -81,7 +86,7 @@ impl Kernel for IfmaModel {
             let t = product[0] + low(digit, a[0]) + next + low(m, n[1]) + high(m, n[0]) + carry;
             accumulate(&mut product, digit, &a);
             assert!(t < 1 << 62);
-            m = t.wrapping_mul(n0) & MASK;
+            m = t.wrapping_mul(n0[0]) & MASK;
             next = multiple[1];
             accumulate(&mut multiple, m, &n);
             carry = t.div_ceil(1 << DIGIT_BITS);

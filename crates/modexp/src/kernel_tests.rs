@@ -6,10 +6,15 @@ use num_bigint::BigUint;
 
 use crate::adx::Adx;
 use crate::cpu::{Ifma52, MulxAdx};
+use crate::field::negative_inverse;
 use crate::ifma::Ifma;
 use crate::ifma_model::IfmaModel;
+use crate::ifma_x2::IfmaX2;
+use crate::ifma_x2_model::IfmaX2Model;
+use crate::ifma_x8::IfmaX8;
+use crate::ifma_x8_model::IfmaX8Model;
+use crate::kernel::Kernel;
 use crate::limbs::{Limb, Number, to_be_bytes, zero};
-use crate::montgomery::{Kernel, negative_inverse};
 use crate::mul::Mul;
 use crate::portable::Portable;
 
@@ -91,7 +96,7 @@ fn operands(limbs: usize) -> Vec<(Vec<Limb>, Vec<Vec<Limb>>)> {
 /// `a·b/R mod n` with the kernel's R: by the Rust kernel with its own, and halvings for the rest.
 fn expected(kernel: impl Kernel, a: &[Limb], b: &[Limb], n: &[Limb]) -> Number {
     let mut out = zero(n.len());
-    Portable.multiply(&mut out, a, b, n, negative_inverse(n[0]), &mut []);
+    Portable.multiply(&mut out, a, b, n, &[negative_inverse(n[0])], &mut []);
     for _ in n.len() * 64..kernel.r_bits(n.len()) {
         out = half(&out, n);
     }
@@ -121,62 +126,80 @@ fn half(a: &[Limb], n: &[Limb]) -> Number {
     sum
 }
 
-fn holds_for(kernel: impl Kernel, limbs: usize) {
-    for (n, numbers) in operands(limbs) {
-        let n0 = negative_inverse(n[0]);
-        let modulus = Guarded::new(&kernel.in_form(&n));
-        let words = modulus.inside().len();
-        for a in &numbers {
-            for b in &numbers {
-                let first = Guarded::new(&kernel.in_form(a));
-                let second = Guarded::new(&kernel.in_form(b));
-                let mut out = Guarded::new(&pattern(words, 5));
-                let mut scratch = Guarded::new(&pattern(kernel.scratch_words(limbs), 6));
-                let mut check = |square: bool, factor: &[Limb]| {
-                    let before = (
-                        first.words.clone(),
-                        second.words.clone(),
-                        modulus.words.clone(),
-                    );
-                    if square {
-                        kernel.square(
-                            out.inside_mut(),
-                            first.inside(),
-                            modulus.inside(),
-                            n0,
-                            scratch.inside_mut(),
-                        );
-                    } else {
-                        kernel.multiply(
-                            out.inside_mut(),
-                            first.inside(),
-                            second.inside(),
-                            modulus.inside(),
-                            n0,
-                            scratch.inside_mut(),
-                        );
-                    }
-                    let result = kernel.to_limbs(out.inside(), limbs + 1);
-                    assert_eq!(
-                        big(&result) % big(&n),
-                        big(&expected(kernel, a, factor, &n)),
-                        "{limbs} limbs, square: {square}, a = {a:x?}, b = {factor:x?}, n = {n:x?}"
-                    );
-                    assert!(
-                        out.intact() && scratch.intact(),
-                        "{limbs} limbs: wrote beside its output"
-                    );
-                    let after = (
-                        first.words.clone(),
-                        second.words.clone(),
-                        modulus.words.clone(),
-                    );
-                    assert!(before == after, "{limbs} limbs: changed an input");
-                };
-                check(false, b);
-                check(true, a);
-            }
+/// A modulus and two factors.
+type Case = (Vec<Limb>, Vec<Limb>, Vec<Limb>);
+
+/// Every modulus with every pair of its operands.
+fn cases(limbs: usize) -> Vec<Case> {
+    let pairs = |(n, numbers): (Vec<Limb>, Vec<Vec<Limb>>)| {
+        let pairs = numbers
+            .iter()
+            .flat_map(|a| numbers.iter().map(|b| (n.clone(), a.clone(), b.clone())));
+        pairs.collect::<Vec<_>>()
+    };
+    operands(limbs).into_iter().flat_map(pairs).collect()
+}
+
+/// Holds products and squares for every case, with cases of other moduli in the other lanes.
+fn holds_for<K: Kernel>(kernel: K, limbs: usize) {
+    const APART: usize = 37; // more than the pairs of one modulus, and no divisor of the number of cases
+    let cases = cases(limbs);
+    for first in 0..cases.len() {
+        let batch: Vec<Case> = (0..K::LANES)
+            .map(|lane| cases[(first + APART * lane) % cases.len()].clone())
+            .collect();
+        holds_for_batch(kernel, limbs, &batch);
+    }
+}
+
+fn holds_for_batch<K: Kernel>(kernel: K, limbs: usize, batch: &[Case]) {
+    let in_form = |part: fn(&Case) -> &[Limb]| {
+        let mut words = zero(kernel.words(limbs));
+        for (lane, case) in batch.iter().enumerate() {
+            kernel.put(&mut words, lane, part(case));
         }
+        Guarded::new(&words)
+    };
+    let n = in_form(|case| &case.0);
+    let first = in_form(|case| &case.1);
+    let second = in_form(|case| &case.2);
+    let n0: Vec<Limb> = batch
+        .iter()
+        .map(|case| negative_inverse(case.0[0]))
+        .collect();
+    let before = [&n, &first, &second].map(|number| number.words.clone());
+    for square in [false, true] {
+        let mut out = Guarded::new(&pattern(kernel.words(limbs), 5));
+        let mut scratch = Guarded::new(&pattern(kernel.scratch_words(limbs), 6));
+        let (a, b) = (first.inside(), second.inside());
+        let (to, space) = (out.inside_mut(), scratch.inside_mut());
+        if square {
+            kernel.square(to, a, n.inside(), &n0, space);
+        } else {
+            kernel.multiply(to, a, b, n.inside(), &n0, space);
+        }
+        for (lane, (n, a, b)) in batch.iter().enumerate() {
+            let factor = if square { a } else { b };
+            let result = big(&kernel.take(out.inside(), lane, limbs + 1));
+            let context = || {
+                format!(
+                    "{limbs} limbs, lane {lane}, square: {square}, a = {a:x?}, b = {factor:x?}, n = {n:x?}"
+                )
+            };
+            assert!(result < big(n) * 2_u8, "{}", context());
+            assert_eq!(
+                result % big(n),
+                big(&expected(kernel, a, factor, n)),
+                "{}",
+                context()
+            );
+        }
+        assert!(
+            out.intact() && scratch.intact(),
+            "{limbs} limbs: wrote beside its output"
+        );
+        let after = [&n, &first, &second].map(|number| number.words.clone());
+        assert!(before == after, "{limbs} limbs: changed an input");
     }
 }
 
@@ -212,6 +235,42 @@ fn ifma_agrees_with_the_rust_kernel_and_stays_within_its_operands() {
 fn the_algorithm_for_ifma_agrees_with_the_rust_kernel() {
     for limbs in 13..=64 {
         holds_for(IfmaModel::for_limbs(limbs), limbs);
+    }
+}
+
+#[test]
+fn two_numbers_agree_with_the_rust_kernel_and_stay_within_their_operands() {
+    let Some(cpu) = Ifma52::detect() else {
+        return;
+    };
+    for limbs in 1..=32 {
+        holds_for(IfmaX2::for_limbs(cpu, limbs).unwrap(), limbs);
+    }
+    assert!(IfmaX2::for_limbs(cpu, 33).is_none());
+}
+
+#[test]
+fn the_algorithm_for_two_numbers_agrees_with_the_rust_kernel() {
+    for limbs in [1, 9, 10, 16, 24, 31, 32] {
+        holds_for(IfmaX2Model, limbs);
+    }
+}
+
+#[test]
+fn eight_lanes_agree_with_the_rust_kernel_and_stay_within_their_operands() {
+    let Some(cpu) = Ifma52::detect() else {
+        return;
+    };
+    for limbs in [1, 2, 8, 9, 16, 17, 24, 32, 33, 48, 63, 64] {
+        holds_for(IfmaX8::for_limbs(cpu, limbs).unwrap(), limbs);
+    }
+    assert!(IfmaX8::for_limbs(cpu, 65).is_none());
+}
+
+#[test]
+fn the_algorithm_for_eight_lanes_agrees_with_the_rust_kernel() {
+    for limbs in [1, 8, 9, 16, 24, 32, 48, 64] {
+        holds_for(IfmaX8Model, limbs);
     }
 }
 
@@ -301,6 +360,18 @@ fn kernels_keep_the_registers_a_callee_must_keep() {
             let arguments = [out, a, a, a, 1, 5, 8];
             assert_eq!(registers_after(mul, &arguments), KEPT);
             let arguments = [out, a, 3, 1, 5, 0, 0];
+            assert_eq!(registers_after(select, &arguments), KEPT);
+            let [mul, select] = crate::ifma_x2::routines();
+            let arguments = [out, a, a, a, a, 5, 0];
+            assert_eq!(registers_after(mul, &arguments), KEPT);
+            let arguments = [out, a, 1, a, 5, 0, 0];
+            assert_eq!(registers_after(select, &arguments), KEPT);
+            let [mul, sqr, select] = crate::ifma_x8::routines();
+            let arguments = [out, a, a, a, a, 10, scratch];
+            assert_eq!(registers_after(mul, &arguments), KEPT);
+            let arguments = [out, a, a, a, 10, scratch, 0];
+            assert_eq!(registers_after(sqr, &arguments), KEPT);
+            let arguments = [out, a, 1, a, 10, 0, 0];
             assert_eq!(registers_after(select, &arguments), KEPT);
         }
     }

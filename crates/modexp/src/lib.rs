@@ -70,15 +70,31 @@
 mod adx;
 mod batch;
 mod cpu;
+#[cfg(stampmill_asm)]
+mod digits;
 mod engine;
+mod field;
 #[cfg(stampmill_asm)]
 #[expect(unsafe_code, reason = "calls the kernels in asm/montgomery_ifma.S")]
 mod ifma;
 #[cfg(all(test, stampmill_asm))]
 mod ifma_model;
+#[cfg(stampmill_asm)]
+#[expect(unsafe_code, reason = "calls the kernels in asm/montgomery_ifma_x2.S")]
+mod ifma_x2;
+#[cfg(all(test, stampmill_asm))]
+mod ifma_x2_model;
+#[cfg(stampmill_asm)]
+#[expect(unsafe_code, reason = "calls the kernels in asm/montgomery_ifma_x8.S")]
+mod ifma_x8;
+#[cfg(all(test, stampmill_asm))]
+mod ifma_x8_model;
+mod kernel;
 #[cfg(all(test, stampmill_asm))]
 #[expect(unsafe_code, reason = "calls a kernel with registers prepared")]
 mod kernel_tests;
+#[cfg(stampmill_asm)]
+mod lanes;
 mod limbs;
 mod modulus;
 mod montgomery;

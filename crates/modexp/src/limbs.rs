@@ -1,20 +1,63 @@
 //! Numbers as little-endian limbs of 64 bits, without branches on their values.
 
 use std::hint::black_box;
+use std::ops::{Deref, DerefMut};
 
 use zeroize::Zeroizing;
 
 /// 64 bits of a number.
 pub(crate) type Limb = u64;
 
-/// A number in limbs, lowest first; overwritten when dropped.
-pub(crate) type Number = Zeroizing<Vec<Limb>>;
-
 pub(crate) const LIMB_BYTES: usize = 8;
 pub(crate) const LIMB_BITS: usize = 64;
 
+/// A number in limbs, lowest first; overwritten when dropped.
+///
+/// It begins on a cache line: vector kernels take 64 bytes at a time, and across two lines that costs twice.
+pub(crate) struct Number {
+    memory: Zeroizing<Vec<Limb>>,
+    first: usize,
+    limbs: usize,
+}
+
+const CACHE_LINE: usize = 64;
+
 pub(crate) fn zero(limbs: usize) -> Number {
-    Zeroizing::new(vec![0; limbs])
+    let memory = Zeroizing::new(vec![0; limbs + CACHE_LINE / LIMB_BYTES - 1]);
+    let first = memory.as_ptr().align_offset(CACHE_LINE);
+    Number {
+        first: first.min(memory.len() - limbs),
+        memory,
+        limbs,
+    }
+}
+
+impl Deref for Number {
+    type Target = [Limb];
+
+    fn deref(&self) -> &[Limb] {
+        &self.memory[self.first..][..self.limbs]
+    }
+}
+
+impl DerefMut for Number {
+    fn deref_mut(&mut self) -> &mut [Limb] {
+        &mut self.memory[self.first..][..self.limbs]
+    }
+}
+
+impl From<&[Limb]> for Number {
+    fn from(limbs: &[Limb]) -> Number {
+        let mut number = zero(limbs.len());
+        number.copy_from_slice(limbs);
+        number
+    }
+}
+
+impl Clone for Number {
+    fn clone(&self) -> Number {
+        Number::from(&**self)
+    }
 }
 
 /// Reads big-endian bytes into `limbs` limbs; `None` if the value does not fit. Time depends on the lengths alone.

@@ -9,7 +9,11 @@ use crate::adx::Adx;
 use crate::cpu::{Ifma52, MulxAdx};
 use crate::engine::{Engine, EngineError};
 #[cfg(stampmill_asm)]
+use crate::field::{Constants, power_of_two};
+#[cfg(stampmill_asm)]
 use crate::ifma::Ifma;
+#[cfg(stampmill_asm)]
+use crate::lanes::{LaneConstants, LaneKernel};
 use crate::limbs::{self, LIMB_BYTES, Limb, Number};
 use crate::montgomery::Montgomery;
 #[cfg(stampmill_asm)]
@@ -31,6 +35,8 @@ pub struct Modulus {
     bit_len: usize,
     n: Arc<Number>,
     arithmetic: Arc<dyn Arithmetic>,
+    #[cfg(stampmill_asm)]
+    lanes: Arc<LaneConstants>,
 }
 
 /// What an engine computes. All numbers have as many limbs as the modulus and are below it, except `wide`.
@@ -73,6 +79,8 @@ impl Modulus {
             bit_len,
             n: Arc::new(n),
             arithmetic,
+            #[cfg(stampmill_asm)]
+            lanes: Arc::default(),
         })
     }
 
@@ -164,14 +172,44 @@ impl Modulus {
         Ok(self.bytes(&self.arithmetic.reduce(&wide)))
     }
 
+    /// The modulus in limbs.
+    #[cfg(stampmill_asm)]
+    pub(crate) fn n(&self) -> &Number {
+        &self.n
+    }
+
+    /// A kernel of several lanes for this modulus, if its engine has one.
+    #[cfg(stampmill_asm)]
+    pub(crate) fn lane_kernel<K: LaneKernel>(&self) -> Option<K> {
+        let cpu = Ifma52::detect().filter(|_| self.engine == Engine::Ifma)?;
+        K::for_limbs(cpu, self.n.len())
+    }
+
+    /// The constants of this modulus for such a kernel.
+    #[cfg(stampmill_asm)]
+    pub(crate) fn lane_constants<K: LaneKernel>(&self, kernel: K) -> &Constants {
+        K::cell(&self.lanes).get_or_init(|| {
+            let one = power_of_two(kernel.r_bits(self.n.len()), &self.n, self.bit_len);
+            Constants {
+                n: Number::clone(&self.n),
+                r_squared: self.arithmetic.multiply(&one, &one),
+                one,
+            }
+        })
+    }
+
     /// Parses and checks an operand. Whether it is accepted is the one bit about it that is public.
-    fn operand(&self, operand: &'static str, bytes: &[u8]) -> Result<Number, OperandError> {
+    pub(crate) fn operand(
+        &self,
+        operand: &'static str,
+        bytes: &[u8],
+    ) -> Result<Number, OperandError> {
         limbs::from_be_bytes(bytes, self.n.len())
             .filter(|number| limbs::less_than(number, &self.n))
             .ok_or(OperandError::NotBelowModulus { operand })
     }
 
-    fn bytes(&self, number: &[Limb]) -> Vec<u8> {
+    pub(crate) fn bytes(&self, number: &[Limb]) -> Vec<u8> {
         limbs::to_be_bytes(number, self.byte_len())
     }
 }
@@ -212,7 +250,7 @@ fn arithmetic(
     Err(EngineError::NotAvailable { engine })
 }
 
-fn checked_exponent(exponent: &[u8]) -> Result<&[u8], OperandError> {
+pub(crate) fn checked_exponent(exponent: &[u8]) -> Result<&[u8], OperandError> {
     if exponent.len() > MAX_BITS / 8 {
         return Err(OperandError::TooLong {
             operand: "exponent",

@@ -1,7 +1,7 @@
 //! The Montgomery kernel in assembly: the wrapper of `asm/montgomery_mul.S`.
 
+use crate::kernel::Kernel;
 use crate::limbs::Limb;
-use crate::montgomery::Kernel;
 
 unsafe extern "C" {
     /// `out = a·b/R mod n`; the contract is in the head of `asm/montgomery_mul.S`.
@@ -27,7 +27,7 @@ impl Kernel for Mul {
         a: &[Limb],
         b: &[Limb],
         n: &[Limb],
-        n0: Limb,
+        n0: &[Limb],
         _: &mut [Limb],
     ) {
         let limbs = n.len();
@@ -41,7 +41,7 @@ impl Kernel for Mul {
                 a.as_ptr(),
                 b.as_ptr(),
                 n.as_ptr(),
-                n0,
+                n0[0],
                 limbs,
             );
         }

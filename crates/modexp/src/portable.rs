@@ -1,7 +1,7 @@
 //! The Montgomery kernel in Rust, for every processor: the same rows as `asm/montgomery_mul.S`.
 
+use crate::kernel::Kernel;
 use crate::limbs::{LIMB_BITS, Limb, subtract_once_if_not_below};
-use crate::montgomery::Kernel;
 
 /// Rust kernel; needs nothing.
 #[derive(Clone, Copy)]
@@ -17,11 +17,12 @@ impl Kernel for Portable {
         a: &[Limb],
         b: &[Limb],
         n: &[Limb],
-        n0: Limb,
+        n0: &[Limb],
         _: &mut [Limb],
     ) {
         let limbs = n.len();
         assert!(limbs > 0 && out.len() == limbs && a.len() == limbs && b.len() == limbs);
+        let n0 = n0[0];
         out.fill(0);
         let mut top = 0;
         for &digit in b {

@@ -1,11 +1,12 @@
 //! The private operation by the Chinese remainder theorem: one exponentiation modulo each prime, then both put together.
 
-use openssl::bn::{BigNum, BigNumContext};
+use openssl::bn::BigNumContext;
+use openssl::error::ErrorStack;
 use stampmill_modexp::{Job, Modulus, OperandError, pow_pair};
 use zeroize::Zeroizing;
 
 use crate::error::KeyError;
-use crate::numbers::{Numbers, Secret};
+use crate::numbers::{Numbers, Secret, SecretBigNum, bit_len};
 
 /// The secret half of a key: two primes, the private exponent modulo each minus one, and what puts results together.
 pub(crate) struct Crt {
@@ -138,16 +139,12 @@ pub(crate) fn pair(
 /// `d mod (p-1) = dp` and `d mod (q-1) = dq`. The even moduli are OpenSSL's work; import happens once.
 fn exponents_belong(numbers: &Numbers) -> Result<bool, KeyError> {
     let belongs = |prime: &[u8], exponent: &[u8]| {
-        let mut order = BigNum::from_slice(prime)?;
+        let mut order = SecretBigNum::from_slice(prime)?;
         order.sub_word(1)?;
-        let mut d = BigNum::from_slice(&numbers.d)?;
-        let mut rest = BigNum::new()?;
+        let d = SecretBigNum::from_slice(&numbers.d)?;
+        let mut rest = SecretBigNum::new()?;
         rest.nnmod(&d, &order, &mut *BigNumContext::new_secure()?)?;
-        let equal = rest == BigNum::from_slice(exponent)?;
-        for number in [&mut order, &mut d, &mut rest] {
-            number.clear();
-        }
-        Ok::<_, openssl::error::ErrorStack>(equal)
+        Ok::<_, ErrorStack>(*rest == *SecretBigNum::from_slice(exponent)?)
     };
     let both = belongs(&numbers.p, &numbers.dp)
         .and_then(|first| Ok(first && belongs(&numbers.q, &numbers.dq)?));
@@ -162,14 +159,6 @@ fn padded(number: &[u8], length: usize) -> Result<Secret, KeyError> {
     let mut padded = Zeroizing::new(vec![0; length]);
     padded[zeros..].copy_from_slice(number);
     Ok(padded)
-}
-
-/// Bits of a big-endian number without leading zeros.
-fn bit_len(number: &[u8]) -> usize {
-    match number.first() {
-        Some(first) => number.len() * 8 - first.leading_zeros() as usize,
-        None => 0,
-    }
 }
 
 #[cfg(test)]

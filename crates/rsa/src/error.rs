@@ -93,6 +93,20 @@ pub enum JwkError {
     Private,
 }
 
+/// Why no key was made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GenerateError {
+    /// The random number generator failed.
+    #[error("the random number generator failed: {0}")]
+    Random(String),
+    /// Thousands of candidates and no prime, or no two apart: the random numbers are not random.
+    #[error("no prime among the random numbers: the generator does not work")]
+    NoPrime,
+    /// The computation contradicts itself: a hardware fault, or no memory.
+    #[error("a computation went wrong; the key was thrown away")]
+    Arithmetic,
+}
+
 /// Why signing failed. No signature was released.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignError {
@@ -102,6 +116,23 @@ pub enum SignError {
     /// The random number generator, needed for blinding, failed.
     #[error("the random number generator failed: {0}")]
     Random(String),
+}
+
+/// Why a batch signer or verifier gave no result.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BatchError<E> {
+    /// What signing or verifying itself says.
+    #[error(transparent)]
+    Job(E),
+    /// It is shutting down, and the job was not begun.
+    #[error("shutting down: the job was not begun")]
+    ShuttingDown,
+    /// No place in the queue.
+    #[error("the queue is full")]
+    Full,
+    /// The computation panicked. The others went on.
+    #[error("the computation panicked")]
+    Panicked,
 }
 
 /// Why a signature was refused.

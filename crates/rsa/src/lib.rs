@@ -28,13 +28,16 @@
 //! # Limits
 //!
 //! Moduli of 2048 to 4096 bits, two primes of equal length, public exponents from 3 to 2^33 - 1. Other keys are refused
-//! with a [`KeyError`] that says so. Keys are read through OpenSSL (PKCS#8 and PKCS#1), not made here.
+//! with a [`KeyError`] that says so. New keys have 2048, 3072 or 4096 bits and the exponent 65537.
 //!
 //! # Where to look
 //!
 //! - `private_key.rs`: [`PrivateKey`]: blinding, the private operation, the check before release. `crt.rs`: that operation.
 //! - `blinding.rs`: the blinding factors.
+//! - `batch.rs`: [`sign_many`] and [`verify_many`], through the processor's eight lanes; [`PrivateKey::sign`] is a batch of one.
+//! - `batch_signer.rs`: [`BatchSigner`] and [`BatchVerifier`]: batches out of what many callers ask for. `queue.rs`: how they gather.
 //! - `public_key.rs`: [`PublicKey`]: verification.
+//! - `generate.rs`: new keys. `primes.rs`: the sieve and Miller-Rabin.
 //! - `formats.rs`: keys in DER and PEM, by OpenSSL. `jwk.rs`: keys in JSON. `numbers.rs`: what both fill.
 //! - `scheme.rs`: [`Scheme`], which can only hold legal combinations, and EMSA-PKCS1-v1_5.
 //! - `pss.rs`: [`Pss`] and EMSA-PSS. `hash.rs`: [`Hash`], one row for each function.
@@ -42,11 +45,9 @@
 //! # Example
 //!
 //! ```
-//! use openssl::{pkey::PKey, rsa::Rsa};
-//! use stampmill_rsa::{PrivateKey, Scheme, VerifyError};
+//! use stampmill_rsa::{KeySize, PrivateKey, Scheme, VerifyError};
 //!
-//! let pem = PKey::from_rsa(Rsa::generate(2048)?)?.private_key_to_pem_pkcs8()?;
-//! let key = PrivateKey::from_pem(&pem)?;
+//! let key = PrivateKey::generate(KeySize::Bits2048)?;
 //! let signature = key.sign(Scheme::PS256, b"hello")?;
 //!
 //! key.public_key().verify(Scheme::PS256, b"hello", &signature)?;
@@ -57,21 +58,30 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod batch;
+mod batch_signer;
 mod blinding;
 mod crt;
 mod error;
 mod formats;
+mod generate;
 mod hash;
 mod jwk;
 mod numbers;
+mod primes;
 mod private_key;
 mod pss;
 mod public_key;
+mod queue;
 mod scheme;
 
-pub use error::{JwkError, KeyError, SignError, VerifyError};
+pub use batch::{SignJob, VerifyJob, sign_many, sign_many_with_rng, verify_many};
+pub use batch_signer::{BatchSigner, BatchVerifier};
+pub use error::{BatchError, GenerateError, JwkError, KeyError, SignError, VerifyError};
+pub use generate::{KeySize, Progress};
 pub use hash::Hash;
 pub use private_key::PrivateKey;
 pub use pss::{Pss, SaltTooLong};
 pub use public_key::{MAX_BITS, MIN_BITS, PublicKey};
+pub use queue::BatchLimits;
 pub use scheme::Scheme;

@@ -1,5 +1,7 @@
 //! The numbers of a private key on their way in and out, and OpenSSL's form of them.
 
+use std::ops::{Deref, DerefMut};
+
 use openssl::bn::{BigNum, BigNumRef};
 use openssl::error::ErrorStack;
 use openssl::pkey::Private;
@@ -55,5 +57,54 @@ impl Numbers {
                 .set_factors(secret(&self.p)?, secret(&self.q)?)?
                 .set_crt_params(secret(&self.dp)?, secret(&self.dq)?, secret(&self.qi)?)?;
         Ok(builder.build())
+    }
+}
+
+/// A number of OpenSSL's that is secret: computed with in constant time where OpenSSL can, overwritten when dropped.
+pub(crate) struct SecretBigNum(BigNum);
+
+impl SecretBigNum {
+    pub(crate) fn new() -> Result<SecretBigNum, ErrorStack> {
+        let mut number = BigNum::new()?;
+        number.set_const_time();
+        Ok(SecretBigNum(number))
+    }
+
+    pub(crate) fn from_slice(bytes: &[u8]) -> Result<SecretBigNum, ErrorStack> {
+        let mut number = SecretBigNum::new()?;
+        number.0.copy_from_slice(bytes)?;
+        Ok(number)
+    }
+
+    pub(crate) fn to_secret(&self) -> Secret {
+        Zeroizing::new(self.to_vec())
+    }
+}
+
+impl Drop for SecretBigNum {
+    fn drop(&mut self) {
+        self.0.clear();
+    }
+}
+
+impl Deref for SecretBigNum {
+    type Target = BigNumRef;
+
+    fn deref(&self) -> &BigNumRef {
+        &self.0
+    }
+}
+
+impl DerefMut for SecretBigNum {
+    fn deref_mut(&mut self) -> &mut BigNumRef {
+        &mut self.0
+    }
+}
+
+/// Bits of a big-endian number without leading zeros.
+pub(crate) fn bit_len(number: &[u8]) -> usize {
+    match number.first() {
+        Some(first) => number.len() * 8 - first.leading_zeros() as usize,
+        None => 0,
     }
 }

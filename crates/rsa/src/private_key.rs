@@ -1,14 +1,16 @@
 //! The private key: signing, blinded and checked.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rand::TryCryptoRng;
 use rand::rngs::SysRng;
-use subtle::ConstantTimeEq;
+use stampmill_modexp::Job;
+use zeroize::Zeroizing;
 
+use crate::batch::{self, SignJob};
 use crate::blinding::{Blinding, Factors};
-use crate::crt::Crt;
+use crate::crt::{Crt, Pair};
 use crate::error::{KeyError, SignError};
 use crate::numbers::{Numbers, Secret};
 use crate::public_key::PublicKey;
@@ -24,6 +26,12 @@ pub struct PrivateKey {
     /// For export alone: signing uses its residues.
     d: Secret,
     blinding: Mutex<Option<Blinding>>,
+}
+
+/// A message with a blinding factor, modulo each prime, and the factor that takes it out again.
+pub(crate) struct Blinded {
+    residues: Pair,
+    unblind: Secret,
 }
 
 impl PrivateKey {
@@ -87,8 +95,14 @@ impl PrivateKey {
         message: &[u8],
         rng: &mut R,
     ) -> Result<Vec<u8>, SignError> {
-        let encoded = scheme.encode(message, self.public.modulus().bit_len(), rng)?;
-        self.sign_encoded(&encoded, rng)
+        let job = SignJob {
+            key: self,
+            scheme,
+            message,
+        };
+        batch::sign_many_with_rng(&[job], rng)
+            .pop()
+            .expect("one job, one result")
     }
 
     /// [`sign`](PrivateKey::sign) with [`Scheme::RS256`].
@@ -99,42 +113,70 @@ impl PrivateKey {
         self.sign(Scheme::RS256, message)
     }
 
-    /// RSASP1 (RFC 8017 §5.2.1), blinded and checked.
-    fn sign_encoded<R: TryCryptoRng>(
+    pub(crate) fn encode<R: TryCryptoRng>(
+        &self,
+        scheme: Scheme,
+        message: &[u8],
+        rng: &mut R,
+    ) -> Result<Vec<u8>, SignError> {
+        scheme.encode(message, self.public.modulus().bit_len(), rng)
+    }
+
+    /// What is raised to the private exponent instead of the encoded message.
+    pub(crate) fn blind<R: TryCryptoRng>(
         &self,
         encoded: &[u8],
         rng: &mut R,
-    ) -> Result<Vec<u8>, SignError> {
-        let n = self.public.modulus();
+    ) -> Result<Blinded, SignError> {
         let factors = self.factors(rng)?;
         // Operands are residues we computed ourselves; one that is not below its modulus is a fault like any other.
-        let signature = n
-            .multiply(encoded, &factors.blind)
-            .and_then(|blinded| self.crt.pow(&blinded, n))
-            .and_then(|blinded| n.multiply(&blinded, &factors.unblind))
-            .map_err(|_| SignError::Fault)?;
-        let verified = self.public.raw(&signature).map_err(|_| SignError::Fault)?;
-        if verified.ct_eq(encoded).into() {
-            Ok(signature)
-        } else {
-            Err(SignError::Fault)
-        }
+        let blinded = self.public.modulus().multiply(encoded, &factors.blind);
+        let residues = blinded.and_then(|blinded| self.crt.reduce(&blinded));
+        Ok(Blinded {
+            residues: residues.map_err(|_| SignError::Fault)?,
+            unblind: factors.unblind,
+        })
     }
 
-    /// Blinding factors nobody else gets. Drawing new ones costs as much as a signature and holds other threads up, one
-    /// time in 32; otherwise the lock is held for two squarings.
+    /// The two exponentiations that make a signature.
+    pub(crate) fn jobs<'a>(&'a self, blinded: &'a Blinded) -> [Job<'a>; 2] {
+        self.crt.jobs(&blinded.residues)
+    }
+
+    /// The signature out of their results, not yet checked.
+    pub(crate) fn unblind(&self, powers: Pair, blinded: &Blinded) -> Result<Vec<u8>, SignError> {
+        let n = self.public.modulus();
+        let power = self.crt.combine(powers, n);
+        power
+            .and_then(|power| n.multiply(&power, &blinded.unblind))
+            .map_err(|_| SignError::Fault)
+    }
+
+    /// Blinding factors nobody else gets. Drawing new ones costs a little more than a signature and holds other threads up,
+    /// one time in 256; otherwise the lock is held for two squarings.
     fn factors<R: TryCryptoRng>(&self, rng: &mut R) -> Result<Factors, SignError> {
         let n = self.public.modulus();
-        // A thread that panicked has left either the old factors or the new ones: both are sound.
-        let mut slot = self.blinding.lock().unwrap_or_else(PoisonError::into_inner);
-        let current = slot.take().filter(|blinding| !blinding.is_used_up());
-        let mut blinding = match current {
-            Some(blinding) => blinding,
-            None => Blinding::draw(n, self.public.e(), rng, |r| self.crt.invert(r, n))?,
-        };
-        let factors = blinding.next(n).map_err(|_| SignError::Fault)?;
-        *slot = Some(blinding);
-        Ok(factors)
+        let mut slot = self.lock_blinding();
+        let next = |blinding: &mut Blinding| blinding.next(n).map_err(|_| SignError::Fault);
+        if let Some(factors) = slot
+            .as_mut()
+            .and_then(|blinding| next(blinding).transpose())
+        {
+            return factors;
+        }
+        let invert = |r: &[u8]| self.crt.invert(r, n).map(Zeroizing::new);
+        let blinding = slot.insert(Blinding::draw(n, self.public.e(), rng, invert)?);
+        next(blinding)?.ok_or(SignError::Fault)
+    }
+
+    /// After a fault: if it was in the factors, the next signature shall not suffer from it.
+    pub(crate) fn forget_blinding(&self) {
+        *self.lock_blinding() = None;
+    }
+
+    /// A thread that panicked has left either the old factors or the new ones: both are sound.
+    fn lock_blinding(&self) -> MutexGuard<'_, Option<Blinding>> {
+        self.blinding.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -170,11 +212,41 @@ mod tests {
         }
     }
 
+    /// One lane of a batch is disturbed: that one's result is an error, the others are as if alone.
+    #[test]
+    fn a_fault_in_one_lane_is_that_lanes() {
+        let mut keys: Vec<_> = (0..8).map(|_| key()).collect();
+        let expected: Vec<_> = keys
+            .iter()
+            .map(|key| key.sign(Scheme::RS256, b"lanes").unwrap())
+            .collect();
+        for fault in 0..5 {
+            let lane = 3 * fault % 8;
+            let good = std::mem::replace(&mut keys[lane], key());
+            let bad = PrivateKey::from_numbers(&good.to_numbers()).unwrap();
+            keys[lane] = bad;
+            keys[lane].crt.disturb(fault);
+            let jobs = keys.iter().map(|key| SignJob {
+                key,
+                scheme: Scheme::RS256,
+                message: b"lanes",
+            });
+            let results = batch::sign_many(&jobs.collect::<Vec<_>>());
+            for (i, result) in results.into_iter().enumerate() {
+                match i == lane {
+                    true => assert_eq!(result, Err(SignError::Fault)),
+                    false => assert_eq!(result.as_ref(), Ok(&expected[i])),
+                }
+            }
+            keys[lane] = good;
+        }
+    }
+
     #[test]
     fn blinding_is_renewed_and_never_repeats() {
         let key = key();
         let mut seen = Vec::new();
-        for _ in 0..70 {
+        for _ in 0..300 {
             let factors = key.factors(&mut SysRng).unwrap();
             let n = key.public.modulus();
             let r = key.crt.invert(&factors.unblind, n).unwrap();
@@ -182,6 +254,16 @@ mod tests {
             assert!(!seen.contains(&factors.blind));
             seen.push(factors.blind);
         }
+    }
+
+    /// The factors themselves are hit: that signature is withheld, and the next one is sound again.
+    #[test]
+    fn a_fault_in_the_blinding_factors_does_not_last() {
+        let key = key();
+        key.sign(Scheme::RS256, b"message").unwrap();
+        key.lock_blinding().as_mut().unwrap().disturb();
+        assert_eq!(key.sign(Scheme::RS256, b"message"), Err(SignError::Fault));
+        assert!(key.sign(Scheme::RS256, b"message").is_ok());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The public key and verification.
 
-use stampmill_modexp::{Modulus, ModulusError};
+use stampmill_modexp::{Job, Modulus, ModulusError};
 
 use crate::error::{KeyError, VerifyError};
 use crate::scheme::Scheme;
@@ -80,17 +80,38 @@ impl PublicKey {
         message: &[u8],
         signature: &[u8],
     ) -> Result<(), VerifyError> {
-        if signature.len() != self.byte_len() {
-            return Err(VerifyError::Length {
-                expected: self.byte_len(),
-                actual: signature.len(),
-            });
+        self.check_length(signature)?;
+        self.judge(scheme, message, &self.raw(signature)?)
+    }
+
+    /// RFC 8017 §8.1.2 and §8.2.2, step 1.
+    pub(crate) fn check_length(&self, signature: &[u8]) -> Result<(), VerifyError> {
+        let (expected, actual) = (self.byte_len(), signature.len());
+        match actual == expected {
+            true => Ok(()),
+            false => Err(VerifyError::Length { expected, actual }),
         }
-        let encoded = self.raw(signature)?;
-        if scheme.accepts(message, &encoded, self.n.bit_len()) {
-            Ok(())
-        } else {
-            Err(VerifyError::Mismatch)
+    }
+
+    /// The exponentiation that shows what a signature holds.
+    pub(crate) fn job<'a>(&'a self, signature: &'a [u8]) -> Job<'a> {
+        Job {
+            modulus: &self.n,
+            base: signature,
+            exponent: &self.e,
+        }
+    }
+
+    /// Whether that is an encoding of `message`.
+    pub(crate) fn judge(
+        &self,
+        scheme: Scheme,
+        message: &[u8],
+        content: &[u8],
+    ) -> Result<(), VerifyError> {
+        match scheme.accepts(message, content, self.n.bit_len()) {
+            true => Ok(()),
+            false => Err(VerifyError::Mismatch),
         }
     }
 

@@ -4,7 +4,7 @@
 //! stampmill-data/           0700
 //!   .gitignore              *
 //!   lock                    held by the running server
-//!   ca/root.pem, root.key   the local authority: clients trust root.pem
+//!   ca/                     the local authority: clients trust root.pem
 //!   tls/certificate.pem     what the server shows; issued anew near its end
 //!   tls/key.pem
 //!   keys/sealing.key        seals signing keys and client secrets (AES-256)
@@ -43,7 +43,7 @@ const SEALING_KEY: &str = "keys/sealing.key";
 const DATABASE: &str = "stampmill.sqlite3";
 
 /// What a complete folder holds. (The TLS pair is not among it: it is made again whenever it does not fit.)
-const PARTS: &[&str] = &["ca/root.pem", "ca/root.key", SEALING_KEY, DATABASE];
+const PARTS: &[&str] = &["ca/root.pem", SEALING_KEY, DATABASE];
 
 /// An open data folder, locked against a second server.
 #[derive(Debug)]

@@ -1,4 +1,8 @@
-//! A reader of DER, as narrow as the structures read with it: definite lengths in their shortest form, tags of one byte (X.690 §8.1, §10.1).
+//! A reader of DER, as narrow as the structures read with it: definite lengths in their shortest form, tags of one byte
+//! (X.690 §8.1, §10.1). [`write`] is its counterpart, [`oid`] the table of object identifiers.
+
+pub(crate) mod oid;
+pub(crate) mod write;
 
 /// What is left to read.
 #[derive(Clone, Copy)]
@@ -24,6 +28,8 @@ pub(crate) const OCTET_STRING: u8 = 0x04;
 pub(crate) const OID: u8 = 0x06;
 pub(crate) const SEQUENCE: u8 = 0x30;
 pub(crate) const SET: u8 = 0x31;
+pub(crate) const UTC_TIME: u8 = 0x17;
+pub(crate) const GENERALIZED_TIME: u8 = 0x18;
 /// `[0]`, constructed.
 pub(crate) const CONTEXT_0: u8 = 0xa0;
 
@@ -78,6 +84,14 @@ impl<'a> Der<'a> {
         })
     }
 
+    /// The next element if it has this tag; nothing is read otherwise.
+    pub(crate) fn optional(&mut self, tag: u8) -> Result<Option<Element<'a>>, NotDer> {
+        match self.peek() == Some(tag) {
+            true => self.element().map(Some),
+            false => Ok(None),
+        }
+    }
+
     /// The next element, which must have this tag.
     pub(crate) fn expect(&mut self, tag: u8) -> Result<Element<'a>, NotDer> {
         self.element().and_then(|element| match element.tag == tag {
@@ -95,32 +109,18 @@ impl<'a> Der<'a> {
     }
 }
 
+/// The one element that the bytes consist of.
+pub(crate) fn only(bytes: &[u8], tag: u8) -> Result<Element<'_>, NotDer> {
+    let mut der = Der::new(bytes);
+    let element = der.expect(tag)?;
+    der.finish().map(|()| element)
+}
+
 impl<'a> Element<'a> {
     /// The elements inside.
     pub(crate) fn inside(self) -> Der<'a> {
         Der(self.contents)
     }
-}
-
-/// An object identifier in dots, for messages: `1.3.6.1.5.5.7.1.1`.
-pub(crate) fn dotted(oid: &[u8]) -> String {
-    let mut arcs: Vec<u64> = Vec::new();
-    let mut arc = 0_u64;
-    for byte in oid {
-        arc = arc << 7 | u64::from(byte & 0x7f);
-        if byte & 0x80 == 0 {
-            arcs.push(arc);
-            arc = 0;
-        }
-    }
-    // the first number holds two arcs: 40 × first + second, the first being at most 2 (X.690 §8.19.4)
-    let Some((&first, rest)) = arcs.split_first() else {
-        return "an empty object identifier".to_owned();
-    };
-    let root = (first / 40).min(2);
-    let head = [root, first - 40 * root];
-    let texts: Vec<String> = head.iter().chain(rest).map(u64::to_string).collect();
-    texts.join(".")
 }
 
 #[cfg(test)]
@@ -152,12 +152,5 @@ mod tests {
         ] {
             assert_eq!(read(bad), Err(NotDer), "{bad:02x?}");
         }
-        assert_eq!(dotted(&[0x55, 0x1d, 0x11]), "2.5.29.17");
-        assert_eq!(
-            dotted(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d]),
-            "1.2.840.113549"
-        );
-        assert_eq!(dotted(&[]), "an empty object identifier");
-        assert!(!dotted(&[0xff; 40]).is_empty());
     }
 }

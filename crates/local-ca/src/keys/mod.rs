@@ -1,16 +1,25 @@
-//! Key pairs of authorities and servers, and which public keys are certified.
+//! Key pairs of authorities, servers and clients: their kinds, and the files they are kept in.
+//!
+//! [`policy`] says which public keys are certified, [`signer`] signs with an authority's, `pkcs8` puts a passphrase on one.
+
+mod pkcs8;
+mod policy;
+mod signer;
+mod weak;
 
 use std::fmt;
 use std::str::FromStr;
 
 use openssl::ec::{EcGroup, EcKey};
 use openssl::error::ErrorStack;
-use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::{HasPublic, Id, PKey, PKeyRef, Private};
 use openssl::rsa::Rsa;
 use thiserror::Error;
 use zeroize::Zeroizing;
+
+pub(crate) use policy::PublicKey;
+pub(crate) use signer::{Signer, SignerError};
 
 /// The kinds of keys that are made here. Requests may bring RSA keys of other lengths from 2048 bits on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -27,12 +36,15 @@ pub enum KeyKind {
     Rsa3072,
     /// RSA with 4096 bits, as in many tutorials. Making one takes seconds.
     Rsa4096,
+    /// Ed25519: small and quick; NSS, Chromium and the Baseline Requirements do not take it.
+    Ed25519,
 }
 
 /// What a kind is made with.
 enum Recipe {
     Curve(Nid),
     Bits(u32),
+    Edwards,
 }
 
 const TABLE: &[(KeyKind, &str, Recipe)] = &[
@@ -41,6 +53,7 @@ const TABLE: &[(KeyKind, &str, Recipe)] = &[
     (KeyKind::Rsa2048, "rsa2048", Recipe::Bits(2048)),
     (KeyKind::Rsa3072, "rsa3072", Recipe::Bits(3072)),
     (KeyKind::Rsa4096, "rsa4096", Recipe::Bits(4096)),
+    (KeyKind::Ed25519, "ed25519", Recipe::Edwards),
 ];
 
 impl KeyKind {
@@ -62,6 +75,7 @@ impl KeyKind {
                 PKey::from_ec_key(EcKey::generate(&group)?)
             }
             Recipe::Bits(bits) => PKey::from_rsa(Rsa::generate(bits)?),
+            Recipe::Edwards => PKey::generate_ed25519(),
         }
     }
 
@@ -108,9 +122,12 @@ pub enum KeyError {
         /// What came.
         actual: String,
     },
-    /// Neither RSA nor one of the two curves that every verifier takes, named (not spelt out as parameters).
-    #[error("key type: expected P-256, P-384 or RSA")]
+    /// None of the kinds that are certified, or a curve that is spelt out as parameters instead of named.
+    #[error("key type: expected P-256, P-384, RSA or Ed25519")]
     Type,
+    /// The bytes are not a public key: a point off its curve, for instance.
+    #[error("the public key is damaged, or no point of its curve")]
+    Damaged,
     /// An RSA modulus that is too short, too long, or not a whole number of bytes.
     #[error("RSA modulus: expected 2048 to 8192 bits, a multiple of 8, got {actual}")]
     RsaSize {
@@ -120,9 +137,57 @@ pub enum KeyError {
     /// An RSA exponent that is even or below 65537 (Baseline Requirements §6.1.6).
     #[error("RSA exponent: expected an odd number from 65537 on")]
     RsaExponent,
-    /// Not one unencrypted private key in PKCS #8 PEM.
+    /// An RSA modulus that somebody can factor (Baseline Requirements §6.1.1.3).
+    #[error("weak RSA key: {reason}")]
+    Weak {
+        /// How.
+        reason: &'static str,
+    },
+    /// Not one private key in PKCS #8 PEM.
     #[error("not a private key in PKCS #8 PEM (`-----BEGIN PRIVATE KEY-----`), or damaged")]
     Pem,
+    /// The key is encrypted, and no passphrase was given.
+    #[error("the key is protected by a passphrase, and none was given")]
+    PassphraseNeeded,
+    /// The passphrase is not text.
+    #[error("a passphrase is UTF-8 text")]
+    PassphraseText,
+    /// The passphrase does not open it.
+    #[error("the passphrase does not open the key, or the file is damaged")]
+    Passphrase,
+}
+
+/// A passphrase: wiped when it is dropped, never shown.
+#[derive(Clone)]
+pub struct Passphrase(Zeroizing<String>);
+
+impl Passphrase {
+    /// The first line of what a file holds, without its line end.
+    ///
+    /// # Errors
+    /// [`KeyError::PassphraseNeeded`] when that is empty; [`KeyError::PassphraseText`] when it is not UTF-8.
+    pub fn from_file_contents(contents: &[u8]) -> Result<Self, KeyError> {
+        let line = contents
+            .split(|byte| *byte == b'\n')
+            .next()
+            .unwrap_or_default();
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let text = std::str::from_utf8(line).map_err(|_| KeyError::PassphraseText)?;
+        match text.is_empty() {
+            true => Err(KeyError::PassphraseNeeded),
+            false => Ok(Self(Zeroizing::new(text.to_owned()))),
+        }
+    }
+
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Passphrase(..)")
+    }
 }
 
 /// The private key of a server. `Debug` shows its kind only; OpenSSL wipes it when it is dropped.
@@ -143,7 +208,7 @@ impl LeafKey {
     /// # Errors
     /// [`KeyError::Pem`], or [`KeyError::Type`], [`KeyError::RsaSize`], [`KeyError::RsaExponent`] for a key that is not certified.
     pub fn from_pkcs8_pem(pem: &[u8]) -> Result<Self, KeyError> {
-        read_private_pem(pem).map(Self)
+        read_private_pem(pem, None).map(Self)
     }
 
     /// The key as PKCS #8 PEM, unencrypted; wiped when dropped. [`write_private`](crate::write_private) puts it into a file.
@@ -167,6 +232,7 @@ impl fmt::Debug for LeafKey {
     }
 }
 
+/// The key as PKCS #8 PEM, unencrypted.
 pub(crate) fn private_pem(key: &PKeyRef<Private>) -> Zeroizing<Vec<u8>> {
     let pem = key
         .private_key_to_pem_pkcs8()
@@ -174,58 +240,45 @@ pub(crate) fn private_pem(key: &PKeyRef<Private>) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(pem)
 }
 
-pub(crate) fn read_private_pem(pem: &[u8]) -> Result<PKey<Private>, KeyError> {
+/// The key as PKCS #8 PEM, encrypted if there is a passphrase.
+pub(crate) fn protected_pem(
+    key: &PKeyRef<Private>,
+    passphrase: Option<&Passphrase>,
+) -> Result<Zeroizing<Vec<u8>>, ErrorStack> {
+    match passphrase {
+        None => Ok(private_pem(key)),
+        Some(passphrase) => pkcs8::encrypt(key, passphrase).map(Zeroizing::new),
+    }
+}
+
+/// Reads one private key, encrypted or not.
+pub(crate) fn read_private_pem(
+    pem: &[u8],
+    passphrase: Option<&Passphrase>,
+) -> Result<PKey<Private>, KeyError> {
     let text = std::str::from_utf8(pem).map_err(|_| KeyError::Pem)?;
-    if text.matches("-----BEGIN ").count() != 1 || !text.contains("-----BEGIN PRIVATE KEY-----") {
+    if text.matches("-----BEGIN ").count() != 1 {
         return Err(KeyError::Pem);
     }
-    // The callback keeps OpenSSL from asking a terminal for a passphrase.
-    let key = PKey::private_key_from_pem_callback(pem, |_| Ok(0)).map_err(|_| KeyError::Pem)?;
-    check_public(&key)?;
+    let key = match is_encrypted(text) {
+        true => {
+            let passphrase = passphrase.ok_or(KeyError::PassphraseNeeded)?;
+            PKey::private_key_from_pem_passphrase(pem, passphrase.expose().as_bytes())
+                .map_err(|_| KeyError::Passphrase)?
+        }
+        false if text.contains("-----BEGIN PRIVATE KEY-----") => {
+            // The callback keeps OpenSSL from asking a terminal for a passphrase.
+            PKey::private_key_from_pem_callback(pem, |_| Ok(0)).map_err(|_| KeyError::Pem)?
+        }
+        false => return Err(KeyError::Pem),
+    };
+    policy::check_private(&key)?;
     Ok(key)
 }
 
-/// The policy for keys (Baseline Requirements §6.1.5, §6.1.6): P-256, P-384, RSA from 2048 bits on.
-pub(crate) fn check_public<T: HasPublic>(key: &PKeyRef<T>) -> Result<(), KeyError> {
-    match key.id() {
-        Id::EC => {
-            let key = key.ec_key().map_err(|_| KeyError::Type)?;
-            let curves = [Nid::X9_62_PRIME256V1, Nid::SECP384R1];
-            let named = key
-                .group()
-                .curve_name()
-                .is_some_and(|curve| curves.contains(&curve));
-            // the point lies on the curve and is not the point at infinity
-            match named && key.check_key().is_ok() {
-                true => Ok(()),
-                false => Err(KeyError::Type),
-            }
-        }
-        Id::RSA => check_rsa(&*key.rsa().map_err(|_| KeyError::Type)?),
-        _ => Err(KeyError::Type),
-    }
-}
-
-fn check_rsa<T: HasPublic>(key: &openssl::rsa::RsaRef<T>) -> Result<(), KeyError> {
-    let actual = key.n().num_bits().unsigned_abs();
-    if !(2048..=8192).contains(&actual) || !actual.is_multiple_of(8) {
-        return Err(KeyError::RsaSize { actual });
-    }
-    let exponent = key.e().to_vec();
-    let odd = exponent.last().is_some_and(|last| last & 1 == 1);
-    // odd and of 17 bits or more means 65537 or more
-    match odd && key.e().num_bits() >= 17 && exponent.len() <= 8 {
-        true => Ok(()),
-        false => Err(KeyError::RsaExponent),
-    }
-}
-
-/// The digest that goes with a signing key: as strong as the key (RFC 5480 §4).
-pub(crate) fn digest_for<T: HasPublic>(key: &PKeyRef<T>) -> MessageDigest {
-    match key.id() == Id::EC && key.bits() > 256 {
-        true => MessageDigest::sha384(),
-        false => MessageDigest::sha256(),
-    }
+/// Whether a key file is protected by a passphrase.
+pub(crate) fn is_encrypted(pem: &str) -> bool {
+    pem.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----")
 }
 
 /// For people: `P-256`, `RSA 2048 bits`.
@@ -233,6 +286,7 @@ pub(crate) fn describe<T: HasPublic>(key: &PKeyRef<T>) -> String {
     match key.id() {
         Id::EC => format!("P-{}", key.bits()),
         Id::RSA => format!("RSA {} bits", key.bits()),
+        Id::ED25519 => "Ed25519".to_owned(),
         other => format!("OpenSSL key type {}", other.as_raw()),
     }
 }
@@ -246,32 +300,39 @@ mod tests {
         for kind in KeyKind::all() {
             assert_eq!(kind.name().parse(), Ok(kind));
         }
-        assert_eq!(KeyKind::all().count(), 5);
+        assert_eq!(KeyKind::all().count(), 6);
         assert!(matches!(
             "dsa".parse::<KeyKind>(),
             Err(KeyError::UnknownKind { .. })
         ));
-        for kind in [KeyKind::P256, KeyKind::P384, KeyKind::Rsa2048] {
-            assert_eq!(check_public(&kind.generate().unwrap()), Ok(()));
+        for kind in [
+            KeyKind::P256,
+            KeyKind::P384,
+            KeyKind::Rsa2048,
+            KeyKind::Ed25519,
+        ] {
+            let key = kind.generate().unwrap();
+            let pem = private_pem(&key);
+            assert!(read_private_pem(&pem, None).unwrap().public_eq(&key));
         }
     }
 
     #[test]
-    fn other_keys_are_not_certified() {
-        let p521 = EcGroup::from_curve_name(Nid::SECP521R1).unwrap();
-        let p521 = PKey::from_ec_key(EcKey::generate(&p521).unwrap()).unwrap();
-        assert_eq!(check_public(&p521), Err(KeyError::Type));
+    fn a_passphrase_opens_what_it_closed_and_nothing_else_does() {
+        let key = KeyKind::P256.generate().unwrap();
+        let right = Passphrase::from_file_contents(b"correct horse\r\nsecond line").unwrap();
+        let wrong = Passphrase::from_file_contents(b"correct house").unwrap();
+        let pem = protected_pem(&key, Some(&right)).unwrap();
+        assert!(is_encrypted(std::str::from_utf8(&pem).unwrap()));
+        let read = |passphrase| read_private_pem(&pem, passphrase).map(|read| read.public_eq(&key));
+        assert_eq!(read(Some(&right)), Ok(true));
+        assert_eq!(read(Some(&wrong)), Err(KeyError::Passphrase));
+        assert_eq!(read(None), Err(KeyError::PassphraseNeeded));
         assert_eq!(
-            check_public(&PKey::generate_ed25519().unwrap()),
-            Err(KeyError::Type)
+            read_private_pem(&pem[..pem.len() / 2], Some(&right)).map(drop),
+            Err(KeyError::Passphrase)
         );
-        let small = PKey::from_rsa(Rsa::generate(1024).unwrap()).unwrap();
-        assert_eq!(
-            check_public(&small),
-            Err(KeyError::RsaSize { actual: 1024 })
-        );
-        let three = openssl::bn::BigNum::from_u32(3).unwrap();
-        let lax = PKey::from_rsa(Rsa::generate_with_e(2048, &three).unwrap()).unwrap();
-        assert_eq!(check_public(&lax), Err(KeyError::RsaExponent));
+        assert_eq!(format!("{right:?}"), "Passphrase(..)");
+        assert!(Passphrase::from_file_contents(b"\n").is_err());
     }
 }
