@@ -4,49 +4,79 @@
 
 use std::sync::Arc;
 
-use stampmill_claims_json::Map as Members;
+use stampmill_claims_json::Bound;
 
 use crate::check::Context;
 use crate::error::{ErrorKind, Fault};
 use crate::item::Item;
-use crate::map::{BuiltMap, Map};
+use crate::map::BuiltMap;
 use crate::semantics::{self, Budget};
+use crate::slots::Reads;
 use crate::syntax::ast::{Ast, Comprehension, Expr, Fold, LogicOp, NodeId, UnaryOp, Variable};
 
-/// Evaluates a whole expression.
-pub(crate) fn interpret<'a>(
-    ast: &'a Ast,
-    claims: &'a Members<'a>,
-    context: &Context,
-) -> Result<Item<'a>, Fault> {
-    Interpreter {
-        ast,
-        claims,
-        now: context.now,
-        budget: Budget::new(),
-        locals: Vec::new(),
-    }
-    .node(ast.root())
+/// An expression and all that it is evaluated with.
+#[derive(Clone, Copy)]
+pub(crate) struct Scene<'a> {
+    pub(crate) ast: &'a Ast,
+    pub(crate) reads: &'a Reads,
+    pub(crate) claims: &'a Bound<'a>,
+    pub(crate) context: Context,
+    /// Values of the variables of [`Ast::names`].
+    pub(crate) variables: &'a [Option<Item<'a>>],
 }
 
-struct Interpreter<'a> {
-    ast: &'a Ast,
-    claims: &'a Members<'a>,
-    now: i64,
+impl<'a> Scene<'a> {
+    /// Evaluates a node that reads no variable of a macro around it, and tells the observer of every value on the way.
+    pub(crate) fn node(
+        &self,
+        node: NodeId,
+        observer: impl Observer<'a>,
+    ) -> Result<Item<'a>, Fault> {
+        Interpreter {
+            scene: *self,
+            budget: Budget::new(),
+            locals: Vec::new(),
+            observer,
+        }
+        .node(node)
+    }
+}
+
+/// Who wants to know what each node gave. Nobody, `()`, costs nothing.
+pub(crate) trait Observer<'a> {
+    fn saw(&mut self, node: NodeId, result: &Result<Item<'a>, Fault>);
+}
+
+impl Observer<'_> for () {
+    fn saw(&mut self, _: NodeId, _: &Result<Item<'_>, Fault>) {}
+}
+
+struct Interpreter<'a, O> {
+    scene: Scene<'a>,
     budget: Budget,
     /// Variables of the macros around, from outside.
     locals: Vec<Item<'a>>,
+    observer: O,
 }
 
-impl<'a> Interpreter<'a> {
+impl<'a, O: Observer<'a>> Interpreter<'a, O> {
     fn node(&mut self, id: NodeId) -> Result<Item<'a>, Fault> {
-        let ast = self.ast;
+        let result = self.evaluate(id);
+        self.observer.saw(id, &result);
+        result
+    }
+
+    fn evaluate(&mut self, id: NodeId) -> Result<Item<'a>, Fault> {
+        let ast = self.scene.ast;
         let here = |kind| Fault { kind, node: id };
+        if let Some(claim) = self.claim(id) {
+            return Ok(claim);
+        }
         match &ast[id].expr {
             Expr::Literal(item) => Ok(item.borrowed()),
-            Expr::Variable(Variable::Claims) => Ok(Item::Map(Map::Claims(self.claims))),
+            Expr::Variable(Variable::Claims) => Err(here(ErrorKind::NoSuchKey)),
             Expr::Local { depth, .. } => Ok(self.locals[*depth].clone()),
-            Expr::Variable(Variable::Now) => Ok(Item::Int(self.now)),
+            Expr::Variable(Variable::Now) => Ok(Item::Int(self.scene.context.now)),
             Expr::Select { operand, field } => {
                 semantics::select(&self.node(*operand)?, field).map_err(here)
             }
@@ -111,7 +141,25 @@ impl<'a> Interpreter<'a> {
                     .map_err(here)
             }
             Expr::Comprehension(comprehension) => self.comprehension(id, comprehension),
+            Expr::Named { index, .. } => self
+                .scene
+                .variables
+                .get(*index as usize)
+                .and_then(|value| value.as_ref())
+                .map(Item::borrowed)
+                .ok_or(here(ErrorKind::Undeclared)),
+            Expr::Unresolved { .. } => Err(here(ErrorKind::Undeclared)),
         }
+    }
+
+    /// The value of a node that one slot has. Nothing where the slot is empty, too: then the operands tell which part is
+    /// missing, and there an object of which only some members are kept is as good as an empty one.
+    fn claim(&self, id: NodeId) -> Option<Item<'a>> {
+        let claim = self.scene.claims.claim(self.scene.reads.slot(id)?)?;
+        Some(match self.scene.ast[id].expr {
+            Expr::Has { .. } => Item::Bool(true),
+            _ => Item::from_claim(claim),
+        })
     }
 
     /// The values of a list's elements or of a map's keys and values.

@@ -64,11 +64,17 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod check;
+mod checker;
+mod collections;
 mod convert;
 mod diagnostic;
+mod environment;
 mod error;
+mod explain;
 mod format;
+mod format_source;
 mod function;
+pub mod import;
 mod interpreter;
 mod item;
 mod jit;
@@ -76,16 +82,28 @@ pub mod limits;
 mod map;
 mod math;
 mod network;
+mod optional;
+mod partial;
 mod pattern;
+mod repl;
 mod semantics;
 mod shared;
+mod slots;
 mod strings;
 mod syntax;
 mod time;
 mod types;
 mod value;
 
-pub use check::{ClaimCheck, Context, Show};
-pub use diagnostic::{CompileError, CompileErrorKind};
+pub use check::{BoundClaims, ClaimCheck, Context, Show};
+pub use checker::Type;
+pub use diagnostic::{CompileError, CompileErrorKind, Diagnostic, Warning, WarningKind};
+pub use environment::{Bindings, Environment, FunctionDeclaration, OverloadDeclaration};
 pub use error::{ErrorKind, EvalError};
+pub use explain::{Explanation, Step};
+pub use format_source::format;
+pub use partial::Residual;
+pub use repl::{Repl, Reply};
 pub use value::Value;
+
+pub use stampmill_claims_json::Buffers;

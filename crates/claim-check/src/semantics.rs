@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::error::ErrorKind;
 use crate::item::{Item, List};
 use crate::limits::{LIST_ELEMENT_BYTES, MAX_BUILT_BYTES, MAX_STEPS};
+use crate::optional;
 use crate::syntax::ast::{BinaryOp, UnaryOp};
 use crate::time::Duration;
 
@@ -64,6 +65,7 @@ impl Budget {
 pub(crate) fn select<'a>(operand: &Item<'a>, field: &str) -> Outcome<'a> {
     match operand {
         Item::Map(map) => map.field(field).ok_or(ErrorKind::NoSuchKey),
+        Item::Optional(_) => optional::select(operand, field),
         _ => Err(ErrorKind::NoSuchOverload),
     }
 }
@@ -72,6 +74,8 @@ pub(crate) fn select<'a>(operand: &Item<'a>, field: &str) -> Outcome<'a> {
 pub(crate) fn has(operand: &Item<'_>, field: &str) -> Result<bool, ErrorKind> {
     match operand {
         Item::Map(map) => Ok(map.field(field).is_some()),
+        Item::Optional(None) => Ok(false),
+        Item::Optional(Some(value)) => has(value, field),
         _ => Err(ErrorKind::NoSuchOverload),
     }
 }
@@ -225,6 +229,11 @@ pub(crate) fn equal(left: &Item<'_>, right: &Item<'_>) -> bool {
         (Item::Duration(a), Item::Duration(b)) => a == b,
         (Item::Network(a), Item::Network(b)) => a == b,
         (Item::Type(a), Item::Type(b)) => a == b,
+        (Item::Optional(a), Item::Optional(b)) => match (a, b) {
+            (Some(a), Some(b)) => equal(a, b),
+            (None, None) => true,
+            _ => false,
+        },
         (Item::List(a), Item::List(b)) => {
             a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| equal(&a, &b))
         }
@@ -234,7 +243,12 @@ pub(crate) fn equal(left: &Item<'_>, right: &Item<'_>) -> bool {
 }
 
 fn ordered<'a>(left: &Item<'a>, right: &Item<'a>, accept: fn(Ordering) -> bool) -> Outcome<'a> {
-    let ordering = match (left, right) {
+    Ok(Item::Bool(compare(left, right)?.is_some_and(accept)))
+}
+
+/// The order of two values of a type that has one, or of two numbers; nothing with a NaN.
+pub(crate) fn compare(left: &Item<'_>, right: &Item<'_>) -> Result<Option<Ordering>, ErrorKind> {
+    Ok(match (left, right) {
         (Item::Bool(a), Item::Bool(b)) => Some(a.cmp(b)),
         // The order of UTF-8 bytes is the order of code points.
         (Item::String(a), Item::String(b)) => Some((**a).cmp(&**b)),
@@ -242,8 +256,7 @@ fn ordered<'a>(left: &Item<'a>, right: &Item<'a>, accept: fn(Ordering) -> bool) 
         (Item::Timestamp(a), Item::Timestamp(b)) => Some(a.cmp(b)),
         (Item::Duration(a), Item::Duration(b)) => Some(a.cmp(b)),
         _ => compare_numbers(left, right).ok_or(ErrorKind::NoSuchOverload)?,
-    };
-    Ok(Item::Bool(ordering.is_some_and(accept)))
+    })
 }
 
 /// The order of two numbers of any types: none when they are not both numbers, `Some(None)` with a NaN.
@@ -285,8 +298,9 @@ fn is_in<'a>(needle: &Item<'a>, container: &Item<'a>, budget: &mut Budget) -> Ou
     }
 }
 
-fn index<'a>(container: &Item<'a>, key: &Item<'a>) -> Outcome<'a> {
+pub(crate) fn index<'a>(container: &Item<'a>, key: &Item<'a>) -> Outcome<'a> {
     match (container, key) {
+        (Item::Optional(_), key) => optional::index(container, key),
         (
             Item::Map(map),
             Item::String(_) | Item::Bool(_) | Item::Int(_) | Item::UInt(_) | Item::Double(_),

@@ -1,49 +1,62 @@
-//! A claim check from the token's raw payload to the decision: ours and the `cel` crate.
+//! Claim checks: ours and other people's engines.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+#[path = "../../../benches/claims/mod.rs"]
+mod claims;
+
 use std::hint::black_box;
-use std::sync::Arc;
+use std::time::Instant;
 
-use criterion::{Criterion, criterion_group, criterion_main};
-use stampmill_claim_check::{ClaimCheck, Context, Value};
+use claims::*;
+use stampmill_claims_json::{Buffers, Limits, Paths};
 
-const NOW: i64 = 1_800_000_000;
-
-const CHECK: &str = r#"claims.iss == "https://issuer.example" && "https://api.example" in claims.aud && claims.exp > now && claims.nbf <= now"#;
-
-const PAYLOAD: &str = r#"{"iss":"https://issuer.example","aud":["https://api.example","https://other.example"],"sub":"248289761001","client_id":"s6BhdRkqt3","jti":"dbe39bf3a3ba4238a513f51d6e1691c4","scope":"openid profile email","iat":1799999990,"nbf":1799999990,"exp":1800000600,"email":"alice@example.test","email_verified":true}"#;
-
-fn claim_check(criterion: &mut Criterion) {
-    let ours = ClaimCheck::compile(CHECK).unwrap();
-    let context = Context { now: NOW };
-    let env = Arc::new(cel::Env::stdlib());
-    let program = env.compile(CHECK).unwrap();
-    let rival = || {
-        let claims: serde_json::Value = serde_json::from_str(PAYLOAD).unwrap();
-        let mut context = cel::Context::with_env(Arc::clone(&env));
-        context.add_variable("claims", claims).unwrap();
-        context.add_variable("now", NOW).unwrap();
-        program.execute(&context).unwrap()
-    };
-    let payload = PAYLOAD.as_bytes();
-    assert_eq!(rival(), true.into());
-    assert_eq!(ours.evaluate(payload, &context).unwrap(), Value::Bool(true));
-    assert_eq!(
-        ours.interpret(payload, &context).unwrap(),
-        Value::Bool(true)
-    );
-
-    let mut group = criterion.benchmark_group("issuer, audience and times, from bytes");
-    group.sample_size(30);
-    group.bench_function("cel", |bencher| bencher.iter(|| black_box(rival())));
-    group.bench_function("stampmill interpreter", |bencher| {
-        bencher.iter(|| ours.interpret(black_box(payload), &context).unwrap());
-    });
-    group.bench_function("stampmill machine code", |bencher| {
-        bencher.iter(|| ours.decide(black_box(payload), &context).unwrap());
-    });
-    group.finish();
+fn main() {
+    let wanted: [&[(&[&str], bool)]; 8] = [
+        &[(&["iss"], false), (&["aud"], true), (&["exp"], false), (&["nbf"], false)],
+        &[(&["scope"], false)],
+        &[(&["sub"], false)],
+        &[(&["realm_access", "roles"], true)],
+        &[(&["resource_access", "files", "roles"], true), (&["amr"], true), (&["auth_time"], false)],
+        &[(&["email_verified"], false), (&["email"], false), (&["preferred_username"], false)],
+        &[(&["groups"], true)],
+        &[(&["groups"], true), (&["acr"], false), (&["exp"], false), (&["iat"], false)],
+    ];
+    for (case, wanted) in CASES.iter().zip(wanted) {
+        let mut paths = Paths::default();
+        for (path, whole) in wanted {
+            paths.want(path.iter().copied(), *whole);
+        }
+        let mut buffers = Buffers::default();
+        let payload = case.payload.as_bytes();
+        let hand = |sonic: bool| {
+            match (case.name.as_bytes()[1], sonic) {
+                (b'1', true) => run(|| sonic_rs::from_slice::<Times>(black_box(payload)).unwrap().accepted(NOW)),
+                (b'1', false) => run(|| serde_json::from_slice::<Times>(black_box(payload)).unwrap().accepted(NOW)),
+                (b'2', true) => run(|| sonic_rs::from_slice::<Scope>(black_box(payload)).unwrap().accepted(NOW)),
+                (b'2', false) => run(|| serde_json::from_slice::<Scope>(black_box(payload)).unwrap().accepted(NOW)),
+                (b'4', true) => run(|| sonic_rs::from_slice::<Realm>(black_box(payload)).unwrap().accepted(NOW)),
+                (b'4', false) => run(|| serde_json::from_slice::<Realm>(black_box(payload)).unwrap().accepted(NOW)),
+                (b'8', true) => run(|| sonic_rs::from_slice::<Teams>(black_box(payload)).unwrap().accepted(NOW)),
+                (b'8', false) => run(|| serde_json::from_slice::<Teams>(black_box(payload)).unwrap().accepted(NOW)),
+                _ => 0.0,
+            }
+        };
+        let mut best = [f64::MAX; 5];
+        for _ in 0..50 {
+            best[0] = best[0].min(run(|| paths.bind(black_box(payload), &Limits::TOKEN, &mut buffers).is_ok()));
+            best[1] = best[1].min(hand(false));
+            best[2] = best[2].min(hand(true));
+            best[3] = best[3].min(run(|| serde_json::from_slice::<serde::de::IgnoredAny>(black_box(payload)).is_ok()));
+            best[4] = best[4].min(run(|| std::str::from_utf8(black_box(payload)).is_ok()));
+        }
+        println!("{:32} {:?}", case.name, best.map(|x| x as u32));
+    }
 }
 
-criterion_group!(benches, claim_check);
-criterion_main!(benches);
+fn run(mut f: impl FnMut() -> bool) -> f64 {
+    let start = Instant::now();
+    for _ in 0..200 {
+        black_box(f());
+    }
+    start.elapsed().as_nanos() as f64 / 200.0
+}

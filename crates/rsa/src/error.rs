@@ -2,15 +2,16 @@
 
 use stampmill_modexp::ModulusError;
 
+use crate::jwk::MAX_JSON_BYTES;
 use crate::public_key::{MAX_BITS, MIN_BITS};
 
 /// Why a key was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// OpenSSL could not read it: damaged, another format, or encrypted.
-    #[error("not an unencrypted private key in {format}: {reason}")]
+    #[error("not {format}, or encrypted: {reason}")]
     Unreadable {
-        /// The format expected.
+        /// What was expected.
         format: &'static str,
         /// What OpenSSL said.
         reason: String,
@@ -18,6 +19,12 @@ pub enum KeyError {
     /// A key of another algorithm.
     #[error("the key is not an RSA key")]
     NotRsa,
+    /// A key for RSASSA-PSS alone (RFC 4055 §1.2), perhaps with fixed parameters: this crate's keys know no such limits.
+    #[error("the key is restricted to RSASSA-PSS (id-RSASSA-PSS); only plain RSA keys are read")]
+    Restricted,
+    /// Not a JSON Web Key of this kind.
+    #[error(transparent)]
+    Jwk(#[from] JwkError),
     /// The modulus is too short or too long.
     #[error("the modulus has {bits} bits; {MIN_BITS} to {MAX_BITS} are supported")]
     Size {
@@ -46,6 +53,60 @@ pub enum KeyError {
     Modulus(#[from] ModulusError),
 }
 
+/// Why a JSON Web Key was refused. Values are not repeated: they may be secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JwkError {
+    /// Longer than any key.
+    #[error("a JSON Web Key of {bytes} bytes; at most {MAX_JSON_BYTES} are read")]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+    },
+    /// Not a JSON object with these members as plain strings, or a member stands there twice.
+    #[error("not an RSA key in JSON, by line {line}, column {column}")]
+    Malformed {
+        /// Where reading ended, from 1.
+        line: usize,
+        /// Where reading ended, from 1.
+        column: usize,
+    },
+    /// `kty` is not `RSA`.
+    #[error("member `kty` is not `RSA`")]
+    KeyType,
+    /// A member that this kind of key must have.
+    #[error("member `{member}` is missing")]
+    Missing {
+        /// Its name.
+        member: &'static str,
+    },
+    /// RFC 7518 §2: big-endian, no leading zero octets, base64url without padding.
+    #[error("member `{member}` is not a positive number in base64url without leading zeros")]
+    Number {
+        /// Its name.
+        member: &'static str,
+    },
+    /// More than two primes (`oth`).
+    #[error("the key has more than two primes (member `oth`)")]
+    MorePrimes,
+    /// A private key where a public one was to be read.
+    #[error("the key holds private members; it must not be published")]
+    Private,
+}
+
+/// Why no key was made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GenerateError {
+    /// The random number generator failed.
+    #[error("the random number generator failed: {0}")]
+    Random(String),
+    /// Thousands of candidates and no prime, or no two apart: the random numbers are not random.
+    #[error("no prime among the random numbers: the generator does not work")]
+    NoPrime,
+    /// The computation contradicts itself: a hardware fault, or no memory.
+    #[error("a computation went wrong; the key was thrown away")]
+    Arithmetic,
+}
+
 /// Why signing failed. No signature was released.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignError {
@@ -55,6 +116,23 @@ pub enum SignError {
     /// The random number generator, needed for blinding, failed.
     #[error("the random number generator failed: {0}")]
     Random(String),
+}
+
+/// Why a batch signer or verifier gave no result.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BatchError<E> {
+    /// What signing or verifying itself says.
+    #[error(transparent)]
+    Job(E),
+    /// It is shutting down, and the job was not begun.
+    #[error("shutting down: the job was not begun")]
+    ShuttingDown,
+    /// No place in the queue.
+    #[error("the queue is full")]
+    Full,
+    /// The computation panicked. The others went on.
+    #[error("the computation panicked")]
+    Panicked,
 }
 
 /// Why a signature was refused.

@@ -1,10 +1,9 @@
 //! The public key and verification.
 
-use stampmill_modexp::{Modulus, ModulusError};
-use subtle::ConstantTimeEq;
+use stampmill_modexp::{Job, Modulus, ModulusError};
 
-use crate::encoding;
 use crate::error::{KeyError, VerifyError};
+use crate::scheme::Scheme;
 
 /// The shortest modulus admitted, in bits (RFC 7518 §3.3 demands it for RS256).
 pub const MIN_BITS: usize = 2048;
@@ -71,7 +70,52 @@ impl PublicKey {
         &self.n
     }
 
-    /// RSASSA-PKCS1-v1_5 verification with SHA-256 (RFC 8017 §8.2.2): the encoded message is built and compared whole.
+    /// Whether `signature` is one of `message` by this key (RFC 8017 §8.1.2 and §8.2.2).
+    ///
+    /// # Errors
+    /// Which check failed.
+    pub fn verify(
+        &self,
+        scheme: Scheme,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), VerifyError> {
+        self.check_length(signature)?;
+        self.judge(scheme, message, &self.raw(signature)?)
+    }
+
+    /// RFC 8017 §8.1.2 and §8.2.2, step 1.
+    pub(crate) fn check_length(&self, signature: &[u8]) -> Result<(), VerifyError> {
+        let (expected, actual) = (self.byte_len(), signature.len());
+        match actual == expected {
+            true => Ok(()),
+            false => Err(VerifyError::Length { expected, actual }),
+        }
+    }
+
+    /// The exponentiation that shows what a signature holds.
+    pub(crate) fn job<'a>(&'a self, signature: &'a [u8]) -> Job<'a> {
+        Job {
+            modulus: &self.n,
+            base: signature,
+            exponent: &self.e,
+        }
+    }
+
+    /// Whether that is an encoding of `message`.
+    pub(crate) fn judge(
+        &self,
+        scheme: Scheme,
+        message: &[u8],
+        content: &[u8],
+    ) -> Result<(), VerifyError> {
+        match scheme.accepts(message, content, self.n.bit_len()) {
+            true => Ok(()),
+            false => Err(VerifyError::Mismatch),
+        }
+    }
+
+    /// [`verify`](PublicKey::verify) with [`Scheme::RS256`].
     ///
     /// # Errors
     /// Which check failed.
@@ -80,18 +124,7 @@ impl PublicKey {
         message: &[u8],
         signature: &[u8],
     ) -> Result<(), VerifyError> {
-        if signature.len() != self.byte_len() {
-            return Err(VerifyError::Length {
-                expected: self.byte_len(),
-                actual: signature.len(),
-            });
-        }
-        let encoded = encoding::pkcs1v15_sha256(message, self.byte_len());
-        if self.raw(signature)?.ct_eq(&encoded).into() {
-            Ok(())
-        } else {
-            Err(VerifyError::Mismatch)
-        }
+        self.verify(Scheme::RS256, message, signature)
     }
 
     /// `signature ^ e mod n` (RSAVP1): what a signature holds, padding and all. For looking at; it decides nothing.

@@ -1,4 +1,5 @@
-//! Proves that signatures equal OpenSSL's byte for byte, that each side accepts the other's, and that bad keys are refused.
+//! Proves that PKCS#1 v1.5 signatures equal OpenSSL's byte for byte, that each side accepts the other's in every scheme,
+//! and that bad keys are refused.
 
 #![allow(clippy::unwrap_used)]
 
@@ -9,56 +10,152 @@ use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
-use openssl::rsa::Rsa;
-use openssl::sign::{Signer, Verifier};
+use openssl::rsa::{Padding, Rsa};
+use openssl::sign::{RsaPssSaltlen, Signer, Verifier};
 use openssl::symm::Cipher;
 use proptest::prelude::*;
-use stampmill_rsa::{KeyError, PrivateKey, PublicKey, VerifyError};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use stampmill_rsa::{Hash, KeyError, PrivateKey, Pss, PublicKey, Scheme, VerifyError};
 
 fn pkey(rsa: Rsa<Private>) -> PKey<Private> {
     PKey::from_rsa(rsa).unwrap()
 }
 
 fn ours(key: &PKey<Private>) -> PrivateKey {
-    PrivateKey::from_pkcs8_pem(&key.private_key_to_pem_pkcs8().unwrap()).unwrap()
+    PrivateKey::from_pem(&key.private_key_to_pem_pkcs8().unwrap()).unwrap()
+}
+
+fn digest(hash: Hash) -> MessageDigest {
+    match hash {
+        Hash::Sha256 => MessageDigest::sha256(),
+        Hash::Sha384 => MessageDigest::sha384(),
+        Hash::Sha512 => MessageDigest::sha512(),
+    }
 }
 
 fn openssl_signature(key: &PKey<Private>, message: &[u8]) -> Vec<u8> {
-    let mut signer = Signer::new(MessageDigest::sha256(), key).unwrap();
+    openssl_signs(key, Scheme::RS256, message)
+}
+
+fn openssl_signs(key: &PKey<Private>, scheme: Scheme, message: &[u8]) -> Vec<u8> {
+    let mut signer = Signer::new(digest(hash_of(scheme)), key).unwrap();
+    if let Scheme::Pss(pss) = scheme {
+        signer.set_rsa_padding(Padding::PKCS1_PSS).unwrap();
+        signer.set_rsa_mgf1_md(digest(pss.mgf_hash())).unwrap();
+        let salt = RsaPssSaltlen::custom(pss.salt_len() as i32);
+        signer.set_rsa_pss_saltlen(salt).unwrap();
+    }
     signer.sign_oneshot_to_vec(message).unwrap()
 }
 
-fn openssl_accepts(key: &PKey<Private>, message: &[u8], signature: &[u8]) -> bool {
-    let mut verifier = Verifier::new(MessageDigest::sha256(), key).unwrap();
+fn openssl_accepts(key: &PKey<Private>, scheme: Scheme, message: &[u8], signature: &[u8]) -> bool {
+    let mut verifier = Verifier::new(digest(hash_of(scheme)), key).unwrap();
+    if let Scheme::Pss(pss) = scheme {
+        verifier.set_rsa_padding(Padding::PKCS1_PSS).unwrap();
+        verifier.set_rsa_mgf1_md(digest(pss.mgf_hash())).unwrap();
+        let salt = RsaPssSaltlen::custom(pss.salt_len() as i32);
+        verifier.set_rsa_pss_saltlen(salt).unwrap();
+    }
     verifier.verify_oneshot(signature, message).unwrap_or(false)
 }
 
+fn hash_of(scheme: Scheme) -> Hash {
+    match scheme {
+        Scheme::Pkcs1v15(hash) => hash,
+        Scheme::Pss(pss) => pss.hash(),
+    }
+}
+
+/// Both paddings with every hash function, and PSS with what the constructors allow besides: other salts, another mask.
+fn schemes() -> Vec<Scheme> {
+    let mut schemes: Vec<_> = Hash::ALL.map(Scheme::Pkcs1v15).into();
+    for hash in Hash::ALL {
+        let pss = Pss::new(hash);
+        schemes.push(Scheme::Pss(pss));
+        for salt_len in [0, 20, Pss::MAX_SALT_LEN] {
+            schemes.push(Scheme::Pss(pss.with_salt_len(salt_len).unwrap()));
+        }
+        schemes.push(Scheme::Pss(pss.with_mgf_hash(Hash::Sha384)));
+    }
+    schemes
+}
+
 #[test]
-fn signatures_equal_openssls() {
+fn both_sides_accept_the_others_signatures() {
     let exponent = |e| BigNum::from_u32(e).unwrap();
     let keys = [
         Rsa::generate(2048),
-        Rsa::generate(2048),
         Rsa::generate_with_e(2048, &exponent(3)),
+        Rsa::generate_with_e(2049, &exponent(17)),
         Rsa::generate_with_e(2056, &exponent(17)),
         Rsa::generate(3072),
         Rsa::generate(4096),
     ];
     for key in keys {
         let theirs = pkey(key.unwrap());
-        let ours = ours(&theirs);
-        for length in [0, 1, 31, 32, 33, 64, 1000] {
-            let message: Vec<u8> = (0..length).map(|i: usize| (i * 7) as u8).collect();
-            let signature = ours.sign_pkcs1v15_sha256(&message).unwrap();
-            assert_eq!(signature, openssl_signature(&theirs, &message));
-            assert!(openssl_accepts(&theirs, &message, &signature));
-            assert_eq!(
-                ours.public_key()
-                    .verify_pkcs1v15_sha256(&message, &signature),
-                Ok(())
-            );
+        // OpenSSL makes a modulus of odd length from primes of unequal length, which we sign with as little as FIPS 186-5 does.
+        let Ok(ours) = PrivateKey::from_pem(&theirs.private_key_to_pem_pkcs8().unwrap()) else {
+            let public = public_half(&theirs);
+            for scheme in schemes() {
+                let signature = openssl_signs(&theirs, scheme, b"odd");
+                assert_eq!(public.verify(scheme, b"odd", &signature), Ok(()));
+            }
+            continue;
+        };
+        for scheme in schemes() {
+            for length in [0, 33, 1000] {
+                let message: Vec<u8> = (0..length).map(|i: usize| (i * 7) as u8).collect();
+                let signature = ours.sign(scheme, &message).unwrap();
+                assert!(openssl_accepts(&theirs, scheme, &message, &signature));
+                let signature = openssl_signs(&theirs, scheme, &message);
+                let public = ours.public_key();
+                assert_eq!(public.verify(scheme, &message, &signature), Ok(()));
+                if let Scheme::Pkcs1v15(_) = scheme {
+                    assert_eq!(ours.sign(scheme, &message).unwrap(), signature);
+                }
+            }
         }
     }
+}
+
+/// No signature of one scheme passes for one of another.
+#[test]
+fn schemes_are_told_apart() {
+    let (_, key) = shared_key();
+    let schemes = schemes();
+    for (i, &signed) in schemes.iter().enumerate() {
+        let signature = key.sign(signed, b"message").unwrap();
+        for (j, &asked) in schemes.iter().enumerate() {
+            let verdict = key.public_key().verify(asked, b"message", &signature);
+            let same = i == j || signed == asked;
+            let expected = if same {
+                Ok(())
+            } else {
+                Err(VerifyError::Mismatch)
+            };
+            assert_eq!(verdict, expected, "{signed:?} {asked:?}");
+        }
+    }
+}
+
+/// Salts are drawn anew, from the generator that is given.
+#[test]
+fn salts_come_from_the_generator() {
+    let (_, key) = shared_key();
+    let sign = || key.sign(Scheme::PS256, b"message").unwrap();
+    assert_ne!(sign(), sign());
+    let seeded = || {
+        let mut rng = StdRng::seed_from_u64(7);
+        key.sign_with_rng(Scheme::PS256, b"message", &mut rng)
+            .unwrap()
+    };
+    assert_eq!(seeded(), seeded());
+}
+
+fn public_half(key: &PKey<Private>) -> PublicKey {
+    let rsa = key.rsa().unwrap();
+    PublicKey::new(&rsa.n().to_vec(), &rsa.e().to_vec()).unwrap()
 }
 
 /// OpenSSL puts the larger prime first; other tools do not.
@@ -85,7 +182,7 @@ fn primes_may_come_in_either_order() {
     )
     .unwrap();
     let signature = ours(&pkey(swapped))
-        .sign_pkcs1v15_sha256(b"either order")
+        .sign(Scheme::RS256, b"either order")
         .unwrap();
     assert_eq!(signature, openssl_signature(&pkey(rsa), b"either order"));
 }
@@ -99,12 +196,12 @@ fn every_form_of_import_gives_the_same_key() {
     let signature = openssl_signature(&theirs, b"import");
     let pkcs8_der = theirs.private_key_to_pkcs8().unwrap();
     for key in [
-        PrivateKey::from_pkcs8_pem(&pkcs1_pem),
+        PrivateKey::from_pem(&pkcs1_pem),
         PrivateKey::from_pkcs8_der(&pkcs8_der),
         PrivateKey::from_pkcs1_der(&pkcs1_der),
     ] {
         assert_eq!(
-            key.unwrap().sign_pkcs1v15_sha256(b"import").unwrap(),
+            key.unwrap().sign(Scheme::RS256, b"import").unwrap(),
             signature
         );
     }
@@ -121,7 +218,7 @@ fn threads_may_share_a_key() {
                 for i in 0..20 {
                     let message = [thread, i];
                     assert_eq!(
-                        key.sign_pkcs1v15_sha256(&message).unwrap(),
+                        key.sign(Scheme::RS256, &message).unwrap(),
                         openssl_signature(theirs, &message)
                     );
                 }
@@ -136,14 +233,14 @@ proptest! {
     #[test]
     fn changed_signatures_and_messages_are_refused(message in proptest::collection::vec(any::<u8>(), 1..100), bit in 0..2048_usize) {
         let (theirs, key) = shared_key();
-        let signature = key.sign_pkcs1v15_sha256(&message).unwrap();
+        let signature = key.sign(Scheme::RS256, &message).unwrap();
         prop_assert_eq!(&signature, &openssl_signature(theirs, &message));
         let mut changed = signature.clone();
         changed[bit / 8] ^= 1 << (bit % 8);
-        prop_assert!(key.public_key().verify_pkcs1v15_sha256(&message, &changed).is_err());
+        prop_assert!(key.public_key().verify(Scheme::RS256, &message, &changed).is_err());
         let mut other = message.clone();
         other[bit / 8 % message.len()] ^= 1;
-        prop_assert_eq!(key.public_key().verify_pkcs1v15_sha256(&other, &signature), Err(VerifyError::Mismatch));
+        prop_assert_eq!(key.public_key().verify(Scheme::RS256, &other, &signature), Err(VerifyError::Mismatch));
     }
 }
 
@@ -160,7 +257,7 @@ fn shared_key() -> &'static (PKey<Private>, PrivateKey) {
 fn signatures_of_another_length_or_beyond_the_modulus_are_refused() {
     let (_, key) = shared_key();
     let public = key.public_key();
-    let signature = key.sign_pkcs1v15_sha256(b"m").unwrap();
+    let signature = key.sign(Scheme::RS256, b"m").unwrap();
     for wrong in [
         &signature[1..],
         &[&[0], signature.as_slice()].concat(),
@@ -171,18 +268,18 @@ fn signatures_of_another_length_or_beyond_the_modulus_are_refused() {
             expected: 256,
             actual: wrong.len(),
         };
-        assert_eq!(public.verify_pkcs1v15_sha256(b"m", wrong), Err(expected));
+        assert_eq!(public.verify(Scheme::RS256, b"m", wrong), Err(expected));
     }
     assert_eq!(
-        public.verify_pkcs1v15_sha256(b"m", &[0xff; 256]),
+        public.verify(Scheme::RS256, b"m", &[0xff; 256]),
         Err(VerifyError::OutOfRange)
     );
     assert_eq!(
-        public.verify_pkcs1v15_sha256(b"m", &public.n()),
+        public.verify(Scheme::RS256, b"m", &public.n()),
         Err(VerifyError::OutOfRange)
     );
     assert_eq!(
-        public.verify_pkcs1v15_sha256(b"m", &[0; 256]),
+        public.verify(Scheme::RS256, b"m", &[0; 256]),
         Err(VerifyError::Mismatch)
     );
 }
@@ -252,7 +349,7 @@ fn damaged_and_encrypted_keys_are_refused_without_a_prompt() {
         &der,
     ] {
         assert!(matches!(
-            PrivateKey::from_pkcs8_pem(pem).unwrap_err(),
+            PrivateKey::from_pem(pem).unwrap_err(),
             KeyError::Unreadable { .. }
         ));
     }

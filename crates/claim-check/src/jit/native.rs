@@ -8,7 +8,7 @@ use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{Module, ModuleError, default_libcall_names};
-use stampmill_claims_json::Map;
+use stampmill_claims_json::Bound;
 use thiserror::Error;
 
 use super::codegen::{self, Lowered};
@@ -16,6 +16,7 @@ use super::listing::Listing;
 use super::runtime::{self, Frame, Slot};
 use crate::error::Fault;
 use crate::item::Item;
+use crate::slots::Reads;
 use crate::syntax::ast::Ast;
 
 /// Why there is no machine code. Not an error: the interpreter does the work.
@@ -51,7 +52,7 @@ pub(crate) struct Code {
 
 impl Code {
     /// Translates an expression.
-    pub(crate) fn compile(ast: &Arc<Ast>) -> Result<Self, Unavailable> {
+    pub(crate) fn compile(ast: &Arc<Ast>, reads: &Reads) -> Result<Self, Unavailable> {
         let mut pages = Pages(Some(new_module()?));
         let module = pages.module();
         let Lowered {
@@ -59,7 +60,7 @@ impl Code {
             function,
             constants,
             ..
-        } = codegen::lower(ast, module)?;
+        } = codegen::lower(ast, reads, module)?;
         context.set_disasm(!cfg!(target_arch = "x86_64"));
         module.define_function(function, &mut context)?;
         // Now, not later: `clear_context` would leave nothing to list.
@@ -87,11 +88,13 @@ impl Code {
     /// Evaluates the expression and hands the result to `finish`.
     pub(crate) fn run<T>(
         &self,
-        claims: &Map<'_>,
+        reads: &Reads,
+        claims: &Bound<'_>,
         now: i64,
+        variables: &[Option<Item<'_>>],
         finish: impl FnOnce(&Item<'_>) -> T,
     ) -> Result<T, Fault> {
-        let mut frame = Frame::new(&self.ast, &self.constants, claims, now);
+        let mut frame = Frame::new(&self.ast, &self.constants, reads, claims, now, variables);
         // SAFETY: the pages are mapped while `self` is borrowed. The frame is laid out as the code expects it, holds the
         // constants that were numbered for this code and the tree it was made from, and nothing else refers to it during the call.
         let head = unsafe { (self.entry)(&raw mut frame) };
@@ -150,8 +153,8 @@ impl Drop for Pages {
 }
 
 /// The intermediate representation of an expression, generated again: the text is long, and wanted by people only.
-pub(crate) fn clif(ast: &Ast) -> String {
-    let lowered = new_module().and_then(|mut module| codegen::lower(ast, &mut module));
+pub(crate) fn clif(ast: &Ast, reads: &Reads) -> String {
+    let lowered = new_module().and_then(|mut module| codegen::lower(ast, reads, &mut module));
     match lowered {
         Ok(lowered) => lowered.clif(),
         Err(reason) => format!("no machine code here: {reason}\n"),

@@ -26,7 +26,6 @@ impl Generator<'_, '_> {
                     .ins()
                     .bitcast(types::I64, MemFlagsData::new(), number),
             ),
-            Val::Map(address) => (Tag::Map, address),
             Val::BuiltList(place) => (Tag::BuiltList, place),
         };
         (self.word(tag.head()), data)
@@ -199,6 +198,6 @@ impl Generator<'_, '_> {
 }
 
 /// For what does not change during a call.
-fn read_only() -> MemFlagsData {
+pub(super) fn read_only() -> MemFlagsData {
     MemFlagsData::trusted().with_readonly().with_can_move()
 }

@@ -18,8 +18,10 @@ mod operators;
 mod text;
 
 use std::collections::HashMap;
+use std::mem::offset_of;
 
 use cranelift_codegen::Context;
+use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
     AbiParam, Block, FuncRef, InstBuilder, MemFlagsData, UserFuncName, Value, types,
 };
@@ -28,9 +30,11 @@ use cranelift_jit::JITModule;
 use cranelift_module::{FuncId, Linkage, Module};
 
 use super::native::Unavailable;
-use super::runtime::{self, CLAIMS_OFFSET, DATA_OFFSET, HelperId, NOW_OFFSET, Tag};
+use super::runtime::{self, BOUND_SLOTS_OFFSET, DATA_OFFSET, HelperId, NOW_OFFSET, Slot, Tag};
+use crate::error::ErrorKind;
 use crate::item::Item;
 use crate::semantics::FREE_ELEMENTS;
+use crate::slots::Reads;
 use crate::syntax::ast::{Ast, Expr, NodeId, UnaryOp, Variable};
 
 /// A function ready to be compiled.
@@ -55,7 +59,11 @@ impl Lowered {
 }
 
 /// Translates a tree into a function of the module.
-pub(super) fn lower(ast: &Ast, module: &mut JITModule) -> Result<Lowered, Unavailable> {
+pub(super) fn lower(
+    ast: &Ast,
+    reads: &Reads,
+    module: &mut JITModule,
+) -> Result<Lowered, Unavailable> {
     let mut context = module.make_context();
     let mut helper_ids = Vec::new();
     for helper in runtime::helpers() {
@@ -82,6 +90,7 @@ pub(super) fn lower(ast: &Ast, module: &mut JITModule) -> Result<Lowered, Unavai
     let helpers = vec![None; helper_ids.len()];
     let mut generator = Generator {
         ast,
+        reads,
         builder,
         module,
         helper_ids,
@@ -121,8 +130,6 @@ enum Val {
     Double(Value),
     /// A literal string or bytes, a constant list or map: this node of the tree.
     Constant(NodeId),
-    /// The address of a map.
-    Map(Value),
     /// A list built by this call: its place.
     BuiltList(Value),
     /// Of a type known at run time only.
@@ -134,6 +141,7 @@ enum Val {
 
 struct Generator<'a, 'b> {
     ast: &'a Ast,
+    reads: &'a Reads,
     builder: FunctionBuilder<'b>,
     module: &'b mut JITModule,
     helper_ids: Vec<FuncId>,
@@ -176,9 +184,12 @@ impl Generator<'_, '_> {
     fn node(&mut self, id: NodeId) -> Val {
         let ast = self.ast;
         self.at(id);
+        if let Some(slot) = self.reads.slot(id) {
+            return self.claim(id, slot);
+        }
         match &ast[id].expr {
             Expr::Literal(item) => self.literal(id, item),
-            Expr::Variable(Variable::Claims) => Val::Map(self.load_from_frame(CLAIMS_OFFSET)),
+            Expr::Variable(Variable::Claims) => unreachable!("the payload itself has a slot"),
             Expr::Local { depth, .. } => self.locals[*depth],
             Expr::Variable(Variable::Now) => Val::Int(self.load_from_frame(NOW_OFFSET)),
             Expr::Select { operand, .. } => self.call_with_one(HelperId::Select, id, *operand),
@@ -215,7 +226,59 @@ impl Generator<'_, '_> {
             }
             Expr::Call { arguments, .. } => self.call_function(id, arguments),
             Expr::Comprehension(comprehension) => self.comprehension(id, comprehension),
+            Expr::Named { .. } => {
+                let number = self.word(u64::from(id.number()));
+                self.call_fallible(HelperId::Variable, &[number])
+            }
+            Expr::Unresolved { .. } => {
+                self.jump_to_error(ErrorKind::Undeclared, id);
+                let [unreachable] = self.blocks();
+                self.builder.switch_to_block(unreachable);
+                Val::Null
+            }
         }
+    }
+
+    /// A claim from its slot. What a check looks for is there, as a rule: what is not is a helper's business.
+    fn claim(&mut self, id: NodeId, slot: usize) -> Val {
+        let (head, data) = self.load_slot(slot);
+        let present = self.builder.ins().ireduce(types::I8, head);
+        let number = self.word(u64::from(id.number()));
+        if let Expr::Has { operand, .. } = &self.ast[id].expr {
+            let yes = self.builder.ins().icmp_imm_s(IntCC::NotEqual, present, 0);
+            if self.reads.slot(*operand) == Some(0) {
+                return Val::Bool(yes);
+            }
+            return Val::Bool(self.either(
+                yes,
+                |_| yes,
+                |this| {
+                    let result = this.call_fallible(HelperId::Absent, &[number]);
+                    this.truth_of(result)
+                },
+            ));
+        }
+        if slot != 0 {
+            let [found, missing] = self.blocks();
+            self.builder.set_cold_block(missing);
+            self.builder.ins().brif(present, found, &[], missing, &[]);
+            self.builder.switch_to_block(missing);
+            let error = self.call(HelperId::Absent, &[number]);
+            self.builder.ins().jump(self.on_error, &[error.into()]);
+            self.builder.switch_to_block(found);
+        }
+        Val::Any { head, data }
+    }
+
+    fn load_slot(&mut self, slot: usize) -> (Value, Value) {
+        let slots = self.load_from_frame(BOUND_SLOTS_OFFSET);
+        let mut load = |offset: usize| {
+            let offset = slot * size_of::<Slot>() + offset;
+            self.builder
+                .ins()
+                .load(types::I64, calls::read_only(), slots, offset as i32)
+        };
+        (load(offset_of!(Slot, head)), load(offset_of!(Slot, data)))
     }
 
     fn literal(&mut self, id: NodeId, item: &Item<'_>) -> Val {

@@ -1,0 +1,308 @@
+//! The functions that generated code calls.
+
+use std::sync::Arc;
+
+use stampmill_claims_json::{Claim, Slot};
+
+use super::{Frame, error_head};
+use crate::error::ErrorKind;
+use crate::function::MAX_ARGUMENTS;
+use crate::item::Item;
+use crate::map::BuiltMap;
+use crate::semantics;
+use crate::syntax::ast::{Expr, NodeId};
+
+/// A Rust function that generated code may call: all parameters and the result are 64-bit words, the first is the frame.
+pub(in crate::jit) struct Helper {
+    pub(in crate::jit) name: &'static str,
+    pub(in crate::jit) address: *const u8,
+    pub(in crate::jit) parameters: usize,
+}
+
+/// The two words that generated code passes in registers.
+fn slot(head: u64, data: u64) -> Slot {
+    Slot { head, data }
+}
+
+/// The helpers in the order of [`HelperId`].
+pub(in crate::jit) fn helpers() -> [Helper; 13] {
+    let helper = |name, address, parameters| Helper {
+        name,
+        address,
+        parameters,
+    };
+    [
+        helper("select", select as *const u8, 4),
+        helper("unary", unary as *const u8, 4),
+        helper("binary", binary as *const u8, 6),
+        helper("equal", equal as *const u8, 5),
+        helper("list_new", list_new as *const u8, 2),
+        helper("list_push", list_push as *const u8, 5),
+        helper("map_from", map_from as *const u8, 3),
+        helper("iterate", iterate as *const u8, 4),
+        helper("length", length as *const u8, 3),
+        helper("element", element as *const u8, 5),
+        helper("call", call as *const u8, 2 + 2 * MAX_ARGUMENTS),
+        helper("variable", variable as *const u8, 2),
+        helper("absent", absent as *const u8, 2),
+    ]
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(in crate::jit) enum HelperId {
+    Select = 0,
+    Unary = 1,
+    Binary = 2,
+    Equal = 3,
+    ListNew = 4,
+    ListPush = 5,
+    MapFrom = 6,
+    Iterate = 7,
+    Length = 8,
+    Element = 9,
+    Call = 10,
+    Variable = 11,
+    Absent = 12,
+}
+
+// The contract of all helpers, which code generation keeps: `frame` is the frame that the code was called with and no other
+// reference to it exists meanwhile; `node` is a node of the frame's tree of the kind the helper is for; slots are as
+// `Frame::item` wants them. Helpers do not panic: a panic could not unwind through generated code and would abort.
+
+/// What a selection from the claims, or a `has()`, gives whose slot is empty: the error of the first part of the path that is
+/// missing or no object, or false.
+unsafe extern "C" fn absent(frame: *mut Frame<'_>, node: u64) -> u64 {
+    // SAFETY: the contract of all helpers.
+    let frame = unsafe { &mut *frame };
+    let mut node = NodeId::new(node as u32);
+    let mut is_last = true;
+    // Outwards to the first part that is there.
+    while let Some(operand) = frame.ast[node].expr.container() {
+        if let Some(slot) = frame.reads.slot(operand)
+            && let Some(container) = frame.claims.claim(slot)
+        {
+            let is_object = matches!(container, Claim::Map(_));
+            let is_has = is_last && matches!(frame.ast[node].expr, Expr::Has { .. });
+            let outcome = match (is_object, is_has) {
+                (true, true) => Ok(Item::Bool(false)),
+                (true, false) => Err(ErrorKind::NoSuchKey),
+                (false, _) => Err(ErrorKind::NoSuchOverload),
+            };
+            return frame.give(node, outcome);
+        }
+        is_last = false;
+        node = operand;
+    }
+    // not reached: the payload itself is there
+    error_head(ErrorKind::NoSuchKey, node)
+}
+
+/// `operand.field` and `has(operand.field)`.
+unsafe extern "C" fn select(frame: *mut Frame<'_>, node: u64, head: u64, data: u64) -> u64 {
+    // SAFETY: the contract of all helpers.
+    let frame = unsafe { &mut *frame };
+    // SAFETY: as above.
+    let operand = unsafe { frame.item(slot(head, data)) };
+    let node = NodeId::new(node as u32);
+    let outcome = match &frame.ast[node].expr {
+        Expr::Select { field, .. } => semantics::select(&operand, field),
+        Expr::Has { field, .. } => semantics::has(&operand, field).map(Item::Bool),
+        _ => Err(ErrorKind::NoSuchOverload),
+    };
+    frame.give(node, outcome)
+}
+
+/// Operators and functions of one operand.
+unsafe extern "C" fn unary(frame: *mut Frame<'_>, node: u64, head: u64, data: u64) -> u64 {
+    // SAFETY: the contract of all helpers.
+    let frame = unsafe { &mut *frame };
+    // SAFETY: as above.
+    let operand = unsafe { frame.item(slot(head, data)) };
+    let node = NodeId::new(node as u32);
+    let outcome = match &frame.ast[node].expr {
+        Expr::Unary { op, .. } => semantics::unary(*op, &operand),
+        _ => Err(ErrorKind::NoSuchOverload),
+    };
+    frame.give(node, outcome)
+}
+
+/// Operators and functions of two operands.
+unsafe extern "C" fn binary(
+    frame: *mut Frame<'_>,
+    node: u64,
+    left_head: u64,
+    left_data: u64,
+    right_head: u64,
+    right_data: u64,
+) -> u64 {
+    // SAFETY: the contract of all helpers.
+    let frame = unsafe { &mut *frame };
+    // SAFETY: as above.
+    let left = unsafe { frame.item(slot(left_head, left_data)) };
+    // SAFETY: as above.
+    let right = unsafe { frame.item(slot(right_head, right_data)) };
+    let node = NodeId::new(node as u32);
+    let outcome = match &frame.ast[node].expr {
+        Expr::Binary { op, .. } => semantics::binary(*op, &left, &right, &mut frame.budget),
+        _ => Err(ErrorKind::NoSuchOverload),
+    };
+    frame.give(node, outcome)
+}
+
+/// Equality of two values: 0 or 1.
+unsafe extern "C" fn equal(
+    frame: *mut Frame<'_>,
+    left_head: u64,
+    left_data: u64,
+    right_head: u64,
+    right_data: u64,
+) -> u64 {
+    // SAFETY: the contract of all helpers.
+    let frame = unsafe { &mut *frame };
+    // SAFETY: as above.
+    let left = unsafe { frame.item(slot(left_head, left_data)) };
+    // SAFETY: as above.
+    let right = unsafe { frame.item(slot(right_head, right_data)) };
+    u64::from(semantics::equal_within(&left, &right, &mut frame.budget))
+}
+
+/// A new empty list.
+unsafe extern "C" fn list_new(frame: *mut Frame<'_>, node: u64) -> u64 {
+    // SAFETY: the contract of all helpers.
+    let frame = unsafe { &mut *frame };
+    let list = frame
+        .budget
+        .spend_elements(1)
+        .map(|()| Item::list(Arc::default()));
+    frame.give(NodeId::new(node as u32), list)
+}
+
+/// Appends to a list that [`list_new`] made and nothing else has seen yet.
+unsafe extern "C" fn list_push(
+    frame: *mut Frame<'_>,
+    node: u64,
+    place: u64,
+    head: u64,
+    data: u64,
+) -> u64 {
+    // SAFETY: the contract of all helpers.
+    let frame = unsafe { &mut *frame };
+    // SAFETY: as above.
+    let element = unsafe { frame.item(slot(head, data)) };
+    let outcome = frame.budget.spend_item(&element).map(|()| {
+        if let Some(list) = frame.list_mut(place) {
+            Arc::make_mut(list).push(element);
+        }
+        Item::Null
+    });
+    frame.give(NodeId::new(node as u32), outcome)
+}
+
+/// The map of the keys and values in a list that [`list_new`] made.
+unsafe extern "C" fn map_from(frame: *mut Frame<'_>, node: u64, place: u64) -> u64 {
+    // SAFETY: the contract of all helpers.
+    let frame = unsafe { &mut *frame };
+    let parts = frame.built_list(place).unwrap_or_default();
+    let outcome = BuiltMap::new(&parts).map(|map| Item::map(Arc::new(map)));
+    frame.give(NodeId::new(node as u32), outcome)
+}
+
+/// What a macro visits; the error is that of the macro's range.
+unsafe extern "C" fn iterate(frame: *mut Frame<'_>, node: u64, head: u64, data: u64) -> u64 {
+    // SAFETY: the contract of all helpers.
+    let frame = unsafe { &mut *frame };
+    // SAFETY: as above.
+    let range = unsafe { frame.item(slot(head, data)) };
+    let ast = frame.ast;
+    let Expr::Comprehension(comprehension) = &ast[NodeId::new(node as u32)].expr else {
+        return error_head(ErrorKind::NoSuchOverload, NodeId::new(node as u32));
+    };
+    let variables = comprehension.variables.len();
+    let list = semantics::iterate(&range, variables, &mut frame.budget);
+    frame.give(comprehension.range, list.map(Item::List))
+}
+
+/// The number of elements of a list.
+unsafe extern "C" fn length(frame: *mut Frame<'_>, head: u64, data: u64) -> u64 {
+    // SAFETY: the contract of all helpers.
+    let frame = unsafe { &*frame };
+    // SAFETY: as above.
+    match unsafe { frame.item(slot(head, data)) } {
+        Item::List(list) => list.len() as u64,
+        _ => 0,
+    }
+}
+
+/// An element of a list.
+unsafe extern "C" fn element(
+    frame: *mut Frame<'_>,
+    node: u64,
+    head: u64,
+    data: u64,
+    index: u64,
+) -> u64 {
+    // SAFETY: the contract of all helpers.
+    let frame = unsafe { &mut *frame };
+    // SAFETY: as above.
+    let element = match unsafe { frame.item(slot(head, data)) } {
+        Item::List(list) => list.get(index as usize),
+        _ => None,
+    };
+    let outcome = element.ok_or(ErrorKind::IndexOutOfRange);
+    frame.give(NodeId::new(node as u32), outcome)
+}
+
+/// A variable that got its value with this evaluation.
+unsafe extern "C" fn variable(frame: *mut Frame<'_>, node: u64) -> u64 {
+    // SAFETY: the contract of all helpers.
+    let frame = unsafe { &mut *frame };
+    let node = NodeId::new(node as u32);
+    let (ast, variables) = (frame.ast, frame.variables);
+    let value = match &ast[node].expr {
+        Expr::Named { index, .. } => variables.get(*index as usize),
+        _ => None,
+    };
+    let value = value.and_then(|value| value.as_ref()).map(Item::borrowed);
+    frame.give(node, value.ok_or(ErrorKind::Undeclared))
+}
+
+/// A function by its name, with as many arguments as its node has.
+unsafe extern "C" fn call(
+    frame: *mut Frame<'_>,
+    node: u64,
+    head_0: u64,
+    data_0: u64,
+    head_1: u64,
+    data_1: u64,
+    head_2: u64,
+    data_2: u64,
+    head_3: u64,
+    data_3: u64,
+) -> u64 {
+    // SAFETY: the contract of all helpers.
+    let frame = unsafe { &mut *frame };
+    let words = [
+        (head_0, data_0),
+        (head_1, data_1),
+        (head_2, data_2),
+        (head_3, data_3),
+    ];
+    // SAFETY: as above; a slot of two zeros, for an argument that is not there, is an item without addresses.
+    let items = words.map(|(head, data)| unsafe { frame.item(slot(head, data)) });
+    let node = NodeId::new(node as u32);
+    let ast = frame.ast;
+    let outcome = match &ast[node].expr {
+        Expr::Call {
+            function,
+            arguments,
+            pattern,
+        } => {
+            let items = items.get(..arguments.len()).unwrap_or_default();
+            function
+                .function
+                .call(items, pattern.as_deref(), &mut frame.budget)
+        }
+        _ => Err(ErrorKind::NoSuchOverload),
+    };
+    frame.give(node, outcome)
+}

@@ -1,0 +1,185 @@
+//! The private operation by the Chinese remainder theorem: one exponentiation modulo each prime, then both put together.
+
+use openssl::bn::BigNumContext;
+use openssl::error::ErrorStack;
+use stampmill_modexp::{Job, Modulus, OperandError, pow_pair};
+use zeroize::Zeroizing;
+
+use crate::error::KeyError;
+use crate::numbers::{Numbers, Secret, SecretBigNum, bit_len};
+
+/// The secret half of a key: two primes, the private exponent modulo each minus one, and what puts results together.
+pub(crate) struct Crt {
+    p: Half,
+    q: Half,
+    /// `q` again, as a factor modulo `n`.
+    q_bytes: Secret,
+    /// `q^-1 mod p`.
+    q_inverse: Secret,
+}
+
+/// One prime factor and the private exponent reduced modulo it minus one, padded to its length: the length of an exponent
+/// shows in time, so it must not depend on its value.
+struct Half {
+    prime: Modulus,
+    exponent: Secret,
+}
+
+/// A pair of numbers, one for each prime.
+pub(crate) type Pair = [Secret; 2];
+
+impl Crt {
+    /// Checks lengths, that the primes multiply to `n`, and that the exponents belong to `d`.
+    pub(crate) fn new(numbers: &Numbers, n: &Modulus) -> Result<Crt, KeyError> {
+        let [p_bits, q_bits] = [&numbers.p, &numbers.q].map(|prime| bit_len(prime));
+        if p_bits != q_bits {
+            return Err(KeyError::UnequalPrimes { p_bits, q_bits });
+        }
+        if n.bit_len().div_ceil(2) != p_bits || !exponents_belong(numbers)? {
+            return Err(KeyError::Inconsistent);
+        }
+        let crt = Crt {
+            p: Half::new(&numbers.p, &numbers.dp)?,
+            q: Half::new(&numbers.q, &numbers.dq)?,
+            q_bytes: numbers.q.clone(),
+            q_inverse: padded(&numbers.qi, p_bits.div_ceil(8))?,
+        };
+        let product = n
+            .multiply(&numbers.p, &numbers.q)
+            .map_err(|_| KeyError::Inconsistent)?;
+        match product.iter().all(|&byte| byte == 0) {
+            true => Ok(crt),
+            false => Err(KeyError::Inconsistent),
+        }
+    }
+
+    /// `number` modulo `p` and `q`, for a number of any length up to that of `n`.
+    pub(crate) fn reduce(&self, number: &[u8]) -> Result<Pair, OperandError> {
+        Ok([self.p.reduce(number)?, self.q.reduce(number)?])
+    }
+
+    /// The two exponentiations by the private exponent that wait to be done.
+    pub(crate) fn jobs<'a>(&'a self, residues: &'a Pair) -> [Job<'a>; 2] {
+        let [p, q] = residues;
+        [
+            self.p.job(p, &self.p.exponent),
+            self.q.job(q, &self.q.exponent),
+        ]
+    }
+
+    /// `number ^ d mod n`, neither blinded nor checked.
+    pub(crate) fn pow(&self, number: &[u8], n: &Modulus) -> Result<Vec<u8>, OperandError> {
+        let residues = self.reduce(number)?;
+        let [p, q] = self.jobs(&residues);
+        self.combine(pair(pow_pair(p, q))?, n)
+    }
+
+    /// `number^-1 mod n`: by Fermat's little theorem `number^(p-2)` modulo each prime, so that inversion is exponentiation again.
+    pub(crate) fn invert(&self, number: &[u8], n: &Modulus) -> Result<Vec<u8>, OperandError> {
+        let [p, q] = self.reduce(number)?;
+        let [p_less_2, q_less_2] = [self.p.less_2()?, self.q.less_2()?];
+        let powers = pow_pair(self.p.job(&p, &p_less_2), self.q.job(&q, &q_less_2));
+        self.combine(pair(powers)?, n)
+    }
+
+    /// Garner's formula (RFC 8017 §5.1.2 step 2b): `m = m_q + q · (q^-1 · (m_p - m_q) mod p)`.
+    pub(crate) fn combine(&self, [m_p, m_q]: Pair, n: &Modulus) -> Result<Vec<u8>, OperandError> {
+        let p = &self.p.prime;
+        let m_q_mod_p = self.p.reduce(&m_q)?;
+        let difference = Zeroizing::new(p.subtract(&m_p, &m_q_mod_p)?);
+        let h = Zeroizing::new(p.multiply(&difference, &self.q_inverse)?);
+        // q·h + m_q < n, so that nothing wraps around modulo n.
+        let multiple = Zeroizing::new(n.multiply(&self.q_bytes, &h)?);
+        n.add(&multiple, &m_q)
+    }
+
+    /// The primes, the exponents and `q^-1 mod p` into `numbers`.
+    pub(crate) fn write(&self, numbers: &mut Numbers) {
+        numbers.p = Zeroizing::new(self.p.prime.to_be_bytes());
+        numbers.q = self.q_bytes.clone();
+        numbers.dp = self.p.exponent.clone();
+        numbers.dq = self.q.exponent.clone();
+        numbers.qi = self.q_inverse.clone();
+    }
+}
+
+impl Half {
+    fn new(prime: &[u8], exponent: &[u8]) -> Result<Half, KeyError> {
+        Ok(Half {
+            prime: Modulus::new(prime)?,
+            exponent: padded(exponent, prime.len())?,
+        })
+    }
+
+    fn reduce(&self, number: &[u8]) -> Result<Secret, OperandError> {
+        self.prime.reduce(number).map(Zeroizing::new)
+    }
+
+    fn less_2(&self) -> Result<Secret, OperandError> {
+        self.prime.subtract(&[], &[2]).map(Zeroizing::new)
+    }
+
+    fn job<'a>(&'a self, base: &'a [u8], exponent: &'a [u8]) -> Job<'a> {
+        Job {
+            modulus: &self.prime,
+            base,
+            exponent,
+        }
+    }
+}
+
+/// Both results, or the refusal of either.
+pub(crate) fn pair(
+    (p, q): (Result<Vec<u8>, OperandError>, Result<Vec<u8>, OperandError>),
+) -> Result<Pair, OperandError> {
+    let (p, q) = (p.map(Zeroizing::new), q.map(Zeroizing::new));
+    Ok([p?, q?])
+}
+
+/// `d mod (p-1) = dp` and `d mod (q-1) = dq`. The even moduli are OpenSSL's work; import happens once.
+fn exponents_belong(numbers: &Numbers) -> Result<bool, KeyError> {
+    let belongs = |prime: &[u8], exponent: &[u8]| {
+        let mut order = SecretBigNum::from_slice(prime)?;
+        order.sub_word(1)?;
+        let d = SecretBigNum::from_slice(&numbers.d)?;
+        let mut rest = SecretBigNum::new()?;
+        rest.nnmod(&d, &order, &mut *BigNumContext::new_secure()?)?;
+        Ok::<_, ErrorStack>(*rest == *SecretBigNum::from_slice(exponent)?)
+    };
+    let both = belongs(&numbers.p, &numbers.dp)
+        .and_then(|first| Ok(first && belongs(&numbers.q, &numbers.dq)?));
+    both.map_err(|_| KeyError::Inconsistent)
+}
+
+/// A number without leading zeros to a fixed length.
+fn padded(number: &[u8], length: usize) -> Result<Secret, KeyError> {
+    let zeros = length
+        .checked_sub(number.len())
+        .ok_or(KeyError::Inconsistent)?;
+    let mut padded = Zeroizing::new(vec![0; length]);
+    padded[zeros..].copy_from_slice(number);
+    Ok(padded)
+}
+
+#[cfg(test)]
+impl Crt {
+    /// A fault: one bit of one number changed, as a voltage glitch or a row of disturbed memory might do it.
+    pub(crate) fn disturb(&mut self, which: usize) {
+        match which {
+            0 => self.p.exponent[17] ^= 0x20,
+            1 => self.q.exponent[100] ^= 1,
+            2 => self.q_inverse[5] ^= 0x80,
+            3 => self.p.disturb_prime(),
+            _ => self.q.disturb_prime(),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Half {
+    fn disturb_prime(&mut self) {
+        let mut prime = self.prime.to_be_bytes();
+        prime[64] ^= 4;
+        self.prime = Modulus::new(&prime).unwrap();
+    }
+}
