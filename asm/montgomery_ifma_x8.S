@@ -137,30 +137,35 @@
         .set    k, k + 1
         .endr
 .endm
-# Ten rows that clear ten digits of the sum: row k finds the multiple m of n that clears the lowest one, and adds it.
+# Ten rows that clear ten digits of the sum: row k has the multiple m of n that clears the lowest digit, and adds it. What the
+# next multiple waits for comes first (n[1] * m, low half, and with the carry the high half of n[0] * m), then that multiple,
+# and then the rest of the row.
 .macro QUOTIENTS
+        QUOTIENT 10, 0
+        CARRY_OF 30, 0
         .set    k, 0
         .rept   10
-        QUOTIENT_ROW %(k), %(10 + k), %((k + 1) % 10)
+        QUOTIENT_ROW %(k), %(10 + k), %((k + 1) % 10), %(30 + k % 2), %(30 + (k + 1) % 2)
         .set    k, k + 1
         .endr
 .endm
-# What the next multiple waits for comes first: n[1] * m, low half, and the high half of n[0] * m in a register of its own.
-.macro QUOTIENT_ROW k, q, next
-        QUOTIENT \q, \k
-        CARRY_OF 30, \k
-        LOAD    \k, dst, %(\k + 10)
-        LO      \next, \q, 21
-        HI      30, \q, 20
+.macro QUOTIENT_ROW k, m, next, carry, next_carry
+        LO      \next, \m, 21
+        HI      \carry, \m, 20
+        SUM     \next, \carry
+        .if     \k < 9
+        QUOTIENT %(\m + 1), \next
+        CARRY_OF \next_carry, \next
+        .endif
         .set    j, 2
         .rept   8
-        LO      %((\k + j) % 10), \q, %(20 + j)
+        LO      %((\k + j) % 10), \m, %(20 + j)
         .set    j, j + 1
         .endr
-        SUM     \next, 30
+        LOAD    \k, dst, %(\k + 10)
         .set    j, 1
         .rept   9
-        HI      %((\k + j + 1) % 10), \q, %(20 + j)
+        HI      %((\k + j + 1) % 10), \m, %(20 + j)
         .set    j, j + 1
         .endr
 .endm
