@@ -13,7 +13,7 @@ use crate::error::{EvalError, Fault};
 use crate::interpreter::interpret;
 use crate::item::Item;
 use crate::jit::{self, Code};
-use crate::slots::Reads;
+use crate::slots::Plan;
 use crate::syntax::{self, ast::Ast};
 use crate::value::Value;
 
@@ -27,7 +27,7 @@ use crate::value::Value;
 pub struct ClaimCheck {
     source: Box<str>,
     ast: Arc<Ast>,
-    reads: Reads,
+    plan: Plan,
     code: Result<Code, jit::Unavailable>,
     environment: Environment,
     result_type: Type,
@@ -88,12 +88,12 @@ impl ClaimCheck {
     pub fn compile_in(source: &str, environment: &Environment) -> Result<Self, CompileError> {
         let (ast, result_type) = analyse(source, environment)?;
         let ast = Arc::new(ast);
-        let reads = Reads::of(&ast);
-        let code = Code::compile(&ast, &reads);
+        let plan = Plan::of(&ast, environment.cost_limit);
+        let code = Code::compile(&ast, &plan);
         Ok(Self {
             source: source.into(),
             ast,
-            reads,
+            plan,
             code,
             environment: environment.clone(),
             result_type,
@@ -179,7 +179,7 @@ impl ClaimCheck {
         payload: &'b [u8],
         buffers: &'b mut Buffers,
     ) -> Result<BoundClaims<'b>, EvalError> {
-        let bound = self.reads.paths.bind(payload, &Limits::TOKEN, buffers)?;
+        let bound = self.plan.paths.bind(payload, &Limits::TOKEN, buffers)?;
         match bound.slots()[0].kind() {
             Slot::MAP => Ok(BoundClaims(bound)),
             _ => Err(EvalError::NotAnObject),
@@ -216,6 +216,43 @@ impl ClaimCheck {
         self.on_payload(payload, |claims| {
             self.interpret_item(claims, context, &[], |item| item.to_value())
         })
+    }
+
+    /// Evaluates the expression by machine code and tells what that cost, by the model in [`limits`](crate::limits), whether it
+    /// ended with a value or an error.
+    ///
+    /// # Errors
+    /// As [`ClaimCheck::evaluate`].
+    ///
+    /// # Example
+    /// ```
+    /// use stampmill_claim_check::{ClaimCheck, Context, Value};
+    ///
+    /// let check = ClaimCheck::compile("claims.exp > now")?;
+    /// let (result, cost) = check.measure(br#"{"exp":1700000060}"#, &Context { now: 1_700_000_000 });
+    /// assert_eq!(result?, Value::Bool(true));
+    /// assert_eq!(cost, 4); // claims, .exp, now, >
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn measure(&self, payload: &[u8], context: &Context) -> (Result<Value, EvalError>, u64) {
+        let mut cost = 0;
+        let result = self.on_payload(payload, |claims| {
+            self.run_costed(claims, context, &[], &mut cost, |item| item.to_value())
+        });
+        (result, cost)
+    }
+
+    /// [`ClaimCheck::measure`] by the tree interpreter: same values, same errors, same cost.
+    pub fn measure_interpreted(
+        &self,
+        payload: &[u8],
+        context: &Context,
+    ) -> (Result<Value, EvalError>, u64) {
+        let mut cost = 0;
+        let result = self.on_payload(payload, |claims| {
+            self.interpret_costed(claims, context, &[], &mut cost, |item| item.to_value())
+        });
+        (result, cost)
     }
 
     /// Decides by the tree interpreter about claims that [`ClaimCheck::bind`] of this check has read.
@@ -257,7 +294,7 @@ impl ClaimCheck {
         match (what, &self.code) {
             (Show::Ast, _) => self.ast.to_string(),
             (_, Err(reason)) => format!("no machine code here: {reason}\n"),
-            (Show::Clif, Ok(_)) => jit::clif(&self.ast, &self.reads),
+            (Show::Clif, Ok(_)) => jit::clif(&self.ast, &self.plan),
             (Show::Asm, Ok(code)) => code.disassembly(),
         }
     }
@@ -276,14 +313,13 @@ impl ClaimCheck {
 
     /// Slots are numbered by check, so claims must have been read for this one.
     fn own<'b>(&self, claims: &'b BoundClaims<'_>) -> Result<&'b Bound<'b>, EvalError> {
-        if ptr::eq(claims.0.paths(), &self.reads.paths) {
+        if ptr::eq(claims.0.paths(), &self.plan.paths) {
             Ok(&claims.0)
         } else {
             Err(EvalError::OtherCheck)
         }
     }
 
-    /// Evaluates and hands the result to `finish` while what it borrows from is alive.
     fn run<T>(
         &self,
         claims: &Bound<'_>,
@@ -291,12 +327,7 @@ impl ClaimCheck {
         variables: &[Option<Item<'_>>],
         finish: impl FnOnce(&Item<'_>) -> T,
     ) -> Result<T, EvalError> {
-        match &self.code {
-            Ok(code) => code
-                .run(&self.reads, claims, context.now, variables, finish)
-                .map_err(|fault| self.error(fault)),
-            Err(_) => self.interpret_item(claims, context, variables, finish),
-        }
+        self.run_costed(claims, context, variables, &mut 0, finish)
     }
 
     fn interpret_item<T>(
@@ -306,7 +337,35 @@ impl ClaimCheck {
         variables: &[Option<Item<'_>>],
         finish: impl FnOnce(&Item<'_>) -> T,
     ) -> Result<T, EvalError> {
-        interpret(&self.ast, &self.reads, claims, context, variables)
+        self.interpret_costed(claims, context, variables, &mut 0, finish)
+    }
+
+    /// Evaluates and hands the result to `finish` while what it borrows from is alive.
+    fn run_costed<T>(
+        &self,
+        claims: &Bound<'_>,
+        context: &Context,
+        variables: &[Option<Item<'_>>],
+        cost: &mut u64,
+        finish: impl FnOnce(&Item<'_>) -> T,
+    ) -> Result<T, EvalError> {
+        match &self.code {
+            Ok(code) => code
+                .run(&self.plan, claims, context.now, variables, cost, finish)
+                .map_err(|fault| self.error(fault)),
+            Err(_) => self.interpret_costed(claims, context, variables, cost, finish),
+        }
+    }
+
+    fn interpret_costed<T>(
+        &self,
+        claims: &Bound<'_>,
+        context: &Context,
+        variables: &[Option<Item<'_>>],
+        cost: &mut u64,
+        finish: impl FnOnce(&Item<'_>) -> T,
+    ) -> Result<T, EvalError> {
+        interpret(&self.ast, &self.plan, claims, context, variables, cost)
             .map(|item| finish(&item))
             .map_err(|fault| self.error(fault))
     }

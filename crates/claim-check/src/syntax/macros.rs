@@ -75,7 +75,7 @@ impl Parser<'_, '_> {
         range: NodeId,
         rule: &'static Macro,
     ) -> Result<NodeId, CompileError> {
-        let (depth, before) = (self.scope.len(), self.nodes.len());
+        let depth = self.scope.len();
         let binder = self.token.span.clone();
         let mut variables = vec![self.variable()?];
         self.expect(",")?;
@@ -109,7 +109,6 @@ impl Parser<'_, '_> {
         };
         self.expect(")")?;
         self.scope.truncate(depth);
-        let cost = (self.nodes.len() - before) as u64;
         let comprehension = Comprehension {
             name: rule.name,
             fold: rule.fold,
@@ -118,7 +117,6 @@ impl Parser<'_, '_> {
             depth,
             filter,
             step,
-            cost,
         };
         self.node(start, Expr::Comprehension(Box::new(comprehension)))
     }
@@ -216,7 +214,6 @@ impl Parser<'_, '_> {
             "sortBy" => {
                 let list = self.hidden(depth, &operand_span)?;
                 let range = self.hidden(depth, &operand_span)?;
-                let before = self.nodes.len();
                 let variable = self.variable()?;
                 self.expect(",")?;
                 self.scope.push(variable.clone());
@@ -229,7 +226,6 @@ impl Parser<'_, '_> {
                     depth: depth + 1,
                     filter: None,
                     step,
-                    cost: (self.nodes.len() - before) as u64,
                 };
                 let keys = self.node(start, Expr::Comprehension(Box::new(keys)))?;
                 self.function_call(start, Signature::hidden("sortBy"), vec![list, keys])?
