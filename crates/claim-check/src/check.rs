@@ -15,7 +15,7 @@ use crate::interpreter::Scene;
 use crate::item::Item;
 use crate::jit::{self, Code};
 use crate::partial::{Residual, residual};
-use crate::slots::Reads;
+use crate::slots::Plan;
 use crate::syntax::{self, ast::Ast};
 use crate::value::Value;
 
@@ -29,7 +29,7 @@ use crate::value::Value;
 pub struct ClaimCheck {
     source: Box<str>,
     ast: Arc<Ast>,
-    reads: Reads,
+    plan: Plan,
     code: Result<Code, jit::Unavailable>,
     environment: Environment,
     result_type: Type,
@@ -92,12 +92,12 @@ impl ClaimCheck {
     pub fn compile_in(source: &str, environment: &Environment) -> Result<Self, CompileError> {
         let (ast, result_type) = analyse(source, environment)?;
         let ast = Arc::new(ast);
-        let reads = Reads::of(&ast);
-        let code = Code::compile(&ast, &reads);
+        let plan = Plan::of(&ast, environment.cost_limit);
+        let code = Code::compile(&ast, &plan);
         Ok(Self {
             source: source.into(),
             ast,
-            reads,
+            plan,
             code,
             environment: environment.clone(),
             result_type,
@@ -148,17 +148,18 @@ impl ClaimCheck {
     /// [`EvalError`] when the payload is unacceptable; an evaluation that fails is explained, too.
     pub fn explain(&self, bindings: &Bindings<'_>) -> Result<Explanation, EvalError> {
         let variables = self.variables(bindings);
-        let (reads, mut buffers) = (Reads::everything(&self.ast), Buffers::default());
-        let claims = everything(&reads, bindings.payload, &mut buffers)?;
+        let limit = self.plan.cost_limit;
+        let (plan, mut buffers) = (Plan::everything(&self.ast, limit), Buffers::default());
+        let claims = everything(&plan, bindings.payload, &mut buffers)?;
         let mut trace = Trace::new(&self.ast);
         let scene = Scene {
             ast: &self.ast,
-            reads: &reads,
+            plan: &plan,
             claims: &claims,
             context: bindings.context,
             variables: &variables,
         };
-        let result = scene.node(self.ast.root(), &mut trace);
+        let result = scene.node(self.ast.root(), &mut 0, &mut trace);
         let result = match result {
             Ok(item) => Ok(item.to_value()),
             Err(fault) => Err(self.error(fault)),
@@ -182,11 +183,12 @@ impl ClaimCheck {
     /// # Errors
     /// [`EvalError`] when the payload is unacceptable. A part that is an error stays as it is.
     pub fn residual(&self, payload: &[u8], now: Option<i64>) -> Result<Residual, EvalError> {
-        let (reads, mut buffers) = (Reads::everything(&self.ast), Buffers::default());
-        let claims = everything(&reads, payload, &mut buffers)?;
+        let limit = self.plan.cost_limit;
+        let (plan, mut buffers) = (Plan::everything(&self.ast, limit), Buffers::default());
+        let claims = everything(&plan, payload, &mut buffers)?;
         let scene = Scene {
             ast: &self.ast,
-            reads: &reads,
+            plan: &plan,
             claims: &claims,
             context: Context {
                 now: now.unwrap_or(0),
@@ -237,7 +239,7 @@ impl ClaimCheck {
         payload: &'b [u8],
         buffers: &'b mut Buffers,
     ) -> Result<BoundClaims<'b>, EvalError> {
-        let bound = self.reads.paths.bind(payload, &Limits::TOKEN, buffers)?;
+        let bound = self.plan.paths.bind(payload, &Limits::TOKEN, buffers)?;
         match bound.slots()[0].kind() {
             Slot::MAP => Ok(BoundClaims(bound)),
             _ => Err(EvalError::NotAnObject),
@@ -274,6 +276,43 @@ impl ClaimCheck {
         self.on_payload(payload, |claims| {
             self.interpret_item(claims, context, &[], |item| item.to_value())
         })
+    }
+
+    /// Evaluates the expression by machine code and tells what that cost, by the model in [`limits`](crate::limits), whether it
+    /// ended with a value or an error.
+    ///
+    /// # Errors
+    /// As [`ClaimCheck::evaluate`].
+    ///
+    /// # Example
+    /// ```
+    /// use stampmill_claim_check::{ClaimCheck, Context, Value};
+    ///
+    /// let check = ClaimCheck::compile("claims.exp > now")?;
+    /// let (result, cost) = check.measure(br#"{"exp":1700000060}"#, &Context { now: 1_700_000_000 });
+    /// assert_eq!(result?, Value::Bool(true));
+    /// assert_eq!(cost, 4); // claims, .exp, now, >
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn measure(&self, payload: &[u8], context: &Context) -> (Result<Value, EvalError>, u64) {
+        let mut cost = 0;
+        let result = self.on_payload(payload, |claims| {
+            self.run_costed(claims, context, &[], &mut cost, |item| item.to_value())
+        });
+        (result, cost)
+    }
+
+    /// [`ClaimCheck::measure`] by the tree interpreter: same values, same errors, same cost.
+    pub fn measure_interpreted(
+        &self,
+        payload: &[u8],
+        context: &Context,
+    ) -> (Result<Value, EvalError>, u64) {
+        let mut cost = 0;
+        let result = self.on_payload(payload, |claims| {
+            self.interpret_costed(claims, context, &[], &mut cost, |item| item.to_value())
+        });
+        (result, cost)
     }
 
     /// Decides by the tree interpreter about claims that [`ClaimCheck::bind`] of this check has read.
@@ -318,7 +357,7 @@ impl ClaimCheck {
                 .ast
                 .with_types(&node_types(&self.ast, &self.environment)),
             (_, Err(reason)) => format!("no machine code here: {reason}\n"),
-            (Show::Clif, Ok(_)) => jit::clif(&self.ast, &self.reads),
+            (Show::Clif, Ok(_)) => jit::clif(&self.ast, &self.plan),
             (Show::Asm, Ok(code)) => code.disassembly(),
         }
     }
@@ -337,14 +376,13 @@ impl ClaimCheck {
 
     /// Slots are numbered by check, so claims must have been read for this one.
     fn own<'b>(&self, claims: &'b BoundClaims<'_>) -> Result<&'b Bound<'b>, EvalError> {
-        if ptr::eq(claims.0.paths(), &self.reads.paths) {
+        if ptr::eq(claims.0.paths(), &self.plan.paths) {
             Ok(&claims.0)
         } else {
             Err(EvalError::OtherCheck)
         }
     }
 
-    /// Evaluates and hands the result to `finish` while what it borrows from is alive.
     fn run<T>(
         &self,
         claims: &Bound<'_>,
@@ -352,12 +390,7 @@ impl ClaimCheck {
         variables: &[Option<Item<'_>>],
         finish: impl FnOnce(&Item<'_>) -> T,
     ) -> Result<T, EvalError> {
-        match &self.code {
-            Ok(code) => code
-                .run(&self.reads, claims, context.now, variables, finish)
-                .map_err(|fault| self.error(fault)),
-            Err(_) => self.interpret_item(claims, context, variables, finish),
-        }
+        self.run_costed(claims, context, variables, &mut 0, finish)
     }
 
     fn interpret_item<T>(
@@ -367,14 +400,42 @@ impl ClaimCheck {
         variables: &[Option<Item<'_>>],
         finish: impl FnOnce(&Item<'_>) -> T,
     ) -> Result<T, EvalError> {
+        self.interpret_costed(claims, context, variables, &mut 0, finish)
+    }
+
+    /// Evaluates and hands the result to `finish` while what it borrows from is alive.
+    fn run_costed<T>(
+        &self,
+        claims: &Bound<'_>,
+        context: &Context,
+        variables: &[Option<Item<'_>>],
+        cost: &mut u64,
+        finish: impl FnOnce(&Item<'_>) -> T,
+    ) -> Result<T, EvalError> {
+        match &self.code {
+            Ok(code) => code
+                .run(&self.plan, claims, context.now, variables, cost, finish)
+                .map_err(|fault| self.error(fault)),
+            Err(_) => self.interpret_costed(claims, context, variables, cost, finish),
+        }
+    }
+
+    fn interpret_costed<T>(
+        &self,
+        claims: &Bound<'_>,
+        context: &Context,
+        variables: &[Option<Item<'_>>],
+        cost: &mut u64,
+        finish: impl FnOnce(&Item<'_>) -> T,
+    ) -> Result<T, EvalError> {
         let scene = Scene {
             ast: &self.ast,
-            reads: &self.reads,
+            plan: &self.plan,
             claims,
             context: *context,
             variables,
         };
-        let result = scene.node(self.ast.root(), ());
+        let result = scene.node(self.ast.root(), cost, ());
         result
             .map(|item| finish(&item))
             .map_err(|fault| self.error(fault))
@@ -400,11 +461,11 @@ pub(crate) fn analyse(
 
 /// All of a payload, for who wants to see more than the expression reads.
 fn everything<'b>(
-    reads: &'b Reads,
+    plan: &'b Plan,
     payload: &'b [u8],
     buffers: &'b mut Buffers,
 ) -> Result<Bound<'b>, EvalError> {
-    let claims = reads.paths.bind(payload, &Limits::TOKEN, buffers)?;
+    let claims = plan.paths.bind(payload, &Limits::TOKEN, buffers)?;
     match claims.slots()[0].kind() {
         Slot::MAP => Ok(claims),
         _ => Err(EvalError::NotAnObject),

@@ -544,7 +544,7 @@ fn listings_join_code_with_nodes() {
     let check = ClaimCheck::compile("claims.exp > now").unwrap();
     assert_eq!(check.engine(), "machine code");
     let clif = check.show(Show::Clif);
-    assert!(clif.contains("; u0:0 = select"), "{clif}");
+    assert!(clif.contains("; u0:12 = absent"), "{clif}");
     assert!(
         clif.contains("@0003") && clif.contains("icmp.i64 sgt"),
         "node 3 compares:\n{clif}"

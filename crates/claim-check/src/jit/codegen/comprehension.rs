@@ -15,19 +15,22 @@
 //! where a list is built. The variables are values like others, in registers.
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{Block, InstBuilder, MemFlagsData, Value, types};
+use cranelift_codegen::ir::{Block, InstBuilder, Value, types};
 
 use super::{Generator, Val};
-use crate::error::ErrorKind;
-use crate::jit::runtime::{HelperId, STEPS_OFFSET};
+use crate::cost::Loop;
+use crate::jit::runtime::{HelperId, Slot, Tag};
 use crate::syntax::ast::{Comprehension, Fold, LogicOp, NodeId};
 
 /// The list that a loop walks.
 #[derive(Clone, Copy)]
 struct Range {
     head: Value,
+    /// Of a list of claims the address of its first slot.
     data: Value,
     length: Value,
+    /// Not 0 for a list of claims.
+    end: Value,
 }
 
 impl Generator<'_, '_> {
@@ -45,13 +48,72 @@ impl Generator<'_, '_> {
         }
     }
 
+    /// A list of claims is walked where it lies, if elements are all that the macro wants; a helper makes a list of anything else.
     fn range(&mut self, id: NodeId, comprehension: &Comprehension) -> Range {
         let range = self.node(comprehension.range);
         self.at(id);
-        let list = self.call_with_value(HelperId::Iterate, id, range);
+        let (head, data) = self.slot(range);
+        let [otherwise, merge] = self.blocks();
+        let [list_head, list_data, length, end] =
+            std::array::from_fn(|_| self.builder.append_block_param(merge, types::I64));
+        self.builder.set_cold_block(otherwise);
+        if comprehension.variables.len() == 1 {
+            let [inline] = self.blocks();
+            let is_list = self.has_low_tag(head, Tag::ClaimList);
+            self.builder
+                .ins()
+                .brif(is_list, inline, &[], otherwise, &[]);
+            self.builder.switch_to_block(inline);
+            let length = self.builder.ins().ushr_imm_u(head, 32);
+            let (first, end) = self.elements(data, length);
+            let arguments = [head, first, length, end].map(Into::into);
+            self.builder.ins().jump(merge, &arguments);
+        } else {
+            self.builder.ins().jump(otherwise, &[]);
+        }
+        self.builder.switch_to_block(otherwise);
+        let list = self.call_with_value(HelperId::Iterate, id, Val::Any { head, data });
         let (head, data) = self.slot(list);
-        let length = self.call(HelperId::Length, &[head, data]);
-        Range { head, data, length }
+        let length_of_list = self.call(HelperId::Length, &[head, data]);
+        let zero = self.word(0);
+        let arguments = [head, data, length_of_list, zero].map(Into::into);
+        self.builder.ins().jump(merge, &arguments);
+        self.builder.switch_to_block(merge);
+        Range {
+            head: list_head,
+            data: list_data,
+            length,
+            end,
+        }
+    }
+
+    /// An element of the range.
+    fn element(&mut self, id: NodeId, range: Range, index: Value) -> Val {
+        let [inline, otherwise, merge] = self.blocks();
+        self.builder.set_cold_block(otherwise);
+        let head = self.builder.append_block_param(merge, types::I64);
+        let data = self.builder.append_block_param(merge, types::I64);
+        self.builder
+            .ins()
+            .brif(range.end, inline, &[], otherwise, &[]);
+        self.builder.switch_to_block(inline);
+        let shift = i64::from(size_of::<Slot>().trailing_zeros());
+        let offset = self.builder.ins().ishl_imm_u(index, shift);
+        let place = self.builder.ins().iadd(range.data, offset);
+        let (loaded_head, loaded_data) = self.load_element(place);
+        self.builder
+            .ins()
+            .jump(merge, &[loaded_head.into(), loaded_data.into()]);
+        self.builder.switch_to_block(otherwise);
+        let number = self.word(u64::from(id.number()));
+        let element =
+            self.call_fallible(HelperId::Element, &[number, range.head, range.data, index]);
+        let (element_head, element_data) = self.slot(element);
+        self.builder
+            .ins()
+            .jump(merge, &[element_head.into(), element_data.into()]);
+        self.builder.switch_to_block(merge);
+        Val::Any { head, data }
     }
 
     /// The loop. `body` gets the state and the first variable, and ends by jumping to the latch with the new state. What
@@ -78,13 +140,13 @@ impl Generator<'_, '_> {
         self.builder.ins().brif(more, body_block, &[], end, &[]);
 
         self.builder.switch_to_block(body_block);
-        self.spend_steps(comprehension.cost, id);
-        let number = self.word(u64::from(id.number()));
+        self.at(id);
+        self.charge(Loop::of(comprehension.fold).each);
+        self.afford();
         let depth = self.locals.len();
         for offset in 0..comprehension.variables.len() {
             let place = self.builder.ins().iadd_imm_s(index, offset as i64);
-            let element =
-                self.call_fallible(HelperId::Element, &[number, range.head, range.data, place]);
+            let element = self.element(id, range, place);
             self.locals.push(element);
         }
         let first = self.locals[depth];
@@ -146,12 +208,35 @@ impl Generator<'_, '_> {
             let [yes, no] = this.blocks();
             this.branch(comprehension.step, yes, no);
             this.builder.switch_to_block(yes);
+            this.charge(Loop::of(comprehension.fold).taken);
             let more = this.builder.ins().iadd_imm_s(count, 1);
             this.builder.ins().jump(latch, &[more.into()]);
             this.builder.switch_to_block(no);
             this.builder.ins().jump(latch, &[count.into()]);
         });
         self.builder.ins().icmp_imm_s(IntCC::Equal, count, 1)
+    }
+
+    /// The number of elements that the list of a macro would have.
+    pub(super) fn count(&mut self, id: NodeId, comprehension: &Comprehension) -> Val {
+        self.charge(self.plan.charge(id).fixed());
+        let range = self.range(id, comprehension);
+        Val::Int(
+            self.each(id, comprehension, range, |this, latch, count, _| {
+                if let Some(filter) = comprehension.filter {
+                    let [passed, skipped] = this.blocks();
+                    this.branch(filter, passed, skipped);
+                    this.builder.switch_to_block(skipped);
+                    this.builder.ins().jump(latch, &[count.into()]);
+                    this.builder.switch_to_block(passed);
+                }
+                this.charge(Loop::of(comprehension.fold).taken);
+                this.node(comprehension.step);
+                this.at(id);
+                let more = this.builder.ins().iadd_imm_s(count, 1);
+                this.builder.ins().jump(latch, &[more.into()]);
+            }),
+        )
     }
 
     /// The place of a list of the steps, or of keys and steps by turns if they will be a map.
@@ -165,6 +250,7 @@ impl Generator<'_, '_> {
                 this.builder.ins().jump(latch, &[state.into()]);
                 this.builder.switch_to_block(passed);
             }
+            this.charge(Loop::of(comprehension.fold).taken);
             let step = this.node(comprehension.step);
             this.at(id);
             if comprehension.fold == Fold::Map {
@@ -174,19 +260,6 @@ impl Generator<'_, '_> {
             this.builder.ins().jump(latch, &[state.into()]);
         });
         place
-    }
-
-    /// Counts the steps of an element down.
-    fn spend_steps(&mut self, cost: u64, id: NodeId) {
-        let (flags, offset) = (MemFlagsData::trusted(), STEPS_OFFSET as i32);
-        let left = self
-            .builder
-            .ins()
-            .load(types::I64, flags, self.frame, offset);
-        let cost = self.word(cost);
-        let (left, exhausted) = self.builder.ins().usub_overflow(left, cost);
-        self.fail_if(exhausted, ErrorKind::TooManySteps, id);
-        self.builder.ins().store(flags, left, self.frame, offset);
     }
 
     fn jump_with_truth(&mut self, block: Block, truth: bool) {

@@ -15,7 +15,7 @@ use crate::map::{BuiltMap, Map};
 use crate::network::Network;
 use crate::semantics::Budget;
 use crate::shared::{Shared, Text};
-use crate::slots::Reads;
+use crate::slots::Plan;
 use crate::syntax::ast::{Ast, Expr, NodeId};
 use crate::time::{Duration, Timestamp};
 use crate::types::TypeName;
@@ -27,13 +27,16 @@ pub(in crate::jit) struct Frame<'a> {
     /// The second word of the last helper's result, and of the whole result.
     data: u64,
     constants: *const Slot,
-    /// The claims that the code reads, by number.
+    /// The claims that the code plan, by number.
     slots: *const Slot,
     /// The elements of the payload's lists.
     elements: *const Slot,
     now: i64,
+    /// What the code has charged itself; what helpers charge is in the budget.
+    cost: u64,
+    limit: u64,
     pub(in crate::jit) ast: &'a Ast,
-    pub(in crate::jit) reads: &'a Reads,
+    pub(in crate::jit) plan: &'a Plan,
     pub(in crate::jit) claims: &'a Bound<'a>,
     /// Values of the variables of [`Ast::names`].
     pub(in crate::jit) variables: &'a [Option<Item<'a>>],
@@ -60,13 +63,15 @@ pub(in crate::jit) const CONSTANTS_OFFSET: usize = offset_of!(Frame<'_>, constan
 pub(in crate::jit) const BOUND_SLOTS_OFFSET: usize = offset_of!(Frame<'_>, slots);
 pub(in crate::jit) const BOUND_ELEMENTS_OFFSET: usize = offset_of!(Frame<'_>, elements);
 pub(in crate::jit) const NOW_OFFSET: usize = offset_of!(Frame<'_>, now);
-pub(in crate::jit) const STEPS_OFFSET: usize = offset_of!(Frame<'_>, budget.steps);
+pub(in crate::jit) const COST_OFFSET: usize = offset_of!(Frame<'_>, cost);
+pub(in crate::jit) const LIMIT_OFFSET: usize = offset_of!(Frame<'_>, limit);
+pub(in crate::jit) const SPENT_OFFSET: usize = offset_of!(Frame<'_>, budget.spent);
 
 impl<'a> Frame<'a> {
     pub(in crate::jit) fn new(
         ast: &'a Ast,
         constants: &'a [Slot],
-        reads: &'a Reads,
+        plan: &'a Plan,
         claims: &'a Bound<'a>,
         now: i64,
         variables: &'a [Option<Item<'a>>],
@@ -77,13 +82,20 @@ impl<'a> Frame<'a> {
             slots: claims.slots().as_ptr(),
             elements: claims.elements().as_ptr(),
             now,
+            cost: 0,
+            limit: plan.cost_limit.unwrap_or(u64::MAX),
             ast,
-            reads,
+            plan,
             claims,
             variables,
-            budget: Budget::new(),
+            budget: Budget::new(plan.cost_limit),
             built: None,
         }
+    }
+
+    /// What the evaluation has cost.
+    pub(in crate::jit) fn total_cost(&self) -> u64 {
+        self.cost.saturating_add(self.budget.spent)
     }
 
     /// What generated code returned, whose head is given and whose data is in the frame.
@@ -91,6 +103,12 @@ impl<'a> Frame<'a> {
     /// # Safety
     /// `head` is the return value of code generated for this frame's expression, called with this frame.
     pub(in crate::jit) unsafe fn result(&self, head: u64) -> Result<Item<'a>, Fault> {
+        if self.total_cost() > self.limit {
+            return Err(Fault {
+                kind: ErrorKind::TooManySteps,
+                node: self.ast.root(),
+            });
+        }
         if head as u8 == Tag::Error as u8 {
             let kind = ErrorKind::from_code((head >> 8) as u8).unwrap_or(ErrorKind::NoSuchOverload);
             return Err(Fault {
