@@ -6,13 +6,15 @@ use std::sync::Arc;
 
 use stampmill_claims_json::{Bound, Buffers, Limits, Slot};
 
-use crate::checker::{Type, check, lint};
+use crate::checker::{Type, check, lint, node_types};
 use crate::diagnostic::{CompileError, Warning};
 use crate::environment::{Bindings, Environment};
 use crate::error::{EvalError, Fault};
-use crate::interpreter::interpret;
+use crate::explain::{Explanation, Trace, explanation};
+use crate::interpreter::Scene;
 use crate::item::Item;
 use crate::jit::{self, Code};
+use crate::partial::{Residual, residual};
 use crate::slots::Plan;
 use crate::syntax::{self, ast::Ast};
 use crate::value::Value;
@@ -49,6 +51,8 @@ pub struct BoundClaims<'b>(Bound<'b>);
 pub enum Show {
     /// The syntax tree: node numbers, spans in bytes, operators.
     Ast,
+    /// The syntax tree with the type of each node.
+    Types,
     /// Cranelift's intermediate representation before optimization; `@0007` marks node 7.
     Clif,
     /// The machine code: offset, node, bytes, instruction.
@@ -153,6 +157,62 @@ impl ClaimCheck {
                 item.to_value()
             })
         })
+    }
+
+    /// Evaluates by the tree interpreter and tells what each part gave and which one decided.
+    ///
+    /// # Errors
+    /// [`EvalError`] when the payload is unacceptable; an evaluation that fails is explained, too.
+    pub fn explain(&self, bindings: &Bindings<'_>) -> Result<Explanation, EvalError> {
+        let variables = self.variables(bindings);
+        let limit = self.plan.cost_limit;
+        let (plan, mut buffers) = (Plan::everything(&self.ast, limit), Buffers::default());
+        let claims = everything(&plan, bindings.payload, &mut buffers)?;
+        let mut trace = Trace::new(&self.ast);
+        let scene = Scene {
+            ast: &self.ast,
+            plan: &plan,
+            claims: &claims,
+            context: bindings.context,
+            variables: &variables,
+        };
+        let result = scene.node(self.ast.root(), &mut 0, &mut trace);
+        let result = match result {
+            Ok(item) => Ok(item.to_value()),
+            Err(fault) => Err(self.error(fault)),
+        };
+        Ok(explanation(&self.ast, &self.source, &trace, result))
+    }
+
+    /// What remains of the expression when the claims of a payload are known and all others are not, nor any variable.
+    ///
+    /// ```
+    /// use stampmill_claim_check::ClaimCheck;
+    ///
+    /// let check = ClaimCheck::compile("claims.iss == 'a' && (claims.level > 2 || claims.exp > now)")?;
+    /// let remains = |payload: &[u8]| check.residual(payload, None).map(|rest| rest.to_string());
+    /// assert_eq!(remains(br#"{"iss":"a"}"#)?, "claims.level > 2 || claims.exp > now");
+    /// assert_eq!(remains(br#"{"iss":"a","exp":60}"#)?, "claims.level > 2 || 60 > now");
+    /// assert_eq!(remains(br#"{"iss":"b"}"#)?, "false");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`EvalError`] when the payload is unacceptable. A part that is an error stays as it is.
+    pub fn residual(&self, payload: &[u8], now: Option<i64>) -> Result<Residual, EvalError> {
+        let limit = self.plan.cost_limit;
+        let (plan, mut buffers) = (Plan::everything(&self.ast, limit), Buffers::default());
+        let claims = everything(&plan, payload, &mut buffers)?;
+        let scene = Scene {
+            ast: &self.ast,
+            plan: &plan,
+            claims: &claims,
+            context: Context {
+                now: now.unwrap_or(0),
+            },
+            variables: &[],
+        };
+        Ok(residual(&scene, &self.source, now.is_some()))
     }
 
     /// The values of the variables that the expression reads, in the order of their numbers.
@@ -308,6 +368,9 @@ impl ClaimCheck {
     pub fn show(&self, what: Show) -> String {
         match (what, &self.code) {
             (Show::Ast, _) => self.ast.to_string(),
+            (Show::Types, _) => self
+                .ast
+                .with_types(&node_types(&self.ast, &self.environment)),
             (_, Err(reason)) => format!("no machine code here: {reason}\n"),
             (Show::Clif, Ok(_)) => jit::clif(&self.ast, &self.plan),
             (Show::Asm, Ok(code)) => code.disassembly(),
@@ -396,7 +459,15 @@ impl ClaimCheck {
         cost: &mut u64,
         finish: impl FnOnce(&Item<'_>) -> T,
     ) -> Result<T, EvalError> {
-        interpret(&self.ast, &self.plan, claims, context, variables, cost)
+        let scene = Scene {
+            ast: &self.ast,
+            plan: &self.plan,
+            claims,
+            context: *context,
+            variables,
+        };
+        let result = scene.node(self.ast.root(), cost, ());
+        result
             .map(|item| finish(&item))
             .map_err(|fault| self.error(fault))
     }
@@ -417,6 +488,19 @@ pub(crate) fn analyse(
         false => Type::Dyn,
     };
     Ok((ast, result_type))
+}
+
+/// All of a payload, for who wants to see more than the expression reads.
+fn everything<'b>(
+    plan: &'b Plan,
+    payload: &'b [u8],
+    buffers: &'b mut Buffers,
+) -> Result<Bound<'b>, EvalError> {
+    let claims = plan.paths.bind(payload, &Limits::TOKEN, buffers)?;
+    match claims.slots()[0].kind() {
+        Slot::MAP => Ok(claims),
+        _ => Err(EvalError::NotAnObject),
+    }
 }
 
 fn truth(result: Result<bool, &'static str>) -> Result<bool, EvalError> {

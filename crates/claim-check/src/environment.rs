@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::check::Context;
+use crate::check::{Context, analyse};
 use crate::checker::Type;
 use crate::checker::schema;
+use crate::diagnostic::CompileError;
 use crate::function::Signature;
 use crate::limits::COST_LIMIT;
 use crate::syntax::ast::Variable;
@@ -215,6 +216,14 @@ impl Environment {
     /// Whether a full name is that of a function.
     pub(crate) fn is_function(&self, name: &str) -> bool {
         Signature::global(name).is_some() || self.declared_function(name).is_some()
+    }
+
+    /// Parses and checks an expression without compiling it, and gives its type.
+    ///
+    /// # Errors
+    /// [`CompileError`] as from [`ClaimCheck::compile_in`](crate::ClaimCheck::compile_in).
+    pub fn check(&self, source: &str) -> Result<Type, CompileError> {
+        analyse(source, self).map(|(_, ty)| ty)
     }
 
     pub(crate) fn variable_names(&self) -> impl Iterator<Item = &str> {

@@ -15,56 +15,76 @@ use crate::semantics::{self, Budget};
 use crate::slots::{Plan, absent};
 use crate::syntax::ast::{Ast, Comprehension, Expr, Fold, LogicOp, NodeId, UnaryOp, Variable};
 
-/// Evaluates a whole expression, and tells what that has cost.
-pub(crate) fn interpret<'a>(
-    ast: &'a Ast,
-    plan: &'a Plan,
-    claims: &'a Bound<'a>,
-    context: &Context,
-    variables: &'a [Option<Item<'a>>],
-    cost: &mut u64,
-) -> Result<Item<'a>, Fault> {
-    let mut interpreter = Interpreter {
-        ast,
-        plan,
-        claims,
-        now: context.now,
-        variables,
-        budget: Budget::new(plan.cost_limit),
-        locals: Vec::new(),
-    };
-    let result = interpreter.node(ast.root());
-    *cost = interpreter.budget.spent;
-    interpreter.afford()?;
-    result
+/// An expression and all that it is evaluated with.
+#[derive(Clone, Copy)]
+pub(crate) struct Scene<'a> {
+    pub(crate) ast: &'a Ast,
+    pub(crate) plan: &'a Plan,
+    pub(crate) claims: &'a Bound<'a>,
+    pub(crate) context: Context,
+    /// Values of the variables of [`Ast::names`].
+    pub(crate) variables: &'a [Option<Item<'a>>],
 }
 
-struct Interpreter<'a> {
-    ast: &'a Ast,
-    plan: &'a Plan,
-    claims: &'a Bound<'a>,
-    now: i64,
-    /// Values of the variables of [`Ast::names`].
-    variables: &'a [Option<Item<'a>>],
+impl<'a> Scene<'a> {
+    /// Evaluates a node that reads no variable of a macro around it, tells what that has cost, and tells the observer of every
+    /// value on the way.
+    pub(crate) fn node(
+        &self,
+        node: NodeId,
+        cost: &mut u64,
+        observer: impl Observer<'a>,
+    ) -> Result<Item<'a>, Fault> {
+        let mut interpreter = Interpreter {
+            scene: *self,
+            budget: Budget::new(self.plan.cost_limit),
+            locals: Vec::new(),
+            observer,
+        };
+        let result = interpreter.node(node);
+        *cost = interpreter.budget.spent;
+        interpreter.afford()?;
+        result
+    }
+}
+
+/// Who wants to know what each node gave. Nobody, `()`, costs nothing.
+pub(crate) trait Observer<'a> {
+    fn saw(&mut self, node: NodeId, result: &Result<Item<'a>, Fault>);
+}
+
+impl Observer<'_> for () {
+    fn saw(&mut self, _: NodeId, _: &Result<Item<'_>, Fault>) {}
+}
+
+struct Interpreter<'a, O> {
+    scene: Scene<'a>,
     budget: Budget,
     /// Variables of the macros around, from outside.
     locals: Vec<Item<'a>>,
+    observer: O,
 }
 
-impl<'a> Interpreter<'a> {
+impl<'a, O: Observer<'a>> Interpreter<'a, O> {
     fn node(&mut self, id: NodeId) -> Result<Item<'a>, Fault> {
-        let ast = self.ast;
+        let result = self.evaluate(id);
+        self.observer.saw(id, &result);
+        result
+    }
+
+    fn evaluate(&mut self, id: NodeId) -> Result<Item<'a>, Fault> {
+        let ast = self.scene.ast;
         let here = |kind| Fault { kind, node: id };
-        self.budget.charge(self.plan.charge(id).fixed());
+        self.budget.charge(self.scene.plan.charge(id).fixed());
         self.afford()?;
-        if let Some(slot) = self.plan.slot(id) {
+        if let Some(slot) = self.scene.plan.slot(id) {
             return self.claim(id, slot);
         }
         match &ast[id].expr {
             Expr::Literal(item) => Ok(item.borrowed()),
             Expr::Variable(Variable::Claims) => Err(here(ErrorKind::NoSuchKey)),
             Expr::Local { depth, .. } => Ok(self.locals[*depth].clone()),
-            Expr::Variable(Variable::Now) => Ok(Item::Int(self.now)),
+            Expr::Variable(Variable::Now) => Ok(Item::Int(self.scene.context.now)),
             Expr::Select { operand, field } => {
                 semantics::select(&self.node(*operand)?, field).map_err(here)
             }
@@ -85,7 +105,7 @@ impl<'a> Interpreter<'a> {
             Expr::Binary { op, left, right } => {
                 let left = self.node(*left)?;
                 let right = self.node(*right)?;
-                if self.plan.charge(id) == Charge::ByValue {
+                if self.scene.plan.charge(id) == Charge::ByValue {
                     self.budget.charge(cost::binary(*op, &left, &right));
                 }
                 semantics::binary(*op, &left, &right, &mut self.budget).map_err(here)
@@ -139,6 +159,7 @@ impl<'a> Interpreter<'a> {
             }
             Expr::Comprehension(comprehension) => self.comprehension(id, comprehension, false),
             Expr::Named { index, .. } => self
+                .scene
                 .variables
                 .get(*index as usize)
                 .and_then(|value| value.as_ref())
@@ -150,10 +171,10 @@ impl<'a> Interpreter<'a> {
 
     /// The value of a node that one slot has, or of `has()` for that slot.
     fn claim(&self, id: NodeId, slot: usize) -> Result<Item<'a>, Fault> {
-        match self.claims.claim(slot) {
-            Some(_) if matches!(self.ast[id].expr, Expr::Has { .. }) => Ok(Item::Bool(true)),
+        match self.scene.claims.claim(slot) {
+            Some(_) if matches!(self.scene.ast[id].expr, Expr::Has { .. }) => Ok(Item::Bool(true)),
             Some(claim) => Ok(Item::from_claim(claim)),
-            None => absent(self.ast, self.plan, self.claims, id).map(Item::Bool),
+            None => absent(self.scene.ast, self.scene.plan, self.scene.claims, id).map(Item::Bool),
         }
     }
 
@@ -162,7 +183,7 @@ impl<'a> Interpreter<'a> {
         if self.budget.is_exhausted() {
             return Err(Fault {
                 kind: ErrorKind::TooManySteps,
-                node: self.ast.root(),
+                node: self.scene.ast.root(),
             });
         }
         Ok(())
@@ -183,8 +204,8 @@ impl<'a> Interpreter<'a> {
 
     /// The size of a list that a macro makes: it is counted, not made.
     fn size(&mut self, id: NodeId) -> Result<Item<'a>, Fault> {
-        let ast = self.ast;
-        self.budget.charge(self.plan.charge(id).fixed());
+        let ast = self.scene.ast;
+        self.budget.charge(self.scene.plan.charge(id).fixed());
         match ast.counted(id) {
             Some(comprehension) => self.comprehension(id, comprehension, true),
             None => self.node(id),

@@ -1,4 +1,4 @@
-//! Which claims an expression plan, found before any payload is there.
+//! Which claims an expression reads, found before any payload is there.
 //!
 //! `claims.realm_access.roles` is three nodes, but one place in the payload: a path of names that are constants. All such
 //! paths together are the [`Paths`] that one pass over a payload fills; evaluating the node is then reading a slot.
@@ -40,6 +40,15 @@ impl Plan {
             (place.names == path.len()).then_some(place.slot as u32)
         };
         let slots = ast.ids().map(slot).collect();
+        Self::with_charges(ast, paths, slots, cost_limit)
+    }
+
+    fn with_charges(
+        ast: &Ast,
+        paths: Paths,
+        slots: Vec<Option<u32>>,
+        cost_limit: Option<u64>,
+    ) -> Self {
         let mut plan = Self {
             paths,
             slots,
@@ -53,6 +62,15 @@ impl Plan {
     /// What evaluating a node costs, without its operands.
     pub(crate) fn charge(&self, id: NodeId) -> Charge {
         self.charges[id.number() as usize]
+    }
+
+    /// The whole payload in one slot: for who shows what an expression works with.
+    pub(crate) fn everything(ast: &Ast, cost_limit: Option<u64>) -> Self {
+        let mut paths = Paths::default();
+        paths.want([], true);
+        let slot = |id| matches!(ast[id].expr, Expr::Variable(Variable::Claims)).then_some(0);
+        let slots = ast.ids().map(slot).collect();
+        Self::with_charges(ast, paths, slots, cost_limit)
     }
 
     /// The slot that a node's value is read from; of a `has()`, that of what is asked for.

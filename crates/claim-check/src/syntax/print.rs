@@ -3,6 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::ast::{Ast, Expr, NodeId};
+use crate::checker::Type;
 
 /// ```text
 /// #3       0..16  >
@@ -17,6 +18,25 @@ impl Display for Ast {
 }
 
 impl Ast {
+    /// The tree with the type of each node behind it.
+    pub(crate) fn with_types(&self, types: &[Type]) -> String {
+        let listing = self.to_string();
+        let width = listing.lines().map(|line| line.chars().count()).max();
+        let width = width.unwrap_or(0);
+        let mut text = String::new();
+        for line in listing.lines() {
+            let number = line
+                .split_whitespace()
+                .next()
+                .and_then(|id| id.strip_prefix('#'));
+            let number: Option<usize> = number.and_then(|number| number.parse().ok());
+            let ty = number.and_then(|number| types.get(number));
+            let ty = ty.map_or(String::new(), Type::to_string);
+            text.push_str(&format!("{line:width$}  : {ty}\n"));
+        }
+        text
+    }
+
     fn write_node(&self, f: &mut Formatter<'_>, id: NodeId, level: usize) -> fmt::Result {
         let node = &self[id];
         let number = id.to_string();
