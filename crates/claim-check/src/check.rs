@@ -93,10 +93,27 @@ impl ClaimCheck {
     /// # Errors
     /// [`CompileError`], which displays as the source with a caret under each fault.
     pub fn compile_in(source: &str, environment: &Environment) -> Result<Self, CompileError> {
+        Self::build(source, environment, Code::compile)
+    }
+
+    /// [`compile_in`](Self::compile_in) without machine code: parsed, checked, and evaluated by the tree interpreter, with the same
+    /// results. For an expression that is evaluated a few times only.
+    ///
+    /// # Errors
+    /// As [`ClaimCheck::compile_in`].
+    pub fn interpreted_in(source: &str, environment: &Environment) -> Result<Self, CompileError> {
+        Self::build(source, environment, |_, _| Err(jit::Unavailable::NotWanted))
+    }
+
+    fn build(
+        source: &str,
+        environment: &Environment,
+        code: impl FnOnce(&Arc<Ast>, &Plan) -> Result<Code, jit::Unavailable>,
+    ) -> Result<Self, CompileError> {
         let (ast, result_type) = analyse(source, environment)?;
         let ast = Arc::new(ast);
         let plan = Plan::of(&ast, environment.cost_limit);
-        let code = Code::compile(&ast, &plan);
+        let code = code(&ast, &plan);
         Ok(Self {
             source: source.into(),
             ast,
@@ -232,9 +249,7 @@ impl ClaimCheck {
     /// # Errors
     /// [`EvalError`] when the payload is unacceptable, the evaluation fails or its result is not a bool. Take every error as a refusal.
     pub fn decide(&self, payload: &[u8], context: &Context) -> Result<bool, EvalError> {
-        self.on_payload(payload, |claims| {
-            truth(self.run(claims, context, &[], as_truth)?)
-        })
+        self.on_payload(payload, |claims| self.decide_bound(claims, context))
     }
 
     /// Reads what this check needs of a payload (UTF-8 JSON, [`Limits::TOKEN`]), for [`ClaimCheck::decide_on`]. The buffers are
@@ -275,7 +290,7 @@ impl ClaimCheck {
         claims: &BoundClaims<'_>,
         context: &Context,
     ) -> Result<bool, EvalError> {
-        truth(self.run(self.own(claims)?, context, &[], as_truth)?)
+        self.decide_bound(self.own(claims)?, context)
     }
 
     /// Evaluates the expression by machine code.
@@ -399,6 +414,22 @@ impl ClaimCheck {
             static BUFFERS: RefCell<Buffers> = RefCell::default();
         }
         BUFFERS.with_borrow_mut(|buffers| evaluate(&self.bind(payload, buffers)?.0))
+    }
+
+    #[inline]
+    fn decide_bound(&self, claims: &Bound<'_>, context: &Context) -> Result<bool, EvalError> {
+        if let Ok(code) = &self.code
+            && let Ok(Some(truth)) = code.decide(&self.plan, claims, context.now)
+        {
+            return Ok(truth);
+        }
+        self.explain_failure(claims, context)
+    }
+
+    /// Errors are told by evaluating once more: what has no decision need not be quick, and is evaluated the same way again.
+    #[cold]
+    fn explain_failure(&self, claims: &Bound<'_>, context: &Context) -> Result<bool, EvalError> {
+        truth(self.run(claims, context, &[], as_truth)?)
     }
 
     /// Slots are numbered by check, so claims must have been read for this one.

@@ -24,6 +24,8 @@ use crate::syntax::ast::Ast;
 pub(crate) enum Unavailable {
     #[error("no code generator for this processor: {0}")]
     Host(String),
+    #[error("no machine code was asked for")]
+    NotWanted,
     #[error("the code generator gave up: {0}")]
     Module(#[from] Box<ModuleError>),
 }
@@ -103,6 +105,19 @@ impl Code {
         // SAFETY: the head is what that call returned. The item is dropped before the frame.
         let item = unsafe { frame.result(head) }?;
         Ok(finish(&item))
+    }
+
+    /// Decides: the result if it is a bool, else nothing.
+    pub(crate) fn decide(
+        &self,
+        plan: &Plan,
+        claims: &Bound<'_>,
+        now: i64,
+    ) -> Result<Option<bool>, Fault> {
+        let mut frame = Frame::new(&self.ast, &self.constants, plan, claims, now, &[]);
+        // SAFETY: as in `run`.
+        let head = unsafe { (self.entry)(&raw mut frame) };
+        frame.decision(head)
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {

@@ -1,14 +1,14 @@
 //! Macros as loops.
 //!
 //! ```text
-//!      list, length
-//!           │ index 0, state 0
+//!      first slot, end
+//!           │ place, state 0
 //!           ▼
-//!   ┌──▶ header ── index = length ──▶ end: the result from the state
+//!   ┌──▶ header ── place = end ─────▶ end: the result from the state
 //!   │       │
 //!   │     body: steps, variables, filter, step ── decides ──▶ the result at once (all, exists)
 //!   │       │
-//!   └──── latch: next index, new state
+//!   └──── latch: next place, new state
 //! ```
 //!
 //! The state is one word: the first error so far of `all` and `exists` (0 for none), the count of `exists_one`, nothing
@@ -22,14 +22,10 @@ use crate::cost::Loop;
 use crate::jit::runtime::{HelperId, Slot, Tag};
 use crate::syntax::ast::{Comprehension, Fold, LogicOp, NodeId};
 
-/// The list that a loop walks.
+/// The slots that a loop walks: the address of the first, and the one behind the last.
 #[derive(Clone, Copy)]
 struct Range {
-    head: Value,
-    /// Of a list of claims the address of its first slot.
-    data: Value,
-    length: Value,
-    /// Not 0 for a list of claims.
+    first: Value,
     end: Value,
 }
 
@@ -48,14 +44,14 @@ impl Generator<'_, '_> {
         }
     }
 
-    /// A list of claims is walked where it lies, if elements are all that the macro wants; a helper makes a list of anything else.
+    /// A list of claims is walked where it lies, if elements are all that the macro wants; for anything else a helper lays slots out.
     fn range(&mut self, id: NodeId, comprehension: &Comprehension) -> Range {
-        let range = self.node(comprehension.range);
+        let range = self.operand_of(comprehension.range);
         self.at(id);
-        let (head, data) = self.slot(range);
+        let (head, data) = self.words(range);
         let [otherwise, merge] = self.blocks();
-        let [list_head, list_data, length, end] =
-            std::array::from_fn(|_| self.builder.append_block_param(merge, types::I64));
+        self.builder.append_block_param(merge, types::I64);
+        self.builder.append_block_param(merge, types::I64);
         self.builder.set_cold_block(otherwise);
         if comprehension.variables.len() == 1 {
             let [inline] = self.blocks();
@@ -66,54 +62,22 @@ impl Generator<'_, '_> {
             self.builder.switch_to_block(inline);
             let length = self.builder.ins().ushr_imm_u(head, 32);
             let (first, end) = self.elements(data, length);
-            let arguments = [head, first, length, end].map(Into::into);
-            self.builder.ins().jump(merge, &arguments);
+            self.builder.ins().jump(merge, &[first.into(), end.into()]);
         } else {
             self.builder.ins().jump(otherwise, &[]);
         }
         self.builder.switch_to_block(otherwise);
-        let list = self.call_with_value(HelperId::Iterate, id, Val::Any { head, data });
-        let (head, data) = self.slot(list);
-        let length_of_list = self.call(HelperId::Length, &[head, data]);
-        let zero = self.word(0);
-        let arguments = [head, data, length_of_list, zero].map(Into::into);
-        self.builder.ins().jump(merge, &arguments);
+        let range = self.present(range);
+        let list = self.call_with_value(HelperId::Iterate, id, range);
+        let (head, address) = self.slot(list);
+        let length = self.builder.ins().ushr_imm_u(head, 32);
+        let end = self.end(address, length);
+        self.builder
+            .ins()
+            .jump(merge, &[address.into(), end.into()]);
         self.builder.switch_to_block(merge);
-        Range {
-            head: list_head,
-            data: list_data,
-            length,
-            end,
-        }
-    }
-
-    /// An element of the range.
-    fn element(&mut self, id: NodeId, range: Range, index: Value) -> Val {
-        let [inline, otherwise, merge] = self.blocks();
-        self.builder.set_cold_block(otherwise);
-        let head = self.builder.append_block_param(merge, types::I64);
-        let data = self.builder.append_block_param(merge, types::I64);
-        self.builder
-            .ins()
-            .brif(range.end, inline, &[], otherwise, &[]);
-        self.builder.switch_to_block(inline);
-        let shift = i64::from(size_of::<Slot>().trailing_zeros());
-        let offset = self.builder.ins().ishl_imm_u(index, shift);
-        let place = self.builder.ins().iadd(range.data, offset);
-        let (loaded_head, loaded_data) = self.load_element(place);
-        self.builder
-            .ins()
-            .jump(merge, &[loaded_head.into(), loaded_data.into()]);
-        self.builder.switch_to_block(otherwise);
-        let number = self.word(u64::from(id.number()));
-        let element =
-            self.call_fallible(HelperId::Element, &[number, range.head, range.data, index]);
-        let (element_head, element_data) = self.slot(element);
-        self.builder
-            .ins()
-            .jump(merge, &[element_head.into(), element_data.into()]);
-        self.builder.switch_to_block(merge);
-        Val::Any { head, data }
+        let [first, end] = [0, 1].map(|index| self.builder.block_params(merge)[index]);
+        Range { first, end }
     }
 
     /// The loop. `body` gets the state and the first variable, and ends by jumping to the latch with the new state. What
@@ -126,17 +90,16 @@ impl Generator<'_, '_> {
         body: impl FnOnce(&mut Self, Block, Value, Val),
     ) -> Value {
         let [header, body_block, latch, end] = self.blocks();
-        let index = self.builder.append_block_param(header, types::I64);
+        let place = self.builder.append_block_param(header, types::I64);
         let state = self.builder.append_block_param(header, types::I64);
         let next_state = self.builder.append_block_param(latch, types::I64);
         let zero = self.word(0);
-        self.builder.ins().jump(header, &[zero.into(), zero.into()]);
+        self.builder
+            .ins()
+            .jump(header, &[range.first.into(), zero.into()]);
 
         self.builder.switch_to_block(header);
-        let more = self
-            .builder
-            .ins()
-            .icmp(IntCC::UnsignedLessThan, index, range.length);
+        let more = self.builder.ins().icmp(IntCC::NotEqual, place, range.end);
         self.builder.ins().brif(more, body_block, &[], end, &[]);
 
         self.builder.switch_to_block(body_block);
@@ -144,10 +107,10 @@ impl Generator<'_, '_> {
         self.charge(Loop::of(comprehension.fold).each);
         self.afford();
         let depth = self.locals.len();
-        for offset in 0..comprehension.variables.len() {
-            let place = self.builder.ins().iadd_imm_s(index, offset as i64);
-            let element = self.element(id, range, place);
-            self.locals.push(element);
+        let slots = comprehension.variables.len() as i64;
+        for index in 0..slots {
+            let (head, data) = self.load_element(place, index);
+            self.locals.push(Val::Any { head, data });
         }
         let first = self.locals[depth];
         body(self, latch, state, first);
@@ -155,8 +118,10 @@ impl Generator<'_, '_> {
 
         self.builder.switch_to_block(latch);
         self.at(id);
-        let stride = comprehension.variables.len() as i64;
-        let next = self.builder.ins().iadd_imm_s(index, stride);
+        let next = self
+            .builder
+            .ins()
+            .iadd_imm_s(place, slots * size_of::<Slot>() as i64);
         self.builder
             .ins()
             .jump(header, &[next.into(), next_state.into()]);

@@ -13,6 +13,9 @@ use crate::item::Item;
 use crate::jit::runtime::{BOUND_ELEMENTS_OFFSET, HelperId, Slot, Tag};
 use crate::syntax::ast::{BinaryOp, Expr, NodeId, Variable};
 
+/// Bytes of a vector.
+const BLOCK: i64 = 16;
+
 impl Generator<'_, '_> {
     /// Whether [`Generator::direct`] knows an operator on these operands.
     pub(super) fn is_direct(&self, op: BinaryOp, left: NodeId, right: NodeId) -> bool {
@@ -54,7 +57,7 @@ impl Generator<'_, '_> {
                 (None, Some(text)) => self.list_holds(id, left, right, &text, yes, no),
                 (None, None) => self.jump_to_error(ErrorKind::NoSuchOverload, id),
             },
-            (BinaryOp::Contains, _, Some(_)) => self.contains(id, left, yes, no),
+            (BinaryOp::Contains, _, Some(text)) => self.contains(id, left, &text, yes, no),
             (_, _, Some(text)) => {
                 self.affix(id, left, &text, op == BinaryOp::EndsWith, yes, no);
             }
@@ -95,7 +98,7 @@ impl Generator<'_, '_> {
     }
 
     /// Head and data without asking whether a claim is there.
-    fn words(&mut self, value: Val) -> (Value, Value) {
+    pub(super) fn words(&mut self, value: Val) -> (Value, Value) {
         match value {
             Val::Claim { head, data, .. } => (head, data),
             other => self.slot(other),
@@ -245,13 +248,125 @@ impl Generator<'_, '_> {
         self.builder.ins().icmp_imm_s(IntCC::Equal, low, tag as i64)
     }
 
-    fn contains(&mut self, id: NodeId, subject: NodeId, yes: Block, no: Block) {
-        let result = self.on_text(id, subject, HelperId::Contains);
+    /// `contains`: sixteen places at a time. Where the first and the last byte of the literal are at their places, the rest is
+    /// compared (as `simd_contains` in Rust's library does). Texts shorter than a block go to a helper.
+    fn contains(&mut self, id: NodeId, subject: NodeId, text: &[u8], yes: Block, no: Block) {
+        let (head, data) = self.string_of(id, subject);
+        let [vector, helper] = self.blocks();
+        let length = self.builder.ins().ushr_imm_u(head, 32);
+        // places where the literal may begin
+        let (first, last) = match text {
+            [first, .., last] => (*first, *last),
+            _ => {
+                self.builder.ins().jump(helper, &[]);
+                self.call_contains(id, helper, head, data, yes, no);
+                return;
+            }
+        };
+        let most = text.len() as i64 - 1;
+        let places = self.builder.ins().iadd_imm_s(length, -most);
+        let long = self
+            .builder
+            .ins()
+            .icmp_imm_s(IntCC::SignedGreaterThanOrEqual, places, BLOCK);
+        self.builder.ins().brif(long, vector, &[], helper, &[]);
+        self.call_contains(id, helper, head, data, yes, no);
+
+        self.builder.switch_to_block(vector);
+        self.charge_contains(length, text.len() as u64);
+        let [first, last] = [first, last].map(|byte| {
+            let byte = self.builder.ins().iconst(types::I8, i64::from(byte));
+            self.builder.ins().splat(types::I8X16, byte)
+        });
+        let end = self.builder.ins().iadd(data, places);
+        let final_block = self.builder.ins().iadd_imm_s(end, -BLOCK);
+        let [header, candidates, next, step] = self.blocks();
+        let block = self.builder.append_block_param(header, types::I64);
+        let mask = self.builder.append_block_param(candidates, types::I32);
+        self.builder.ins().jump(header, &[data.into()]);
+
+        self.builder.switch_to_block(header);
+        let flags = MemFlagsData::new().with_notrap().with_readonly();
+        let mut equal = |byte: Value, offset: i64| {
+            let loaded = self
+                .builder
+                .ins()
+                .load(types::I8X16, flags, block, offset as i32);
+            self.builder.ins().icmp(IntCC::Equal, loaded, byte)
+        };
+        let (firsts, lasts) = (equal(first, 0), equal(last, most));
+        let both = self.builder.ins().band(firsts, lasts);
+        let found = self.builder.ins().vhigh_bits(types::I32, both);
+        self.builder
+            .ins()
+            .brif(found, candidates, &[found.into()], next, &[]);
+
+        self.builder.switch_to_block(candidates);
+        let place = self.builder.ins().ctz(mask);
+        let place = self.builder.ins().uextend(types::I64, place);
+        let place = self.builder.ins().iadd(block, place);
+        let difference = self.difference(place, text);
+        let [other] = self.blocks();
+        self.builder.ins().brif(difference, other, &[], yes, &[]);
+        self.builder.switch_to_block(other);
+        let less = self.builder.ins().iadd_imm_s(mask, -1);
+        let rest = self.builder.ins().band(mask, less);
+        self.builder
+            .ins()
+            .brif(rest, candidates, &[rest.into()], next, &[]);
+
+        // the last block overlaps the one before
+        self.builder.switch_to_block(next);
+        let more = self
+            .builder
+            .ins()
+            .icmp(IntCC::UnsignedLessThan, block, final_block);
+        self.builder.ins().brif(more, step, &[], no, &[]);
+        self.builder.switch_to_block(step);
+        let following = self.builder.ins().iadd_imm_s(block, BLOCK);
+        let following = self.builder.ins().umin(following, final_block);
+        self.builder.ins().jump(header, &[following.into()]);
+    }
+
+    fn call_contains(
+        &mut self,
+        id: NodeId,
+        block: Block,
+        head: Value,
+        data: Value,
+        yes: Block,
+        no: Block,
+    ) {
+        self.builder.switch_to_block(block);
+        let number = self.word(u64::from(id.number()));
+        let result = self.call(HelperId::Contains, &[number, head, data]);
         self.builder.ins().brif(result, yes, &[], no, &[]);
+    }
+
+    /// What [`crate::cost::binary`] says: a tenth of the one length times a tenth of the other.
+    fn charge_contains(&mut self, length: Value, needle: u64) {
+        if self.cost.is_none() {
+            return;
+        }
+        // Division by ten of a 32-bit number: times 2^35 / 10, rounded up, and 35 places to the right.
+        let up = self.builder.ins().iadd_imm_s(length, 9);
+        let reciprocal = self.word(0xcccc_cccd);
+        let product = self.builder.ins().imul(up, reciprocal);
+        let tenths = self.builder.ins().ushr_imm_u(product, 35);
+        let factor = self.word(needle.div_ceil(10));
+        let cost = self.builder.ins().imul(tenths, factor);
+        self.charge_value(cost);
     }
 
     /// The answer, 0 or 1, of a helper for a text; the other operand is a literal, which the helper finds.
     pub(super) fn on_text(&mut self, id: NodeId, subject: NodeId, helper: HelperId) -> Value {
+        let (head, data) = self.string_of(id, subject);
+        let number = self.word(u64::from(id.number()));
+        self.call(helper, &[number, head, data])
+    }
+
+    /// Head and data of an operand that must be a string.
+    fn string_of(&mut self, id: NodeId, subject: NodeId) -> (Value, Value) {
         let subject = self.operand_of(subject);
         self.at(id);
         let (head, data) = self.words(subject);
@@ -262,8 +377,7 @@ impl Generator<'_, '_> {
         self.builder.switch_to_block(wrong);
         self.fail_type(subject, id, 1);
         self.builder.switch_to_block(string);
-        let number = self.word(u64::from(id.number()));
-        self.call(helper, &[number, head, data])
+        (head, data)
     }
 
     /// `subject in ["a", "b"]`: texts of one length share the comparison of the head.
@@ -338,7 +452,7 @@ impl Generator<'_, '_> {
         let more = self.builder.ins().icmp(IntCC::NotEqual, place, end);
         self.builder.ins().brif(more, body, &[], no, &[]);
         self.builder.switch_to_block(body);
-        let (head, data) = self.load_element(place);
+        let (head, data) = self.load_element(place, 0);
         self.compare_text(head, data, text, yes, next, next);
         self.builder.switch_to_block(next);
         let following = self
@@ -354,17 +468,24 @@ impl Generator<'_, '_> {
         let shift = i64::from(size_of::<Slot>().trailing_zeros());
         let offset = self.builder.ins().ishl_imm_u(first, shift);
         let start = self.builder.ins().iadd(base, offset);
-        let bytes = self.builder.ins().ishl_imm_u(length, shift);
-        (start, self.builder.ins().iadd(start, bytes))
+        (start, self.end(start, length))
     }
 
-    /// Head and data of the slot at an address.
-    pub(super) fn load_element(&mut self, place: Value) -> (Value, Value) {
+    /// The address behind so many slots.
+    pub(super) fn end(&mut self, start: Value, length: Value) -> Value {
+        let shift = i64::from(size_of::<Slot>().trailing_zeros());
+        let bytes = self.builder.ins().ishl_imm_u(length, shift);
+        self.builder.ins().iadd(start, bytes)
+    }
+
+    /// Head and data of a slot at or behind an address.
+    pub(super) fn load_element(&mut self, place: Value, index: i64) -> (Value, Value) {
+        let base = index as usize * size_of::<Slot>();
         let flags = MemFlagsData::trusted().with_readonly();
         let mut load = |offset: usize| {
             self.builder
                 .ins()
-                .load(types::I64, flags, place, offset as i32)
+                .load(types::I64, flags, place, (base + offset) as i32)
         };
         (
             load(std::mem::offset_of!(Slot, head)),
@@ -388,6 +509,7 @@ impl Generator<'_, '_> {
             BinaryOp::Greater => IntCC::SignedGreaterThan,
             _ => IntCC::SignedGreaterThanOrEqual,
         };
+        let refund = self.plan.charge(right).fixed();
         let left = self.operand_of(left);
         let right = self.operand_of(right);
         self.at(id);
@@ -395,7 +517,8 @@ impl Generator<'_, '_> {
             (Val::Int(a), Val::Claim { data, .. } | Val::Any { data, .. }) => (right, a, data),
             (Val::Claim { data, .. } | Val::Any { data, .. }, Val::Int(b)) => (left, data, b),
             _ => {
-                let (left, right) = (self.present(left), self.present(right));
+                let left = self.present_or_refund(left, refund);
+                let right = self.present(right);
                 let result = self.binary_values(op, id, left, right);
                 let truth = self.truth_of(result);
                 self.builder.ins().brif(truth, yes, &[], no, &[]);
@@ -408,7 +531,8 @@ impl Generator<'_, '_> {
         let is_int = self.has_tag(head, Tag::Int);
         self.builder.ins().brif(is_int, inline, &[], otherwise, &[]);
         self.builder.switch_to_block(otherwise);
-        let (left, right) = (self.present(left), self.present(right));
+        let left = self.present_or_refund(left, refund);
+        let right = self.present(right);
         let result = self.call_binary(id, left, right);
         let truth = self.truth_of(result);
         self.builder.ins().brif(truth, yes, &[], no, &[]);

@@ -305,6 +305,11 @@ impl Generator<'_, '_> {
 
     /// The value, whose absence is an error. What a check asks for is there, as a rule: the error is a helper's business.
     fn present(&mut self, value: Val) -> Val {
+        self.present_or_refund(value, 0)
+    }
+
+    /// The same where this much has been charged already for what comes after the value.
+    fn present_or_refund(&mut self, value: Val, refund: u64) -> Val {
         let Val::Claim { id, head, data } = value else {
             return value;
         };
@@ -313,6 +318,7 @@ impl Generator<'_, '_> {
         let present = self.is_present(head);
         self.builder.ins().brif(present, found, &[], missing, &[]);
         self.builder.switch_to_block(missing);
+        self.charge(refund.wrapping_neg());
         self.jump_to_absence(id);
         self.builder.switch_to_block(found);
         Val::Any { head, data }

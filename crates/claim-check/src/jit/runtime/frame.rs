@@ -56,6 +56,8 @@ struct Built<'a> {
     /// Addresses and networks: too long for a slot.
     networks: Vec<Network>,
     optionals: Vec<Option<Arc<Item<'a>>>>,
+    /// The elements of lists that macros walk.
+    runs: Vec<Box<[Slot]>>,
 }
 
 pub(in crate::jit) const DATA_OFFSET: usize = offset_of!(Frame<'_>, data);
@@ -98,23 +100,40 @@ impl<'a> Frame<'a> {
         self.cost.saturating_add(self.budget.spent)
     }
 
+    /// What generated code returned, if it is a bool.
+    #[inline]
+    pub(in crate::jit) fn decision(&self, head: u64) -> Result<Option<bool>, Fault> {
+        if head == Tag::Bool as u64 && self.total_cost() <= self.limit {
+            return Ok(Some(self.data != 0));
+        }
+        match self.fault(head) {
+            Some(fault) => Err(fault),
+            None => Ok(None),
+        }
+    }
+
+    /// The error that generated code returned, or that it went on for too long.
+    #[cold]
+    fn fault(&self, head: u64) -> Option<Fault> {
+        if self.total_cost() > self.limit {
+            return Some(Fault {
+                kind: ErrorKind::TooManySteps,
+                node: self.ast.root(),
+            });
+        }
+        (head as u8 == Tag::Error as u8).then(|| Fault {
+            kind: ErrorKind::from_code((head >> 8) as u8).unwrap_or(ErrorKind::NoSuchOverload),
+            node: NodeId::new((head >> 32) as u32),
+        })
+    }
+
     /// What generated code returned, whose head is given and whose data is in the frame.
     ///
     /// # Safety
     /// `head` is the return value of code generated for this frame's expression, called with this frame.
     pub(in crate::jit) unsafe fn result(&self, head: u64) -> Result<Item<'a>, Fault> {
-        if self.total_cost() > self.limit {
-            return Err(Fault {
-                kind: ErrorKind::TooManySteps,
-                node: self.ast.root(),
-            });
-        }
-        if head as u8 == Tag::Error as u8 {
-            let kind = ErrorKind::from_code((head >> 8) as u8).unwrap_or(ErrorKind::NoSuchOverload);
-            return Err(Fault {
-                kind,
-                node: NodeId::new((head >> 32) as u32),
-            });
+        if let Some(fault) = self.fault(head) {
+            return Err(fault);
         }
         // SAFETY: by this function's contract, head and data are a slot that generated code made.
         Ok(unsafe {
@@ -231,8 +250,25 @@ impl<'a> Frame<'a> {
         }
     }
 
+    /// Hands a run of slots to generated code, as a list of claims whose data is an address.
+    pub(in crate::jit) fn give_run(&mut self, address: u64, length: u64) -> u64 {
+        self.data = address;
+        Tag::ClaimList as u64 | length << 32
+    }
+
     fn built(&mut self) -> &mut Built<'a> {
         self.built.get_or_insert_default()
+    }
+
+    /// The elements of a list as slots, for a macro to walk: the address of the first, and how many there are.
+    pub(in crate::jit) fn run(&mut self, list: &List<'a>) -> Result<(u64, u64), ErrorKind> {
+        let run = list
+            .elements()
+            .map(|element| self.slot(element))
+            .collect::<Result<Box<[Slot]>, _>>()?;
+        let place = (run.as_ptr().expose_provenance() as u64, run.len() as u64);
+        self.built().runs.push(run);
+        Ok(place)
     }
 
     /// A list that this call has built and nothing else has seen yet.

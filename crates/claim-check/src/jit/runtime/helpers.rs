@@ -26,7 +26,7 @@ fn slot(head: u64, data: u64) -> Slot {
 }
 
 /// The helpers in the order of [`HelperId`].
-pub(in crate::jit) fn helpers() -> [Helper; 15] {
+pub(in crate::jit) fn helpers() -> [Helper; 13] {
     let helper = |name, address, parameters| Helper {
         name,
         address,
@@ -41,8 +41,6 @@ pub(in crate::jit) fn helpers() -> [Helper; 15] {
         helper("list_push", list_push as *const u8, 5),
         helper("map_from", map_from as *const u8, 3),
         helper("iterate", iterate as *const u8, 4),
-        helper("length", length as *const u8, 3),
-        helper("element", element as *const u8, 5),
         helper("call", call as *const u8, 2 + 2 * MAX_ARGUMENTS),
         helper("variable", variable as *const u8, 2),
         helper("absent", absent as *const u8, 2),
@@ -61,13 +59,11 @@ pub(in crate::jit) enum HelperId {
     ListPush = 5,
     MapFrom = 6,
     Iterate = 7,
-    Length = 8,
-    Element = 9,
-    Call = 10,
-    Variable = 11,
-    Absent = 12,
-    Contains = 13,
-    Matches = 14,
+    Call = 8,
+    Variable = 9,
+    Absent = 10,
+    Contains = 11,
+    Matches = 12,
 }
 
 // The contract of all helpers, which code generation keeps: `frame` is the frame that the code was called with and no other
@@ -244,7 +240,8 @@ unsafe extern "C" fn map_from(frame: *mut Frame<'_>, node: u64, place: u64) -> u
     frame.give(NodeId::new(node as u32), outcome)
 }
 
-/// What a macro visits; the error is that of the macro's range.
+/// What a macro visits, as slots in memory; the error is that of the macro's range. The head that is returned has the number of
+/// slots, the data in the frame is the address of the first.
 unsafe extern "C" fn iterate(frame: *mut Frame<'_>, node: u64, head: u64, data: u64) -> u64 {
     // SAFETY: the contract of all helpers.
     let frame = unsafe { &mut *frame };
@@ -256,37 +253,10 @@ unsafe extern "C" fn iterate(frame: *mut Frame<'_>, node: u64, head: u64, data: 
     };
     let variables = comprehension.variables.len();
     let list = semantics::iterate(&range, variables, &mut frame.budget);
-    frame.give(comprehension.range, list.map(Item::List))
-}
-
-/// The number of elements of a list.
-unsafe extern "C" fn length(frame: *mut Frame<'_>, head: u64, data: u64) -> u64 {
-    // SAFETY: the contract of all helpers.
-    let frame = unsafe { &*frame };
-    // SAFETY: as above.
-    match unsafe { frame.item(slot(head, data)) } {
-        Item::List(list) => list.len() as u64,
-        _ => 0,
+    match list.and_then(|list| frame.run(&list)) {
+        Ok((address, length)) => frame.give_run(address, length),
+        Err(kind) => error_head(kind, comprehension.range),
     }
-}
-
-/// An element of a list.
-unsafe extern "C" fn element(
-    frame: *mut Frame<'_>,
-    node: u64,
-    head: u64,
-    data: u64,
-    index: u64,
-) -> u64 {
-    // SAFETY: the contract of all helpers.
-    let frame = unsafe { &mut *frame };
-    // SAFETY: as above.
-    let element = match unsafe { frame.item(slot(head, data)) } {
-        Item::List(list) => list.get(index as usize),
-        _ => None,
-    };
-    let outcome = element.ok_or(ErrorKind::IndexOutOfRange);
-    frame.give(NodeId::new(node as u32), outcome)
 }
 
 /// A variable that got its value with this evaluation.
