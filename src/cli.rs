@@ -4,7 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use stampmill_token_service::domain::GrantType;
+use stampmill_jose::Algorithm;
+use stampmill_token_service::domain::{GrantType, SIGNING_ALGORITHMS, signing_algorithm};
+
+use crate::verbs::ca::CaVerb;
 
 /// The folder `serve` keeps everything in unless `--data` names another.
 const DATA: &str = "stampmill-data";
@@ -33,7 +36,7 @@ pub(crate) enum Verb {
     /// Diffie-Hellman key exchange.
     #[command(subcommand)]
     Dh(DhVerb),
-    /// Claim checks in CEL: evaluate them, or show what they are compiled to.
+    /// Claim checks in CEL: evaluate, explain, test and format them, or show what they are compiled to.
     #[command(subcommand)]
     Check(CheckVerb),
     /// Look at tokens.
@@ -45,6 +48,9 @@ pub(crate) enum Verb {
     /// The people who can log in.
     #[command(subcommand)]
     User(UserVerb),
+    /// The keys the service signs tokens with.
+    #[command(subcommand)]
+    Keys(KeysVerb),
     /// What this machine has: processor features, engines, compiler, ports.
     Doctor,
 }
@@ -61,9 +67,13 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
 
-    /// Where to listen for HTTPS, as ADDRESS:PORT; port 0 takes a free one.
-    #[arg(long, value_name = "ADDR", default_value = "localhost:8443")]
-    pub(crate) listen: String,
+    /// Issuer, clients, resources and lifetimes, in TOML; what is given here counts more than what is there.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Where to listen for HTTPS, as ADDRESS:PORT; port 0 takes a free one [default: localhost:8443].
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<String>,
 
     /// The issuer identifier, if it is not https://localhost and the port.
     #[arg(long, value_name = "URL")]
@@ -72,68 +82,6 @@ pub(crate) struct ServeArgs {
     /// Also listen for plain HTTP, for a proxy in front; loopback addresses only.
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen_plain: Option<SocketAddr>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct AuthorityArgs {
-    /// The authority's folder; the one of the token service is stampmill-data/ca.
-    #[arg(long = "ca", value_name = "DIR", default_value = "stampmill-ca")]
-    pub(crate) folder: PathBuf,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum CaVerb {
-    /// Make a root certificate and its key.
-    Init {
-        #[command(flatten)]
-        authority: AuthorityArgs,
-        /// The root's common name.
-        #[arg(long, default_value = "localhost-ca")]
-        name: String,
-    },
-    /// Make a key and a certificate for a server.
-    Issue {
-        #[command(flatten)]
-        authority: AuthorityArgs,
-        /// Host names and IP addresses; the first also names the files.
-        #[arg(required = true, value_name = "NAME")]
-        names: Vec<String>,
-        /// How many days the certificate lives (398 at most).
-        #[arg(long, default_value_t = 90)]
-        days: u32,
-        /// The folder for NAME.pem and NAME.key.
-        #[arg(long, value_name = "DIR", default_value = ".")]
-        out: PathBuf,
-    },
-    /// Make a key and a certificate signing request.
-    Csr {
-        /// Host names and IP addresses; the first also names the files.
-        #[arg(required = true, value_name = "NAME")]
-        names: Vec<String>,
-        /// The folder for NAME.csr and NAME.key.
-        #[arg(long, value_name = "DIR", default_value = ".")]
-        out: PathBuf,
-    },
-    /// Sign a certificate signing request; the certificate chain goes to standard output.
-    Sign {
-        #[command(flatten)]
-        authority: AuthorityArgs,
-        /// The request, in PEM.
-        csr: PathBuf,
-        /// How many days the certificate lives (398 at most).
-        #[arg(long, default_value_t = 90)]
-        days: u32,
-    },
-    /// Ask OpenSSL, at its strictest, whether a certificate holds for a host.
-    Verify {
-        #[command(flatten)]
-        authority: AuthorityArgs,
-        /// The certificate, in PEM.
-        certificate: PathBuf,
-        /// The host name or IP address a client would connect to, without scheme and port.
-        #[arg(long)]
-        host: String,
-    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -160,20 +108,86 @@ pub(crate) enum DhVerb {
     },
 }
 
+/// Where a check gets its claims and its time from.
+#[derive(Debug, Args)]
+pub(crate) struct ClaimsArgs {
+    /// The claims, a JSON object in a file; - is standard input.
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    pub(crate) claims: PathBuf,
+    /// The time in seconds since 1970, if not the clock's.
+    #[arg(long)]
+    pub(crate) now: Option<i64>,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum CheckVerb {
     /// Evaluate a claim check, by machine code and by the interpreter. A check that is false is a result, not an error.
     Eval {
         /// The check, in CEL: `claims` is the token's payload, `now` the time in seconds.
         expression: String,
-        /// The claims, a JSON object in a file; - is standard input.
+        #[command(flatten)]
+        on: ClaimsArgs,
+    },
+    /// Show why a check says what it says: the value of every part, and the part that decided.
+    Explain {
+        /// The check, in CEL.
+        expression: String,
+        #[command(flatten)]
+        on: ClaimsArgs,
+    },
+    /// Show what remains of a check when some claims are known and the others are not.
+    Partial {
+        /// The check, in CEL.
+        expression: String,
+        /// The known claims, a JSON object in a file; - is standard input.
         #[arg(long, value_name = "FILE", default_value = "-")]
         claims: PathBuf,
+        /// The time in seconds since 1970, if it is known.
+        #[arg(long)]
+        now: Option<i64>,
+    },
+    /// Check names and types, and warn of what is probably not meant.
+    Lint {
+        /// The check, in CEL.
+        expression: String,
+        /// Warnings fail, too.
+        #[arg(long)]
+        deny_warnings: bool,
+    },
+    /// Run policy tests: YAML or JSON files with an expression, claims and what is expected.
+    Test {
+        /// Files, or folders with files *.yaml, *.yml and *.json.
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+    },
+    /// Format a check: usual spaces and line breaks, comments kept.
+    Fmt {
+        /// A file with the check; - is standard input.
+        #[arg(default_value = "-")]
+        file: PathBuf,
+        /// Write the file instead of printing.
+        #[arg(long)]
+        write: bool,
+        /// Only say whether it is formatted: exit code 1 if not.
+        #[arg(long, conflicts_with = "write")]
+        check: bool,
+    },
+    /// Make a check of a Kubernetes authentication configuration or of an OpenBao CEL role.
+    Import {
+        /// The configuration in YAML or JSON; - is standard input.
+        #[arg(default_value = "-")]
+        file: PathBuf,
+    },
+    /// Type expressions and see their values; :help lists what else there is.
+    Repl {
+        /// The claims, a JSON object in a file.
+        #[arg(long, value_name = "FILE")]
+        claims: Option<PathBuf>,
         /// The time in seconds since 1970, if not the clock's.
         #[arg(long)]
         now: Option<i64>,
     },
-    /// Show a claim check's syntax tree, intermediate code and machine code.
+    /// Show a claim check's syntax tree, types, intermediate code and machine code.
     Show {
         /// The check, in CEL.
         expression: String,
@@ -187,6 +201,10 @@ pub(crate) enum CheckVerb {
 pub(crate) enum ShowWhat {
     /// The syntax tree.
     Ast,
+    /// The syntax tree with the type of each node.
+    Types,
+    /// The syntax tree with what each node costs at worst on a payload of 4,096 bytes.
+    Cost,
     /// Cranelift's intermediate code.
     Clif,
     /// The machine code.
@@ -297,6 +315,30 @@ pub(crate) enum UserVerb {
         #[command(flatten)]
         data: DataArgs,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysVerb {
+    /// List the signing keys: which signs, which comes next, which only verifies.
+    List {
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// Make the next key of an algorithm. A running server publishes it within a minute and signs with it 15 minutes later.
+    Rotate {
+        #[command(flatten)]
+        data: DataArgs,
+        /// RS256, PS256, ES256 or EdDSA.
+        #[arg(long, value_name = "ALG", default_value = "RS256", value_parser = signing_alg)]
+        alg: Algorithm,
+    },
+}
+
+fn signing_alg(name: &str) -> Result<Algorithm, String> {
+    signing_algorithm(name).ok_or_else(|| {
+        let known = SIGNING_ALGORITHMS.map(Algorithm::name).join(", ");
+        format!("expected one of {known}")
+    })
 }
 
 fn grant_type(name: &str) -> Result<GrantType, String> {

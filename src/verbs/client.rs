@@ -1,6 +1,7 @@
 //! `stampmill client …`: the OAuth clients the service knows.
 
 use serde_json::json;
+use stampmill_jose::Algorithm;
 use stampmill_token_service::Admin;
 use stampmill_token_service::domain::{
     ApplicationType, Client, GrantType, Registration, SecretMethod,
@@ -29,6 +30,7 @@ pub(crate) fn run(verb: ClientVerb, out: Printer) -> anyhow::Result<()> {
                     SecretIn::Basic => SecretMethod::Basic,
                     SecretIn::Post => SecretMethod::Post,
                 }),
+                secret: None,
                 application: if native {
                     ApplicationType::Native
                 } else {
@@ -37,6 +39,7 @@ pub(crate) fn run(verb: ClientVerb, out: Printer) -> anyhow::Result<()> {
                 grant_types: grants_or_default(grants, &redirect_uris),
                 redirect_uris,
                 scope,
+                id_token_alg: Algorithm::Rs256,
             };
             let (client, secret) = block_on(Admin::open(&data.data)?.add_client(registration))??;
             let mut fields = row(&client);

@@ -1,7 +1,9 @@
 //! `stampmill serve`: the token service, from first start to a clean stop.
 
 use serde_json::{Value, json};
-use stampmill_token_service::{Config, DataFolder, FirstStart, RunningServer, Server};
+use stampmill_token_service::{
+    Config, ConfigFile, DataFolder, FirstStart, Listen, RunningServer, Server,
+};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -10,19 +12,30 @@ use crate::print::Printer;
 
 pub(crate) fn run(args: ServeArgs, out: Printer) -> anyhow::Result<()> {
     log_to_stderr();
-    let listen = args.listen.parse()?;
+    let file = match &args.config {
+        Some(path) => ConfigFile::read(path)?,
+        None => ConfigFile::parse("", "")?,
+    };
+    let listen = match &args.listen {
+        Some(listen) => listen.parse()?,
+        None => file.listen.unwrap_or(Listen::Localhost(8443)),
+    };
+    let listen_plain = args.listen_plain.or(file.listen_plain);
+    let issuer = args.issuer.or(file.issuer);
     // What is wrong with the arguments is said before a folder is made.
-    Server::check(Some(listen), args.listen_plain, args.issuer.as_deref())?;
+    Server::check(Some(listen), listen_plain, issuer.as_deref())?;
     let (data, first) = DataFolder::open_or_create(&args.data.data)?;
     // Told before anything else can fail: these are told once.
     if let Some(first) = &first {
         introduce(first, out);
     }
     let config = Config {
+        data,
         listen: Some(listen),
-        issuer: args.issuer,
-        listen_plain: args.listen_plain,
-        ..Config::new(data)
+        issuer,
+        listen_plain,
+        backend: file.backend,
+        settings: file.settings,
     };
     tokio::runtime::Runtime::new()?.block_on(serve(config, first, out))
 }

@@ -148,6 +148,12 @@ fn write_value(built: &mut String, value: &Item<'_>) -> Result<(), ErrorKind> {
         Item::Duration(duration) => built.push_str(&duration.to_string()),
         Item::Network(network) => built.push_str(&network.to_string()),
         Item::Type(ty) => built.push_str(ty.name()),
+        Item::Optional(None) => built.push_str("optional.none()"),
+        Item::Optional(Some(value)) => {
+            built.push_str("optional.of(");
+            write_value(built, value)?;
+            built.push(')');
+        }
         Item::List(list) => {
             built.push('[');
             for (index, element) in list.iter().enumerate() {

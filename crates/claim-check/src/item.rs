@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use stampmill_claims_json::Value as Json;
+use stampmill_claims_json::{Claim, Elements};
 
 use crate::limits::LIST_ELEMENT_BYTES;
 use crate::map::{BuiltMap, Map};
-use crate::network::Network;
+use crate::network::{Cidr, Network};
 use crate::shared::{Shared, Text};
 use crate::time::{Duration, Timestamp};
-use crate::types::Type;
+use crate::types::TypeName;
 use crate::value::Value;
 
 /// A value of CEL, borrowing from the claims and from the expression.
@@ -25,7 +25,8 @@ pub(crate) enum Item<'a> {
     Timestamp(Timestamp),
     Duration(Duration),
     Network(Network),
-    Type(Type),
+    Type(TypeName),
+    Optional(Option<Arc<Item<'a>>>),
     List(List<'a>),
     Map(Map<'a>),
 }
@@ -33,21 +34,21 @@ pub(crate) enum Item<'a> {
 /// A list: an array of the payload, or one that the expression built.
 #[derive(Clone, Debug)]
 pub(crate) enum List<'a> {
-    Claims(&'a [Json<'a>]),
+    Claims(Elements<'a>),
     Built(Arc<Vec<Item<'a>>>),
 }
 
 impl<'a> Item<'a> {
-    pub(crate) fn from_claim(claim: &'a Json<'a>) -> Self {
+    pub(crate) fn from_claim(claim: Claim<'a>) -> Self {
         match claim {
-            Json::Null => Item::Null,
-            Json::Bool(truth) => Item::Bool(*truth),
-            Json::Int(number) => Item::Int(*number),
-            Json::UInt(number) => Item::UInt(*number),
-            Json::Double(number) => Item::Double(*number),
-            Json::String(text) => Item::String((&**text).into()),
-            Json::List(elements) => Item::List(List::Claims(elements)),
-            Json::Map(members) => Item::Map(Map::Claims(members)),
+            Claim::Null => Item::Null,
+            Claim::Bool(truth) => Item::Bool(truth),
+            Claim::Int(number) => Item::Int(number),
+            Claim::UInt(number) => Item::UInt(number),
+            Claim::Double(number) => Item::Double(number),
+            Claim::String(text) => Item::String(text.into()),
+            Claim::List(elements) => Item::List(List::Claims(elements)),
+            Claim::Map(members) => Item::Map(Map::Claims(members)),
         }
     }
 
@@ -59,22 +60,23 @@ impl<'a> Item<'a> {
         Item::Map(Map::Built(map))
     }
 
-    pub(crate) fn type_of(&self) -> Type {
+    pub(crate) fn type_of(&self) -> TypeName {
         match self {
-            Item::Null => Type::Null,
-            Item::Bool(_) => Type::Bool,
-            Item::Int(_) => Type::Int,
-            Item::UInt(_) => Type::UInt,
-            Item::Double(_) => Type::Double,
-            Item::String(_) => Type::String,
-            Item::Bytes(_) => Type::Bytes,
-            Item::Timestamp(_) => Type::Timestamp,
-            Item::Duration(_) => Type::Duration,
-            Item::Network(Network::Ip(_)) => Type::Ip,
-            Item::Network(Network::Cidr(_)) => Type::Cidr,
-            Item::Type(_) => Type::Meta,
-            Item::List(_) => Type::List,
-            Item::Map(_) => Type::Map,
+            Item::Null => TypeName::Null,
+            Item::Bool(_) => TypeName::Bool,
+            Item::Int(_) => TypeName::Int,
+            Item::UInt(_) => TypeName::UInt,
+            Item::Double(_) => TypeName::Double,
+            Item::String(_) => TypeName::String,
+            Item::Bytes(_) => TypeName::Bytes,
+            Item::Timestamp(_) => TypeName::Timestamp,
+            Item::Duration(_) => TypeName::Duration,
+            Item::Network(Network::Ip(_)) => TypeName::Ip,
+            Item::Network(Network::Cidr(_)) => TypeName::Cidr,
+            Item::Type(_) => TypeName::Meta,
+            Item::Optional(_) => TypeName::Optional,
+            Item::List(_) => TypeName::List,
+            Item::Map(_) => TypeName::Map,
         }
     }
 
@@ -90,8 +92,50 @@ impl<'a> Item<'a> {
                 .iter()
                 .map(|(key, value)| key.weight() + value.weight())
                 .sum(),
+            Item::Optional(Some(value)) => value.weight(),
             _ => 0,
         }
+    }
+
+    pub(crate) fn some(value: Item<'a>) -> Self {
+        Item::Optional(Some(Arc::new(value)))
+    }
+
+    /// A value from outside; nothing for those that no value of CEL can be: times out of range, maps with bad keys.
+    pub(crate) fn from_value(value: &'a Value) -> Option<Self> {
+        Some(match value {
+            Value::Null => Item::Null,
+            Value::Bool(truth) => Item::Bool(*truth),
+            Value::Int(number) => Item::Int(*number),
+            Value::UInt(number) => Item::UInt(*number),
+            Value::Double(number) => Item::Double(*number),
+            Value::String(text) => Item::String(text.as_str().into()),
+            Value::Bytes(bytes) => Item::Bytes(bytes.as_slice().into()),
+            Value::Timestamp { seconds, nanos } => {
+                Item::Timestamp(Timestamp::new(*seconds, *nanos).ok()?)
+            }
+            Value::Duration { nanoseconds } => Item::Duration(Duration(*nanoseconds)),
+            Value::Ip(address) => Item::Network(Network::Ip(*address)),
+            Value::Cidr { address, length } => Item::Network(Network::Cidr(Cidr {
+                address: *address,
+                length: *length,
+            })),
+            Value::Type(name) => Item::Type(TypeName::by_name(name)?),
+            Value::Optional(None) => Item::Optional(None),
+            Value::Optional(Some(value)) => Item::some(Item::from_value(value)?),
+            Value::List(elements) => {
+                let elements: Option<Vec<_>> = elements.iter().map(Item::from_value).collect();
+                Item::list(Arc::new(elements?))
+            }
+            Value::Map(entries) => {
+                let parts: Option<Vec<_>> = entries
+                    .iter()
+                    .flat_map(|(key, value)| [key, value])
+                    .map(Item::from_value)
+                    .collect();
+                Item::map(Arc::new(BuiltMap::new(&parts?).ok()?))
+            }
+        })
     }
 
     /// The value as it is handed out, independent of claims and expression.
@@ -117,6 +161,9 @@ impl<'a> Item<'a> {
                 length: cidr.length,
             },
             Item::Type(ty) => Value::Type(ty.name()),
+            Item::Optional(value) => {
+                Value::Optional(value.as_ref().map(|value| Box::new(value.to_value())))
+            }
             Item::List(list) => {
                 Value::List(list.iter().map(|element| element.to_value()).collect())
             }

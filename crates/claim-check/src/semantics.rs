@@ -8,25 +8,29 @@ use std::sync::Arc;
 
 use crate::error::ErrorKind;
 use crate::item::{Item, List};
-use crate::limits::{LIST_ELEMENT_BYTES, MAX_BUILT_BYTES, MAX_STEPS};
+use crate::limits::{LIST_ELEMENT_BYTES, MAX_BUILT_BYTES};
+use crate::optional;
 use crate::syntax::ast::{BinaryOp, UnaryOp};
 use crate::time::Duration;
 
 pub(crate) type Outcome<'a> = Result<Item<'a>, ErrorKind>;
 
-/// What one evaluation may still build and do.
+/// What one evaluation may still build, and what it has cost.
 #[derive(Debug)]
 pub(crate) struct Budget {
     bytes: usize,
-    /// Machine code counts these down itself.
-    pub(crate) steps: u64,
+    /// What has been charged here; machine code keeps what is known at compile time itself.
+    pub(crate) spent: u64,
+    limit: u64,
 }
 
 impl Budget {
-    pub(crate) fn new() -> Self {
+    /// With a limit on cost ([`crate::cost`]).
+    pub(crate) fn new(limit: Option<u64>) -> Self {
         Self {
             bytes: MAX_BUILT_BYTES,
-            steps: MAX_STEPS,
+            spent: 0,
+            limit: limit.unwrap_or(u64::MAX),
         }
     }
 
@@ -45,17 +49,21 @@ impl Budget {
         self.spend(count.saturating_mul(LIST_ELEMENT_BYTES))
     }
 
-    /// For an operation that walks a value. It never fails; the next step does.
-    fn walk(&mut self, elements: usize) {
-        self.steps = self.steps.saturating_sub(elements as u64);
+    /// Cost that is not checked now.
+    pub(crate) fn charge(&mut self, cost: u64) {
+        self.spent = self.spent.saturating_add(cost);
     }
 
-    /// For an element that a macro visits.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.spent > self.limit
+    }
+
+    /// Cost of what is about to be done.
     pub(crate) fn step(&mut self, cost: u64) -> Result<(), ErrorKind> {
-        self.steps = self
-            .steps
-            .checked_sub(cost)
-            .ok_or(ErrorKind::TooManySteps)?;
+        self.charge(cost);
+        if self.is_exhausted() {
+            return Err(ErrorKind::TooManySteps);
+        }
         Ok(())
     }
 }
@@ -64,6 +72,7 @@ impl Budget {
 pub(crate) fn select<'a>(operand: &Item<'a>, field: &str) -> Outcome<'a> {
     match operand {
         Item::Map(map) => map.field(field).ok_or(ErrorKind::NoSuchKey),
+        Item::Optional(_) => optional::select(operand, field),
         _ => Err(ErrorKind::NoSuchOverload),
     }
 }
@@ -72,6 +81,8 @@ pub(crate) fn select<'a>(operand: &Item<'a>, field: &str) -> Outcome<'a> {
 pub(crate) fn has(operand: &Item<'_>, field: &str) -> Result<bool, ErrorKind> {
     match operand {
         Item::Map(map) => Ok(map.field(field).is_some()),
+        Item::Optional(None) => Ok(false),
+        Item::Optional(Some(value)) => has(value, field),
         _ => Err(ErrorKind::NoSuchOverload),
     }
 }
@@ -103,13 +114,13 @@ pub(crate) fn binary<'a>(
         BinaryOp::Subtract | BinaryOp::Multiply | BinaryOp::Divide | BinaryOp::Modulo => {
             arithmetic(op, left, right)
         }
-        BinaryOp::Equal => Ok(Item::Bool(equal_within(left, right, budget))),
-        BinaryOp::NotEqual => Ok(Item::Bool(!equal_within(left, right, budget))),
+        BinaryOp::Equal => Ok(Item::Bool(equal(left, right))),
+        BinaryOp::NotEqual => Ok(Item::Bool(!equal(left, right))),
         BinaryOp::Less => ordered(left, right, Ordering::is_lt),
         BinaryOp::LessEqual => ordered(left, right, Ordering::is_le),
         BinaryOp::Greater => ordered(left, right, Ordering::is_gt),
         BinaryOp::GreaterEqual => ordered(left, right, Ordering::is_ge),
-        BinaryOp::In => is_in(left, right, budget),
+        BinaryOp::In => is_in(left, right),
         BinaryOp::Index => index(left, right),
         BinaryOp::StartsWith => on_strings(left, right, |text, prefix| text.starts_with(prefix)),
         BinaryOp::EndsWith => on_strings(left, right, |text, suffix| text.ends_with(suffix)),
@@ -201,19 +212,6 @@ fn with_times<'a>(op: BinaryOp, left: &Item<'a>, right: &Item<'a>) -> Outcome<'a
     }
 }
 
-/// [`equal`], where lists and maps that may be equal take as many steps as they hold elements.
-pub(crate) fn equal_within(left: &Item<'_>, right: &Item<'_>, budget: &mut Budget) -> bool {
-    let walked = match (left, right) {
-        (Item::List(a), Item::List(b)) => a.len() == b.len(),
-        (Item::Map(a), Item::Map(b)) => a.len() == b.len(),
-        _ => false,
-    };
-    if walked {
-        budget.walk(left.weight());
-    }
-    equal(left, right)
-}
-
 /// Equality over all types: numbers by value, everything else equal only within its type (CEL specification, "Equality").
 pub(crate) fn equal(left: &Item<'_>, right: &Item<'_>) -> bool {
     match (left, right) {
@@ -225,6 +223,11 @@ pub(crate) fn equal(left: &Item<'_>, right: &Item<'_>) -> bool {
         (Item::Duration(a), Item::Duration(b)) => a == b,
         (Item::Network(a), Item::Network(b)) => a == b,
         (Item::Type(a), Item::Type(b)) => a == b,
+        (Item::Optional(a), Item::Optional(b)) => match (a, b) {
+            (Some(a), Some(b)) => equal(a, b),
+            (None, None) => true,
+            _ => false,
+        },
         (Item::List(a), Item::List(b)) => {
             a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| equal(&a, &b))
         }
@@ -234,7 +237,12 @@ pub(crate) fn equal(left: &Item<'_>, right: &Item<'_>) -> bool {
 }
 
 fn ordered<'a>(left: &Item<'a>, right: &Item<'a>, accept: fn(Ordering) -> bool) -> Outcome<'a> {
-    let ordering = match (left, right) {
+    Ok(Item::Bool(compare(left, right)?.is_some_and(accept)))
+}
+
+/// The order of two values of a type that has one, or of two numbers; nothing with a NaN.
+pub(crate) fn compare(left: &Item<'_>, right: &Item<'_>) -> Result<Option<Ordering>, ErrorKind> {
+    Ok(match (left, right) {
         (Item::Bool(a), Item::Bool(b)) => Some(a.cmp(b)),
         // The order of UTF-8 bytes is the order of code points.
         (Item::String(a), Item::String(b)) => Some((**a).cmp(&**b)),
@@ -242,8 +250,7 @@ fn ordered<'a>(left: &Item<'a>, right: &Item<'a>, accept: fn(Ordering) -> bool) 
         (Item::Timestamp(a), Item::Timestamp(b)) => Some(a.cmp(b)),
         (Item::Duration(a), Item::Duration(b)) => Some(a.cmp(b)),
         _ => compare_numbers(left, right).ok_or(ErrorKind::NoSuchOverload)?,
-    };
-    Ok(Item::Bool(ordering.is_some_and(accept)))
+    })
 }
 
 /// The order of two numbers of any types: none when they are not both numbers, `Some(None)` with a NaN.
@@ -265,17 +272,7 @@ pub(crate) fn compare_numbers(left: &Item<'_>, right: &Item<'_>) -> Option<Optio
     })
 }
 
-/// Lists up to this length are searched for free: machine code compares literals inline.
-pub(crate) const FREE_ELEMENTS: usize = 16;
-
-fn is_in<'a>(needle: &Item<'a>, container: &Item<'a>, budget: &mut Budget) -> Outcome<'a> {
-    match (needle, container) {
-        (Item::List(_) | Item::Map(_), Item::List(list)) if list.len() > FREE_ELEMENTS => {
-            budget.walk(container.weight());
-        }
-        (_, Item::List(list)) if list.len() > FREE_ELEMENTS => budget.walk(list.len()),
-        _ => {}
-    }
+fn is_in<'a>(needle: &Item<'a>, container: &Item<'a>) -> Outcome<'a> {
     match container {
         Item::List(list) => Ok(Item::Bool(
             list.iter().any(|element| equal(needle, &element)),
@@ -285,8 +282,9 @@ fn is_in<'a>(needle: &Item<'a>, container: &Item<'a>, budget: &mut Budget) -> Ou
     }
 }
 
-fn index<'a>(container: &Item<'a>, key: &Item<'a>) -> Outcome<'a> {
+pub(crate) fn index<'a>(container: &Item<'a>, key: &Item<'a>) -> Outcome<'a> {
     match (container, key) {
+        (Item::Optional(_), key) => optional::index(container, key),
         (
             Item::Map(map),
             Item::String(_) | Item::Bool(_) | Item::Int(_) | Item::UInt(_) | Item::Double(_),

@@ -3,19 +3,19 @@
 /// The types that a value can have. One table: the type, and its name in CEL.
 macro_rules! types {
     ($($type:ident = $name:literal,)*) => {
-        /// A type of CEL.
+        /// A type of CEL as a value of CEL.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u8)]
-        pub(crate) enum Type {
+        pub(crate) enum TypeName {
             $($type,)*
         }
 
-        impl Type {
-            const ALL: &[Type] = &[$(Type::$type,)*];
+        impl TypeName {
+            const ALL: &[TypeName] = &[$(TypeName::$type,)*];
 
             pub(crate) fn name(self) -> &'static str {
                 match self {
-                    $(Type::$type => $name,)*
+                    $(TypeName::$type => $name,)*
                 }
             }
         }
@@ -33,13 +33,14 @@ types! {
     List = "list",
     Map = "map",
     Null = "null_type",
+    Optional = "optional_type",
     String = "string",
     Timestamp = "google.protobuf.Timestamp",
     Meta = "type",
     UInt = "uint",
 }
 
-impl Type {
+impl TypeName {
     pub(crate) fn by_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|ty| ty.name() == name)
     }

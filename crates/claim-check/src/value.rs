@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 use std::net::IpAddr;
 
 use crate::time::{Duration, Timestamp};
-use crate::types::Type;
+use crate::types::TypeName;
 
 /// A value of CEL. [`Display`] writes it as a CEL literal.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +47,8 @@ pub enum Value {
     },
     /// A type, by its name.
     Type(&'static str),
+    /// A value that may be absent.
+    Optional(Option<Box<Value>>),
     /// A list.
     List(Vec<Value>),
     /// A map: distinct bools, ints, uints and strings with their values, in the order of the claims or the expression.
@@ -65,11 +67,12 @@ impl Value {
             Value::Double(_) => "double",
             Value::String(_) => "string",
             Value::Bytes(_) => "bytes",
-            Value::Timestamp { .. } => Type::Timestamp.name(),
-            Value::Duration { .. } => Type::Duration.name(),
-            Value::Ip(_) => Type::Ip.name(),
-            Value::Cidr { .. } => Type::Cidr.name(),
+            Value::Timestamp { .. } => TypeName::Timestamp.name(),
+            Value::Duration { .. } => TypeName::Duration.name(),
+            Value::Ip(_) => TypeName::Ip.name(),
+            Value::Cidr { .. } => TypeName::Cidr.name(),
             Value::Type(_) => "type",
+            Value::Optional(_) => TypeName::Optional.name(),
             Value::List(_) => "list",
             Value::Map(_) => "map",
         }
@@ -83,8 +86,13 @@ impl Display for Value {
             Value::Bool(truth) => write!(f, "{truth}"),
             Value::Int(number) => write!(f, "{number}"),
             Value::UInt(number) => write!(f, "{number}u"),
+            Value::Double(number) if number.is_nan() => f.write_str("double(\"NaN\")"),
+            Value::Double(number) if number.is_infinite() => {
+                let sign = if *number > 0.0 { "" } else { "-" };
+                write!(f, "double(\"{sign}Infinity\")")
+            }
             Value::Double(number) => write!(f, "{number:?}"),
-            Value::String(text) => write!(f, "{text:?}"),
+            Value::String(text) => write_string(f, text),
             Value::Bytes(bytes) => write!(f, "b\"{}\"", bytes.escape_ascii()),
             Value::Timestamp { seconds, nanos } => match Timestamp::new(*seconds, *nanos) {
                 Ok(timestamp) => write!(f, "timestamp(\"{timestamp}\")"),
@@ -96,6 +104,8 @@ impl Display for Value {
             Value::Ip(address) => write!(f, "ip(\"{address}\")"),
             Value::Cidr { address, length } => write!(f, "cidr(\"{address}/{length}\")"),
             Value::Type(name) => f.write_str(name),
+            Value::Optional(None) => f.write_str("optional.none()"),
+            Value::Optional(Some(value)) => write!(f, "optional.of({value})"),
             Value::List(elements) => {
                 f.write_str("[")?;
                 separated(f, elements, |f, element| write!(f, "{element}"))?;
@@ -108,6 +118,24 @@ impl Display for Value {
             }
         }
     }
+}
+
+/// A string literal in double quotes; what cannot be seen is escaped.
+fn write_string(f: &mut Formatter<'_>, text: &str) -> fmt::Result {
+    f.write_str("\"")?;
+    for character in text.chars() {
+        let shown = character.escape_debug();
+        match character {
+            '\'' => f.write_str("'")?,
+            // An escape of Rust that CEL writes differently: `\u{7f}`, `\0`.
+            _ if character == '\0' || shown.len() > 2 => match u32::from(character) {
+                code @ ..=0xffff => write!(f, "\\u{code:04x}")?,
+                code => write!(f, "\\U{code:08x}")?,
+            },
+            _ => write!(f, "{shown}")?,
+        }
+    }
+    f.write_str("\"")
 }
 
 fn separated<T>(

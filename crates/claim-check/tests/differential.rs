@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 use proptest::sample::select;
-use stampmill_claim_check::{ClaimCheck, Context, EvalError, Value};
+use stampmill_claim_check::{ClaimCheck, Context, Environment, EvalError, Value};
 
 /// Literals with the edges of their types; many are equal across types.
 const LITERALS: &[&str] = &[
@@ -299,7 +299,9 @@ fn shown(result: &Result<Value, EvalError>) -> String {
 }
 
 fn agree(source: &str, payload: &str) {
-    let check = ClaimCheck::compile(source).unwrap_or_else(|error| panic!("{error}"));
+    let environment = Environment::claims().unchecked();
+    let check =
+        ClaimCheck::compile_in(source, &environment).unwrap_or_else(|error| panic!("{error}"));
     if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
         assert_eq!(check.engine(), "machine code");
     }
@@ -307,6 +309,10 @@ fn agree(source: &str, payload: &str) {
     let machine = check.evaluate(payload.as_bytes(), &context);
     let tree = check.interpret(payload.as_bytes(), &context);
     assert_eq!(shown(&machine), shown(&tree), "{source}\n{payload}");
+    let (measured, cost) = check.measure(payload.as_bytes(), &context);
+    let (_, cost_of_tree) = check.measure_interpreted(payload.as_bytes(), &context);
+    assert_eq!(shown(&measured), shown(&tree), "{source}\n{payload}");
+    assert_eq!(cost, cost_of_tree, "{source}\n{payload}");
     let decided = check.decide(payload.as_bytes(), &context);
     match tree {
         Ok(Value::Bool(truth)) => assert_eq!(decided, Ok(truth)),

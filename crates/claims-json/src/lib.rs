@@ -45,13 +45,21 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod bind;
+mod block;
 mod error;
 mod limits;
+mod names;
+mod paths;
+mod reader;
 mod scanner;
+mod slots;
 mod tree;
 mod value;
 
 pub use error::{JsonError, JsonErrorKind};
 pub use limits::Limits;
+pub use paths::{Paths, Place};
+pub use slots::{Bound, Buffers, Claim, Elements, Members, Slot};
 pub use tree::parse;
 pub use value::{Map, Value};

@@ -3,7 +3,7 @@
 /// Bounds on a text, checked before memory is spent on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Length of the text in bytes.
+    /// Length of the text in bytes. Never more than [`Limits::MAX_BYTES`].
     pub bytes: usize,
     /// Levels of objects and lists within each other: `1` is level 0, `[1]` level 1. Never more than [`Limits::MAX_DEPTH`].
     pub depth: usize,
@@ -14,6 +14,9 @@ pub struct Limits {
 impl Limits {
     /// The depth above which no setting goes, since reading and dropping a value use the stack.
     pub const MAX_DEPTH: usize = 256;
+
+    /// The length above which no setting goes: places in a text are kept in 32 bits.
+    pub const MAX_BYTES: usize = u32::MAX as usize;
 
     /// For the header or payload of a token: 64 KiB, 32 levels, 8,192 values.
     pub const TOKEN: Self = Self {

@@ -2,14 +2,62 @@
 
 use std::fmt;
 
-/// A signature algorithm of RFC 7518 that this crate signs and verifies with.
+use crate::hash::Hash;
+
+/// A digital signature algorithm of RFC 7518, RFC 8037 or RFC 9864 that this crate signs and verifies with.
 ///
-/// There is no `None` and no HMAC: what cannot be named cannot be accepted (RFC 8725 §3.1, §3.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// There is no `None`, and the HMACs are another type, [`MacAlgorithm`](crate::MacAlgorithm): what cannot be named here
+/// cannot be accepted for a public key (RFC 8725 §3.1, §3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Algorithm {
     /// RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 §3.3).
     Rs256,
+    /// RSASSA-PKCS1-v1_5 with SHA-384 (RFC 7518 §3.3).
+    Rs384,
+    /// RSASSA-PKCS1-v1_5 with SHA-512 (RFC 7518 §3.3).
+    Rs512,
+    /// RSASSA-PSS with SHA-256, MGF1 with SHA-256 and 32 bytes of salt (RFC 7518 §3.5).
+    Ps256,
+    /// RSASSA-PSS with SHA-384, MGF1 with SHA-384 and 48 bytes of salt (RFC 7518 §3.5).
+    Ps384,
+    /// RSASSA-PSS with SHA-512, MGF1 with SHA-512 and 64 bytes of salt (RFC 7518 §3.5).
+    Ps512,
+    /// ECDSA on P-256 with SHA-256; signatures have 64 bytes (RFC 7518 §3.4).
+    Es256,
+    /// ECDSA on P-384 with SHA-384; signatures have 96 bytes (RFC 7518 §3.4).
+    Es384,
+    /// ECDSA on P-521 with SHA-512; signatures have 132 bytes (RFC 7518 §3.4).
+    Es512,
+    /// Ed25519 by the name that RFC 8037 §3.1 gave it, which leaves the curve to the key.
+    EdDsa,
+    /// Ed25519 by the name of RFC 9864 §2.2, which says it all.
+    Ed25519,
+}
+
+/// What an algorithm does, and with what kind of key: each variant carries all that its kind of key needs, so that
+/// a key of another kind has nothing to do with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    Rsa(RsaScheme),
+    Ec(Curve),
+    Ed25519,
+}
+
+/// The two ways of RFC 8017 to sign a hash with RSA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RsaScheme {
+    Pkcs1v15(Hash),
+    /// MGF1 uses the same hash, and the salt is as long as its output (RFC 7518 §3.5).
+    Pss(Hash),
+}
+
+/// The curves of RFC 7518 §6.2.1.1; each has its hash (§3.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Curve {
+    P256,
+    P384,
+    P521,
 }
 
 /// What a row says.
@@ -17,20 +65,101 @@ struct Row {
     algorithm: Algorithm,
     /// The value of `alg`.
     name: &'static str,
-    /// The value of `kty` of the keys it works with.
-    key_type: &'static str,
-    /// The hash that `at_hash`, `c_hash` and `s_hash` are made with (OpenID Connect Core §3.1.3.6).
-    hash: fn(&[u8]) -> Vec<u8>,
+    /// What it is, for people.
+    description: &'static str,
+    scheme: Scheme,
 }
 
-const TABLE: &[Row] = &[Row {
-    algorithm: Algorithm::Rs256,
-    name: "RS256",
-    key_type: "RSA",
-    hash: |bytes| openssl::sha::sha256(bytes).to_vec(),
-}];
+const fn pkcs1v15(hash: Hash) -> Scheme {
+    Scheme::Rsa(RsaScheme::Pkcs1v15(hash))
+}
+
+const fn pss(hash: Hash) -> Scheme {
+    Scheme::Rsa(RsaScheme::Pss(hash))
+}
+
+/// In the order of the enum.
+const TABLE: [Row; 11] = [
+    Row {
+        algorithm: Algorithm::Rs256,
+        name: "RS256",
+        description: "RSASSA-PKCS1-v1_5 with SHA-256",
+        scheme: pkcs1v15(Hash::Sha256),
+    },
+    Row {
+        algorithm: Algorithm::Rs384,
+        name: "RS384",
+        description: "RSASSA-PKCS1-v1_5 with SHA-384",
+        scheme: pkcs1v15(Hash::Sha384),
+    },
+    Row {
+        algorithm: Algorithm::Rs512,
+        name: "RS512",
+        description: "RSASSA-PKCS1-v1_5 with SHA-512",
+        scheme: pkcs1v15(Hash::Sha512),
+    },
+    Row {
+        algorithm: Algorithm::Ps256,
+        name: "PS256",
+        description: "RSASSA-PSS with SHA-256",
+        scheme: pss(Hash::Sha256),
+    },
+    Row {
+        algorithm: Algorithm::Ps384,
+        name: "PS384",
+        description: "RSASSA-PSS with SHA-384",
+        scheme: pss(Hash::Sha384),
+    },
+    Row {
+        algorithm: Algorithm::Ps512,
+        name: "PS512",
+        description: "RSASSA-PSS with SHA-512",
+        scheme: pss(Hash::Sha512),
+    },
+    Row {
+        algorithm: Algorithm::Es256,
+        name: "ES256",
+        description: "ECDSA on P-256 with SHA-256",
+        scheme: Scheme::Ec(Curve::P256),
+    },
+    Row {
+        algorithm: Algorithm::Es384,
+        name: "ES384",
+        description: "ECDSA on P-384 with SHA-384",
+        scheme: Scheme::Ec(Curve::P384),
+    },
+    Row {
+        algorithm: Algorithm::Es512,
+        name: "ES512",
+        description: "ECDSA on P-521 with SHA-512",
+        scheme: Scheme::Ec(Curve::P521),
+    },
+    Row {
+        algorithm: Algorithm::EdDsa,
+        name: "EdDSA",
+        description: "EdDSA on the curve of the key, Ed25519 here",
+        scheme: Scheme::Ed25519,
+    },
+    Row {
+        algorithm: Algorithm::Ed25519,
+        name: "Ed25519",
+        description: "EdDSA on Ed25519",
+        scheme: Scheme::Ed25519,
+    },
+];
 
 impl Algorithm {
+    /// Every algorithm, in the order of the table.
+    pub const ALL: [Self; TABLE.len()] = {
+        let mut all = [Self::Rs256; TABLE.len()];
+        let mut index = 0;
+        while index < TABLE.len() {
+            all[index] = TABLE[index].algorithm;
+            index += 1;
+        }
+        all
+    };
+
     /// The algorithm named `name`, compared exactly: `rs256` is not `RS256` (RFC 7515 §4.1.1).
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
@@ -46,14 +175,34 @@ impl Algorithm {
         self.row().name
     }
 
-    /// The value of `kty` that its keys have, for instance `RSA`.
+    /// What it is, for people: `ECDSA on P-256 with SHA-256`.
+    #[must_use]
+    pub fn description(self) -> &'static str {
+        self.row().description
+    }
+
+    /// How many bytes each of its signatures has; RSA has as many as the key's modulus, which only the key knows.
+    #[must_use]
+    pub fn signature_bytes(self) -> Option<usize> {
+        match self.scheme() {
+            Scheme::Rsa(_) => None,
+            Scheme::Ec(curve) => Some(2 * curve.coordinate_bytes()),
+            Scheme::Ed25519 => Some(64),
+        }
+    }
+
+    /// The value of `kty` that its keys have: `RSA`, `EC` or `OKP`.
     #[must_use]
     pub fn key_type(self) -> &'static str {
-        self.row().key_type
+        match self.scheme() {
+            Scheme::Rsa(_) => "RSA",
+            Scheme::Ec(_) => "EC",
+            Scheme::Ed25519 => "OKP",
+        }
     }
 
     /// The left half of the algorithm's hash of `text`, in base64url: the value of `at_hash` for an access token and of
-    /// `c_hash` for a code (OpenID Connect Core §3.1.3.6, §3.3.2.11).
+    /// `c_hash` for a code (OpenID Connect Core §3.1.3.6, §3.3.2.11). Ed25519 hashes with SHA-512 (RFC 8032 §5.1).
     ///
     /// ```
     /// use stampmill_jose::Algorithm;
@@ -63,15 +212,24 @@ impl Algorithm {
     /// ```
     #[must_use]
     pub fn left_half_hash(self, text: &str) -> String {
-        let hash = (self.row().hash)(text.as_bytes());
+        let hash = self.hash().digest(text.as_bytes());
         crate::base64url::encode(&hash[..hash.len() / 2])
     }
 
+    pub(crate) fn scheme(self) -> Scheme {
+        self.row().scheme
+    }
+
+    fn hash(self) -> Hash {
+        match self.scheme() {
+            Scheme::Rsa(RsaScheme::Pkcs1v15(hash) | RsaScheme::Pss(hash)) => hash,
+            Scheme::Ec(curve) => curve.hash(),
+            Scheme::Ed25519 => Hash::Sha512,
+        }
+    }
+
     fn row(self) -> &'static Row {
-        TABLE
-            .iter()
-            .find(|row| row.algorithm == self)
-            .expect("every algorithm has a row: a test walks the enum")
+        &TABLE[self as usize]
     }
 }
 
@@ -81,10 +239,123 @@ impl fmt::Display for Algorithm {
     }
 }
 
-/// SHA-256 of `bytes` (FIPS 180-4), 32 bytes.
-#[must_use]
-pub fn sha256(bytes: &[u8]) -> [u8; 32] {
-    openssl::sha::sha256(bytes)
+/// An allow-list of algorithms (RFC 8725 §3.1).
+///
+/// ```
+/// use stampmill_jose::{Algorithm, AlgorithmSet};
+/// let allowed = AlgorithmSet::of(&[Algorithm::Es256, Algorithm::Ps256]);
+/// assert!(allowed.contains(Algorithm::Ps256) && !allowed.contains(Algorithm::Rs256));
+/// assert_eq!(allowed.to_string(), "PS256, ES256");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AlgorithmSet(u16);
+
+impl AlgorithmSet {
+    /// Every [`Algorithm`].
+    pub const ALL: Self = Self::of(&Algorithm::ALL);
+    /// What the FAPI 2.0 Security Profile permits (§5.4.1): PS256, ES256 and Ed25519 by both names.
+    pub const FAPI: Self = Self::of(&[
+        Algorithm::Ps256,
+        Algorithm::Es256,
+        Algorithm::EdDsa,
+        Algorithm::Ed25519,
+    ]);
+
+    /// These algorithms and no others.
+    #[must_use]
+    pub const fn of(algorithms: &[Algorithm]) -> Self {
+        let mut set = 0;
+        let mut index = 0;
+        while index < algorithms.len() {
+            set |= 1 << algorithms[index] as u16;
+            index += 1;
+        }
+        Self(set)
+    }
+
+    /// Whether `algorithm` is one of them.
+    #[must_use]
+    pub const fn contains(self, algorithm: Algorithm) -> bool {
+        self.0 & (1 << algorithm as u16) != 0
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The algorithms that are in both.
+    #[must_use]
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// The algorithms, in the order of the table.
+    pub fn iter(self) -> impl Iterator<Item = Algorithm> {
+        Algorithm::ALL
+            .into_iter()
+            .filter(move |&algorithm| self.contains(algorithm))
+    }
+}
+
+impl fmt::Display for AlgorithmSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.iter().map(Algorithm::name).collect();
+        match names.is_empty() {
+            true => f.write_str("no algorithm"),
+            false => f.write_str(&names.join(", ")),
+        }
+    }
+}
+
+impl fmt::Debug for AlgorithmSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
+    }
+}
+
+impl Curve {
+    /// The curve that `crv` names.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        [Self::P256, Self::P384, Self::P521]
+            .into_iter()
+            .find(|curve| curve.name() == name)
+    }
+
+    /// The value of `crv`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::P256 => "P-256",
+            Self::P384 => "P-384",
+            Self::P521 => "P-521",
+        }
+    }
+
+    /// Octets of a coordinate, and of each half of a signature (RFC 7518 §6.2.1.2, §3.4).
+    pub(crate) fn coordinate_bytes(self) -> usize {
+        match self {
+            Self::P256 => 32,
+            Self::P384 => 48,
+            Self::P521 => 66,
+        }
+    }
+
+    pub(crate) fn hash(self) -> Hash {
+        match self {
+            Self::P256 => Hash::Sha256,
+            Self::P384 => Hash::Sha384,
+            Self::P521 => Hash::Sha512,
+        }
+    }
+
+    pub(crate) fn algorithm(self) -> Algorithm {
+        match self {
+            Self::P256 => Algorithm::Es256,
+            Self::P384 => Algorithm::Es384,
+            Self::P521 => Algorithm::Es512,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -93,12 +364,18 @@ mod tests {
 
     #[test]
     fn the_table_is_closed_and_exact() {
-        for row in TABLE {
+        for (index, row) in TABLE.iter().enumerate() {
+            assert_eq!(row.algorithm as usize, index, "the order of the enum");
             assert_eq!(Algorithm::from_name(row.name), Some(row.algorithm));
             assert_eq!(row.algorithm.name(), row.name);
+            let alone = AlgorithmSet::of(&[row.algorithm]);
+            assert!(alone.iter().eq([row.algorithm]));
+            if let Scheme::Ec(curve) = row.scheme {
+                assert_eq!(curve.algorithm(), row.algorithm);
+            }
         }
         for refused in [
-            "none", "None", "NONE", "HS256", "rs256", "RS256 ", "", "RS384",
+            "none", "None", "NONE", "HS256", "rs256", "RS256 ", "", "ES256K", "ES521", "Ed448",
         ] {
             assert_eq!(Algorithm::from_name(refused), None, "{refused}");
         }

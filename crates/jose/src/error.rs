@@ -3,6 +3,8 @@
 use stampmill_claims_json::JsonError;
 use thiserror::Error;
 
+use crate::algorithm::Algorithm;
+
 /// Why a token was refused: the sender's fault. One variant a check; each tells what was expected and what came.
 ///
 /// No variant holds the token, its signature or its payload. What a header says is cut to 80 characters and escaped,
@@ -34,11 +36,11 @@ pub enum JwtError {
         /// The member.
         name: &'static str,
     },
-    /// `alg` is absent or not in the allow-list: `none`, an HMAC, or another signature algorithm.
+    /// `alg` is absent, not in the allow-list, or not the key's: `none`, an HMAC, or another signature algorithm.
     #[error("alg: expected {expected}, got {}", shown(actual.as_deref()))]
     AlgorithmNotAllowed {
-        /// The allow-list.
-        expected: &'static str,
+        /// The allow-list, or what is left of it with the key that the header names.
+        expected: String,
         /// What the header says.
         actual: Option<String>,
     },
@@ -148,6 +150,45 @@ pub enum JwtError {
         /// How much a clock may be ahead.
         leeway: i64,
     },
+    /// Valid for longer than is accepted.
+    #[error("exp: {exp} is more than {limit} s after {from}")]
+    LifetimeTooLong {
+        /// The claim, seconds since the epoch, rounded down.
+        exp: i64,
+        /// Now, or `nbf` if that is earlier.
+        from: i64,
+        /// Seconds allowed.
+        limit: i64,
+    },
+    /// Made too long ago.
+    #[error("iat: issued at {iat}, more than {limit} s before {now}")]
+    TooOld {
+        /// The claim, seconds since the epoch, rounded down.
+        iat: i64,
+        /// Our clock.
+        now: i64,
+        /// Seconds allowed.
+        limit: i64,
+    },
+    /// A claim that is about something else: `sub`, or `htm`, `htu` and `ath` of a DPoP proof.
+    #[error("{claim}: expected `{expected}`, got `{actual}`")]
+    Mismatch {
+        /// The claim.
+        claim: &'static str,
+        /// What it has to be.
+        expected: String,
+        /// What it is.
+        actual: String,
+    },
+    /// A claim that this kind of token must not have.
+    #[error("{claim}: must not be there")]
+    ClaimForbidden {
+        /// The claim.
+        claim: &'static str,
+    },
+    /// The key in the header of a DPoP proof is absent or not acceptable.
+    #[error("jwk: {0}")]
+    EmbeddedKey(#[source] KeyError),
 }
 
 impl JwtError {
@@ -167,6 +208,12 @@ impl JwtError {
             Self::Signature { .. } => ("signature", "RFC 7515 §5.2"),
             Self::Payload(_) => ("payload", "RFC 7519 §7.2"),
             Self::ClaimMissing { claim } | Self::ClaimType { claim, .. } => (claim, "RFC 7519 §4"),
+            Self::ClaimForbidden { claim } => (claim, "RFC 8725 §3.12"),
+            Self::Mismatch { claim: "sub", .. } => ("sub", "RFC 7519 §4.1.2"),
+            Self::Mismatch { claim, .. } => (claim, "RFC 9449 §4.3"),
+            Self::EmbeddedKey(_) => ("jwk", "RFC 9449 §4.3"),
+            Self::TooOld { .. } => ("iat", "RFC 9449 §4.3"),
+            Self::LifetimeTooLong { .. } => ("exp", "RFC 7523 §3"),
             Self::Issuer { .. } => ("iss", "RFC 7519 §4.1.1"),
             Self::Audience { .. } => ("aud", "RFC 7519 §4.1.3"),
             Self::AuthorizedParty { .. } => ("azp", "OpenID Connect Core §3.1.3.7"),
@@ -199,7 +246,7 @@ pub enum KeyError {
         /// The member.
         member: &'static str,
     },
-    /// A key type other than RSA.
+    /// Another key type than those that are read.
     #[error("key type: expected {expected}, got `{actual}`")]
     KeyType {
         /// The key types this crate knows.
@@ -207,18 +254,47 @@ pub enum KeyError {
         /// What `kty` says.
         actual: String,
     },
-    /// A key that says of itself that it is not for verifying RS256 signatures.
-    #[error("`{member}`: the key is not for verifying RS256 signatures")]
+    /// A curve other than P-256, P-384, P-521 and Ed25519.
+    #[error("curve: expected P-256, P-384, P-521 or Ed25519, got `{actual}`")]
+    Curve {
+        /// What the key says.
+        actual: String,
+    },
+    /// The coordinates are no point of the curve.
+    #[error("the point is not on the curve {curve}")]
+    NotOnCurve {
+        /// The curve.
+        curve: &'static str,
+    },
+    /// An algorithm that works with another kind of key.
+    #[error("{algorithm} does not work with this kind of key")]
+    AlgorithmOfOtherKind {
+        /// The algorithm asked for.
+        algorithm: Algorithm,
+    },
+    /// A shared secret that is shorter than its hash (RFC 7518 §3.2).
+    #[error("shared secret: expected at least {min} bytes, got {actual}")]
+    SecretTooShort {
+        /// Bytes asked for.
+        min: usize,
+        /// Bytes it has.
+        actual: usize,
+    },
+    /// A key that says of itself that it is not for what it is to do here.
+    #[error("`{member}`: the key is not for verifying signatures by an algorithm of its kind")]
     NotForSignatures {
         /// `use`, `key_ops` or `alg`.
         member: &'static str,
     },
     /// Too short to be safe, or too long to be quick.
-    #[error("RSA modulus: expected {min} to {max} bits, got {actual}", min = crate::jwk::MIN_RSA_BITS, max = crate::jwk::MAX_RSA_BITS)]
+    #[error("RSA modulus: expected {min} to {max} bits, got {actual}", min = crate::MIN_RSA_BITS, max = crate::MAX_RSA_BITS)]
     ModulusSize {
         /// Its length.
         actual: usize,
     },
+    /// A modulus with the fingerprint of a generator whose keys can be factored (ROCA, CVE-2017-15361).
+    #[error("RSA modulus: made by a generator whose keys can be factored (ROCA)")]
+    Factorable,
     /// An exponent that is even, below 65537 or above 64 bits (FIPS 186-5 §5.1, NIST SP 800-56B §6.2).
     #[error("RSA exponent: expected an odd number from 65537 to 2^64")]
     Exponent,
@@ -243,7 +319,7 @@ pub enum KeyError {
         reason: &'static str,
     },
     /// The numbers of the key do not fit together; signing with it could give its factors away.
-    #[error("the numbers of the RSA key contradict each other")]
+    #[error("the numbers of the key contradict each other")]
     Inconsistent,
     /// The backend does not take this key.
     #[error("{backend}: {reason}")]

@@ -1,52 +1,75 @@
-//! Public keys as JSON (RFC 7517, RFC 7518 §6.3.1), parsed once into what verifies.
+//! Public keys as JSON (RFC 7517; RFC 7518 §6 for RSA and EC, RFC 8037 §2 for OKP), parsed once into what verifies.
 
 use std::fmt;
 
-use openssl::bn::BigNum;
-use openssl::rsa::Rsa;
 use serde::Serialize;
+use serde::ser::SerializeMap;
 use stampmill_claims_json::{Limits, Map, Value, parse};
 
-use crate::algorithm::{Algorithm, sha256};
-use crate::backend::{Backend, Verifier};
+use crate::algorithm::{Algorithm, AlgorithmSet, Curve};
+use crate::backend::Backend;
 use crate::base64url;
-use crate::error::{KeyError, clip};
-
-/// Shortest RSA modulus that is accepted (RFC 7518 §3.3).
-pub const MIN_RSA_BITS: usize = 2048;
-/// Longest RSA modulus that is accepted, so that nobody can make a verifier work for seconds.
-pub const MAX_RSA_BITS: usize = 8192;
+use crate::error::{JwtError, KeyError, clip};
+use crate::hash::sha256;
+use crate::keys::{EcPublic, Ed25519Public, PublicKey, RsaPublic};
 
 /// Members that only private or symmetric keys have (RFC 7518 §6.2.2, §6.3.2, §6.4.1; RFC 8037 §2).
 const PRIVATE_MEMBERS: &[&str] = &["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+/// Longest `kid` in bytes.
+pub(crate) const MAX_KID_BYTES: usize = 256;
+const ED25519: &str = "Ed25519";
 
-/// A public RSA key for verifying RS256 signatures.
+/// A public key for verifying signatures: RSA, EC on P-256, P-384 or P-521, or Ed25519.
 ///
 /// The numbers are checked and made ready when the key is read; verifying does not parse anything again.
+///
+/// ```
+/// use stampmill_jose::{Algorithm, Jwk, KeyError};
+/// // RFC 8037 Appendix A.2
+/// let jwk = Jwk::from_json(br#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#)?;
+/// assert!(jwk.algorithms().contains(Algorithm::EdDsa));
+/// assert_eq!(jwk.thumbprint(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+///
+/// let private = Jwk::from_json(br#"{"kty":"OKP","crv":"Ed25519","d":"nWGx","x":"11qY"}"#);
+/// assert_eq!(private, Err(KeyError::PrivateMember { member: "d" }));
+/// # Ok::<(), KeyError>(())
+/// ```
 #[derive(Clone)]
 pub struct Jwk {
     kid: Option<String>,
-    /// Big-endian, no leading zero octets.
-    modulus: Vec<u8>,
-    exponent: Vec<u8>,
-    verifier: Verifier,
+    /// What the key says it is for; fits the key.
+    alg: Option<Algorithm>,
+    key: PublicKey,
 }
 
 impl Jwk {
-    /// Reads one key.
+    /// Reads one key. Members that RFC 7517 does not define are read over.
     ///
     /// # Errors
-    /// [`KeyError`]: not strict JSON, another key type, a private member, a member of the wrong form, a key that
-    /// is not for RS256 signatures, a modulus outside 2048 to 8192 bits, or a weak exponent.
+    /// [`KeyError`]: not strict JSON, another key type or curve, a private member, a member of the wrong form, a key that
+    /// is not for verifying signatures, an RSA modulus outside 2048 to 8192 bits, a weak exponent, or a point that is not on
+    /// the curve.
     pub fn from_json(bytes: &[u8]) -> Result<Self, KeyError> {
         Self::from_value(&parse(bytes, &Limits::TOKEN)?)
     }
 
-    /// The public half of an RSA key, named by its thumbprint.
-    pub(crate) fn from_rsa<T: openssl::pkey::HasPublic>(rsa: &Rsa<T>) -> Result<Self, KeyError> {
-        let mut jwk = Self::from_numbers(None, rsa.n().to_vec(), rsa.e().to_vec())?;
+    /// `key` for `algorithm`, named by its thumbprint. The algorithm must be one of the key's.
+    pub(crate) fn for_signing(key: PublicKey, algorithm: Algorithm) -> Self {
+        let mut jwk = Self {
+            kid: None,
+            alg: Some(algorithm),
+            key,
+        };
         jwk.kid = Some(jwk.thumbprint());
-        Ok(jwk)
+        jwk
+    }
+
+    /// The same key and name for another algorithm, which must be one of the key's.
+    pub(crate) fn signed_by(self, algorithm: Algorithm) -> Self {
+        Self {
+            alg: Some(algorithm),
+            ..self
+        }
     }
 
     /// The key's name, if it has one.
@@ -55,98 +78,149 @@ impl Jwk {
         self.kid.as_deref()
     }
 
-    /// The algorithm it verifies. Fixed with the key, never taken from a token.
+    /// The algorithm it is for, if it says so (RFC 7517 §4.4).
     #[must_use]
-    pub fn alg(&self) -> Algorithm {
-        Algorithm::Rs256
+    pub fn alg(&self) -> Option<Algorithm> {
+        self.alg
     }
 
-    /// The modulus, big-endian, without leading zeros.
+    /// The algorithms it verifies: the one it says it is for, else those of its kind. Fixed with the key, never taken from a token.
     #[must_use]
-    pub fn n(&self) -> &[u8] {
-        &self.modulus
+    pub fn algorithms(&self) -> AlgorithmSet {
+        match self.alg {
+            Some(algorithm) => AlgorithmSet::of(&[algorithm]),
+            None => self.key.algorithms(),
+        }
     }
 
-    /// The public exponent, big-endian, without leading zeros.
+    /// The value of `kty`: `RSA`, `EC` or `OKP`.
     #[must_use]
-    pub fn e(&self) -> &[u8] {
-        &self.exponent
+    pub fn key_type(&self) -> &'static str {
+        match self.key {
+            PublicKey::Rsa(_) => "RSA",
+            PublicKey::Ec(_) => "EC",
+            PublicKey::Ed25519(_) => "OKP",
+        }
+    }
+
+    /// Modulus and exponent of an RSA key, big-endian, without leading zeros.
+    #[must_use]
+    pub fn rsa_numbers(&self) -> Option<(&[u8], &[u8])> {
+        match &self.key {
+            PublicKey::Rsa(key) => Some((key.modulus(), key.exponent())),
+            _ => None,
+        }
     }
 
     /// The thumbprint of RFC 7638: SHA-256 over the required members in their one canonical spelling, in base64url.
+    /// RFC 8037 §2 says which members are required of OKP. It is what DPoP calls `jkt` (RFC 9449 §6.1).
     #[must_use]
     pub fn thumbprint(&self) -> String {
-        // §3.2: `e`, `kty`, `n` for RSA, in this order, without white space.
-        let canonical = format!(
-            r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#,
-            e = base64url::encode(&self.exponent),
-            n = base64url::encode(&self.modulus),
-        );
+        let kty = self.key_type();
+        // §3.3: in lexicographic order of the names, without white space
+        let canonical = match &self.key {
+            PublicKey::Rsa(key) => format!(
+                r#"{{"e":"{e}","kty":"{kty}","n":"{n}"}}"#,
+                e = base64url::encode(key.exponent()),
+                n = base64url::encode(key.modulus()),
+            ),
+            PublicKey::Ec(key) => format!(
+                r#"{{"crv":"{crv}","kty":"{kty}","x":"{x}","y":"{y}"}}"#,
+                crv = key.curve().name(),
+                x = base64url::encode(key.x()),
+                y = base64url::encode(key.y()),
+            ),
+            PublicKey::Ed25519(key) => format!(
+                r#"{{"crv":"{ED25519}","kty":"{kty}","x":"{x}"}}"#,
+                x = base64url::encode(key.bytes()),
+            ),
+        };
         base64url::encode(sha256(canonical.as_bytes()))
     }
 
-    /// The key as JSON: `kty`, `use`, `alg`, `kid`, `n`, `e`, and nothing private.
+    /// The key as JSON: `kty`, `use`, what is known of `alg` and `kid`, the numbers, and nothing private.
     #[must_use]
     pub fn to_json(&self) -> String {
-        serde_json::to_string(self).expect("a struct of strings is always JSON")
+        serde_json::to_string(self).expect("a map of strings is always JSON")
     }
 
-    /// The same key, verified by another backend.
+    /// The same key, verified by another backend if it is RSA; elliptic curves stay with OpenSSL.
     ///
     /// # Errors
     /// [`KeyError::Backend`] when that backend does not take the numbers.
     pub fn with_backend(self, backend: Backend) -> Result<Self, KeyError> {
-        let verifier = Verifier::new(backend, &self.modulus, &self.exponent)?;
-        Ok(Self { verifier, ..self })
+        let key = self.key.with_backend(backend)?;
+        Ok(Self { key, ..self })
     }
 
-    /// Whether `signature` belongs to `message`.
-    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        // RFC 8017 §8.2.2 step 1: the length is part of the check, for every backend.
-        signature.len() == self.modulus.len() && self.verifier.verifies(message, signature)
+    /// Verifies a bare signature of `message`, without any token around it. For test vectors and other formats;
+    /// tokens are verified by [`verify_jwt`](crate::verify_jwt).
+    ///
+    /// # Errors
+    /// [`JwtError::AlgorithmNotAllowed`] when the key is not for `algorithm`, [`JwtError::Signature`] when the signature is not of
+    /// this message by this key.
+    pub fn verify(
+        &self,
+        algorithm: Algorithm,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), JwtError> {
+        if !self.algorithms().contains(algorithm) {
+            return Err(JwtError::AlgorithmNotAllowed {
+                expected: self.algorithms().to_string(),
+                actual: Some(algorithm.name().to_owned()),
+            });
+        }
+        match self.key.verifies(algorithm, message, signature) {
+            true => Ok(()),
+            false => Err(JwtError::Signature {
+                kid: clip(self.kid().unwrap_or("(unnamed)")),
+            }),
+        }
     }
 
-    fn from_value(value: &Value<'_>) -> Result<Self, KeyError> {
+    pub(crate) fn from_value(value: &Value<'_>) -> Result<Self, KeyError> {
         let members = value.as_map().ok_or(KeyError::Member {
             member: "key",
             expected: "a JSON object",
         })?;
         refuse_private(members)?;
-        let key_type = required(members, "kty")?;
-        if key_type != "RSA" {
-            return Err(KeyError::KeyType {
-                expected: "RSA",
-                actual: clip(key_type),
-            });
-        }
-        purpose(members)?;
-        let kid = match members.get("kid") {
+        check_purpose(members, "verify")?;
+        let key = read_key(members)?;
+        let alg = match members.get("alg") {
             None => None,
-            Some(Value::String(kid)) if kid.len() <= 256 => Some(kid.to_string()),
-            Some(_) => {
-                return Err(KeyError::Member {
-                    member: "kid",
-                    expected: "a string of at most 256 bytes",
-                });
-            }
+            Some(name) => Some(
+                name.as_str()
+                    .and_then(Algorithm::from_name)
+                    .filter(|&algorithm| key.algorithms().contains(algorithm))
+                    .ok_or(KeyError::NotForSignatures { member: "alg" })?,
+            ),
         };
-        Self::from_numbers(kid, number(members, "n")?, number(members, "e")?)
+        let kid = read_kid(members)?;
+        Ok(Self { kid, alg, key })
     }
+}
 
-    fn from_numbers(
-        kid: Option<String>,
-        modulus: Vec<u8>,
-        exponent: Vec<u8>,
-    ) -> Result<Self, KeyError> {
-        check_modulus(&modulus)?;
-        check_exponent(&exponent)?;
-        let verifier = Verifier::new(Backend::default(), &modulus, &exponent)?;
-        Ok(Self {
-            kid,
-            modulus,
-            exponent,
-            verifier,
-        })
+fn read_key(members: &Map<'_>) -> Result<PublicKey, KeyError> {
+    match required(members, "kty")? {
+        "RSA" => RsaPublic::new(number(members, "n")?, number(members, "e")?).map(PublicKey::Rsa),
+        "EC" => {
+            let name = required(members, "crv")?;
+            let curve =
+                Curve::from_name(name).ok_or_else(|| KeyError::Curve { actual: clip(name) })?;
+            let (x, y) = (octets(members, "x")?, octets(members, "y")?);
+            EcPublic::new(curve, &x, &y).map(PublicKey::Ec)
+        }
+        "OKP" => match required(members, "crv")? {
+            ED25519 => Ed25519Public::new(&octets(members, "x")?).map(PublicKey::Ed25519),
+            other => Err(KeyError::Curve {
+                actual: clip(other),
+            }),
+        },
+        other => Err(KeyError::KeyType {
+            expected: "RSA, EC or OKP",
+            actual: clip(other),
+        }),
     }
 }
 
@@ -160,8 +234,8 @@ fn refuse_private(members: &Map<'_>) -> Result<(), KeyError> {
     }
 }
 
-/// A key may say what it is for (RFC 7517 §4.2, §4.3, §4.4); then it is for that only.
-fn purpose(members: &Map<'_>) -> Result<(), KeyError> {
+/// A key may say what it is for (RFC 7517 §4.2, §4.3); then it is for that only. `operation` is what we want of it.
+pub(crate) fn check_purpose(members: &Map<'_>, operation: &str) -> Result<(), KeyError> {
     let permits = |member: &'static str, ok: bool| match ok {
         true => Ok(()),
         false => Err(KeyError::NotForSignatures { member }),
@@ -170,20 +244,32 @@ fn purpose(members: &Map<'_>) -> Result<(), KeyError> {
         permits("use", value.as_str() == Some("sig"))?;
     }
     if let Some(value) = members.get("key_ops") {
-        let operations = value.as_list().unwrap_or_default();
-        permits(
-            "key_ops",
-            operations.iter().any(|op| op.as_str() == Some("verify")),
-        )?;
-    }
-    if let Some(value) = members.get("alg") {
-        let named = value.as_str().and_then(Algorithm::from_name);
-        permits("alg", named == Some(Algorithm::Rs256))?;
+        let operations: Option<Vec<&str>> = value
+            .as_list()
+            .and_then(|list| list.iter().map(Value::as_str).collect());
+        let operations = operations.unwrap_or_default();
+        // §4.3: "Duplicate key operation values MUST NOT be present"
+        let twice = (1..operations.len()).any(|at| operations[..at].contains(&operations[at]));
+        permits("key_ops", operations.contains(&operation) && !twice)?;
     }
     Ok(())
 }
 
-fn required<'v>(members: &'v Map<'_>, member: &'static str) -> Result<&'v str, KeyError> {
+pub(crate) fn read_kid(members: &Map<'_>) -> Result<Option<String>, KeyError> {
+    match members.get("kid") {
+        None => Ok(None),
+        Some(Value::String(kid)) if kid.len() <= MAX_KID_BYTES => Ok(Some(kid.to_string())),
+        Some(_) => Err(KeyError::Member {
+            member: "kid",
+            expected: "a string of at most 256 bytes",
+        }),
+    }
+}
+
+pub(crate) fn required<'v>(
+    members: &'v Map<'_>,
+    member: &'static str,
+) -> Result<&'v str, KeyError> {
     members
         .get(member)
         .and_then(Value::as_str)
@@ -191,6 +277,13 @@ fn required<'v>(members: &'v Map<'_>, member: &'static str) -> Result<&'v str, K
             member,
             expected: "a string",
         })
+}
+
+pub(crate) fn octets(members: &Map<'_>, member: &'static str) -> Result<Vec<u8>, KeyError> {
+    base64url::decode(required(members, member)?).map_err(|_| KeyError::Member {
+        member,
+        expected: "base64url without padding",
+    })
 }
 
 /// Base64urlUInt: big-endian, at least one octet, no leading zero octets (RFC 7518 §2).
@@ -205,191 +298,61 @@ fn number(members: &Map<'_>, member: &'static str) -> Result<Vec<u8>, KeyError> 
     }
 }
 
-fn check_modulus(modulus: &[u8]) -> Result<(), KeyError> {
-    let bits = bit_len(modulus);
-    let odd = modulus.last().is_some_and(|last| last & 1 == 1);
-    if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits) {
-        return Err(KeyError::ModulusSize { actual: bits });
-    }
-    odd.then_some(()).ok_or(KeyError::Member {
-        member: "n",
-        expected: "an odd number",
-    })
-}
-
-fn check_exponent(exponent: &[u8]) -> Result<(), KeyError> {
-    if exponent.len() > size_of::<u64>() {
-        return Err(KeyError::Exponent);
-    }
-    let value = exponent
-        .iter()
-        .fold(0_u64, |value, &byte| value << 8 | u64::from(byte));
-    (value >= 65537 && value % 2 == 1)
-        .then_some(())
-        .ok_or(KeyError::Exponent)
-}
-
-/// Bits of a big-endian number without leading zero octets.
-fn bit_len(number: &[u8]) -> usize {
-    match number.first() {
-        Some(first) => number.len() * 8 - first.leading_zeros() as usize,
-        None => 0,
-    }
-}
-
 impl fmt::Debug for Jwk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Jwk")
-            .field("kid", &self.kid)
-            .field("bits", &bit_len(&self.modulus))
-            .finish_non_exhaustive()
+        let mut shown = f.debug_struct("Jwk");
+        shown.field("kid", &self.kid).field("alg", &self.alg);
+        match &self.key {
+            PublicKey::Rsa(key) => shown.field("bits", &key.bits()),
+            PublicKey::Ec(key) => shown.field("crv", &key.curve().name()),
+            PublicKey::Ed25519(_) => shown.field("crv", &ED25519),
+        };
+        shown.finish_non_exhaustive()
     }
 }
 
 impl PartialEq for Jwk {
     fn eq(&self, other: &Self) -> bool {
-        self.kid == other.kid && self.modulus == other.modulus && self.exponent == other.exponent
+        let same_key = match (&self.key, &other.key) {
+            (PublicKey::Rsa(one), PublicKey::Rsa(two)) => {
+                (one.modulus(), one.exponent()) == (two.modulus(), two.exponent())
+            }
+            (PublicKey::Ec(one), PublicKey::Ec(two)) => {
+                (one.curve(), one.x(), one.y()) == (two.curve(), two.x(), two.y())
+            }
+            (PublicKey::Ed25519(one), PublicKey::Ed25519(two)) => one.bytes() == two.bytes(),
+            _ => false,
+        };
+        same_key && self.kid == other.kid && self.alg == other.alg
     }
 }
 
 impl Serialize for Jwk {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Members<'a> {
-            kty: &'static str,
-            #[serde(rename = "use")]
-            usage: &'static str,
-            alg: &'static str,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            kid: Option<&'a str>,
-            n: String,
-            e: String,
+        let mut members = serializer.serialize_map(None)?;
+        members.serialize_entry("kty", self.key_type())?;
+        members.serialize_entry("use", "sig")?;
+        if let Some(alg) = self.alg {
+            members.serialize_entry("alg", alg.name())?;
         }
-        Members {
-            kty: self.alg().key_type(),
-            usage: "sig",
-            alg: self.alg().name(),
-            kid: self.kid(),
-            n: base64url::encode(&self.modulus),
-            e: base64url::encode(&self.exponent),
+        if let Some(kid) = &self.kid {
+            members.serialize_entry("kid", kid)?;
         }
-        .serialize(serializer)
-    }
-}
-
-/// A set of public keys, as an issuer publishes it (RFC 7517 §5).
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Jwks {
-    keys: Vec<Jwk>,
-    skipped: Vec<KeyError>,
-}
-
-impl Jwks {
-    /// Most keys that a set may have.
-    pub const MAX_KEYS: usize = 100;
-
-    /// A set of these keys. The later of two keys with one name is never found; [`Jwks::from_json`] refuses such sets.
-    #[must_use]
-    pub fn new(keys: Vec<Jwk>) -> Self {
-        Self {
-            keys,
-            skipped: Vec::new(),
-        }
-    }
-
-    /// Reads a set. Keys of a type that this crate does not know, keys for other purposes and keys out of range are left out
-    /// (RFC 7517 §5); [`Jwks::skipped`] tells why.
-    ///
-    /// # Errors
-    /// [`KeyError`]: not strict JSON, no `keys` list, more than [`Jwks::MAX_KEYS`], two usable keys of one name, or
-    /// a private member anywhere, whatever the key's type.
-    pub fn from_json(bytes: &[u8]) -> Result<Self, KeyError> {
-        let document = parse(bytes, &Limits::DOCUMENT)?;
-        let entries = document
-            .get("keys")
-            .and_then(Value::as_list)
-            .ok_or(KeyError::Member {
-                member: "keys",
-                expected: "a list of keys",
-            })?;
-        if entries.len() > Self::MAX_KEYS {
-            return Err(KeyError::TooManyKeys {
-                limit: Self::MAX_KEYS,
-                actual: entries.len(),
-            });
-        }
-        let mut set = Self::default();
-        for entry in entries {
-            set.add(Jwk::from_value(entry))?;
-        }
-        Ok(set)
-    }
-
-    fn add(&mut self, key: Result<Jwk, KeyError>) -> Result<(), KeyError> {
-        match key {
-            Err(error @ KeyError::PrivateMember { .. }) => return Err(error),
-            Err(error) => self.skipped.push(error),
-            Ok(key) => {
-                if let Some(kid) = key.kid()
-                    && self.find(kid).is_some()
-                {
-                    return Err(KeyError::DuplicateKeyId { kid: clip(kid) });
-                }
-                self.keys.push(key);
+        match &self.key {
+            PublicKey::Rsa(key) => {
+                members.serialize_entry("n", &base64url::encode(key.modulus()))?;
+                members.serialize_entry("e", &base64url::encode(key.exponent()))?;
+            }
+            PublicKey::Ec(key) => {
+                members.serialize_entry("crv", key.curve().name())?;
+                members.serialize_entry("x", &base64url::encode(key.x()))?;
+                members.serialize_entry("y", &base64url::encode(key.y()))?;
+            }
+            PublicKey::Ed25519(key) => {
+                members.serialize_entry("crv", ED25519)?;
+                members.serialize_entry("x", &base64url::encode(key.bytes()))?;
             }
         }
-        Ok(())
+        members.end()
     }
-
-    /// The set as JSON: `{"keys":[...]}`.
-    #[must_use]
-    pub fn to_json(&self) -> String {
-        #[derive(Serialize)]
-        struct Document<'a> {
-            keys: &'a [Jwk],
-        }
-        serde_json::to_string(&Document { keys: &self.keys })
-            .expect("a list of structs of strings is always JSON")
-    }
-
-    /// The key named `kid`.
-    #[must_use]
-    pub fn find(&self, kid: &str) -> Option<&Jwk> {
-        self.keys.iter().find(|key| key.kid() == Some(kid))
-    }
-
-    /// The keys, in the document's order.
-    #[must_use]
-    pub fn keys(&self) -> &[Jwk] {
-        &self.keys
-    }
-
-    /// Why entries of the document were left out.
-    #[must_use]
-    pub fn skipped(&self) -> &[KeyError] {
-        &self.skipped
-    }
-
-    /// The same keys, verified by another backend.
-    ///
-    /// # Errors
-    /// [`KeyError::Backend`] when that backend does not take one of the keys.
-    pub fn with_backend(self, backend: Backend) -> Result<Self, KeyError> {
-        let keys = self
-            .keys
-            .into_iter()
-            .map(|key| key.with_backend(backend))
-            .collect::<Result<_, _>>()?;
-        Ok(Self { keys, ..self })
-    }
-}
-
-/// The OpenSSL form of a public key.
-pub(crate) fn openssl_public(
-    modulus: &[u8],
-    exponent: &[u8],
-) -> Result<openssl::pkey::PKey<openssl::pkey::Public>, openssl::error::ErrorStack> {
-    let n = BigNum::from_slice(modulus)?;
-    let e = BigNum::from_slice(exponent)?;
-    openssl::pkey::PKey::from_rsa(Rsa::from_public_components(n, e)?)
 }

@@ -2,11 +2,13 @@
 
 use stampmill_claims_json::{Limits, Value, parse};
 
+use crate::algorithm::{Algorithm, AlgorithmSet};
 use crate::base64url;
-use crate::error::JwtError;
+use crate::error::{JwtError, clip};
 use crate::header::Header;
-use crate::jwk::{Jwk, Jwks};
+use crate::jwks::Jwks;
 use crate::jwt::MAX_TOKEN_BYTES;
+use crate::mac::SharedSecret;
 
 /// A payload whose signature verified. It may be any bytes; [`verify_jwt`](crate::verify_jwt) goes on to the claims.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,44 +39,89 @@ impl VerifiedJws {
     }
 }
 
-/// Verifies the signature of a token in compact form with the key of `keys` that its header names.
+/// Verifies the signature of a token in compact form with the key of `keys` that its header names, by any algorithm of that key.
 ///
-/// A header without `kid` is accepted when there is exactly one key (OpenID Connect Core §10.1).
+/// A header without `kid` is accepted when exactly one key can be meant (OpenID Connect Core §10.1).
 ///
 /// # Errors
 /// [`JwtError`], one variant a check, in this order: size, form, header, `crit`, `alg`, `kid`, signature.
 pub fn verify_jws(token: &str, keys: &Jwks) -> Result<VerifiedJws, JwtError> {
+    verify_jws_by(token, keys, AlgorithmSet::ALL)
+}
+
+/// [`verify_jws`] by an algorithm of this allow-list only.
+///
+/// # Errors
+/// The same.
+pub fn verify_jws_by(
+    token: &str,
+    keys: &Jwks,
+    allowed: AlgorithmSet,
+) -> Result<VerifiedJws, JwtError> {
     let parts = Parts::split(token)?;
-    let header = Header::parse(&decode(parts.header, "the header is not base64url")?)?;
-    let key = select(keys, &header)?;
-    let signature = decode(parts.signature, "the signature is not base64url")?;
-    // The algorithm is the key's (RFC 8725 §3.1): that the header agrees is checked, not believed.
-    if key.alg() != header.alg {
-        return Err(JwtError::AlgorithmNotAllowed {
-            expected: key.alg().name(),
-            actual: Some(header.alg.name().to_owned()),
+    let bytes = parts.header()?;
+    let (header, algorithm) = signature_header(&bytes, allowed)?;
+    let key = keys.select(header.kid.as_deref(), algorithm)?;
+    // The algorithms are the key's (RFC 8725 §3.1): the header says which of them, and may not say another.
+    key.verify(
+        algorithm,
+        parts.signing_input.as_bytes(),
+        &parts.signature()?,
+    )?;
+    parts.verified(header)
+}
+
+/// A header with an algorithm of the allow-list.
+pub(crate) fn signature_header(
+    bytes: &[u8],
+    allowed: AlgorithmSet,
+) -> Result<(Header, Algorithm), JwtError> {
+    let named = |name: &str| {
+        let algorithm = Algorithm::from_name(name)?;
+        allowed
+            .contains(algorithm)
+            .then_some((algorithm, algorithm.name()))
+    };
+    Header::read(bytes, named, || allowed.to_string())
+}
+
+/// Verifies the HMAC of a token in compact form: only by the secret's own algorithm.
+pub(crate) fn verify_mac_jws(token: &str, secret: &SharedSecret) -> Result<VerifiedJws, JwtError> {
+    let parts = Parts::split(token)?;
+    let only = secret.algorithm().name();
+    let bytes = parts.header()?;
+    let (header, ()) = Header::read(
+        &bytes,
+        |name| (name == only).then_some(((), only)),
+        || only.to_owned(),
+    )?;
+    if let (Some(named), Some(kid)) = (&header.kid, secret.kid())
+        && named != kid
+    {
+        return Err(JwtError::UnknownKeyId {
+            kid: clip(named),
+            keys: 1,
         });
     }
-    if !key.verifies(parts.signing_input.as_bytes(), &signature) {
+    if !secret.verifies(parts.signing_input.as_bytes(), &parts.signature()?) {
         return Err(JwtError::Signature {
-            kid: key.kid().unwrap_or("(unnamed)").to_owned(),
+            kid: clip(secret.kid().unwrap_or("(unnamed)")),
         });
     }
-    let payload = decode(parts.payload, "the payload is not base64url")?;
-    Ok(VerifiedJws { header, payload })
+    parts.verified(header)
 }
 
 /// The three parts of a token, still encoded.
-struct Parts<'a> {
+pub(crate) struct Parts<'a> {
     header: &'a str,
     payload: &'a str,
     signature: &'a str,
     /// `header.payload`, the bytes that were signed.
-    signing_input: &'a str,
+    pub(crate) signing_input: &'a str,
 }
 
 impl<'a> Parts<'a> {
-    fn split(token: &'a str) -> Result<Self, JwtError> {
+    pub(crate) fn split(token: &'a str) -> Result<Self, JwtError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(JwtError::TooLarge {
                 limit: MAX_TOKEN_BYTES,
@@ -97,20 +144,28 @@ impl<'a> Parts<'a> {
             signing_input,
         })
     }
+
+    pub(crate) fn header(&self) -> Result<Vec<u8>, JwtError> {
+        decode(self.header, "the header is not base64url")
+    }
+
+    pub(crate) fn signature(&self) -> Result<Vec<u8>, JwtError> {
+        decode(self.signature, "the signature is not base64url")
+    }
+
+    pub(crate) fn payload(&self) -> Result<Vec<u8>, JwtError> {
+        decode(self.payload, "the payload is not base64url")
+    }
+
+    /// What is left to do once the signature is known to be good.
+    pub(crate) fn verified(&self, header: Header) -> Result<VerifiedJws, JwtError> {
+        Ok(VerifiedJws {
+            header,
+            payload: self.payload()?,
+        })
+    }
 }
 
 fn decode(part: &str, what: &'static str) -> Result<Vec<u8>, JwtError> {
     base64url::decode(part).map_err(|_| JwtError::Malformed { what })
-}
-
-fn select<'k>(keys: &'k Jwks, header: &Header) -> Result<&'k Jwk, JwtError> {
-    let count = keys.keys().len();
-    match (&header.kid, keys.keys()) {
-        (Some(kid), _) => keys.find(kid).ok_or_else(|| JwtError::UnknownKeyId {
-            kid: crate::error::clip(kid),
-            keys: count,
-        }),
-        (None, [only]) => Ok(only),
-        (None, _) => Err(JwtError::KeyIdMissing { keys: count }),
-    }
 }

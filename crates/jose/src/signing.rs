@@ -5,33 +5,62 @@ use std::fmt;
 use openssl::pkey::{Id, PKey, Private};
 use openssl::rsa::Rsa;
 use serde::Serialize;
-use stampmill_claims_json::{Limits, parse};
+use stampmill_claims_json::{Limits, Value, parse};
 use zeroize::Zeroizing;
 
-use crate::algorithm::Algorithm;
-use crate::backend::{Backend, Signer};
+use crate::algorithm::{Algorithm, Scheme};
+use crate::backend::Backend;
 use crate::base64url;
 use crate::error::{JoseError, KeyError};
-use crate::jwk::{Jwk, MAX_RSA_BITS, MIN_RSA_BITS};
+use crate::jwk::Jwk;
 use crate::jwt::MAX_TOKEN_BYTES;
+use crate::keys::{EcPrivate, MAX_RSA_BITS, MIN_RSA_BITS, PublicKey, Signer};
 
 /// Longest PEM text that is read as a key.
 const MAX_PEM_BYTES: usize = 64 * 1024;
 const PEM_BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
 
-/// An RSA private key that signs RS256 tokens; its `kid` is the thumbprint of its public half (RFC 7638).
+/// Size of an RSA key that nobody has asked another size for (NIST SP 800-57 part 1 §5.6.3: to the end of 2030).
+const DEFAULT_RSA_BITS: u32 = 2048;
+
+/// A private key that signs tokens by one [`Algorithm`]; its `kid` is the thumbprint of its public half (RFC 7638).
 ///
-/// `Debug` shows the `kid` and the backend. OpenSSL wipes the numbers when the key is dropped, and the other backend does so too.
+/// `Debug` shows the `kid`, the algorithm and the backend. OpenSSL wipes the numbers when the key is dropped, and the other
+/// backend does so too.
+///
+/// ```
+/// use stampmill_jose::{Algorithm, SigningKey};
+/// let key = SigningKey::generate(Algorithm::Es256)?;
+/// let again = SigningKey::from_pkcs8_pem(&key.to_pkcs8_pem())?;
+/// assert_eq!(again.public_jwk(), key.public_jwk());
+/// // a P-256 key has one algorithm; RSA keys have six
+/// assert!(again.with_algorithm(Algorithm::Es384).is_err());
+/// # Ok::<(), stampmill_jose::JoseError>(())
+/// ```
 pub struct SigningKey {
     key: PKey<Private>,
     signer: Signer,
+    algorithm: Algorithm,
     public: Jwk,
     kid: String,
 }
 
 impl SigningKey {
-    /// A new key of `bits` bits (2048 to 8192, a multiple of 8) from OpenSSL's generator. 2048 bits take a tenth of a second or
-    /// so, 4096 bits seconds.
+    /// A new key for `algorithm` from OpenSSL's generator; RSA keys have 2048 bits and take a tenth of a second or so.
+    ///
+    /// # Errors
+    /// [`JoseError::OpenSsl`] when there is no randomness.
+    pub fn generate(algorithm: Algorithm) -> Result<Self, JoseError> {
+        let key = match algorithm.scheme() {
+            Scheme::Rsa(_) => PKey::from_rsa(Rsa::generate(DEFAULT_RSA_BITS)?)?,
+            Scheme::Ec(curve) => PKey::from_ec_key(EcPrivate::generate(curve)?)?,
+            Scheme::Ed25519 => PKey::generate_ed25519()?,
+        };
+        Self::new(key, algorithm)
+    }
+
+    /// A new RSA key of `bits` bits (2048 to 8192, a multiple of 8) for RS256 from OpenSSL's generator. 2048 bits take a tenth
+    /// of a second or so, 4096 bits seconds.
     ///
     /// # Errors
     /// [`KeyError::ModulusSize`] for other sizes; [`JoseError::OpenSsl`] when there is no randomness.
@@ -40,14 +69,17 @@ impl SigningKey {
         if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&size) || !size.is_multiple_of(8) {
             return Err(KeyError::ModulusSize { actual: size }.into());
         }
-        Self::new(PKey::from_rsa(Rsa::generate(bits)?)?)
+        Self::new(PKey::from_rsa(Rsa::generate(bits)?)?, Algorithm::Rs256)
     }
 
     /// Reads an unencrypted PKCS #8 key in PEM (RFC 5958, RFC 7468 §10), as `openssl genpkey` writes it.
     ///
+    /// The algorithm is the key's own: ES256, ES384 or ES512 by its curve, EdDSA, and RS256 for RSA;
+    /// [`with_algorithm`](Self::with_algorithm) changes it.
+    ///
     /// # Errors
-    /// [`KeyError::Pem`] when it is anything else, [`KeyError::KeyType`] when it is not RSA, [`KeyError::ModulusSize`] and
-    /// [`KeyError::Exponent`] when it is weak, [`KeyError::Inconsistent`] when a number of it is damaged.
+    /// [`KeyError::Pem`] when it is anything else, [`KeyError::KeyType`] or [`KeyError::Curve`] when it is a kind of key that is not known here,
+    /// [`KeyError::ModulusSize`] and [`KeyError::Exponent`] when it is weak, [`KeyError::Inconsistent`] when a number of it is damaged.
     pub fn from_pkcs8_pem(pem: &[u8]) -> Result<Self, JoseError> {
         check_envelope(pem)?;
         // Without the callback OpenSSL would ask a terminal for the passphrase of an encrypted key.
@@ -55,21 +87,13 @@ impl SigningKey {
             PKey::private_key_from_pem_callback(pem, |_| Ok(0)).map_err(|_| KeyError::Pem {
                 reason: "damaged or cut short",
             })?;
-        if key.id() != Id::RSA {
-            return Err(KeyError::KeyType {
-                expected: "RSA",
-                actual: format!("OpenSSL key type {}", key.id().as_raw()),
-            }
-            .into());
-        }
-        let rsa = key.rsa()?;
-        let signing_key = Self::new(key)?;
-        // After the size check, because primality takes time with the size: one wrong factor and a signature
-        // made with the Chinese remainder theorem would give the other factor away (Boneh, DeMillo, Lipton 1997).
-        if !rsa.check_key().unwrap_or(false) {
-            return Err(KeyError::Inconsistent.into());
-        }
-        Ok(signing_key)
+        let algorithm = match PublicKey::of(&key)? {
+            PublicKey::Rsa(_) => Algorithm::Rs256,
+            PublicKey::Ec(key) => key.curve().algorithm(),
+            PublicKey::Ed25519(_) => Algorithm::EdDsa,
+        };
+        check_consistency(&key)?;
+        Self::new(key, algorithm)
     }
 
     /// The key as PKCS #8 PEM, unencrypted: write it where only the owner can read. The buffer is wiped when it is dropped.
@@ -78,16 +102,31 @@ impl SigningKey {
         let pem = self
             .key
             .private_key_to_pem_pkcs8()
-            .expect("OpenSSL can write every RSA key it holds");
+            .expect("OpenSSL can write every key it holds");
         Zeroizing::new(pem)
     }
 
-    /// The same key, with another backend doing the arithmetic.
+    /// The same key, signing by another algorithm of its kind: an RSA key by PS256, for instance.
+    ///
+    /// # Errors
+    /// [`KeyError::AlgorithmOfOtherKind`].
+    pub fn with_algorithm(self, algorithm: Algorithm) -> Result<Self, KeyError> {
+        let signer = Signer::new(&self.key, algorithm, self.backend())?;
+        let public = self.public.signed_by(algorithm);
+        Ok(Self {
+            signer,
+            algorithm,
+            public,
+            ..self
+        })
+    }
+
+    /// The same key, with another backend doing the arithmetic if it is RSA. Elliptic curves stay with OpenSSL.
     ///
     /// # Errors
     /// [`KeyError::Backend`] when that backend does not take the key.
     pub fn with_backend(self, backend: Backend) -> Result<Self, KeyError> {
-        let signer = Signer::new(backend, &self.key)?;
+        let signer = Signer::new(&self.key, self.algorithm, backend)?;
         Ok(Self { signer, ..self })
     }
 
@@ -103,16 +142,16 @@ impl SigningKey {
         &self.kid
     }
 
-    /// `RS256`.
+    /// The value of `alg` in its tokens, for instance `ES256`.
     #[must_use]
     pub fn alg(&self) -> &'static str {
-        self.algorithm().name()
+        self.algorithm.name()
     }
 
-    /// The algorithm, for [`Algorithm::left_half_hash`].
+    /// The algorithm it signs by.
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
-        self.public.alg()
+        self.algorithm
     }
 
     /// The public half, to be published.
@@ -122,8 +161,6 @@ impl SigningKey {
     }
 
     /// A token in compact form whose header says `alg`, `kid` and `typ`, for instance `at+jwt` (RFC 9068 §2.1) or `JWT`.
-    ///
-    /// What is signed passes the strict reader first, so that no token leaves which our own verifier would refuse to read.
     ///
     /// # Errors
     /// [`JoseError`] when `claims` is not a JSON object or has a name twice, when the token would be larger than
@@ -135,24 +172,13 @@ impl SigningKey {
             kid: &'a str,
             typ: &'a str,
         }
-        let payload = serde_json::to_vec(claims)?;
-        match parse(&payload, &Limits::TOKEN).map_err(JoseError::Claims)? {
-            stampmill_claims_json::Value::Map(_) => {}
-            _ => return Err(JoseError::NotAnObject),
-        }
+        let payload = payload_of(claims)?;
         let header = serde_json::to_vec(&Header {
             alg: self.alg(),
             kid: &self.kid,
             typ,
         })?;
-        let token = self.sign_compact(&header, &payload)?;
-        match token.len() {
-            actual if actual > MAX_TOKEN_BYTES => Err(JoseError::TooLarge {
-                limit: MAX_TOKEN_BYTES,
-                actual,
-            }),
-            _ => Ok(token),
-        }
+        compact(&header, &payload, |message| self.sign(message))
     }
 
     /// The JWS compact serialization of any header and payload (RFC 7515 §7.1). The header is taken as it is: for
@@ -161,17 +187,11 @@ impl SigningKey {
     /// # Errors
     /// [`JoseError`] when signing fails.
     pub fn sign_compact(&self, header: &[u8], payload: &[u8]) -> Result<String, JoseError> {
-        // signing input = BASE64URL(header) || '.' || BASE64URL(payload), in ASCII (RFC 7515 §5.1)
-        let mut token = base64url::encode(header);
-        token.push('.');
-        token.push_str(&base64url::encode(payload));
-        let signature = self.sign(token.as_bytes())?;
-        token.push('.');
-        token.push_str(&base64url::encode(signature));
-        Ok(token)
+        join(header, payload, |message| self.sign(message))
     }
 
-    /// The RS256 signature of `message`: as many bytes as the modulus has.
+    /// The signature of `message` as JOSE writes it: for RSA as many bytes as the modulus has, for ECDSA R and S at full
+    /// length, for Ed25519 64 bytes.
     ///
     /// # Errors
     /// [`JoseError`] when the backend fails.
@@ -179,14 +199,76 @@ impl SigningKey {
         self.signer.sign(message)
     }
 
-    fn new(key: PKey<Private>) -> Result<Self, JoseError> {
-        let public = Jwk::from_rsa(&key.rsa()?)?;
+    fn new(key: PKey<Private>, algorithm: Algorithm) -> Result<Self, JoseError> {
+        let signer = Signer::new(&key, algorithm, Backend::default())?;
+        let public = Jwk::for_signing(PublicKey::of(&key)?, algorithm);
         Ok(Self {
-            signer: Signer::new(Backend::default(), &key)?,
             kid: public.thumbprint(),
+            signer,
+            algorithm,
             public,
             key,
         })
+    }
+}
+
+/// The claims as a payload. What is signed passes the strict reader first, so that no token leaves which our own verifier
+/// would refuse to read.
+pub(crate) fn payload_of(claims: &impl Serialize) -> Result<Vec<u8>, JoseError> {
+    let payload = serde_json::to_vec(claims)?;
+    match parse(&payload, &Limits::TOKEN).map_err(JoseError::Claims)? {
+        Value::Map(_) => {}
+        _ => return Err(JoseError::NotAnObject),
+    }
+    Ok(payload)
+}
+
+/// A token of a size that a verifier reads.
+pub(crate) fn compact(
+    header: &[u8],
+    payload: &[u8],
+    sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, JoseError>,
+) -> Result<String, JoseError> {
+    let token = join(header, payload, sign)?;
+    match token.len() {
+        actual if actual > MAX_TOKEN_BYTES => Err(JoseError::TooLarge {
+            limit: MAX_TOKEN_BYTES,
+            actual,
+        }),
+        _ => Ok(token),
+    }
+}
+
+/// The compact serialization (RFC 7515 §7.1).
+fn join(
+    header: &[u8],
+    payload: &[u8],
+    sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, JoseError>,
+) -> Result<String, JoseError> {
+    // signing input = BASE64URL(header) || '.' || BASE64URL(payload), in ASCII (RFC 7515 §5.1)
+    let mut token = base64url::encode(header);
+    token.push('.');
+    token.push_str(&base64url::encode(payload));
+    let signature = sign(token.as_bytes())?;
+    token.push('.');
+    token.push_str(&base64url::encode(signature));
+    Ok(token)
+}
+
+/// Whether the numbers of a key from outside fit together. After the size check, because primality takes time with the size.
+fn check_consistency(key: &PKey<Private>) -> Result<(), JoseError> {
+    let consistent = match key.id() {
+        // One wrong factor and a signature made with the Chinese remainder theorem would give the other factor away
+        // (Boneh, DeMillo, Lipton 1997).
+        Id::RSA => key.rsa()?.check_key().unwrap_or(false),
+        // the public point belongs to the private number
+        Id::EC => key.ec_key()?.check_key().is_ok(),
+        // an Ed25519 key is its seed and nothing else (RFC 8410 §7)
+        _ => true,
+    };
+    match consistent {
+        true => Ok(()),
+        false => Err(KeyError::Inconsistent.into()),
     }
 }
 
@@ -217,6 +299,7 @@ impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SigningKey")
             .field("kid", &self.kid)
+            .field("algorithm", &self.algorithm)
             .field("backend", &self.backend())
             .finish_non_exhaustive()
     }

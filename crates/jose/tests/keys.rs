@@ -4,6 +4,7 @@
 mod common;
 
 use common::{key, other_key};
+use openssl::bn::{BigNum, BigNumContext};
 use openssl::ec::{EcGroup, EcKey};
 use openssl::nid::Nid;
 use openssl::pkey::PKey;
@@ -94,13 +95,41 @@ fn weak_and_malformed_numbers_are_refused() {
 }
 
 #[test]
+fn a_key_that_can_be_factored_is_refused() {
+    // made as the affected generator of CVE-2017-15361 does it: a power of 65537 modulo each small prime
+    let mut context = BigNumContext::new().unwrap();
+    let (base, mut power) = (
+        BigNum::from_u32(65537).unwrap(),
+        BigNum::from_u32(1).unwrap(),
+    );
+    for _ in 0..127 {
+        let factor = power.to_owned().unwrap();
+        power.checked_mul(&factor, &base, &mut context).unwrap();
+    }
+    let mut product = BigNum::from_u32(1).unwrap();
+    for prime in (3..168).filter(|n| (2..*n).all(|divisor| n % divisor != 0)) {
+        product.mul_word(prime).unwrap();
+    }
+    // 65537^127 has 2033 bits; a multiple of the primes brings it to 2048 and leaves the residues
+    let (mut multiple, mut modulus) = (BigNum::new().unwrap(), BigNum::new().unwrap());
+    multiple
+        .lshift(&product, 2048 - product.num_bits())
+        .unwrap();
+    modulus.checked_add(&power, &multiple).unwrap();
+    let n = json!(base64url::encode(modulus.to_vec()));
+    assert_eq!(read(json!({"n": n})).unwrap_err(), KeyError::Factorable);
+}
+
+#[test]
 fn a_key_for_something_else_is_not_used_for_signatures() {
     for (member, value) in [
         ("use", json!("enc")),
         ("use", json!(7)),
         ("key_ops", json!(["encrypt"])),
         ("key_ops", json!("verify")),
-        ("alg", json!("RS512")),
+        ("alg", json!("ES256")),
+        ("alg", json!("HS256")),
+        ("key_ops", json!(["verify", "verify"])),
         ("alg", json!("none")),
     ] {
         assert_eq!(
@@ -114,7 +143,7 @@ fn a_key_for_something_else_is_not_used_for_signatures() {
 #[test]
 fn sets_skip_what_they_do_not_know_and_refuse_what_must_not_be_there() {
     let set = |keys: Vec<Value>| Jwks::from_json(json!({ "keys": keys }).to_string().as_bytes());
-    let ec = json!({"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA", "kid": "ec"});
+    let ec = json!({"kty": "EC", "crv": "secp256k1", "x": "AA", "y": "AA", "kid": "ec"});
     let okp = json!({"kty": "OKP", "crv": "Ed25519", "x": "AA"});
     let future = json!({"kty": "AKP", "alg": "ML-DSA-44", "pub": "AA"});
     let small = json!({"kty": "RSA", "n": "AQ", "e": "AQAB"});
@@ -123,9 +152,8 @@ fn sets_skip_what_they_do_not_know_and_refuse_what_must_not_be_there() {
     assert_eq!(read.skipped().len(), 5);
     assert_eq!(
         read.skipped()[0],
-        KeyError::KeyType {
-            expected: "RSA",
-            actual: "EC".to_owned()
+        KeyError::Curve {
+            actual: "secp256k1".to_owned()
         }
     );
 
@@ -204,14 +232,18 @@ fn other_keys_are_refused_with_a_sentence() {
     ] {
         assert_eq!(refused(pem), KeyError::Pem { reason });
     }
-    let p256 = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
-    let ec = PKey::from_ec_key(EcKey::generate(&p256).unwrap()).unwrap();
-    assert!(matches!(
+    let koblitz = EcGroup::from_curve_name(Nid::SECP256K1).unwrap();
+    let ec = PKey::from_ec_key(EcKey::generate(&koblitz).unwrap()).unwrap();
+    assert_eq!(
         refused(&ec.private_key_to_pem_pkcs8().unwrap()),
-        KeyError::KeyType {
-            expected: "RSA",
-            ..
+        KeyError::Curve {
+            actual: "secp256k1".to_owned()
         }
+    );
+    let x25519 = PKey::generate_x25519().unwrap();
+    assert!(matches!(
+        refused(&x25519.private_key_to_pem_pkcs8().unwrap()),
+        KeyError::KeyType { .. }
     ));
     let small = PKey::from_rsa(Rsa::generate(1024).unwrap()).unwrap();
     assert_eq!(

@@ -88,3 +88,51 @@ fn rfc_7638_section_3_1_thumbprint() {
     );
     assert_eq!(jwk.kid(), Some("2011-04-29"));
 }
+
+/// The public key, a token and its payload.
+fn verifies(jwk: &str, token: &str, payload: &[u8]) {
+    let jwk = Jwk::from_json(jwk.as_bytes()).unwrap();
+    let verified = verify_jws(token, &Jwks::new(vec![jwk])).unwrap();
+    assert_eq!(verified.payload(), payload);
+}
+
+#[test]
+fn rfc_7515_appendix_a_3_verifies() {
+    let payload = A2_TOKEN.split('.').nth(1).unwrap();
+    verifies(
+        r#"{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#,
+        &format!(
+            "eyJhbGciOiJFUzI1NiJ9.{payload}.DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q"
+        ),
+        A2_PAYLOAD,
+    );
+}
+
+#[test]
+fn rfc_7515_appendix_a_4_verifies() {
+    verifies(
+        r#"{"kty":"EC","crv":"P-521","x":"AekpBQ8ST8a8VcfVOTNl353vSrDCLLJXmPk06wTjxrrjcBpXp5EOnYG_NjFZ6OvLFV1jSfS9tsz4qUxcWceqwQGk","y":"ADSmRA43Z1DSNx_RvcLI87cdL07l6jQyyBXMoxVg_l2Th-x3S1WDhjDly79ajL4Kkd0AZMaZmh9ubmf63e3kyMj2"}"#,
+        "eyJhbGciOiJFUzUxMiJ9.UGF5bG9hZA.AdwMgeerwtHoh-l192l60hp9wAHZFVJbLfD_UxMi70cwnZOYaRI1bKPWROc-mZZqwqT2SI-KGDKB34XO0aw_7XdtAG8GaSwFKdCAPZgoXD2YBJZCPEX3xKpRwcdOO8KpEHwJjyqOgzDO7iKvU8vcnwNrmxYbSW9ERBXukOXolLzeO_Jn",
+        b"Payload",
+    );
+}
+
+#[test]
+fn rfc_8037_appendix_a_signs_and_verifies_to_the_printed_token() {
+    // A.1; Ed25519 is deterministic, so that the signature of A.4 must come out
+    let seed = base64url::decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A").unwrap();
+    let pem = PKey::private_key_from_raw_bytes(&seed, openssl::pkey::Id::ED25519)
+        .unwrap()
+        .private_key_to_pem_pkcs8()
+        .unwrap();
+    let key = SigningKey::from_pkcs8_pem(&pem).unwrap();
+    // A.3
+    assert_eq!(key.kid(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+    let token = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
+    let payload = b"Example of Ed25519 signing";
+    assert_eq!(
+        key.sign_compact(br#"{"alg":"EdDSA"}"#, payload).unwrap(),
+        token
+    );
+    verifies(&key.public_jwk().to_json(), token, payload); // A.5
+}

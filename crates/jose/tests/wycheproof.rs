@@ -1,17 +1,41 @@
-//! Proves agreement with Project Wycheproof's JWS and JWK vectors: what is RS256 and valid there is accepted, all else is refused.
-//! The vector files are found as described in `vectors()`; without them the tests are reported as ignored.
+//! Proves agreement with Project Wycheproof: what is valid there is accepted by every backend, what is invalid refused. And that the suite
+//! is able to fail: a planted verifier that is wrong one way or the other makes it.
+//!
+//! The suite is the example's (`examples/wycheproof`). The vector files are found as described in `vectors()`; without them the tests are
+//! reported as ignored.
 #![allow(clippy::unwrap_used)]
 
-use std::path::PathBuf;
+#[path = "../examples/wycheproof/signatures.rs"]
+mod signatures;
+#[path = "../examples/wycheproof/suite.rs"]
+mod suite;
+#[path = "../examples/wycheproof/tokens.rs"]
+mod tokens;
+
+use std::path::{Path, PathBuf};
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use serde_json::Value;
-use stampmill_jose::{Algorithm, Backend, Jwks, base64url, verify_jws};
-
-const FILES: &[&str] = &["json_web_signature_test.json", "json_web_key_test.json"];
+use suite::{Planted, Tally, run_file, run_folder};
 
 fn main() {
-    let trials = FILES.iter().flat_map(|file| trials(file)).collect();
+    let folder = vectors();
+    let mut files: Vec<PathBuf> = match folder.read_dir() {
+        Ok(entries) => entries.map(|entry| entry.unwrap().path()).collect(),
+        Err(_) => Vec::new(),
+    };
+    files.sort();
+    let mut trials: Vec<Trial> = files
+        .into_iter()
+        .map(|file| {
+            let name = file.file_name().unwrap().to_string_lossy().into_owned();
+            Trial::test(name, move || agrees(&file))
+        })
+        .collect();
+    let absent = trials.is_empty();
+    trials.push(
+        Trial::test("a planted wrong verifier is noticed", planted).with_ignored_flag(absent),
+    );
+    trials.push(Trial::test("a wrong flag is noticed", flipped).with_ignored_flag(absent));
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
 
@@ -24,59 +48,54 @@ fn vectors() -> PathBuf {
     shared.join("vectors/wycheproof")
 }
 
-fn trials(file: &'static str) -> Vec<Trial> {
-    let Ok(text) = std::fs::read_to_string(vectors().join(file)) else {
-        let absent = Trial::test(format!("{file} (not found, see STAMPMILL_VECTORS)"), || {
-            Ok(())
-        });
-        return vec![absent.with_ignored_flag(true)];
-    };
-    let document: Value = serde_json::from_str(&text).unwrap();
-    let mut trials = Vec::new();
-    for group in document["testGroups"].as_array().unwrap() {
-        for test in group["tests"].as_array().unwrap() {
-            for &backend in Backend::ALL {
-                let name = format!("{file}/{}/{}/{backend}", group["comment"], test["tcId"]);
-                let (group, test) = (group.clone(), test.clone());
-                trials.push(Trial::test(name, move || run(&group, &test, backend)));
-            }
-        }
-    }
-    trials
-}
-
-fn run(group: &Value, test: &Value, backend: Backend) -> Result<(), Failed> {
-    let expected = test["result"] == "valid" && header_alg(test) == Some(Algorithm::Rs256);
-    let outcome = accepts(group, test, backend);
-    match outcome.is_ok() == expected {
-        true => Ok(()),
-        false => Err(format!("{}: expected {expected}, got {outcome:?}", test["comment"]).into()),
+fn agrees(file: &Path) -> Result<(), Failed> {
+    let mut report = Vec::new();
+    let tally = run_file(file, Planted::Nothing, &mut report)?;
+    match tally.failed {
+        0 => Ok(()),
+        _ => Err(String::from_utf8(report)?.into()),
     }
 }
 
-fn accepts(group: &Value, test: &Value, backend: Backend) -> Result<(), String> {
-    let public = &group["public"];
-    // a group of the first file has one key, of the second a set; symmetric groups have no public half at all
-    let document = match public.get("keys") {
-        Some(_) => public.clone(),
-        None => {
-            serde_json::json!({ "keys": public.is_object().then_some(public).into_iter().collect::<Vec<_>>() })
+fn planted() -> Result<(), Failed> {
+    for file in [
+        "rsa_signature_2048_sha256_test.json",
+        "rsa_pkcs1_2048_sig_gen_test.json",
+        "rsa_pss_2048_sha256_mgf1_0_test.json",
+        "ecdsa_secp256r1_sha256_test.json",
+        "ecdsa_secp384r1_sha384_p1363_test.json",
+        "ed25519_test.json",
+        "json_web_signature_test.json",
+        "json_web_key_test.json",
+    ] {
+        let run = |planted| run_file(&vectors().join(file), planted, &mut Vec::new());
+        let honest = run(Planted::Nothing)?;
+        let suspicious = run(Planted::Suspicious)?;
+        let credulous = run(Planted::Credulous)?;
+        assert_eq!(honest.failed, 0, "{file}");
+        assert!(suspicious.failed > 0, "{file}");
+        // that file has nothing invalid
+        assert!(credulous.failed > 0 || file.contains("sig_gen"), "{file}");
+        for tally in [suspicious, credulous] {
+            assert_eq!(tally.passed + tally.failed, honest.passed, "{file}");
         }
-    };
-    let keys = Jwks::from_json(document.to_string().as_bytes())
-        .and_then(|keys| keys.with_backend(backend))
-        .map_err(|error| error.to_string())?;
-    // some vectors are JSON serializations: given as objects, or as text that begins with a brace
-    let token = test["jws"]
-        .as_str()
-        .map_or_else(|| test["jws"].to_string(), str::to_owned);
-    verify_jws(&token, &keys)
-        .map(drop)
-        .map_err(|error| error.to_string())
+    }
+    Ok(())
 }
 
-fn header_alg(test: &Value) -> Option<Algorithm> {
-    let header = base64url::decode(test["jws"].as_str()?.split('.').next()?).ok()?;
-    let header: Value = serde_json::from_slice(&header).ok()?;
-    Algorithm::from_name(header["alg"].as_str()?)
+/// A valid test called invalid, in a folder of its own.
+fn flipped() -> Result<(), Failed> {
+    let text = std::fs::read_to_string(vectors().join("ed25519_test.json"))?;
+    let flipped = text.replacen("\"valid\"", "\"invalid\"", 1);
+    assert_ne!(text, flipped);
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("wycheproof-flipped");
+    std::fs::create_dir_all(&folder)?;
+    std::fs::write(folder.join("ed25519_test.json"), flipped)?;
+    let mut report = Vec::new();
+    let tally = run_folder(&folder, Planted::Nothing, &mut report)?;
+    let report = String::from_utf8(report)?;
+    assert!(matches!(tally, Tally { failed: 1, .. }), "{report}");
+    let last = report.lines().last().unwrap_or_default();
+    assert_eq!(last, tally.to_string());
+    Ok(())
 }

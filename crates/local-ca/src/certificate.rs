@@ -1,15 +1,25 @@
 //! A certificate, as this crate hands it out and takes it in.
 
 use std::fmt;
+use std::sync::OnceLock;
 
-use openssl::asn1::{Asn1Time, Asn1TimeRef};
 use openssl::x509::{X509, X509Ref};
 use thiserror::Error;
 
+use crate::der::{self, Der, Element, NotDer, oid};
+use crate::moment;
+use crate::names::SubjectAltName;
+use crate::pem;
+
 /// A certificate with those that lead from it to its root.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Certificate {
-    leaf: X509,
+    der: Vec<u8>,
+    serial: Vec<u8>,
+    not_before: i64,
+    not_after: i64,
+    /// Made when somebody asks: reading a certificate costs OpenSSL more than signing one.
+    openssl: OnceLock<X509>,
     /// What a server sends behind the leaf: intermediates, never the root (RFC 8446 §4.4.2).
     intermediates: Vec<X509>,
 }
@@ -23,13 +33,6 @@ pub struct CertificateError {
 }
 
 impl Certificate {
-    pub(crate) fn new(leaf: X509) -> Self {
-        Self {
-            leaf,
-            intermediates: Vec::new(),
-        }
-    }
-
     /// Reads one PEM block, or several: the first is the leaf, each other one the issuer of the one before.
     ///
     /// # Errors
@@ -50,64 +53,118 @@ impl Certificate {
             return refuse("damaged or cut short");
         }
         let leaf = chain.remove(0);
+        Ok(Self::from_openssl(leaf)?.with_intermediates(chain))
+    }
+
+    /// Reads one certificate in DER.
+    ///
+    /// # Errors
+    /// [`CertificateError`] when it is damaged, or anything follows it.
+    pub fn from_der(bytes: &[u8]) -> Result<Self, CertificateError> {
+        let damaged = |_| CertificateError {
+            reason: "damaged or cut short",
+        };
+        let certificate = X509::from_der(bytes).map_err(|_| damaged(NotDer))?;
+        der::only(bytes, der::SEQUENCE).map_err(damaged)?;
+        Self::from_openssl(certificate)
+    }
+
+    fn from_openssl(certificate: X509) -> Result<Self, CertificateError> {
+        let damaged = || CertificateError {
+            reason: "damaged or cut short",
+        };
+        let der = certificate.to_der().map_err(|_| damaged())?;
+        let made = Self::trusted(der).map_err(|_| damaged())?;
+        let _ = made.openssl.set(certificate);
+        Ok(made)
+    }
+
+    /// Bytes that this crate wrote, or that OpenSSL has read.
+    pub(crate) fn trusted(der: Vec<u8>) -> Result<Self, NotDer> {
+        let parsed = Parsed::read(&der)?;
+        let (serial, not_before, not_after) =
+            (parsed.serial.to_vec(), parsed.not_before, parsed.not_after);
         Ok(Self {
-            leaf,
-            intermediates: chain,
+            serial,
+            not_before,
+            not_after,
+            der,
+            openssl: OnceLock::new(),
+            intermediates: Vec::new(),
         })
+    }
+
+    pub(crate) fn with_intermediates(mut self, intermediates: Vec<X509>) -> Self {
+        self.intermediates = intermediates;
+        self
     }
 
     /// The certificate in PEM.
     #[must_use]
     pub fn pem(&self) -> String {
-        pem(&self.leaf)
+        pem::encode("CERTIFICATE", &self.der)
     }
 
     /// The certificate in DER.
     #[must_use]
     pub fn der(&self) -> Vec<u8> {
-        self.leaf
-            .to_der()
-            .expect("a certificate that was read or made can be written")
+        self.der.clone()
+    }
+
+    pub(crate) fn der_bytes(&self) -> &[u8] {
+        &self.der
     }
 
     /// What a server is configured with: the certificate and its intermediates in PEM, without the root.
     #[must_use]
     pub fn chain_pem(&self) -> String {
-        std::iter::once(&self.leaf)
-            .chain(&self.intermediates)
-            .map(|one| pem(one))
-            .collect()
+        let intermediates = self.intermediates.iter().map(|one| {
+            let der = one
+                .to_der()
+                .expect("a certificate that was read or made can be written");
+            pem::encode("CERTIFICATE", &der)
+        });
+        std::iter::once(self.pem()).chain(intermediates).collect()
     }
 
     /// The serial number as hexadecimal digits.
     #[must_use]
     pub fn serial(&self) -> String {
-        let serial = self
-            .leaf
-            .serial_number()
-            .to_bn()
-            .and_then(|number| number.to_hex_str());
-        serial
-            .map(|text| text.to_ascii_lowercase())
-            .expect("a serial number is a number")
+        serial_text(&self.serial)
     }
 
     /// The first second of its life, since the epoch.
     #[must_use]
     pub fn not_before(&self) -> i64 {
-        seconds(self.leaf.not_before())
+        self.not_before
     }
 
     /// The last second of its life, since the epoch (RFC 5280 §4.1.2.5: inclusive).
     #[must_use]
     pub fn not_after(&self) -> i64 {
-        seconds(self.leaf.not_after())
+        self.not_after
+    }
+
+    /// The names in subjectAltName that this crate knows.
+    #[must_use]
+    pub fn names(&self) -> Vec<SubjectAltName> {
+        let names = self.parsed().extension(oid::SUBJECT_ALT_NAME);
+        let mut list = names
+            .and_then(|value| der::only(value, der::SEQUENCE).ok())
+            .map_or(Der::new(&[]), Element::inside);
+        let mut names = Vec::new();
+        while let Ok(element) = list.element() {
+            names.extend(SubjectAltName::from_general_name(element).ok());
+        }
+        names
     }
 
     /// For a TLS acceptor or a store.
     #[must_use]
     pub fn as_openssl(&self) -> &X509Ref {
-        &self.leaf
+        self.openssl.get_or_init(|| {
+            X509::from_der(&self.der).expect("what this crate writes, OpenSSL reads: tests compare")
+        })
     }
 
     /// The intermediates, for a TLS acceptor.
@@ -115,30 +172,115 @@ impl Certificate {
     pub fn intermediates(&self) -> &[X509] {
         &self.intermediates
     }
+
+    pub(crate) fn parsed(&self) -> Parsed<'_> {
+        Parsed::read(&self.der).expect("it was read before")
+    }
 }
+
+/// The same certificate, with the same intermediates.
+impl PartialEq for Certificate {
+    fn eq(&self, other: &Self) -> bool {
+        self.der == other.der && self.intermediates == other.intermediates
+    }
+}
+
+impl Eq for Certificate {}
 
 impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Certificate")
-            .field("subject", &self.leaf.subject_name())
+            .field("subject", &self.as_openssl().subject_name())
             .field("serial", &self.serial())
             .finish_non_exhaustive()
     }
 }
 
-fn pem(certificate: &X509Ref) -> String {
-    let pem = certificate
-        .to_pem()
-        .expect("a certificate that was read or made can be written");
-    String::from_utf8(pem).expect("PEM is ASCII")
+/// A serial number's contents octets as people write it: hexadecimal, without the zero byte that keeps it positive.
+pub(crate) fn serial_text(octets: &[u8]) -> String {
+    let digits = octets.strip_prefix(&[0]).filter(|rest| !rest.is_empty());
+    hex(digits.unwrap_or(octets))
 }
 
-/// Seconds since the epoch; a time that is none counts as the epoch, so that such a certificate has long expired.
-pub(crate) fn seconds(time: &Asn1TimeRef) -> i64 {
-    const DAY: i64 = 24 * 60 * 60;
-    Asn1Time::from_unix(0)
-        .and_then(|epoch| epoch.diff(time))
-        .map_or(0, |passed| {
-            i64::from(passed.days) * DAY + i64::from(passed.secs)
+/// Two hexadecimal digits a byte.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The parts of a certificate as they stand in its DER (RFC 5280 §4.1).
+#[derive(Clone, Copy)]
+pub(crate) struct Parsed<'a> {
+    /// Contents octets.
+    pub(crate) serial: &'a [u8],
+    pub(crate) not_before: i64,
+    pub(crate) not_after: i64,
+    /// The whole element, as CRLs and leaves repeat it.
+    pub(crate) subject: &'a [u8],
+    pub(crate) spki: &'a [u8],
+    extensions: Option<Der<'a>>,
+}
+
+impl<'a> Parsed<'a> {
+    pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, NotDer> {
+        let mut certificate = der::only(bytes, der::SEQUENCE)?.inside();
+        let mut tbs = certificate.expect(der::SEQUENCE)?.inside();
+        let _version = tbs.optional(der::CONTEXT_0)?;
+        let serial = tbs.expect(der::INTEGER)?.contents;
+        let _signature = tbs.expect(der::SEQUENCE)?;
+        let _issuer = tbs.expect(der::SEQUENCE)?;
+        let mut validity = tbs.expect(der::SEQUENCE)?.inside();
+        let (not_before, not_after) = (
+            moment::read(validity.element()?)?,
+            moment::read(validity.element()?)?,
+        );
+        let subject = tbs.expect(der::SEQUENCE)?.whole;
+        let spki = tbs.expect(der::SEQUENCE)?.whole;
+        let _issuer_id = tbs.optional(0x81)?;
+        let _subject_id = tbs.optional(0x82)?;
+        let extensions = match tbs.optional(0xa3)? {
+            None => None,
+            Some(list) => Some(der::only(list.contents, der::SEQUENCE)?.inside()),
+        };
+        Ok(Self {
+            serial,
+            not_before,
+            not_after,
+            subject,
+            spki,
+            extensions,
         })
+    }
+
+    /// The value of an extension, if there is one.
+    pub(crate) fn extension(&self, octets: &[u8]) -> Option<&'a [u8]> {
+        let mut extensions = self.extensions?;
+        while let Ok(extension) = extensions.expect(der::SEQUENCE) {
+            let mut parts = extension.inside();
+            if parts.expect(der::OID).ok()?.contents == octets {
+                parts.optional(der::BOOLEAN).ok()?;
+                return parts
+                    .expect(der::OCTET_STRING)
+                    .ok()
+                    .map(|value| value.contents);
+            }
+        }
+        None
+    }
+
+    /// Whether it is an authority's (basicConstraints).
+    pub(crate) fn is_authority(&self) -> bool {
+        let constraints = self
+            .extension(oid::BASIC_CONSTRAINTS)
+            .and_then(|value| der::only(value, der::SEQUENCE).ok());
+        let ca = constraints.map(|list| list.inside().optional(der::BOOLEAN));
+        matches!(ca, Some(Ok(Some(ca))) if ca.contents == [0xff])
+    }
+
+    /// Whether keyUsage has this bit (RFC 5280 §4.2.1.3); without keyUsage, no.
+    pub(crate) fn may(&self, bit: usize) -> bool {
+        self.extension(oid::KEY_USAGE)
+            .and_then(|value| der::only(value, der::BIT_STRING).ok())
+            .and_then(|bits| bits.contents.get(1 + bit / 8).copied())
+            .is_some_and(|byte| byte << (bit % 8) & 0x80 != 0)
+    }
 }

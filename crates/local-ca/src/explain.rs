@@ -4,7 +4,8 @@ use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::*;
 use x509_parser::public_key::PublicKey;
 
-use crate::certificate::{Certificate, CertificateError};
+use crate::certificate::{Certificate, CertificateError, hex};
+use crate::der::oid;
 use crate::names::SubjectAltName;
 
 /// One field of a certificate.
@@ -70,6 +71,7 @@ pub fn explain(certificate: &Certificate) -> Result<Vec<Field>, CertificateError
         "1.2.840.10045.4.3.2" => "ECDSA with SHA-256".to_owned(),
         "1.2.840.10045.4.3.3" => "ECDSA with SHA-384".to_owned(),
         "1.2.840.113549.1.1.11" => "RSA PKCS #1 v1.5 with SHA-256".to_owned(),
+        "1.3.101.112" => "Ed25519".to_owned(),
         other => other.to_owned(),
     };
     let bytes = parsed.signature_value.data.len();
@@ -132,6 +134,51 @@ fn extension(extension: &X509Extension<'_>) -> Field {
                 .join(", "),
             "the names it is good for, the only ones clients compare",
         ),
+        ParsedExtension::NameConstraints(_) => (
+            "nameConstraints",
+            match crate::constraints::NameConstraints::read(extension.value) {
+                Ok(constraints) => format!("permitted: {constraints}"),
+                Err(_) => hex(extension.value),
+            },
+            "the names it is good for; below it no others are accepted",
+        ),
+        ParsedExtension::CRLDistributionPoints(points) => (
+            "cRLDistributionPoints",
+            points
+                .points
+                .iter()
+                .map(point)
+                .collect::<Vec<_>>()
+                .join(", "),
+            "where the list of revoked certificates is",
+        ),
+        ParsedExtension::AuthorityInfoAccess(access) => (
+            "authorityInfoAccess",
+            access
+                .accessdescs
+                .iter()
+                .map(|one| {
+                    let method = oid::name(one.access_method.as_bytes());
+                    format!("{method} {}", general_name(&one.access_location))
+                })
+                .collect::<Vec<_>>()
+                .join(", "),
+            "where to ask for its status, and where its issuer's certificate is",
+        ),
+        ParsedExtension::CertificatePolicies(policies) => (
+            "certificatePolicies",
+            policies
+                .iter()
+                .map(|policy| oid::name(policy.policy_id.as_bytes()))
+                .collect::<Vec<_>>()
+                .join(", "),
+            "the rules under which it was issued",
+        ),
+        _ if extension.oid.as_bytes() == oid::OCSP_NO_CHECK => (
+            "id-pkix-ocsp-nocheck",
+            "present".to_owned(),
+            "its own status is not asked for",
+        ),
         _ => {
             return Field {
                 critical: extension.critical,
@@ -146,7 +193,7 @@ fn extension(extension: &X509Extension<'_>) -> Field {
 }
 
 /// In the order of their bits (RFC 5280 §4.2.1.3).
-const KEY_USAGES: [&str; 9] = [
+pub(crate) const KEY_USAGES: [&str; 9] = [
     "digitalSignature",
     "nonRepudiation",
     "keyEncipherment",
@@ -185,9 +232,22 @@ fn extended_key_usages(usage: &ExtendedKeyUsage<'_>) -> String {
     names.chain(others).collect::<Vec<_>>().join(", ")
 }
 
+fn point(point: &CRLDistributionPoint<'_>) -> String {
+    match &point.distribution_point {
+        Some(DistributionPointName::FullName(names)) => names
+            .iter()
+            .map(general_name)
+            .collect::<Vec<_>>()
+            .join(", "),
+        _ => "another form".to_owned(),
+    }
+}
+
 fn general_name(name: &GeneralName<'_>) -> String {
     match name {
         GeneralName::DNSName(name) => format!("DNS:{name}"),
+        GeneralName::URI(uri) => format!("URI:{uri}"),
+        GeneralName::RFC822Name(address) => format!("email:{address}"),
         GeneralName::IPAddress(octets) => match SubjectAltName::ip_octets(octets) {
             Ok(address) => format!("IP:{address}"),
             Err(_) => format!("IP:{}", hex(octets)),
@@ -235,8 +295,4 @@ fn length(seconds: i64) -> String {
         (days, 0) => format!("{days} days"),
         (days, rest) => format!("{days} days and {rest} s"),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -54,23 +54,47 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod authority;
+mod base_url;
 mod certificate;
+mod constraints;
+mod crl;
 mod der;
 mod explain;
 mod files;
+mod http;
 mod keys;
+mod moment;
 mod names;
+mod ocsp;
+mod pem;
+mod pkcs12;
+mod profile;
+mod reason;
 mod request;
+mod store;
+mod subject;
+mod tbs;
 mod verify;
+mod wishes;
 
-pub use authority::{Authority, CaError, IssueError, RootProfile, ServerProfile};
+pub use authority::{Authority, AuthorityProfile, CaError, IssueError};
+pub use base_url::{BaseUrl, BaseUrlError};
 pub use certificate::{Certificate, CertificateError};
+pub use constraints::NameConstraints;
+pub use crl::{CrlError, crl_pem};
 pub use explain::{Field, explain};
 pub use files::{
     FileError, create_private, create_private_folder, create_public, read_private, read_public,
     write_private,
 };
-pub use keys::{KeyError, KeyKind, LeafKey};
-pub use names::{DnsName, NameError, SubjectAltName};
+pub use http::Published;
+pub use keys::{KeyError, KeyKind, LeafKey, Passphrase};
+pub use moment::{now, utc};
+pub use names::{DnsName, EmailAddress, NameError, SubjectAltName, Uri};
+pub use ocsp::{OcspAnswer, OcspError, OcspResponder};
+pub use pkcs12::{Pkcs12Protection, pkcs12};
+pub use profile::{Profile, ProfileError, Role, RuleSet};
+pub use reason::{Reason, ReasonError};
 pub use request::{CertificateRequest, RequestError};
+pub use store::{Entry, Filter, LogLine, Status, Store, StoreError};
 pub use verify::{Verdict, VerifyOptions, verify};

@@ -1,4 +1,5 @@
-//! Names that a certificate may carry (RFC 5280 §4.2.1.6, RFC 9525): host names and addresses, nothing else.
+//! Names that a certificate may carry (RFC 5280 §4.2.1.6, RFC 9525): host names and addresses of servers; mail addresses and URIs of
+//! clients.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -6,13 +7,20 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-/// One name of a server, parsed: lower case, well formed.
+use crate::der::{Element, write};
+
+/// One name, parsed: lower case where case means nothing, well formed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum SubjectAltName {
     /// A host name in lower case, possibly with `*` as its whole first label.
     Dns(DnsName),
     /// An IPv4 or IPv6 address.
     Ip(IpAddr),
+    /// A person's mail address (`rfc822Name`).
+    Email(EmailAddress),
+    /// What a program is called, for instance `spiffe://example.test/billing` (`uniformResourceIdentifier`).
+    Uri(Uri),
 }
 
 impl SubjectAltName {
@@ -22,6 +30,17 @@ impl SubjectAltName {
     /// [`NameError`], also for what is an address.
     pub fn dns(name: &str) -> Result<Self, NameError> {
         DnsName::parse(name).map(Self::Dns)
+    }
+
+    /// The kind's name in RFC 5280 §4.2.1.6.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Dns(_) => "dNSName",
+            Self::Ip(_) => "iPAddress",
+            Self::Email(_) => "rfc822Name",
+            Self::Uri(_) => "uniformResourceIdentifier",
+        }
     }
 
     /// The octets of an `iPAddress` (RFC 5280 §4.2.1.6): 4 or 16.
@@ -34,23 +53,73 @@ impl SubjectAltName {
         })?;
         Ok(Self::Ip(v6.into()))
     }
+
+    /// Reads a `GeneralName`: the choice is the context tag.
+    pub(crate) fn from_general_name(element: Element<'_>) -> Result<Self, GeneralNameError> {
+        // IA5String: what is not ASCII is refused by the rules for each kind
+        let text = || String::from_utf8_lossy(element.contents);
+        let kind = match element.tag {
+            0x81 => return Ok(EmailAddress::parse(&text()).map(Self::Email)?),
+            0x82 => return Ok(Self::dns(&text())?),
+            0x86 => return Ok(Uri::parse(&text()).map(Self::Uri)?),
+            0x87 => return Ok(Self::ip_octets(element.contents)?),
+            0xa0 => "otherName",
+            0xa3 => "x400Address",
+            0xa4 => "directoryName",
+            0xa5 => "ediPartyName",
+            0x88 => "registeredID",
+            _ => return Err(GeneralNameError::Malformed),
+        };
+        Err(GeneralNameError::Kind(kind))
+    }
+
+    /// Writes it as a `GeneralName`.
+    pub(crate) fn to_general_name(&self) -> Vec<u8> {
+        match self {
+            Self::Email(address) => write::context_bytes(1, address.to_string().as_bytes()),
+            Self::Dns(name) => write::context_bytes(2, name.as_str().as_bytes()),
+            Self::Uri(uri) => write::context_bytes(6, uri.as_str().as_bytes()),
+            Self::Ip(IpAddr::V4(address)) => write::context_bytes(7, &address.octets()),
+            Self::Ip(IpAddr::V6(address)) => write::context_bytes(7, &address.octets()),
+        }
+    }
 }
 
-/// An address is read as [`SubjectAltName::Ip`], everything else as a host name.
+/// Why a `GeneralName` is not one of ours.
+pub(crate) enum GeneralNameError {
+    Malformed,
+    Kind(&'static str),
+    Name(NameError),
+}
+
+impl From<NameError> for GeneralNameError {
+    fn from(error: NameError) -> Self {
+        Self::Name(error)
+    }
+}
+
+/// An address is read as [`SubjectAltName::Ip`], what has `://` as a URI, what has an `@` as a mail address, everything else as a
+/// host name.
 ///
 /// ```
 /// use stampmill_local_ca::SubjectAltName;
 /// assert!(matches!("127.0.0.1".parse(), Ok(SubjectAltName::Ip(_))));
 /// assert_eq!("LocalHost".parse(), SubjectAltName::dns("localhost"));
-/// assert!("http://localhost".parse::<SubjectAltName>().is_err());
+/// assert!(matches!("alice@example.test".parse(), Ok(SubjectAltName::Email(_))));
+/// assert!(matches!("spiffe://example.test/billing".parse(), Ok(SubjectAltName::Uri(_))));
+/// assert!("localhost:8443".parse::<SubjectAltName>().is_err());
 /// ```
 impl FromStr for SubjectAltName {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        match text.parse() {
-            Ok(address) => Ok(Self::Ip(address)),
-            Err(_) => Self::dns(text),
+        if let Ok(address) = text.parse() {
+            return Ok(Self::Ip(address));
+        }
+        match text {
+            uri if uri.contains("://") => Uri::parse(uri).map(Self::Uri),
+            email if email.contains('@') => EmailAddress::parse(email).map(Self::Email),
+            name => Self::dns(name),
         }
     }
 }
@@ -61,7 +130,126 @@ impl fmt::Display for SubjectAltName {
         match self {
             Self::Dns(name) => f.write_str(name.as_str()),
             Self::Ip(address) => address.fmt(f),
+            Self::Email(address) => address.fmt(f),
+            Self::Uri(uri) => f.write_str(uri.as_str()),
         }
+    }
+}
+
+/// A mail address: a local part of the characters that need no quotes (RFC 5322 §3.2.3, `dot-atom`), and a host.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EmailAddress {
+    local: String,
+    host: DnsName,
+}
+
+impl EmailAddress {
+    /// Checks the form; the host becomes lower case.
+    ///
+    /// # Errors
+    /// [`NameError::Email`].
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        let refuse = |reason| NameError::Email {
+            name: shown(text),
+            reason,
+        };
+        let (local, host) = text.rsplit_once('@').ok_or_else(|| refuse("no @"))?;
+        let host = DnsName::parse(host).map_err(|_| refuse("no host name behind the @"))?;
+        if host.is_wildcard() {
+            return Err(refuse("a wildcard is no host"));
+        }
+        let atom = |c: u8| c.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&c);
+        let well_formed = local.len() <= 64
+            && local
+                .split('.')
+                .all(|part| !part.is_empty() && part.bytes().all(atom));
+        match well_formed {
+            true => Ok(Self {
+                local: local.to_owned(),
+                host,
+            }),
+            false => Err(refuse(
+                "the part before the @ is empty, too long or needs quotes",
+            )),
+        }
+    }
+
+    /// The host.
+    #[must_use]
+    pub fn host(&self) -> &DnsName {
+        &self.host
+    }
+}
+
+impl fmt::Display for EmailAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.local, self.host.as_str())
+    }
+}
+
+/// A URI with a host (RFC 3986 §3; RFC 5280 §4.2.1.6 demands one for constraints to hold).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Uri {
+    text: String,
+    host: DnsName,
+}
+
+impl Uri {
+    /// Checks the form. The text is kept as it is.
+    ///
+    /// # Errors
+    /// [`NameError::Uri`].
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        let refuse = |reason| NameError::Uri {
+            name: shown(text),
+            reason,
+        };
+        if text.len() > 2048 {
+            return Err(refuse("longer than 2048 characters"));
+        }
+        let forbidden = b"\"<>\\^`{|}";
+        if !text
+            .bytes()
+            .all(|c| c.is_ascii_graphic() && !forbidden.contains(&c))
+        {
+            return Err(refuse("a character that must be escaped"));
+        }
+        let (scheme, rest) = text.split_once("://").ok_or_else(|| refuse("no scheme"))?;
+        let good_scheme = scheme.starts_with(|c: char| c.is_ascii_lowercase())
+            && scheme
+                .bytes()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || b"+-.".contains(&c));
+        if !good_scheme {
+            return Err(refuse("a scheme is lower-case letters, digits, +, - and ."));
+        }
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        if authority.contains('@') {
+            return Err(refuse("a user before the host"));
+        }
+        let host = match authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|c| c.is_ascii_digit()) => host,
+            _ => authority,
+        };
+        let host = DnsName::parse(host).map_err(|_| refuse("no host name behind the scheme"))?;
+        match host.is_wildcard() {
+            true => Err(refuse("a wildcard is no host")),
+            false => Ok(Self {
+                text: text.to_owned(),
+                host,
+            }),
+        }
+    }
+
+    /// As it stands.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The host.
+    #[must_use]
+    pub fn host(&self) -> &DnsName {
+        &self.host
     }
 }
 
@@ -77,11 +265,7 @@ impl DnsName {
     pub fn parse(name: &str) -> Result<Self, NameError> {
         let refuse = |reason| {
             Err(NameError::Dns {
-                name: name
-                    .chars()
-                    .take(80)
-                    .flat_map(char::escape_default)
-                    .collect(),
+                name: shown(name),
                 reason,
             })
         };
@@ -135,6 +319,12 @@ impl DnsName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether its first label is `*`.
+    #[must_use]
+    pub fn is_wildcard(&self) -> bool {
+        self.0.starts_with("*.")
+    }
 }
 
 /// Why a text is not a name for a certificate.
@@ -149,15 +339,61 @@ pub enum NameError {
         /// The rule that is broken.
         reason: &'static str,
     },
+    /// Not a mail address.
+    #[error("`{name}` is not a mail address: {reason}")]
+    Email {
+        /// At most 80 characters of it, escaped.
+        name: String,
+        /// The rule that is broken.
+        reason: &'static str,
+    },
+    /// Not a URI with a host.
+    #[error("`{name}` is not a URI for a certificate: {reason}")]
+    Uri {
+        /// At most 80 characters of it, escaped.
+        name: String,
+        /// The rule that is broken.
+        reason: &'static str,
+    },
+    /// Not a domain or a network to permit.
+    #[error("`{name}` is neither a domain (`.test`) nor a network (`10.0.0.0/8`): {reason}")]
+    Subtree {
+        /// At most 80 characters of it, escaped.
+        name: String,
+        /// The rule that is broken.
+        reason: &'static str,
+    },
     /// An `iPAddress` that is neither IPv4 nor IPv6.
     #[error("an address has 4 or 16 octets, not {actual}")]
     AddressLength {
         /// Octets it has.
         actual: usize,
     },
+    /// A country that is not two capital letters (ISO 3166).
+    #[error("a country is two capital letters")]
+    Country,
     /// A common name that is empty, longer than 64 characters (RFC 5280 Appendix A.1), or has control characters.
     #[error("a common name has 1 to 64 characters and no control characters")]
     CommonName,
+}
+
+/// At most 80 characters of a text from outside, escaped, for a message.
+pub(crate) fn shown(text: &str) -> String {
+    text.chars()
+        .take(80)
+        .flat_map(char::escape_default)
+        .collect()
+}
+
+/// A text from outside with its control characters escaped; letters of every alphabet stay.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars()
+        .take(200)
+        .flat_map(|c| match c.is_control() {
+            true => c.escape_default().collect::<Vec<_>>(),
+            false => vec![c],
+        })
+        .collect()
 }
 
 /// A common name that a certificate can carry.
@@ -221,6 +457,51 @@ mod tests {
                 matches!(DnsName::parse(bad), Err(NameError::Dns { .. })),
                 "{bad:?}"
             );
+        }
+    }
+
+    #[test]
+    fn mail_addresses_and_uris_have_hosts() {
+        for good in [
+            "alice@example.test",
+            "a.b+c@localhost",
+            "o'hara@Example.Test",
+        ] {
+            assert!(EmailAddress::parse(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "@example.test",
+            "alice@",
+            "alice",
+            "a..b@x.test",
+            "\"a b\"@x.test",
+            "a@*.example.test",
+            "a@b@c d",
+            "a\0@x.test",
+        ] {
+            assert!(EmailAddress::parse(bad).is_err(), "{bad:?}");
+        }
+        for good in [
+            "spiffe://example.test/ns/billing",
+            "https://localhost:8443/?q=1",
+            "urn+x://a.test",
+        ] {
+            assert!(Uri::parse(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "x",
+            "://a",
+            "Spiffe://a.test",
+            "spiffe://",
+            "spiffe:///path",
+            "spiffe://127.0.0.1/",
+            "https://u@a.test/",
+            "https://a.test/ x",
+            "https://*.example.test/",
+        ] {
+            assert!(Uri::parse(bad).is_err(), "{bad:?}");
         }
     }
 }

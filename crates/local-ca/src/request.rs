@@ -1,32 +1,32 @@
 //! Certificate requests (PKCS #10, RFC 2986): a wish list, and whoever signs it unread signs anything.
 //!
-//! `openssl ca` with `copy_extensions = copyall` turns a request that asks for `CA:TRUE` into an authority. So what may be asked for
-//! is a short list, and all else is refused by name:
+//! `openssl ca` with `copy_extensions = copyall` turns a request that asks for `CA:TRUE` into an authority. So a request is read here as
+//! three things: names, a key, and *wishes*. Names and key are certified if the [profile](crate::Profile) allows; a wish is never
+//! copied: it must ask for what the profile gives anyway, or the request is refused by the wish's name.
 //!
 //! ```text
 //!   CertificationRequest
 //!     version 0
 //!     subject ................ a commonName, if it repeats one of the names below; other attributes are not certified
-//!     subjectPublicKeyInfo ... P-256, P-384 or RSA from 2048 bits on, in exactly one spelling
+//!     subjectPublicKeyInfo ... P-256, P-384, RSA from 2048 bits on, Ed25519, in exactly one spelling
 //!     attributes
 //!       extensionRequest
-//!         subjectAltName ..... DNS names and addresses; everything else is refused
+//!         subjectAltName ..... hosts, addresses, mail addresses, URIs; everything else is refused
+//!         other extensions ... wishes
 //!     signature .............. by the key above: proof that the requester holds it
 //! ```
 
 use std::fmt;
 
 use openssl::error::ErrorStack;
-use openssl::nid::Nid;
-use openssl::pkey::{PKey, Public};
-use openssl::stack::Stack;
-use openssl::x509::extension::SubjectAlternativeName;
-use openssl::x509::{X509Extension, X509Name, X509NameRef, X509Req, X509v3Context};
 use thiserror::Error;
 
-use crate::der::{self, Der, NotDer};
-use crate::keys::{self, KeyError, KeyKind, LeafKey};
-use crate::names::{NameError, SubjectAltName, check_common_name};
+use crate::der::{self, Der, NotDer, oid, write};
+use crate::keys::{KeyError, KeyKind, LeafKey, PublicKey, Signer};
+use crate::names::{GeneralNameError, NameError, SubjectAltName, check_common_name, shown};
+use crate::pem;
+use crate::subject;
+use crate::wishes::Wishes;
 
 /// Longest PEM text that is read as a request.
 const MAX_PEM_BYTES: usize = 64 * 1024;
@@ -34,10 +34,11 @@ const MAX_PEM_BYTES: usize = 64 * 1024;
 /// A request that passed every check: signed by its key, for names and a key that may be certified.
 #[derive(Clone)]
 pub struct CertificateRequest {
-    pem: String,
-    public_key: PKey<Public>,
+    der: Vec<u8>,
+    public_key: PublicKey,
     common_name: Option<String>,
     names: Vec<SubjectAltName>,
+    wishes: Wishes,
 }
 
 impl CertificateRequest {
@@ -70,22 +71,22 @@ impl CertificateRequest {
         if names.is_empty() {
             return Err(RequestError::NoNames);
         }
-        let mut builder = X509Req::builder()?;
-        builder.set_version(0)?;
         let common_name = Some(common_name).filter(|name| !name.is_empty());
         common_name.map(check_common_name).transpose()?;
-        builder.set_subject_name(&*subject(common_name)?)?;
-        builder.set_pubkey(key.as_openssl())?;
-        let mut extensions = Stack::new()?;
-        extensions.push(names_extension(
-            names,
-            false,
-            &builder.x509v3_context(None),
-        )?)?;
-        builder.add_extensions(&extensions)?;
-        builder.sign(key.as_openssl(), keys::digest_for(key.as_openssl()))?;
+        let signer = Signer::new(key.as_openssl().to_owned())?;
+        let extensions = write::sequence([names_extension(names, false)]);
+        let attribute = write::sequence([
+            write::oid(oid::EXTENSION_REQUEST),
+            write::set_of_one(&extensions),
+        ]);
+        let info = write::sequence([
+            write::integer(0),
+            subject::common_name(common_name),
+            signer.public().spki().to_vec(),
+            write::context(0, [attribute]),
+        ]);
         // Ours are read like everyone's.
-        Self::from_der(&builder.build().to_der()?)
+        Self::from_der(&signer.signed(info)?)
     }
 
     /// Reads a request in PEM, one block and nothing else that begins like one.
@@ -102,27 +103,29 @@ impl CertificateRequest {
     /// [`RequestError`], one variant a rule.
     pub fn from_der(bytes: &[u8]) -> Result<Self, RequestError> {
         let asked = Asked::read(bytes)?;
-        let request = X509Req::from_der(bytes).map_err(|_| RequestError::Malformed)?;
-        let public_key = request
-            .public_key()
-            .map_err(|_| RequestError::Key(KeyError::Type))?;
-        keys::check_public(&public_key)?;
-        if !request.verify(&public_key).unwrap_or(false) {
+        let public_key = PublicKey::from_spki(asked.spki)?;
+        if !public_key.verifies(asked.algorithm, asked.signed, asked.signature) {
             return Err(RequestError::Signature);
         }
-        let common_name = common_name(request.subject_name(), &asked.names)?;
         Ok(Self {
-            pem: String::from_utf8(request.to_pem()?).expect("PEM is ASCII"),
+            der: bytes.to_vec(),
             public_key,
-            common_name,
+            common_name: common_name(asked.subject, &asked.names)?,
             names: asked.names,
+            wishes: asked.wishes,
         })
     }
 
     /// The request in PEM.
     #[must_use]
     pub fn to_pem(&self) -> String {
-        self.pem.clone()
+        pem::encode("CERTIFICATE REQUEST", &self.der)
+    }
+
+    /// The request in DER.
+    #[must_use]
+    pub fn to_der(&self) -> Vec<u8> {
+        self.der.clone()
     }
 
     /// The common name, which is one of [`CertificateRequest::names`].
@@ -140,11 +143,15 @@ impl CertificateRequest {
     /// The key's kind for people: `P-256`, `RSA 2048 bits`.
     #[must_use]
     pub fn key_description(&self) -> String {
-        keys::describe(&self.public_key)
+        self.public_key.describe()
     }
 
-    pub(crate) fn public_key(&self) -> &PKey<Public> {
+    pub(crate) fn public_key(&self) -> &PublicKey {
         &self.public_key
+    }
+
+    pub(crate) fn wishes(&self) -> &Wishes {
+        &self.wishes
     }
 }
 
@@ -183,10 +190,10 @@ pub enum RequestError {
     /// A key that is not certified.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// The requester asks for more than names.
-    #[error("request asks for {extension}; only names are certified")]
+    /// The requester asks for what no profile gives.
+    #[error("request asks for {extension}; no profile gives that to a request")]
     Extension {
-        /// Its name, with what it says where that matters: `basicConstraints CA:TRUE`.
+        /// Its name: `nameConstraints`.
         extension: String,
     },
     /// The same extension or list of extensions twice.
@@ -204,8 +211,10 @@ pub enum RequestError {
         /// Names in the request.
         actual: usize,
     },
-    /// A name of another kind, such as an e-mail address.
-    #[error("request for a name of type {kind}; only dNSName and iPAddress are certified")]
+    /// A name of another kind, such as a directory name.
+    #[error(
+        "request for a name of type {kind}; only dNSName, iPAddress, rfc822Name and uniformResourceIdentifier are certified"
+    )]
     NameKind {
         /// Its name in RFC 5280 §4.2.1.6.
         kind: &'static str,
@@ -237,72 +246,57 @@ impl From<NotDer> for RequestError {
     }
 }
 
-/// What of the request OpenSSL's reader would be too polite about.
-struct Asked {
+/// The parts of a request.
+struct Asked<'a> {
+    /// What the signature covers.
+    signed: &'a [u8],
+    algorithm: &'a [u8],
+    signature: &'a [u8],
+    subject: &'a [u8],
+    spki: &'a [u8],
     names: Vec<SubjectAltName>,
+    wishes: Wishes,
 }
 
-impl Asked {
-    fn read(bytes: &[u8]) -> Result<Self, RequestError> {
-        let mut outer = Der::new(bytes);
-        let mut request = outer.expect(der::SEQUENCE)?.inside();
-        outer.finish()?;
-        let mut info = request.expect(der::SEQUENCE)?.inside();
-        let _signature_algorithm = request.expect(der::SEQUENCE)?;
-        let _signature = request.expect(der::BIT_STRING)?;
+impl<'a> Asked<'a> {
+    fn read(bytes: &'a [u8]) -> Result<Self, RequestError> {
+        let mut request = der::only(bytes, der::SEQUENCE)?.inside();
+        let info = request.expect(der::SEQUENCE)?;
+        let algorithm = request.expect(der::SEQUENCE)?.whole;
+        let signature = request.expect(der::BIT_STRING)?.contents;
         request.finish()?;
+        let signature = signature.strip_prefix(&[0]).ok_or(NotDer)?;
 
+        let signed = info.whole;
+        let mut info = info.inside();
         match info.expect(der::INTEGER)?.contents {
             [0] => {}
             other => {
-                let actual = other
-                    .iter()
-                    .take(8)
-                    .map(|byte| format!("{byte:02x}"))
-                    .collect();
+                let actual = crate::certificate::hex(&other[..other.len().min(8)]);
                 return Err(RequestError::Version { actual });
             }
         }
-        let _subject = info.expect(der::SEQUENCE)?;
-        check_key_algorithm(info.expect(der::SEQUENCE)?.inside())?;
+        let subject = info.expect(der::SEQUENCE)?.whole;
+        let spki = info.expect(der::SEQUENCE)?.whole;
         let extensions = match info.is_empty() {
             true => None,
             false => extension_request(info.expect(der::CONTEXT_0)?.inside())?,
         };
         info.finish()?;
-        let names = extensions
-            .map(requested_names)
-            .transpose()?
-            .unwrap_or_default();
-        match names.len() {
-            0 => Err(RequestError::NoNames),
-            _ => Ok(Self { names }),
-        }
+        let (names, wishes) = extensions.map(requested).transpose()?.unwrap_or_default();
+        Ok(Self {
+            signed,
+            algorithm,
+            signature,
+            subject,
+            spki,
+            names,
+            wishes,
+        })
     }
 }
 
-/// The only spellings of `AlgorithmIdentifier` that are certified: curves by name, never by parameters (RFC 5480 §2.1.1), and
-/// RSA with NULL (RFC 3279 §2.3.1).
-const KEY_ALGORITHMS: &[&[u8]] = &[
-    b"\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07", // P-256
-    b"\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x22", // P-384
-    b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00",             // RSA
-];
-
-fn check_key_algorithm(mut key_info: Der<'_>) -> Result<(), RequestError> {
-    let algorithm = key_info.expect(der::SEQUENCE)?.whole;
-    let _key = key_info.expect(der::BIT_STRING)?;
-    key_info.finish()?;
-    match KEY_ALGORITHMS.contains(&algorithm) {
-        true => Ok(()),
-        false => Err(KeyError::Type.into()),
-    }
-}
-
-/// `extensionRequest` of PKCS #9 (RFC 2985 §5.4.2).
-const EXTENSION_REQUEST: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x0e";
-
-/// The list of extensions among the attributes. Other attributes, such as a challenge password, ask for nothing.
+/// `extensionRequest` (RFC 2985 §5.4.2), the list of extensions among the attributes. Other attributes, such as a challenge password, ask for nothing.
 fn extension_request(mut attributes: Der<'_>) -> Result<Option<Der<'_>>, RequestError> {
     let mut found = None;
     while !attributes.is_empty() {
@@ -310,7 +304,7 @@ fn extension_request(mut attributes: Der<'_>) -> Result<Option<Der<'_>>, Request
         let kind = attribute.expect(der::OID)?.contents;
         let mut values = attribute.expect(der::SET)?.inside();
         attribute.finish()?;
-        if kind != EXTENSION_REQUEST {
+        if kind != oid::EXTENSION_REQUEST {
             continue;
         }
         let extensions = values.expect(der::SEQUENCE)?.inside();
@@ -324,57 +318,27 @@ fn extension_request(mut attributes: Der<'_>) -> Result<Option<Der<'_>>, Request
     Ok(found)
 }
 
-const SUBJECT_ALT_NAME: &[u8] = b"\x55\x1d\x11";
-
-/// Names for refusals; anything else is shown as a dotted identifier.
-const EXTENSIONS: &[(&[u8], &str)] = &[
-    (b"\x55\x1d\x0e", "subjectKeyIdentifier"),
-    (b"\x55\x1d\x0f", "keyUsage"),
-    (b"\x55\x1d\x12", "issuerAltName"),
-    (b"\x55\x1d\x13", "basicConstraints"),
-    (b"\x55\x1d\x1e", "nameConstraints"),
-    (b"\x55\x1d\x1f", "cRLDistributionPoints"),
-    (b"\x55\x1d\x20", "certificatePolicies"),
-    (b"\x55\x1d\x23", "authorityKeyIdentifier"),
-    (b"\x55\x1d\x25", "extendedKeyUsage"),
-    (b"\x2b\x06\x01\x05\x05\x07\x01\x01", "authorityInfoAccess"),
-    (b"\x2b\x06\x01\x05\x05\x07\x01\x18", "tlsFeature"),
-];
-
-fn requested_names(mut extensions: Der<'_>) -> Result<Vec<SubjectAltName>, RequestError> {
-    let mut names = None;
+fn requested(mut extensions: Der<'_>) -> Result<(Vec<SubjectAltName>, Wishes), RequestError> {
+    let (mut names, mut wishes) = (None, Wishes::default());
+    let mut seen: Vec<&[u8]> = Vec::new();
     while !extensions.is_empty() {
         let mut extension = extensions.expect(der::SEQUENCE)?.inside();
         let kind = extension.expect(der::OID)?.contents;
-        if extension.peek() == Some(der::BOOLEAN) {
-            let _critical = extension.expect(der::BOOLEAN)?;
-        }
+        let critical = extension.optional(der::BOOLEAN)?.is_some();
         let value = extension.expect(der::OCTET_STRING)?.contents;
         extension.finish()?;
-        if kind != SUBJECT_ALT_NAME {
-            return Err(RequestError::Extension {
-                extension: extension_name(kind, value),
-            });
-        }
-        if names.replace(general_names(value)?).is_some() {
+        if seen.contains(&kind) {
             return Err(RequestError::Twice {
-                what: "subjectAltName",
+                what: oid::known(kind).unwrap_or("the same extension"),
             });
         }
+        seen.push(kind);
+        match kind {
+            oid::SUBJECT_ALT_NAME => names = Some(general_names(value)?),
+            _ => wishes.read(kind, critical, value)?,
+        }
     }
-    Ok(names.unwrap_or_default())
-}
-
-fn extension_name(kind: &[u8], value: &[u8]) -> String {
-    match EXTENSIONS.iter().find(|(oid, _)| *oid == kind) {
-        // cA TRUE stands first in the sequence: 30 .. 01 01 ff (RFC 5280 §4.2.1.9)
-        Some((_, name)) if *name == "basicConstraints" => match value.get(2..5) {
-            Some([0x01, 0x01, 0xff]) => format!("{name} CA:TRUE"),
-            _ => (*name).to_owned(),
-        },
-        Some((_, name)) => (*name).to_owned(),
-        None => format!("the extension {}", der::dotted(&kind[..kind.len().min(32)])),
-    }
+    Ok((names.unwrap_or_default(), wishes))
 }
 
 /// `GeneralName` (RFC 5280 §4.2.1.6): the choice is the context tag.
@@ -403,102 +367,59 @@ fn general_names(value: &[u8]) -> Result<Vec<SubjectAltName>, RequestError> {
 }
 
 fn general_name(element: der::Element<'_>) -> Result<SubjectAltName, RequestError> {
-    let kind = match element.tag {
-        0x82 => {
-            // IA5String: what is not ASCII is refused by the rules for host names
-            let text = String::from_utf8_lossy(element.contents);
-            return Ok(SubjectAltName::dns(&text)?);
-        }
-        0x87 => return Ok(SubjectAltName::ip_octets(element.contents)?),
-        0xa0 => "otherName",
-        0x81 => "rfc822Name",
-        0xa3 => "x400Address",
-        0xa4 => "directoryName",
-        0xa5 => "ediPartyName",
-        0x86 => "uniformResourceIdentifier",
-        0x88 => "registeredID",
-        _ => return Err(RequestError::Malformed),
-    };
-    Err(RequestError::NameKind { kind })
+    SubjectAltName::from_general_name(element).map_err(|error| match error {
+        GeneralNameError::Malformed => RequestError::Malformed,
+        GeneralNameError::Kind(kind) => RequestError::NameKind { kind },
+        GeneralNameError::Name(error) => error.into(),
+    })
 }
 
 /// The common name, which repeats one of the names character for character once both are in lower case (Baseline Requirements §7.1.4.3).
-fn common_name(
-    subject: &X509NameRef,
-    names: &[SubjectAltName],
-) -> Result<Option<String>, RequestError> {
-    let mut entries = subject.entries_by_nid(Nid::COMMONNAME);
-    let Some(entry) = entries.next() else {
+fn common_name(subject: &[u8], names: &[SubjectAltName]) -> Result<Option<String>, RequestError> {
+    let attributes = subject::attributes(subject);
+    let mut entries = attributes
+        .iter()
+        .filter(|(kind, _)| kind == oid::COMMON_NAME);
+    let Some((_, text)) = entries.next() else {
         return Ok(None);
     };
-    let text = String::from_utf8_lossy(entry.data().as_slice()).into_owned();
-    let lower = text.to_ascii_lowercase();
-    let known = names.iter().any(|name| name.to_string() == lower);
-    match known && entries.next().is_none() {
-        true => check_common_name(&lower)
-            .map(|()| Some(lower))
-            .map_err(Into::into),
-        false => Err(RequestError::CommonName {
-            common_name: text
-                .chars()
-                .take(80)
-                .flat_map(char::escape_default)
-                .collect(),
+    let known = names
+        .iter()
+        .map(ToString::to_string)
+        .find(|name| name.eq_ignore_ascii_case(text));
+    // Without any names there is nothing to repeat: an authority's request has none, and a server's is refused for that.
+    let known = known.or_else(|| names.is_empty().then(|| text.clone()));
+    match (known, entries.next()) {
+        (Some(name), None) => {
+            check_common_name(&name)?;
+            Ok(Some(name))
+        }
+        _ => Err(RequestError::CommonName {
+            common_name: shown(text),
         }),
     }
 }
 
-/// A subject of one common name, or an empty one.
-pub(crate) fn subject(common_name: Option<&str>) -> Result<X509Name, ErrorStack> {
-    let mut subject = X509Name::builder()?;
-    if let Some(common_name) = common_name {
-        subject.append_entry_by_nid(Nid::COMMONNAME, common_name)?;
-    }
-    Ok(subject.build())
-}
-
 /// subjectAltName: critical exactly when the subject is empty (RFC 5280 §4.2.1.6).
-pub(crate) fn names_extension(
-    names: &[SubjectAltName],
-    critical: bool,
-    context: &X509v3Context<'_>,
-) -> Result<X509Extension, ErrorStack> {
-    let mut extension = SubjectAlternativeName::new();
-    if critical {
-        extension.critical();
-    }
-    for name in names {
-        match name {
-            SubjectAltName::Dns(name) => extension.dns(name.as_str()),
-            SubjectAltName::Ip(address) => extension.ip(&address.to_string()),
-        };
-    }
-    extension.build(context)
+pub(crate) fn names_extension(names: &[SubjectAltName], critical: bool) -> Vec<u8> {
+    let names = write::sequence(names.iter().map(SubjectAltName::to_general_name));
+    write::extension(oid::SUBJECT_ALT_NAME, critical, &names)
 }
 
 /// The bytes inside the one PEM block (RFC 7468 §7).
-fn unwrap_pem(pem: &[u8]) -> Result<Vec<u8>, RequestError> {
+fn unwrap_pem(text: &[u8]) -> Result<Vec<u8>, RequestError> {
     let refuse = |reason| RequestError::Pem { reason };
-    if pem.len() > MAX_PEM_BYTES {
+    if text.len() > MAX_PEM_BYTES {
         return Err(refuse("longer than 64 KiB"));
     }
-    let text = std::str::from_utf8(pem).map_err(|_| refuse("not text"))?;
+    let text = std::str::from_utf8(text).map_err(|_| refuse("not text"))?;
     if text.matches("-----BEGIN ").count() > 1 {
         return Err(refuse("more than one PEM block"));
     }
-    for label in ["CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"] {
-        let Some((_, rest)) = text.split_once(&format!("-----BEGIN {label}-----")) else {
-            continue;
-        };
-        let (body, _) = rest
-            .split_once(&format!("-----END {label}-----"))
-            .ok_or_else(|| refuse("no END line: cut short"))?;
-        let body: String = body.split_ascii_whitespace().collect();
-        return openssl::base64::decode_block(&body)
-            .map_err(|_| refuse("what is between BEGIN and END is not base64"));
-    }
-    Err(refuse(match text.contains("-----BEGIN ") {
-        true => "another kind of PEM block",
-        false => "no BEGIN line",
-    }))
+    let old = "NEW CERTIFICATE REQUEST";
+    let label = match text.contains(&format!("-----BEGIN {old}-----")) {
+        true => old,
+        false => "CERTIFICATE REQUEST",
+    };
+    pem::decode(text, label).map_err(refuse)
 }

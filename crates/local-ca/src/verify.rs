@@ -131,6 +131,9 @@ fn parameters(options: &VerifyOptions) -> Result<X509VerifyParam, ErrorStack> {
         None => {}
         Some(SubjectAltName::Dns(name)) => parameters.set_host(name.as_str())?,
         Some(SubjectAltName::Ip(address)) => parameters.set_ip(*address)?,
+        Some(SubjectAltName::Email(address)) => parameters.set_email(&address.to_string())?,
+        // OpenSSL compares no URIs
+        Some(SubjectAltName::Uri(_)) => {}
     }
     Ok(parameters)
 }

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use stampmill_local_ca::{
-    Authority, CaError, CertificateRequest, FileError, ServerProfile, VerifyOptions,
-    create_private, read_private, verify, write_private,
+    Authority, AuthorityProfile, CaError, CertificateRequest, FileError, KeyError, Passphrase,
+    Profile, VerifyOptions, create_private, now, read_private, verify, write_private,
 };
 
 fn entries(dir: &Path) -> Vec<String> {
@@ -35,22 +35,33 @@ fn an_authority_is_created_opened_again_and_not_overwritten() {
     let scratch = tempfile::tempdir().unwrap();
     let dir = scratch.path().join("deep/ca");
     let created = Authority::create(&dir, "localhost-ca").unwrap();
+    let root_pem = created.root_pem();
+    let roots = [created.root()];
+    drop(created);
     assert_eq!(
         entries(&dir),
-        ["root.key", "root.pem"],
+        [
+            "ca.sqlite3",
+            "issuing.key",
+            "issuing.pem",
+            "root.key",
+            "root.pem"
+        ],
         "no temporary file is left"
     );
     #[cfg(unix)]
     {
-        assert_eq!(mode(&dir.join("root.key")), 0o600);
+        for secret in ["root.key", "issuing.key", "ca.sqlite3"] {
+            assert_eq!(mode(&dir.join(secret)), 0o600, "{secret}");
+        }
         assert_eq!(mode(&dir.join("root.pem")), 0o644);
         assert_eq!(mode(&dir), 0o700);
     }
     let opened = Authority::open(&dir).unwrap();
-    assert_eq!(opened.root_pem(), created.root_pem());
+    assert_eq!(opened.root_pem(), root_pem);
     let (request, _) = CertificateRequest::new("", &["localhost".parse().unwrap()]).unwrap();
-    let leaf = opened.issue(&request, &ServerProfile::default()).unwrap();
-    let verdict = verify(&leaf, &[created.root()], &VerifyOptions::default()).unwrap();
+    let leaf = opened.issue(&request, &Profile::server()).unwrap();
+    let verdict = verify(&leaf, &roots, &VerifyOptions::default()).unwrap();
     assert!(verdict.accepted, "{verdict}");
 
     let before = fs::read(dir.join("root.key")).unwrap();
@@ -61,26 +72,22 @@ fn an_authority_is_created_opened_again_and_not_overwritten() {
 
 #[test]
 fn half_an_authority_is_neither_opened_nor_completed() {
-    for (removed, kept) in [("root.pem", "root.key"), ("root.key", "root.pem")] {
+    for removed in ["root.pem", "issuing.pem", "issuing.key", "ca.sqlite3"] {
         let dir = tempfile::tempdir().unwrap();
-        Authority::create(dir.path(), "localhost-ca").unwrap();
+        drop(Authority::create(dir.path(), "localhost-ca").unwrap());
         fs::remove_file(dir.path().join(removed)).unwrap();
+        let before = entries(dir.path());
         for outcome in [
             Authority::open(dir.path()),
             Authority::create(dir.path(), "x"),
         ] {
-            let Err(
-                error @ CaError::Interrupted {
-                    present, missing, ..
-                },
-            ) = outcome
-            else {
+            let Err(error @ CaError::Interrupted { missing, .. }) = outcome else {
                 panic!("{outcome:?}");
             };
-            assert_eq!((present, missing), (kept, removed));
+            assert_eq!(missing, removed);
             assert!(error.to_string().contains("holds half an authority"));
         }
-        assert_eq!(entries(dir.path()), [kept], "nothing was added");
+        assert_eq!(entries(dir.path()), before, "nothing was added");
     }
     let dir = tempfile::tempdir().unwrap();
     assert!(matches!(
@@ -98,13 +105,11 @@ fn damaged_files_are_told_in_a_sentence() {
     let dir = tempfile::tempdir().unwrap();
     let other = tempfile::tempdir().unwrap();
     let authority = Authority::create(dir.path(), "localhost-ca").unwrap();
-    Authority::create(other.path(), "another-ca").unwrap();
+    drop(Authority::create(other.path(), "another-ca").unwrap());
     let (key, root) = (dir.path().join("root.key"), dir.path().join("root.pem"));
     let (key_pem, root_pem) = (fs::read(&key).unwrap(), fs::read(&root).unwrap());
     let (request, _) = CertificateRequest::new("", &["localhost".parse().unwrap()]).unwrap();
-    let leaf = authority
-        .issue(&request, &ServerProfile::default())
-        .unwrap();
+    let leaf = authority.issue(&request, &Profile::server()).unwrap();
 
     let open = || Authority::open(dir.path()).unwrap_err().to_string();
     for length in [0, 1, 30, key_pem.len() / 2, key_pem.len() - 30] {
@@ -222,4 +227,131 @@ fn chain(error: &dyn std::error::Error) -> String {
         .map(ToString::to_string)
         .collect::<Vec<_>>()
         .join(": ")
+}
+
+#[test]
+fn the_roots_key_can_be_kept_elsewhere() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (dir, safe) = (scratch.path().join("ca"), scratch.path().join("safe.key"));
+    drop(Authority::create(&dir, "localhost-ca").unwrap());
+    fs::rename(dir.join("root.key"), &safe).unwrap();
+    let mut authority = Authority::open(&dir).unwrap();
+    let (request, _) = CertificateRequest::new("", &["localhost".parse().unwrap()]).unwrap();
+    assert!(authority.issue(&request, &Profile::server()).is_ok());
+    assert!(
+        authority.renew_root_crl(now()).is_err(),
+        "that is the root's work"
+    );
+    assert!(matches!(
+        authority.unlock_root(None, None),
+        Err(CaError::RootKeyAbsent { .. })
+    ));
+    let issuing = dir.join("issuing.key");
+    assert!(matches!(
+        authority.unlock_root(Some(&issuing), None),
+        Err(CaError::Mismatch { .. })
+    ));
+    authority.unlock_root(Some(&safe), None).unwrap();
+    assert!(authority.renew_root_crl(now()).is_ok());
+}
+
+#[test]
+fn keys_can_be_protected_by_a_passphrase() {
+    let dir = tempfile::tempdir().unwrap();
+    let passphrase = |text: &str| Passphrase::from_file_contents(text.as_bytes()).unwrap();
+    let mut profile = AuthorityProfile::new("localhost-ca");
+    profile.root_passphrase = Some(passphrase("of the root"));
+    profile.issuing_passphrase = Some(passphrase("of the intermediate"));
+    drop(Authority::create_with(dir.path(), &profile).unwrap());
+    for key in ["root.key", "issuing.key"] {
+        let text = fs::read_to_string(dir.path().join(key)).unwrap();
+        assert!(text.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"));
+    }
+    let refused = |given: Option<&str>| match Authority::open_with(
+        dir.path(),
+        given.map(passphrase).as_ref(),
+    ) {
+        Err(CaError::Locked { error, .. }) => error,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(refused(None), KeyError::PassphraseNeeded);
+    assert_eq!(refused(Some("of the root")), KeyError::Passphrase);
+    let right = passphrase("of the intermediate");
+    let mut authority = Authority::open_with(dir.path(), Some(&right)).unwrap();
+    assert!(authority.unlock_root(None, Some(&right)).is_err());
+    let root = passphrase("of the root");
+    authority.unlock_root(None, Some(&root)).unwrap();
+}
+
+#[test]
+fn a_folder_of_before_the_intermediate_is_opened_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let (key, root) = root_of_before();
+    create_private(&dir.path().join("root.key"), &key).unwrap();
+    create_private(&dir.path().join("root.pem"), &root).unwrap();
+    let authority = Authority::open(dir.path()).unwrap();
+    assert_eq!(authority.issuing(), authority.root());
+    let (request, _) = CertificateRequest::new("", &["example.com".parse().unwrap()]).unwrap();
+    let leaf = authority.issue(&request, &Profile::server()).unwrap();
+    assert!(leaf.intermediates().is_empty());
+    let verdict = verify(&leaf, &[authority.root()], &VerifyOptions::default()).unwrap();
+    assert!(verdict.accepted, "{verdict}");
+    // from now on it keeps records, and can revoke
+    authority
+        .revoke(&leaf.serial(), Default::default(), now())
+        .unwrap();
+    drop(authority);
+    let authority = Authority::open(dir.path()).unwrap();
+    assert!(authority.crl(now()).is_ok());
+    assert_eq!(
+        authority
+            .store()
+            .unwrap()
+            .find(&leaf.serial())
+            .unwrap()
+            .profile,
+        "server"
+    );
+}
+
+/// What a folder had before there were intermediates: a key, and a root below which no other authority may stand.
+fn root_of_before() -> (Vec<u8>, Vec<u8>) {
+    use openssl::asn1::Asn1Time;
+    use openssl::bn::BigNum;
+    use openssl::x509::extension::{BasicConstraints, KeyUsage, SubjectKeyIdentifier};
+    use openssl::x509::{X509, X509Name};
+    let key = stampmill_local_ca::LeafKey::generate(Default::default()).unwrap();
+    let mut name = X509Name::builder().unwrap();
+    name.append_entry_by_text("CN", "localhost-ca").unwrap();
+    let name = name.build();
+    let mut builder = X509::builder().unwrap();
+    builder.set_version(2).unwrap();
+    let serial = BigNum::from_u32(77).unwrap().to_asn1_integer().unwrap();
+    builder.set_serial_number(&serial).unwrap();
+    builder.set_subject_name(&name).unwrap();
+    builder.set_issuer_name(&name).unwrap();
+    builder.set_pubkey(key.as_openssl()).unwrap();
+    let (start, end) = (
+        Asn1Time::days_from_now(0).unwrap(),
+        Asn1Time::days_from_now(3652).unwrap(),
+    );
+    builder.set_not_before(&start).unwrap();
+    builder.set_not_after(&end).unwrap();
+    let constraints = BasicConstraints::new().critical().ca().pathlen(0).build();
+    builder.append_extension(constraints.unwrap()).unwrap();
+    let usage = KeyUsage::new()
+        .critical()
+        .key_cert_sign()
+        .crl_sign()
+        .build();
+    builder.append_extension(usage.unwrap()).unwrap();
+    let identifier = SubjectKeyIdentifier::new()
+        .build(&builder.x509v3_context(None, None))
+        .unwrap();
+    builder.append_extension(identifier).unwrap();
+    builder
+        .sign(key.as_openssl(), openssl::hash::MessageDigest::sha256())
+        .unwrap();
+    let pem = builder.build().to_pem().unwrap();
+    (key.to_pkcs8_pem().to_vec(), pem)
 }

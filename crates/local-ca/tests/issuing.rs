@@ -4,8 +4,9 @@
 use std::collections::HashSet;
 
 use stampmill_local_ca::{
-    Authority, Certificate, CertificateRequest, IssueError, KeyKind, LeafKey, RootProfile,
-    ServerProfile, SubjectAltName, VerifyOptions, explain, verify,
+    Authority, AuthorityProfile, BaseUrl, CaError, Certificate, CertificateRequest, IssueError,
+    KeyKind, LeafKey, NameConstraints, Profile, ProfileError, RuleSet, SubjectAltName,
+    VerifyOptions, explain, verify,
 };
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::*;
@@ -14,7 +15,7 @@ const NOW: i64 = 1_795_000_000; // 2026-11-18
 const DAY: i64 = 86_400;
 
 fn authority() -> Authority {
-    Authority::generate(&RootProfile::new("localhost-ca"), NOW).unwrap()
+    Authority::generate(&AuthorityProfile::new("localhost-ca"), NOW).unwrap()
 }
 
 fn names(texts: &[&str]) -> Vec<SubjectAltName> {
@@ -29,7 +30,7 @@ fn request(common_name: &str, texts: &[&str]) -> CertificateRequest {
 
 fn issue(authority: &Authority, request: &CertificateRequest) -> Certificate {
     authority
-        .issue_at(request, &ServerProfile::default(), NOW)
+        .issue_at(request, &Profile::server(), NOW)
         .unwrap()
 }
 
@@ -52,6 +53,10 @@ const EXTENDED_KEY_USAGE: &str = "2.5.29.37";
 const SUBJECT_KEY_IDENTIFIER: &str = "2.5.29.14";
 const AUTHORITY_KEY_IDENTIFIER: &str = "2.5.29.35";
 const SUBJECT_ALT_NAME: &str = "2.5.29.17";
+const NAME_CONSTRAINTS: &str = "2.5.29.30";
+const CRL_DISTRIBUTION_POINTS: &str = "2.5.29.31";
+const CERTIFICATE_POLICIES: &str = "2.5.29.32";
+const AUTHORITY_INFO_ACCESS: &str = "1.3.6.1.5.5.7.1.1";
 
 /// Which extensions there are, each once.
 fn extension_ids(certificate: &X509Certificate<'_>) -> HashSet<String> {
@@ -83,11 +88,17 @@ fn the_root_is_an_authority_and_nothing_else() {
     );
     assert_eq!(
         extension_ids(&certificate),
-        ids([BASIC_CONSTRAINTS, KEY_USAGE, SUBJECT_KEY_IDENTIFIER])
+        ids([
+            BASIC_CONSTRAINTS,
+            KEY_USAGE,
+            SUBJECT_KEY_IDENTIFIER,
+            AUTHORITY_KEY_IDENTIFIER,
+            NAME_CONSTRAINTS
+        ])
     );
     let constraints = certificate.basic_constraints().unwrap().unwrap();
     assert!(constraints.critical && constraints.value.ca);
-    assert_eq!(constraints.value.path_len_constraint, Some(0));
+    assert_eq!(constraints.value.path_len_constraint, Some(1));
     let usage = certificate.key_usage().unwrap().unwrap();
     assert!(usage.critical);
     assert_eq!(usage.value.flags, 1 << 5 | 1 << 6, "keyCertSign, cRLSign");
@@ -111,7 +122,7 @@ fn the_root_is_an_authority_and_nothing_else() {
 #[test]
 fn the_leaf_is_a_server_and_nothing_else() {
     let authority = authority();
-    let root_der = authority.root().der();
+    let root_der = authority.issuing().der();
     let (_, root) = X509Certificate::from_der(&root_der).unwrap();
     let leaf = issue(
         &authority,
@@ -224,7 +235,7 @@ fn openssl_accepts_under_strict_rules_and_only_what_it_should() {
     );
     // the words for this one differ between OpenSSL 3.0 and 3.6
     let early = verify(&leaf, &roots, &at(NOW - 301, "localhost")).unwrap();
-    assert_eq!((early.code, early.depth), (9, 1), "{early}");
+    assert_eq!((early.code, early.depth), (9, 2), "{early}");
     // RFC 5280 §4.1.2.5 counts the last second, OpenSSL does not (X509_cmp_time(3): equal is "earlier")
     assert_eq!(judge(leaf.not_after() - 1, "localhost"), "OK");
     assert_eq!(
@@ -234,7 +245,7 @@ fn openssl_accepts_under_strict_rules_and_only_what_it_should() {
     // another authority of the same name: the key identifier gives it away
     let stranger = [self::authority().root()];
     let refused = verify(&leaf, &stranger, &at(NOW, "localhost")).unwrap();
-    assert!(!refused.accepted && refused.depth == 0, "{refused}");
+    assert!(!refused.accepted, "{refused}");
     // the root itself is no server
     let refused = verify(&roots[0], &roots, &at(NOW, "localhost")).unwrap();
     assert!(!refused.accepted, "{refused}");
@@ -243,7 +254,7 @@ fn openssl_accepts_under_strict_rules_and_only_what_it_should() {
 #[test]
 fn every_kind_of_key_works_for_roots_and_leaves() {
     for kind in KeyKind::all().filter(|kind| *kind != KeyKind::Rsa4096) {
-        let mut profile = RootProfile::new("localhost-ca");
+        let mut profile = AuthorityProfile::new("localhost-ca");
         profile.key = kind;
         let authority = Authority::generate(&profile, NOW).unwrap();
         let key = LeafKey::generate(kind).unwrap();
@@ -299,29 +310,32 @@ fn lives_are_bounded_and_end_with_the_root() {
     let authority = authority();
     let request = request("localhost", &["localhost"]);
     for days in [0, 399, 3650, u32::MAX] {
-        let refused = authority.issue_at(&request, &ServerProfile { days }, NOW);
-        assert!(matches!(refused, Err(IssueError::Days { actual }) if actual == days));
+        let refused = authority.issue_at(&request, &Profile::server().days(days), NOW);
+        assert!(matches!(
+            refused,
+            Err(IssueError::Profile(ProfileError::Days { actual, limit: 398, .. })) if actual == days
+        ));
     }
     let longest = authority
-        .issue_at(&request, &ServerProfile { days: 398 }, NOW)
+        .issue_at(&request, &Profile::server().days(398), NOW)
         .unwrap();
     assert_eq!(longest.not_after() + 1 - longest.not_before(), 398 * DAY);
 
     let root_end = authority.root().not_after();
     let late = authority
-        .issue_at(&request, &ServerProfile::default(), root_end - 10 * DAY)
+        .issue_at(&request, &Profile::server(), root_end - 10 * DAY)
         .unwrap();
     assert_eq!(late.not_after(), root_end, "cut short");
     assert!(matches!(
-        authority.issue_at(&request, &ServerProfile::default(), root_end + 1),
-        Err(IssueError::RootExpired { .. })
+        authority.issue_at(&request, &Profile::server(), root_end + 1),
+        Err(IssueError::IssuerExpired { .. })
     ));
     assert!(matches!(
-        authority.issue_at(&request, &ServerProfile::default(), NOW - DAY),
-        Err(IssueError::RootNotYetValid { .. })
+        authority.issue_at(&request, &Profile::server(), NOW - DAY),
+        Err(IssueError::IssuerNotYetValid { .. })
     ));
     // after 2049 times have four digits for the year (RFC 5280 §4.1.2.5): both forms are read back
-    let mut profile = RootProfile::new("long");
+    let mut profile = AuthorityProfile::new("long");
     profile.days = 9131;
     let root = Authority::generate(&profile, NOW).unwrap().root();
     let der = root.der();
@@ -338,8 +352,15 @@ fn lives_are_bounded_and_end_with_the_root() {
 fn a_certificate_is_read_back_whole_or_not_at_all() {
     let authority = authority();
     let leaf = issue(&authority, &request("localhost", &["localhost"]));
-    assert_eq!(Certificate::from_pem(leaf.pem().as_bytes()).unwrap(), leaf);
-    assert_eq!(leaf.chain_pem(), leaf.pem(), "the root is not sent");
+    assert_eq!(
+        Certificate::from_pem(leaf.chain_pem().as_bytes()).unwrap(),
+        leaf
+    );
+    assert_eq!(
+        leaf.chain_pem(),
+        leaf.pem() + &authority.issuing().pem(),
+        "the intermediate is sent, the root is not"
+    );
     let pem = leaf.pem();
     let two = format!("{pem}{}", authority.root_pem());
     assert_eq!(
@@ -366,7 +387,7 @@ fn a_certificate_is_explained_field_by_field() {
         let field = fields.iter().find(|field| field.name == name).unwrap();
         (field.value.as_str(), field.critical)
     };
-    assert_eq!(value("issuer"), ("CN=localhost-ca", false));
+    assert_eq!(value("issuer"), ("CN=localhost-ca issuing", false));
     assert_eq!(value("notBefore"), ("2026-11-18 11:01:40 UTC", false));
     assert_eq!(
         value("notAfter"),
@@ -383,5 +404,146 @@ fn a_certificate_is_explained_field_by_field() {
         .iter()
         .find(|field| field.name == "basicConstraints")
         .unwrap();
-    assert_eq!(constraints.value, "CA:TRUE, pathlen:0");
+    assert_eq!(constraints.value, "CA:TRUE, pathlen:1");
+}
+
+#[test]
+fn the_intermediate_is_bounded_in_every_way() {
+    let authority = authority();
+    let (root, issuing) = (authority.root().der(), authority.issuing().der());
+    let (_, root) = X509Certificate::from_der(&root).unwrap();
+    let (_, issuing) = X509Certificate::from_der(&issuing).unwrap();
+    assert_eq!(issuing.issuer().as_raw(), root.subject().as_raw());
+    let constraints = issuing.basic_constraints().unwrap().unwrap();
+    assert!(constraints.critical && constraints.value.ca);
+    assert_eq!(constraints.value.path_len_constraint, Some(0));
+    let parts = issuing.extended_key_usage().unwrap().unwrap().value;
+    assert!(parts.server_auth && parts.client_auth && !parts.any);
+    for certificate in [&root, &issuing] {
+        let names = extension(certificate, NAME_CONSTRAINTS).unwrap();
+        assert!(names.critical);
+    }
+    assert!(issuing.validity().not_after <= root.validity().not_after);
+}
+
+#[test]
+fn names_outside_the_constraints_are_refused_before_and_after_signing() {
+    let narrow = authority();
+    let refused = narrow.issue_at(&request("", &["bank.example"]), &Profile::server(), NOW);
+    assert!(
+        matches!(refused, Err(IssueError::NotPermitted { name, .. }) if name == "bank.example")
+    );
+    for outside in ["8.8.8.8", "2001:db8::1", "test.example", "*.example.com"] {
+        let refused = narrow.issue_at(&request("", &[outside]), &Profile::server(), NOW);
+        assert!(
+            matches!(refused, Err(IssueError::NotPermitted { .. })),
+            "{outside}"
+        );
+    }
+    let mut profile = AuthorityProfile::new("wide");
+    let wider = NameConstraints::default()
+        .permitting(".bank.example")
+        .unwrap();
+    profile.constraints = Some(wider);
+    let wide = Authority::generate(&profile, NOW).unwrap();
+    let leaf = issue(&wide, &request("", &["www.bank.example"]));
+    let verdict = verify(&leaf, &[wide.root()], &at(NOW, "www.bank.example")).unwrap();
+    assert!(verdict.accepted, "{verdict}");
+    profile.constraints = None;
+    let free = Authority::generate(&profile, NOW).unwrap();
+    assert!(
+        explain(&free.root())
+            .unwrap()
+            .iter()
+            .all(|field| field.name != "nameConstraints")
+    );
+    let leaf = issue(&free, &request("", &["www.bank.example", "8.8.8.8"]));
+    assert!(
+        verify(&leaf, &[free.root()], &at(NOW, "8.8.8.8"))
+            .unwrap()
+            .accepted
+    );
+}
+
+#[test]
+fn a_client_is_a_client_and_a_server_a_server() {
+    let authority = authority();
+    let both = names(&[
+        "alice@example.test",
+        "spiffe://example.test/billing",
+        "db.internal",
+    ]);
+    let (request, _) = CertificateRequest::new("alice@example.test", &both).unwrap();
+    let refused = authority.issue_at(&request, &Profile::server(), NOW);
+    assert!(matches!(
+        refused,
+        Err(IssueError::Profile(ProfileError::NameKind {
+            kind: "rfc822Name",
+            ..
+        }))
+    ));
+    let leaf = authority
+        .issue_at(&request, &Profile::client(), NOW)
+        .unwrap();
+    assert_eq!(leaf.names(), both);
+    let der = leaf.der();
+    let (_, certificate) = X509Certificate::from_der(&der).unwrap();
+    let part = certificate.extended_key_usage().unwrap().unwrap().value;
+    assert!(part.client_auth && !part.server_auth);
+    let verdict = verify(&leaf, &[authority.root()], &at(NOW, "db.internal")).unwrap();
+    assert_eq!(
+        (verdict.accepted, verdict.code),
+        (false, 26),
+        "no server: {verdict}"
+    );
+    for outside in ["alice@example.com", "https://example.com/x"] {
+        let (request, _) = CertificateRequest::new("", &names(&[outside])).unwrap();
+        let refused = authority.issue_at(&request, &Profile::client(), NOW);
+        assert!(
+            matches!(refused, Err(IssueError::NotPermitted { .. })),
+            "{outside}"
+        );
+    }
+}
+
+#[test]
+fn public_like_certificates_say_what_the_baseline_requirements_ask_for() {
+    let mut profile = AuthorityProfile::new("Example Root");
+    profile.rules = RuleSet::PublicLike;
+    assert!(matches!(
+        Authority::generate(&profile, NOW),
+        Err(CaError::BaseUrlNeeded)
+    ));
+    profile.base_url = Some("http://ca.internal".parse::<BaseUrl>().unwrap());
+    let authority = Authority::generate(&profile, NOW).unwrap();
+    let leaf = issue(&authority, &request("app.localhost", &["app.localhost"]));
+    let der = leaf.der();
+    let (_, certificate) = X509Certificate::from_der(&der).unwrap();
+    assert_eq!(certificate.subject().iter().count(), 0);
+    assert_eq!(
+        extension_ids(&certificate),
+        ids([
+            BASIC_CONSTRAINTS,
+            KEY_USAGE,
+            EXTENDED_KEY_USAGE,
+            AUTHORITY_KEY_IDENTIFIER,
+            SUBJECT_ALT_NAME,
+            CERTIFICATE_POLICIES,
+            CRL_DISTRIBUTION_POINTS,
+            AUTHORITY_INFO_ACCESS,
+        ])
+    );
+    let (request, _) = CertificateRequest::new("", &names(&["alice@example.test"])).unwrap();
+    let refused = authority.issue_at(&request, &Profile::client(), NOW);
+    assert!(matches!(
+        refused,
+        Err(IssueError::Profile(ProfileError::PublicLike { .. }))
+    ));
+    let verdict = verify(&leaf, &[authority.root()], &at(NOW, "app.localhost")).unwrap();
+    assert!(verdict.accepted, "{verdict}");
+    let root = explain(&authority.root()).unwrap();
+    assert!(
+        root.iter()
+            .any(|field| field.value == "C=XX, O=Local development, CN=Example Root")
+    );
 }

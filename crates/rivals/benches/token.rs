@@ -127,7 +127,8 @@ struct Readers {
 impl Readers {
     fn new(key: &SigningKey) -> Readers {
         let jwk = key.public_jwk();
-        let (n, e) = (base64url::encode(jwk.n()), base64url::encode(jwk.e()));
+        let (n, e) = jwk.rsa_numbers().unwrap();
+        let (n, e) = (base64url::encode(n), base64url::encode(e));
         let jsonwebtoken_key = DecodingKey::from_rsa_components(&n, &e).unwrap();
         let mut rules = Validation::new(Algorithm::RS256);
         rules.set_issuer(&[ISSUER]);

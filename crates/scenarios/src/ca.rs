@@ -26,7 +26,7 @@ use openssl::x509::extension::{
 use openssl::x509::store::X509StoreBuilder;
 use openssl::x509::{X509, X509Name, X509Req};
 use stampmill_local_ca::{
-    Authority, Certificate, CertificateRequest, Field, LeafKey, ServerProfile, SubjectAltName,
+    Authority, Certificate, CertificateRequest, Field, LeafKey, Profile, SubjectAltName,
     VerifyOptions, explain, verify,
 };
 use tokio::net::{TcpListener, TcpStream};
@@ -49,7 +49,7 @@ pub(crate) fn root_and_leaf(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     let request = make_request(stage)?;
     let leaf = make_leaf(stage, &authority, &request)?;
     judge(stage, &authority, &leaf)?;
-    refuse_requests(stage)?;
+    refuse_requests(stage, &authority)?;
     short_root(stage)?;
     root_without_key_usage(stage)?;
     common_name_only(stage)
@@ -66,6 +66,13 @@ fn make_root(stage: &mut Stage<'_>, dir: &std::path::Path) -> anyhow::Result<Aut
     );
     let fields = explain(&authority.root())?;
     stage.listing("root.pem", tree(&fields, &[]));
+    stage.note(
+        "The root signs one certificate and rests: an intermediate, which signs from day to day. Its key can be replaced \
+         without anybody changing what they trust, and the root's can be kept where no server reaches it. Both say which \
+         names they are good for, so that whoever steals a key gets no bank with it.",
+    );
+    let known: Vec<String> = fields.iter().map(|field| field.name.clone()).collect();
+    stage.listing("issuing.pem", tree(&explain(&authority.issuing())?, &known));
     stage.check(
         "root.key can be read by",
         "its owner",
@@ -104,10 +111,8 @@ fn make_leaf(
     stage.heading(
         "3  the leaf: the authority signs the names and the key, and nothing else of the request",
     );
-    let leaf = stage.time("issuing", || {
-        authority.issue(request, &ServerProfile::default())
-    })?;
-    let known: Vec<String> = explain(&authority.root())?
+    let leaf = stage.time("issuing", || authority.issue(request, &Profile::server()))?;
+    let known: Vec<String> = explain(&authority.issuing())?
         .into_iter()
         .map(|field| field.name)
         .collect();
@@ -134,36 +139,45 @@ fn judge(stage: &mut Stage<'_>, authority: &Authority, leaf: &Certificate) -> an
     let nobody = verify(leaf, &[], &VerifyOptions::default())?;
     stage.check_rule(
         "with a store that lacks the root",
-        "error 20 at 0 depth: unable to get local issuer certificate",
+        "error 20 at 1 depth: unable to get local issuer certificate",
         nobody,
         "RFC 5280 §6",
     );
     Ok(())
 }
 
-fn refuse_requests(stage: &mut Stage<'_>) -> anyhow::Result<()> {
+fn refuse_requests(stage: &mut Stage<'_>, authority: &Authority) -> anyhow::Result<()> {
     stage.heading("5  what a request does not get");
     let key = p256()?;
-    let authority = foreign_request(&key, Some("localhost"), true)?;
+    let powerful = foreign_request(&key, Some("localhost"), true)?;
     stage.check(
         "a request for CA:TRUE",
-        "request asks for basicConstraints CA:TRUE; only names are certified",
-        refusal(&authority),
+        "request asks for basicConstraints CA:TRUE; a server certificate does not get it",
+        refusal(authority, &powerful)?,
     );
     let unnamed = foreign_request(&key, None, false)?;
     stage.check(
         "a request with a common name alone",
-        "request without subjectAltName: a common name names nothing (RFC 9525)",
-        refusal(&unnamed),
+        "a server certificate needs a name in subjectAltName: a common name names nothing (RFC 9525)",
+        refusal(authority, &unnamed)?,
+    );
+    let bank = foreign_request(&key, Some("bank.example"), false)?;
+    let refused = refusal(authority, &bank)?;
+    stage.check_rule(
+        "a request for a bank",
+        true,
+        refused.starts_with("`bank.example` lies outside the authority's name constraints"),
+        "RFC 5280 §4.2.1.10",
     );
     Ok(())
 }
 
-fn refusal(request: &[u8]) -> String {
-    match CertificateRequest::from_der(request) {
+fn refusal(authority: &Authority, request: &[u8]) -> anyhow::Result<String> {
+    let request = CertificateRequest::from_der(request)?;
+    Ok(match authority.issue(&request, &Profile::server()) {
         Ok(_) => "accepted".to_owned(),
         Err(error) => error.to_string(),
-    }
+    })
 }
 
 // ---- what tutorials make -----------------------------------------------------------------------------------------------
@@ -316,7 +330,7 @@ fn foreign_request(
 ) -> anyhow::Result<Vec<u8>> {
     let mut builder = X509Req::builder()?;
     builder.set_version(0)?;
-    builder.set_subject_name(&*common_name("localhost")?)?;
+    builder.set_subject_name(&*common_name(alternative.unwrap_or("localhost"))?)?;
     builder.set_pubkey(key)?;
     let mut extensions = Stack::new()?;
     if let Some(name) = alternative {
@@ -410,7 +424,7 @@ async fn https_lesson(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     let authority = Authority::create(&folder.path().join("ca"), "localhost-ca")?;
     let (request, key) =
         CertificateRequest::new("localhost", &["localhost".parse()?, "127.0.0.1".parse()?])?;
-    let leaf = authority.issue(&request, &ServerProfile::default())?;
+    let leaf = authority.issue(&request, &Profile::server())?;
     let port = serve(&leaf, &key).await?;
     stage.note(format!(
         "Listening on https://localhost:{port}. The post's server hands out the files of its working folder, the \
@@ -518,6 +532,9 @@ async fn handshake(port: u16, name: &str, root: Option<&Certificate>) -> anyhow:
 async fn serve(leaf: &Certificate, key: &LeafKey) -> anyhow::Result<u16> {
     let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;
     acceptor.set_certificate(leaf.as_openssl())?;
+    for intermediate in leaf.intermediates() {
+        acceptor.add_extra_chain_cert(intermediate.clone())?;
+    }
     acceptor.set_private_key(key.as_openssl())?;
     acceptor.check_private_key()?;
     let acceptor = acceptor.build();

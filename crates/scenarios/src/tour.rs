@@ -11,7 +11,7 @@ use stampmill_claim_check::{ClaimCheck, Context};
 use stampmill_dh::{Group, KeyPair};
 use stampmill_jose::base64url;
 use stampmill_local_ca::{
-    Authority, Certificate, CertificateRequest, ServerProfile, VerifyOptions, verify,
+    Authority, Certificate, CertificateRequest, Profile, VerifyOptions, verify,
 };
 use stampmill_modexp::{Engine, Modulus, tutorial};
 use stampmill_token_service::RunningServer;
@@ -169,7 +169,7 @@ fn just_in_time() -> anyhow::Result<Results> {
 fn certificates(folder: &Path, server: &RunningServer) -> anyhow::Result<Results> {
     let authority = Authority::create(&folder.join("ca"), "localhost-ca")?;
     let (request, _key) = CertificateRequest::new("localhost", &["localhost".parse()?])?;
-    let leaf = authority.issue(&request, &ServerProfile::default())?;
+    let leaf = authority.issue(&request, &Profile::server())?;
     let shown = Certificate::from_pem(&std::fs::read(folder.join("data/tls/certificate.pem"))?)?;
     let service_root = Certificate::from_pem(server.ca_root_pem().as_bytes())?;
     Ok(vec![

@@ -30,8 +30,9 @@ fn root_and_leaf() {
             _ => None,
         })
         .collect();
-    assert!(listings[0].contains("critical, CA:TRUE, pathlen:0"));
-    assert!(listings[1].contains("DNS:localhost, IP:127.0.0.1"));
+    assert!(listings[0].contains("critical, CA:TRUE, pathlen:1"));
+    assert!(listings[1].contains("critical, CA:TRUE, pathlen:0"));
+    assert!(listings[2].contains("DNS:localhost, IP:127.0.0.1"));
     let secret = format!("{events:?}").contains("PRIVATE KEY");
     assert!(!secret, "no private key is shown");
 }

@@ -3,12 +3,15 @@
 
 use std::path::Path;
 
+use stampmill_jose::Algorithm;
+
 use crate::clock::{Clock, SystemClock, SystemRandom};
 use crate::data_folder::{DataFolderError, open_beside};
 use crate::domain::{
-    Client, ClientId, Registration, RegistrationError, SealedSecret, User, UserId, Username,
-    UsernameError,
+    Client, ClientId, KeyState, Registration, RegistrationError, SealedSecret, StoredKey, User,
+    UserId, Username, UsernameError, state,
 };
+use crate::keyring::{KeysError, PUBLISHED_AHEAD, make_key};
 use crate::password::{MAX_PASSWORD_BYTES, PasswordHash, typable_password};
 use crate::secret::{SealingKey, Secret};
 use crate::store::{SqliteStore, Store, StoreError};
@@ -96,9 +99,8 @@ impl Admin {
         Ok((user, generated.then_some(password)))
     }
 
-    /// Gives a user a new generated password, which is told once, and ends their sessions.
-    ///
-    /// Tokens that clients hold are left: they end by themselves within ten minutes.
+    /// Gives a user a new generated password, which is told once, ends their sessions and revokes what they granted:
+    /// nothing is refreshed any more, and access tokens that are not asked about end by themselves within ten minutes.
     pub async fn reset_password(&self, username: &str) -> Result<Secret, AdminError> {
         let unknown = || AdminError::UnknownUser(username.to_owned());
         let name = Username::parse(username).map_err(|_| unknown())?;
@@ -131,6 +133,23 @@ impl Admin {
         }
     }
 
+    /// Every signing key, oldest first, and where it is in its life.
+    pub async fn signing_keys(&self) -> Result<Vec<(StoredKey, KeyState)>, AdminError> {
+        let (keys, now) = (self.store.signing_keys().await?, SystemClock.now());
+        let states = keys.iter().map(|key| state(&keys, key, now));
+        Ok(keys.iter().cloned().zip(states).collect())
+    }
+
+    /// Makes the next signing key of an algorithm. A running server publishes it within a minute, and signs with it a
+    /// quarter of an hour from now, when verifiers have met it.
+    pub async fn rotate_signing_key(&self, algorithm: Algorithm) -> Result<StoredKey, AdminError> {
+        let now = SystemClock.now();
+        let signs_from = now + PUBLISHED_AHEAD;
+        let key = make_key(algorithm, &self.sealing, &SystemRandom, now, signs_from).await?;
+        self.store.insert_signing_key(key.clone()).await?;
+        Ok(key)
+    }
+
     /// Every user, by name.
     pub async fn users(&self) -> Result<Vec<User>, AdminError> {
         Ok(self.store.users().await?)
@@ -157,6 +176,9 @@ pub enum AdminError {
     /// The database; a taken name among others.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The signing keys.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
     /// The client.
     #[error(transparent)]
     Client(#[from] RegistrationError),

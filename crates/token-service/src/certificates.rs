@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use openssl::ssl::SslAcceptor;
 use stampmill_local_ca::{
-    Authority, Certificate, CertificateRequest, LeafKey, ServerProfile, SubjectAltName,
-    read_private, read_public, write_private,
+    Authority, Certificate, CertificateRequest, LeafKey, Profile, SubjectAltName, read_private,
+    read_public, write_private,
 };
 use tokio::sync::watch;
 
@@ -50,14 +50,20 @@ impl Certificates {
         names: &[SubjectAltName],
         now: i64,
     ) -> Result<(Certificate, LeafKey), DataFolderError> {
-        if let Some(pair) = self.kept_certificate(names, now) {
+        // What the authority is not good for no client would accept from it: a proxy with another certificate stands there.
+        let names: Vec<SubjectAltName> = names
+            .iter()
+            .filter(|name| self.authority.permits(name))
+            .cloned()
+            .collect();
+        if let Some(pair) = self.kept_certificate(&names, now) {
             return Ok(pair);
         }
-        let (request, key) = CertificateRequest::new("", names)
+        let (request, key) = CertificateRequest::new("", &names)
             .map_err(|error| DataFolderError::Certificate(error.to_string()))?;
         let certificate = self
             .authority
-            .issue_at(&request, &ServerProfile::default(), now)
+            .issue_at(&request, &Profile::server(), now)
             .map_err(|error| DataFolderError::Certificate(error.to_string()))?;
         // Two renames: if the power goes between them the pair does not fit, and the next start makes another.
         write_private(&self.folder.join(CERTIFICATE_KEY), &key.to_pkcs8_pem())?;
@@ -78,12 +84,7 @@ impl Certificates {
             Certificate::from_pem(&read_public(&self.folder.join(CERTIFICATE)).ok()?).ok()?;
         let key = LeafKey::from_pkcs8_pem(&read_private(&self.folder.join(CERTIFICATE_KEY)).ok()?)
             .ok()?;
-        let issued_by_us = self
-            .authority
-            .root()
-            .as_openssl()
-            .public_key()
-            .is_ok_and(|root| certificate.as_openssl().verify(&root).unwrap_or(false));
+        let issued_by_us = self.authority.issued(&certificate);
         let same_key = certificate
             .as_openssl()
             .public_key()
@@ -101,16 +102,8 @@ fn is_due(certificate: &Certificate, now: i64) -> bool {
 
 /// Whether the certificate names everything in the list.
 fn has_names(certificate: &Certificate, names: &[SubjectAltName]) -> bool {
-    let listed = certificate.as_openssl().subject_alt_names();
-    names.iter().all(|name| {
-        listed.iter().flatten().any(|entry| match name {
-            SubjectAltName::Dns(dns) => entry.dnsname() == Some(dns.as_str()),
-            SubjectAltName::Ip(address) => entry.ipaddress().is_some_and(|bytes| match address {
-                std::net::IpAddr::V4(v4) => bytes == v4.octets(),
-                std::net::IpAddr::V6(v6) => bytes == v6.octets(),
-            }),
-        })
-    })
+    let listed = certificate.names();
+    names.iter().all(|name| listed.contains(name))
 }
 
 /// The certificate that is shown, and how it is exchanged for the next while the server runs.

@@ -74,9 +74,11 @@
 mod admin;
 mod certificates;
 pub mod clock;
+mod config_file;
 mod data_folder;
 pub mod domain;
 mod http;
+mod keyring;
 mod listener;
 pub mod password;
 pub mod policy;
@@ -87,7 +89,9 @@ pub mod store;
 mod throttle;
 
 pub use admin::{Admin, AdminError, NewUser};
+pub use config_file::{ConfigFile, ConfigFileError, Settings};
 pub use data_folder::{DataFolder, DataFolderError, FirstStart};
+pub use keyring::{KEPT_AFTER, KeysError, PUBLISHED_AHEAD};
 pub use policy::Policy;
 pub use server::{Config, Listen, ListenError, RunningServer, Server, StartError};
 pub use stampmill_jose::Backend;

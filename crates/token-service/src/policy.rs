@@ -1,7 +1,10 @@
 //! The one value every protocol rule reads.
 //!
 //! A rule asks the policy, never a setting, a Cargo feature or an environment variable, so "how strict is this
-//! server?" has one answer and one place to read it. [`Policy::strict`] is the only constructor there is.
+//! server?" has one answer and one place to read it. [`Policy::strict`] is the only constructor there is; a configuration
+//! may change what [`Policy::with_pkce`] and [`Policy::with_lifetimes`] let it, and nothing else.
+
+use crate::domain::{Client, Grace};
 
 /// How strictly the service speaks OAuth: lifetimes in seconds, and which rules are in force.
 ///
@@ -10,7 +13,7 @@
 ///
 /// ```compile_fail
 /// // No weaker policy can be written down.
-/// let policy = stampmill_token_service::Policy { require_pkce: false, ..stampmill_token_service::Policy::strict() };
+/// let policy = stampmill_token_service::Policy { exact_redirect_uris: false, ..stampmill_token_service::Policy::strict() };
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -19,7 +22,13 @@ pub struct Policy {
     id_token_lifetime: i64,
     session_lifetime: i64,
     interaction_lifetime: i64,
-    require_pkce: bool,
+    refresh_token_lifetime: i64,
+    offline_lifetime: i64,
+    refresh_grace: Grace,
+    signing_key_lifetime: i64,
+    device_code_lifetime: i64,
+    device_poll_interval: i64,
+    pkce: Pkce,
     exact_redirect_uris: bool,
     revoke_grant_on_code_reuse: bool,
     iss_in_responses: bool,
@@ -38,7 +47,18 @@ impl Policy {
             id_token_lifetime: 600,
             session_lifetime: 12 * 3600,
             interaction_lifetime: 600,
-            require_pkce: true,
+            // A fortnight of silence ends it, and three months end it anyway: then the person signs in again.
+            refresh_token_lifetime: 14 * 86_400,
+            offline_lifetime: 90 * 86_400,
+            // An answer lost on the way is asked for again within seconds; a thief comes later, or too often.
+            refresh_grace: Grace {
+                seconds: 30,
+                uses: 5,
+            },
+            signing_key_lifetime: 90 * 86_400,
+            device_code_lifetime: 600,
+            device_poll_interval: 5,
+            pkce: Pkce::All,
             exact_redirect_uris: true,
             revoke_grant_on_code_reuse: true,
             iss_in_responses: true,
@@ -72,9 +92,107 @@ impl Policy {
         self.interaction_lifetime
     }
 
-    /// Whether every client must send a `code_challenge` (RFC 9700 §2.1.1: public clients must, others should).
-    pub const fn require_pkce(&self) -> bool {
-        self.require_pkce
+    /// Seconds a refresh token lives unused. Each use gives a new one.
+    pub const fn refresh_token_lifetime(&self) -> i64 {
+        self.refresh_token_lifetime
+    }
+
+    /// Seconds after which a grant cannot be refreshed any more, however often it was.
+    pub const fn offline_lifetime(&self) -> i64 {
+        self.offline_lifetime
+    }
+
+    /// When a refresh token that was used already still gets its successor: an answer was lost, or two tabs asked at
+    /// once.
+    pub const fn refresh_grace(&self) -> Grace {
+        self.refresh_grace
+    }
+
+    /// Seconds a device code and its user code live (RFC 8628 §3.2).
+    pub const fn device_code_lifetime(&self) -> i64 {
+        self.device_code_lifetime
+    }
+
+    /// Seconds a device waits between polls (RFC 8628 §3.2); longer once it did not.
+    pub const fn device_poll_interval(&self) -> i64 {
+        self.device_poll_interval
+    }
+
+    /// Seconds a key signs before the next one does.
+    pub const fn signing_key_lifetime(&self) -> i64 {
+        self.signing_key_lifetime
+    }
+
+    /// Whether this client must send a `code_challenge` (RFC 9700 §2.1.1: public clients must, others should).
+    pub fn requires_pkce_of(&self, client: &Client) -> bool {
+        self.pkce == Pkce::All || client.is_public()
+    }
+
+    /// The same policy with PKCE asked of these clients. A verifier is checked whenever there was a challenge, and
+    /// `plain` is refused always.
+    pub const fn with_pkce(mut self, pkce: Pkce) -> Policy {
+        self.pkce = pkce;
+        self
+    }
+
+    /// The same policy with other lifetimes, each within its bounds.
+    pub fn with_lifetimes(mut self, lifetimes: &Lifetimes) -> Result<Policy, LifetimeError> {
+        // A new key is published a quarter of an hour before it signs, so keys live longer than that.
+        if lifetimes.signing_key.is_some_and(|seconds| seconds < 3600) {
+            return Err(LifetimeError::SIGNING_KEY);
+        }
+        for (name, wanted, longest, mine) in [
+            (
+                "signing_key",
+                lifetimes.signing_key,
+                3660 * 86_400,
+                &mut self.signing_key_lifetime,
+            ),
+            ("code", lifetimes.code, 600, &mut self.code_lifetime),
+            (
+                "access_token",
+                lifetimes.access_token,
+                86_400,
+                &mut self.access_token_lifetime,
+            ),
+            (
+                "id_token",
+                lifetimes.id_token,
+                86_400,
+                &mut self.id_token_lifetime,
+            ),
+            (
+                "session",
+                lifetimes.session,
+                90 * 86_400,
+                &mut self.session_lifetime,
+            ),
+            (
+                "refresh_token",
+                lifetimes.refresh_token,
+                366 * 86_400,
+                &mut self.refresh_token_lifetime,
+            ),
+            (
+                "offline",
+                lifetimes.offline,
+                366 * 86_400,
+                &mut self.offline_lifetime,
+            ),
+        ] {
+            match wanted {
+                None => {}
+                Some(seconds) if (1..=longest).contains(&seconds) => *mine = seconds,
+                Some(_) => {
+                    return Err(LifetimeError {
+                        name,
+                        shortest: 1,
+                        longest,
+                    });
+                }
+            }
+        }
+        Ok(self)
     }
 
     /// Whether redirect URIs are compared as whole strings, loopback ports excepted (RFC 9700 §2.1).
@@ -104,6 +222,54 @@ impl Policy {
     }
 }
 
+/// Of whom PKCE is required.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pkce {
+    /// Of every client (OAuth 2.1 §4.1.1).
+    All,
+    /// Of clients without a secret. For confidential ones that cannot send it: theirs is the `nonce` (RFC 9700 §2.1.1).
+    Public,
+}
+
+/// Lifetimes in seconds that differ from the strict policy's; `None` for those that do not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// Of a code: 600 at most (RFC 6749 §4.1.2).
+    pub code: Option<i64>,
+    /// Of an access token: a day at most.
+    pub access_token: Option<i64>,
+    /// Of an ID token: a day at most.
+    pub id_token: Option<i64>,
+    /// Of a sign-in: 90 days at most.
+    pub session: Option<i64>,
+    /// Of a refresh token that is not used: 366 days at most.
+    pub refresh_token: Option<i64>,
+    /// Of a grant, however often it is refreshed: 366 days at most.
+    pub offline: Option<i64>,
+    /// Of a signing key: an hour at least.
+    pub signing_key: Option<i64>,
+}
+
+/// A lifetime out of bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the lifetime {name} is {shortest} to {longest} seconds")]
+pub struct LifetimeError {
+    /// Which.
+    pub name: &'static str,
+    /// Its shortest, in seconds.
+    pub shortest: i64,
+    /// Its longest, in seconds.
+    pub longest: i64,
+}
+
+impl LifetimeError {
+    const SIGNING_KEY: LifetimeError = LifetimeError {
+        name: "signing_key",
+        shortest: 3600,
+        longest: 3660 * 86_400,
+    };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,7 +278,7 @@ mod tests {
     fn strict_is_strict() {
         let policy = Policy::strict();
         assert!(
-            policy.require_pkce()
+            policy.pkce == Pkce::All
                 && policy.exact_redirect_uris()
                 && policy.revoke_grant_on_code_reuse()
         );

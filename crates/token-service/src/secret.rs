@@ -128,6 +128,17 @@ impl SealingKey {
         subkey
     }
 
+    /// A secret computed from another: the same for the same three, and unguessable without this key *and* the other
+    /// secret. HKDF-Expand of one block is HMAC, which is what makes that so.
+    pub fn derive(&self, purpose: &str, seed: &[u8; 16], secret: &Secret) -> Secret {
+        let info = Zeroizing::new(format!(
+            "{purpose}:{}:{}",
+            base64url::encode(seed),
+            secret.expose()
+        ));
+        Secret::new(base64url::encode(self.subkey(&info).as_slice()))
+    }
+
     /// Opens what [`seal`](Self::seal) made for the same purpose; `None` if one bit differs.
     pub fn open(&self, purpose: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (nonce, rest) = sealed.split_at_checked(12)?;
@@ -213,6 +224,22 @@ mod tests {
             tag,
         );
         assert_eq!(opened.unwrap(), b"value");
+    }
+
+    #[test]
+    fn derived_secrets_depend_on_everything() {
+        let (key, secret) = (SealingKey::generate(&SystemRandom), Secret::new("token"));
+        let derived = key.derive("successor", &[1; 16], &secret);
+        assert_eq!(derived.expose().len(), 43);
+        assert!(derived.ct_eq(&key.derive("successor", &[1; 16], &secret)));
+        for other in [
+            key.derive("another", &[1; 16], &secret),
+            key.derive("successor", &[2; 16], &secret),
+            key.derive("successor", &[1; 16], &Secret::new("other")),
+            SealingKey::generate(&SystemRandom).derive("successor", &[1; 16], &secret),
+        ] {
+            assert!(!derived.ct_eq(&other));
+        }
     }
 
     #[test]

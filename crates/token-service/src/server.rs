@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use openssl::error::ErrorStack;
-use stampmill_jose::{Backend, KeyError};
+use stampmill_jose::{Backend, SigningKey};
 use stampmill_local_ca::SubjectAltName;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -16,14 +16,21 @@ use url::{Host, Url};
 
 use crate::certificates::{Certificates, Renewal};
 use crate::clock::{Clock, SystemClock, SystemRandom};
+use crate::config_file::Settings;
 use crate::data_folder::{DataFolder, DataFolderError};
+use crate::domain::{Resource, Resources, StoredKey};
 use crate::http::router;
+use crate::keyring::KeysError;
 use crate::listener::{Closing, Transport, accept_loop};
-use crate::policy::Policy;
 use crate::protocol::{Parts, Service};
+use crate::secret::SealingKey;
+use crate::store::{SqliteStore, Store, StoreError};
 
 /// How often rows that can no longer matter are removed.
 const PURGE_EVERY: Duration = Duration::from_secs(300);
+
+/// How often the signing keys are looked after. Much less than the time a key is published before it signs.
+const TEND_KEYS_EVERY: Duration = Duration::from_secs(60);
 
 /// How often the TLS certificate is looked at: it is exchanged thirty days before its end.
 const LOOK_AT_CERTIFICATE_EVERY: Duration = Duration::from_secs(3600);
@@ -68,6 +75,8 @@ pub struct Config {
     pub listen_plain: Option<SocketAddr>,
     /// Who computes RS256 signatures.
     pub backend: Backend,
+    /// Policy, resources and clients of the configuration file.
+    pub settings: Settings,
 }
 
 impl Config {
@@ -79,6 +88,7 @@ impl Config {
             listen: Some(Listen::Localhost(8443)),
             listen_plain: None,
             backend: Backend::OpenSsl,
+            settings: Settings::default(),
         }
     }
 }
@@ -127,7 +137,7 @@ impl Server {
         .map(drop)
     }
 
-    /// Binds, makes the certificate, answers. The policy is [`Policy::strict`], and nothing here can make it another.
+    /// Binds, makes the certificate, answers. The policy is the strict one, as far as the settings do not change it.
     pub async fn start(config: Config) -> Result<RunningServer, StartError> {
         Server::check(config.listen, config.listen_plain, config.issuer.as_deref())?;
         let listeners = match config.listen {
@@ -151,7 +161,10 @@ impl Server {
             None => Issuer::of(config.listen, addresses.first())?,
         };
         let (ca_root_pem, ca_root_path) = (config.data.ca_root_pem(), config.data.ca_root_path());
-        let (service, certificates) = service(config.data, issuer.text.clone(), config.backend)?;
+        let (service, certificates) = {
+            let issuer = issuer.text.clone();
+            service(config.data, issuer, config.backend, config.settings).await?
+        };
         let renewal = match listeners.is_empty() {
             true => None,
             false => {
@@ -187,6 +200,7 @@ impl Server {
         if let Some(renewal) = renewal {
             tokio::spawn(renew(renewal, Arc::clone(&service.clock), stopped.clone()));
         }
+        tokio::spawn(tend_keys(Arc::clone(&service), stopped.clone()));
         tokio::spawn(purge(Arc::clone(&service), stopped));
         Ok(RunningServer {
             issuer: issuer.text,
@@ -257,29 +271,88 @@ impl fmt::Debug for RunningServer {
     }
 }
 
-fn service(
+async fn service(
     data: DataFolder,
     issuer: String,
     backend: Backend,
+    settings: Settings,
 ) -> Result<(Service, Certificates), StartError> {
     let DataFolder {
         certificates,
-        signing,
+        earlier_key,
         sealing,
         store,
         lock,
     } = data;
+    if let Some((key, file)) = earlier_key {
+        take_in(&store, &sealing, &key, &file).await?;
+    }
+    let configured = settings.clients.into_iter().map(|registration| {
+        let checked = registration.check(&sealing, &SystemRandom, SystemClock.now());
+        checked.map(|(client, _)| client)
+    });
+    let configured = configured
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(DataFolderError::from)?;
+    store
+        .configure_clients(configured)
+        .await
+        .map_err(|error| match error {
+            StoreError::Conflict(client_id) => StartError::ClientTaken { client_id },
+            error => StartError::Data(error.into()),
+        })?;
+    let own = Resource::parse(&issuer).expect("an issuer is an absolute URI without a fragment");
     let service = Service::new(Parts {
         issuer,
-        policy: Policy::strict(),
+        policy: settings.policy,
+        resources: Resources::new(own, settings.resources),
+        issue_when: settings.issue_when,
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
         store: Arc::new(store),
         lock: Some(lock),
-        signing: Arc::new(signing.with_backend(backend)?),
+        backend,
         sealing,
     });
+    service.tend_keys().await?;
     Ok((service, certificates))
+}
+
+/// The signing key of an earlier version's folder moves into the database, where it can be rotated.
+async fn take_in(
+    store: &SqliteStore,
+    sealing: &SealingKey,
+    key: &SigningKey,
+    file: &Path,
+) -> Result<(), StartError> {
+    let rows = store.signing_keys().await.map_err(KeysError::from)?;
+    if rows.iter().all(|row| row.kid != key.kid()) {
+        let now = SystemClock.now();
+        let row = StoredKey::seal(key, sealing, &SystemRandom, now, now);
+        store
+            .insert_signing_key(row)
+            .await
+            .map_err(KeysError::from)?;
+    }
+    std::fs::remove_file(file).map_err(|error| {
+        StartError::Data(DataFolderError::Io {
+            action: "remove",
+            path: file.to_owned(),
+            error,
+        })
+    })
+}
+
+async fn tend_keys(service: Arc<Service>, mut stopped: watch::Receiver<bool>) {
+    let mut every = tokio::time::interval(TEND_KEYS_EVERY);
+    loop {
+        tokio::select! {
+            _ = stopped.changed() => return,
+            _ = every.tick() => if let Err(error) = service.tend_keys().await {
+                tracing::error!(%error, "the signing keys could not be looked after; trying again in a minute");
+            },
+        }
+    }
 }
 
 async fn renew(mut renewal: Renewal, clock: Arc<dyn Clock>, mut stopped: watch::Receiver<bool>) {
@@ -451,12 +524,20 @@ pub enum StartError {
         /// What is wrong.
         reason: &'static str,
     },
+    /// Two clients of one id.
+    #[error(
+        "the client {client_id:?} of the configuration is registered already: choose another client_id"
+    )]
+    ClientTaken {
+        /// Which.
+        client_id: String,
+    },
     /// The folder.
     #[error(transparent)]
     Data(#[from] DataFolderError),
-    /// The signing key and the chosen backend.
+    /// The signing keys.
     #[error(transparent)]
-    Key(#[from] KeyError),
+    Keys(#[from] KeysError),
     /// TLS.
     #[error("TLS cannot be set up: {0}")]
     Tls(ErrorStack),

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 use openssl::ssl::{Ssl, SslContext, SslMethod, SslVersion};
-use stampmill_jose::{Expectations, Jwks, verify_jwt};
+use stampmill_jose::{Algorithm, Expectations, Jwks, SigningKey, verify_jwt};
 use stampmill_token_service::domain::{ApplicationType, GrantType, Registration, SecretMethod};
 use stampmill_token_service::{
-    Admin, Backend, Config, DataFolder, Listen, NewUser, Server, StartError,
+    Admin, Backend, Config, ConfigFile, DataFolder, Listen, NewUser, RunningServer, Server,
+    StartError,
 };
 use support::{CALLBACK, Client, ISSUER, VERIFIER, basic, request_of, start};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -319,6 +320,66 @@ async fn the_certificate_is_kept_until_the_names_change() {
 }
 
 #[tokio::test]
+async fn the_signing_key_of_an_earlier_folder_moves_into_the_database() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("data");
+    drop(DataFolder::open_or_create(&folder).unwrap());
+    let (file, key) = (
+        folder.join("keys/signing.pem"),
+        SigningKey::generate_rsa(2048).unwrap(),
+    );
+    std::fs::write(&file, key.to_pkcs8_pem()).unwrap();
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    for _ in 0..2 {
+        let (server, _) = start(&folder).await;
+        let body = Client::of(&server).get("/jwks.json").await.body;
+        let keys = Jwks::from_json(body.as_bytes()).unwrap();
+        assert!(keys.find(key.kid()).is_some() && !file.exists());
+        server.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn clients_of_the_configuration_come_and_go_with_it() {
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("data");
+    let configured = |client_id: &str| {
+        format!(
+            "[[clients]]\nclient_id = '{client_id}'\nclient_secret = '{SECRET}'\ngrant_types = ['client_credentials']\nscope = 'api'\n"
+        )
+    };
+    let start = async |text: &str| {
+        let (data, _) = DataFolder::open_or_create(&folder).unwrap();
+        let config = Config {
+            listen: Some(Listen::Localhost(0)),
+            settings: ConfigFile::parse("test.toml", text).unwrap().settings,
+            ..Config::new(data)
+        };
+        Server::start(config).await
+    };
+    let token = async |server: &RunningServer| {
+        let mut client = Client::of(server);
+        let credentials = basic("batch", SECRET);
+        let headers = [("authorization", credentials.as_str())];
+        let form = [("grant_type", "client_credentials")];
+        client.post("/token", &headers, &form).await.status
+    };
+    let server = start(&configured("batch")).await.unwrap();
+    assert_eq!(token(&server).await, StatusCode::OK);
+    server.shutdown().await;
+    let server = start("").await.unwrap();
+    assert_eq!(
+        token(&server).await,
+        StatusCode::UNAUTHORIZED,
+        "it left the file"
+    );
+    server.shutdown().await;
+    let taken = start(&configured("demo")).await.unwrap_err();
+    assert!(matches!(taken, StartError::ClientTaken { client_id } if client_id == "demo"));
+}
+
+#[tokio::test]
 async fn an_administrator_adds_clients_and_people_beside_a_running_server() {
     let scratch = tempfile::tempdir().unwrap();
     let folder = scratch.path().join("data");
@@ -328,10 +389,12 @@ async fn an_administrator_adds_clients_and_people_beside_a_running_server() {
         id: Some("app".into()),
         name: "Another application".into(),
         secret_method: Some(SecretMethod::Post),
+        secret: None,
         application: ApplicationType::Native,
-        redirect_uris: vec!["http://127.0.0.1/callback".into()],
+        redirect_uris: vec!["http://localhost:3000/callback".into()],
         grant_types: vec![GrantType::AuthorizationCode],
         scope: "openid profile email".into(),
+        id_token_alg: Algorithm::Rs256,
     };
     let (_, secret) = admin.add_client(registration.clone()).await.unwrap();
     let taken = admin.add_client(registration).await.unwrap_err();

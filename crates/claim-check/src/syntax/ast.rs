@@ -36,9 +36,30 @@ impl fmt::Display for NodeId {
 #[derive(Debug)]
 pub(crate) struct Ast {
     pub(super) nodes: Vec<Node>,
+    /// The variables that [`Expr::Named`] counts.
+    pub(crate) names: Vec<Box<str>>,
 }
 
 impl Ast {
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// All nodes, children before their parents.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = NodeId> {
+        (0..self.nodes.len() as u32).map(NodeId)
+    }
+
+    /// The macro whose elements only have to be counted when the size of the list that it makes is asked for.
+    pub(crate) fn counted(&self, id: NodeId) -> Option<&Comprehension> {
+        match &self[id].expr {
+            Expr::Comprehension(comprehension) if comprehension.fold == Fold::List => {
+                Some(comprehension)
+            }
+            _ => None,
+        }
+    }
+
     /// The node of the whole expression: the last, since children come first.
     pub(crate) fn root(&self) -> NodeId {
         NodeId(self.nodes.len().saturating_sub(1) as u32)
@@ -60,6 +81,8 @@ pub(crate) struct Node {
     pub(crate) span: Range<usize>,
     /// 1 for a leaf, else one more than the deepest child: what the stack needs to walk the node.
     pub(super) height: usize,
+    /// Inside of `dyn()`: the checker forgets its type.
+    pub(crate) dynamic: bool,
 }
 
 /// The kinds of nodes.
@@ -116,6 +139,28 @@ pub(crate) enum Expr {
     },
     /// A macro over a list or a map.
     Comprehension(Box<Comprehension>),
+    /// A variable that gets its value with each evaluation: the `index`-th of [`Ast::names`].
+    Named { index: u32, name: Box<str> },
+    /// A call of a function that is declared, for the checker, or unknown where nothing is checked: evaluating it is an error.
+    Unresolved {
+        name: Box<str>,
+        arguments: Vec<NodeId>,
+    },
+}
+
+impl Expr {
+    /// What is selected from: by `a.b`, `has(a.b)`, `a[b]`.
+    pub(crate) fn container(&self) -> Option<NodeId> {
+        match self {
+            Expr::Select { operand, .. } | Expr::Has { operand, .. } => Some(*operand),
+            Expr::Binary {
+                op: BinaryOp::Index,
+                left,
+                ..
+            } => Some(*left),
+            _ => None,
+        }
+    }
 }
 
 /// A macro, expanded: see `macros`.
@@ -132,8 +177,6 @@ pub(crate) struct Comprehension {
     /// Elements for which this is false are passed over.
     pub(crate) filter: Option<NodeId>,
     pub(crate) step: NodeId,
-    /// Steps that an element takes: the nodes of the body.
-    pub(crate) cost: u64,
 }
 
 /// What a comprehension makes of its elements.
@@ -248,10 +291,11 @@ impl BinaryOp {
         }
     }
 
+    pub(crate) const METHODS: [BinaryOp; 3] =
+        [BinaryOp::StartsWith, BinaryOp::EndsWith, BinaryOp::Contains];
+
     /// The functions among the operators, by the name that a call uses.
     pub(crate) fn method(name: &str) -> Option<BinaryOp> {
-        [BinaryOp::StartsWith, BinaryOp::EndsWith, BinaryOp::Contains]
-            .into_iter()
-            .find(|op| op.symbol() == name)
+        Self::METHODS.into_iter().find(|op| op.symbol() == name)
     }
 }

@@ -28,6 +28,55 @@ pub(super) enum TokenKind {
     End,
 }
 
+/// A token or a comment, for the formatter.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    pub(crate) span: Range<usize>,
+    pub(crate) comment: bool,
+    /// Operators, brackets and keywords; nothing that could be spelled like one.
+    pub(crate) symbol: bool,
+    /// Nothing but space stands before it on its line.
+    pub(crate) own_line: bool,
+}
+
+/// All tokens and comments of a source.
+pub(crate) fn pieces(source: &str) -> Result<Vec<Piece>, CompileError> {
+    let mut lexer = Lexer::new(source);
+    let mut pieces = Vec::new();
+    loop {
+        let mut line_start = pieces.is_empty();
+        loop {
+            let space = lexer.take_while(is_space);
+            line_start |= space.contains(['\n', '\r']);
+            let start = lexer.position;
+            if !lexer.rest().starts_with("//") {
+                break;
+            }
+            lexer.take_while(|c| c != '\n' && c != '\r');
+            pieces.push(Piece {
+                span: start..lexer.position,
+                comment: true,
+                symbol: false,
+                own_line: line_start,
+            });
+        }
+        let token = lexer.next()?;
+        if token.kind == TokenKind::End {
+            return Ok(pieces);
+        }
+        pieces.push(Piece {
+            symbol: matches!(token.kind, TokenKind::Symbol(_)),
+            span: token.span,
+            comment: false,
+            own_line: line_start,
+        });
+    }
+}
+
+fn is_space(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\n' | '\r' | '\u{c}')
+}
+
 /// Longer symbols stand before their prefixes.
 const SYMBOLS: &[&str] = &[
     "==", "!=", "<=", ">=", "&&", "||", "<", ">", "!", "+", "-", "*", "/", "%", "?", ":", ".", ",",
@@ -76,6 +125,16 @@ impl<'s> Lexer<'s> {
         })
     }
 
+    /// Steps over a character that begins no token.
+    pub(super) fn skip_character(&mut self) {
+        self.position += self.rest().chars().next().map_or(0, char::len_utf8);
+    }
+
+    /// The source text of a span.
+    pub(super) fn text(&self, span: Range<usize>) -> &'s str {
+        self.source.get(span).unwrap_or_default()
+    }
+
     fn rest(&self) -> &'s str {
         &self.source[self.position..]
     }
@@ -90,7 +149,7 @@ impl<'s> Lexer<'s> {
 
     fn skip_space_and_comments(&mut self) {
         loop {
-            self.take_while(|c| matches!(c, ' ' | '\t' | '\n' | '\r' | '\u{c}'));
+            self.take_while(is_space);
             if !self.rest().starts_with("//") {
                 return;
             }
@@ -233,7 +292,7 @@ impl<'s> Lexer<'s> {
         let error = CompileErrorKind::UnexpectedCharacter
             .at(self.position..self.position + first.len_utf8());
         Err(match HABITS.iter().find(|(habit, _)| *habit == first) {
-            Some((_, help)) => error.with_help(help),
+            Some((_, help)) => error.with_help(*help),
             None => error,
         })
     }

@@ -19,38 +19,27 @@ use std::sync::Arc;
 use super::ast::{Ast, BinaryOp, Expr, LogicOp, Node, NodeId, UnaryOp};
 use super::lexer::{Lexer, Token, TokenKind};
 use crate::diagnostic::{CompileError, CompileErrorKind};
+use crate::environment::Environment;
+use crate::function::Signature;
 use crate::item::Item;
-use crate::limits::{MAX_DEPTH, MAX_NODES, MAX_SOURCE_BYTES};
+use crate::limits::{MAX_DEPTH, MAX_ERRORS, MAX_NODES, MAX_SOURCE_CODE_POINTS};
 use crate::map::BuiltMap;
 
 /// Parses a whole expression.
-pub(crate) fn parse(source: &str) -> Result<Ast, CompileError> {
-    parse_bounded(source).map_err(|error| error.with_source(source))
-}
-
-fn parse_bounded(source: &str) -> Result<Ast, CompileError> {
-    if source.len() > MAX_SOURCE_BYTES {
-        return Err(CompileErrorKind::SourceTooLong {
-            actual: source.len(),
-        }
-        .at(0..0));
+///
+/// # Errors
+/// All the faults that were found: the parser steps over what it cannot read, up to the next operand, and goes on.
+pub(crate) fn parse(source: &str, env: &Environment) -> Result<Ast, CompileError> {
+    let mut parser = Parser::new(source, env)?;
+    if let Err(error) = parser.whole() {
+        parser.errors.push(error);
     }
-    let mut lexer = Lexer::new(source);
-    let token = lexer.next()?;
-    let mut parser = Parser {
-        lexer,
-        token,
-        nodes: Vec::new(),
-        scope: Vec::new(),
-        level: 0,
-        end: 0,
-    };
-    parser.expression()?;
-    match parser.token.kind {
-        TokenKind::End => Ok(Ast {
+    match CompileError::of(parser.errors) {
+        Some(error) => Err(error),
+        None => Ok(Ast {
             nodes: parser.nodes,
+            names: parser.names,
         }),
-        _ => Err(parser.expected("an operator or the end")),
     }
 }
 
@@ -107,7 +96,8 @@ enum Infix {
     Binary(BinaryOp),
 }
 
-pub(super) struct Parser<'s> {
+pub(super) struct Parser<'s, 'e> {
+    pub(super) env: &'e Environment,
     pub(super) lexer: Lexer<'s>,
     /// The token at the cursor.
     pub(super) token: Token,
@@ -118,9 +108,173 @@ pub(super) struct Parser<'s> {
     level: usize,
     /// Where the last consumed token ended.
     pub(super) end: usize,
+    /// Whether a macro's variable could not be read: then names that nobody knows are no further fault.
+    pub(super) variable_missing: bool,
+    /// What has been stepped over.
+    pub(super) errors: Vec<CompileError>,
+    /// The variables that [`Expr::Named`] counts.
+    pub(super) names: Vec<Box<str>>,
 }
 
-impl Parser<'_> {
+impl<'s, 'e> Parser<'s, 'e> {
+    fn new(source: &'s str, env: &'e Environment) -> Result<Self, CompileError> {
+        // Bytes are counted in no time; code points only when there may be too many.
+        if source.len() > MAX_SOURCE_CODE_POINTS {
+            let actual = source.chars().count();
+            if actual > MAX_SOURCE_CODE_POINTS {
+                return Err(CompileErrorKind::SourceTooLong { actual }.at(0..0));
+            }
+        }
+        Ok(Self {
+            env,
+            lexer: Lexer::new(source),
+            token: Token {
+                kind: TokenKind::End,
+                span: 0..0,
+            },
+            nodes: Vec::with_capacity(16),
+            scope: Vec::new(),
+            level: 0,
+            end: 0,
+            variable_missing: false,
+            errors: Vec::new(),
+            names: Vec::new(),
+        })
+    }
+
+    fn whole(&mut self) -> Result<(), CompileError> {
+        let mut first = self.advance();
+        loop {
+            let parsed = first.and_then(|()| self.expression());
+            match parsed {
+                Ok(_) if self.token.kind == TokenKind::End => return Ok(()),
+                // The bracket was opened in what has been stepped over.
+                Ok(_) if !self.errors.is_empty() && self.at_boundary() => {}
+                Ok(_) => {
+                    let error = self.expected("an operator or the end");
+                    self.report(error);
+                }
+                Err(error) if error.is_limit() => return Err(error),
+                Err(error) => self.report(error),
+            }
+            // What stands behind the next operator or comma may hold more faults.
+            self.level = 0;
+            self.scope.clear();
+            loop {
+                self.skip_to_boundary(None);
+                if self.token.kind == TokenKind::End || self.errors.len() >= MAX_ERRORS {
+                    return Ok(());
+                }
+                let closing = self.at(")") || self.at("]") || self.at("}");
+                if !closing {
+                    break;
+                }
+                self.advance_over_errors();
+            }
+            first = self.advance();
+        }
+    }
+
+    /// An expression inside of brackets. A fault in it is noted, and what cannot be read is stepped over up to the next
+    /// comma or the closing bracket, so that what follows is looked at too.
+    pub(super) fn recovering(&mut self, close: &'static str) -> Result<NodeId, CompileError> {
+        let start = self.token.span.start;
+        let (level, scope) = (self.level, self.scope.len());
+        match self.deeper(Self::expression) {
+            // At the end the caller says which bracket is missing.
+            Ok(id) if self.at_boundary() || self.token.kind == TokenKind::End => Ok(id),
+            Ok(_) if close == ":" => Err(self.expected(close)),
+            Ok(_) => {
+                let error = self.expected(close);
+                self.step_over(start, close, error)
+            }
+            Err(error) if error.is_limit() => Err(error),
+            Err(error) => {
+                self.level = level;
+                self.scope.truncate(scope);
+                self.step_over(start, close, error)
+            }
+        }
+    }
+
+    fn step_over(
+        &mut self,
+        start: usize,
+        close: &'static str,
+        error: CompileError,
+    ) -> Result<NodeId, CompileError> {
+        self.report(error);
+        loop {
+            self.skip_to_boundary(Some(close));
+            if !(self.at("&&") || self.at("||")) || self.errors.len() >= MAX_ERRORS {
+                break;
+            }
+            let (level, scope) = (self.level, self.scope.len());
+            let next = self.advance().and_then(|()| self.deeper(Self::expression));
+            if let Err(error) = next {
+                if error.is_limit() {
+                    return Err(error);
+                }
+                self.level = level;
+                self.scope.truncate(scope);
+                self.report(error);
+            }
+        }
+        self.placeholder(start..self.end.max(start))
+    }
+
+    /// Whether an element of a list, an argument or an entry may end here.
+    fn at_boundary(&self) -> bool {
+        [",", ")", "]", "}", ":"]
+            .iter()
+            .any(|symbol| self.at(symbol))
+    }
+
+    /// Steps over tokens up to a comma, a logical operator or a closing bracket, that one or any, that is not within brackets.
+    fn skip_to_boundary(&mut self, close: Option<&'static str>) {
+        let mut depth = 0usize;
+        loop {
+            match self.token.kind {
+                TokenKind::End => return,
+                TokenKind::Symbol("(" | "[" | "{") => depth += 1,
+                TokenKind::Symbol("," | "&&" | "||") if depth == 0 => return,
+                TokenKind::Symbol(at @ (")" | "]" | "}" | ":"))
+                    if depth == 0 && close.map_or(at != ":", |close| close == at) =>
+                {
+                    return;
+                }
+                TokenKind::Symbol(")" | "]" | "}") if depth == 0 => {}
+                TokenKind::Symbol(")" | "]" | "}") => depth -= 1,
+                _ => {}
+            }
+            self.advance_over_errors();
+        }
+    }
+
+    fn advance_over_errors(&mut self) {
+        while let Err(error) = self.advance() {
+            self.report(error);
+            self.lexer.skip_character();
+        }
+    }
+
+    pub(super) fn report(&mut self, error: CompileError) {
+        if self.errors.len() < MAX_ERRORS {
+            self.errors.push(error);
+        }
+    }
+
+    /// A node in the place of one that could not be read; an error has been noted, so nobody will evaluate it.
+    pub(super) fn placeholder(&mut self, span: Range<usize>) -> Result<NodeId, CompileError> {
+        let (name, arguments) = ("".into(), Vec::new());
+        self.node_at(span, Expr::Unresolved { name, arguments })
+    }
+
+    /// Whether the cursor is at a symbol.
+    pub(super) fn at(&self, symbol: &str) -> bool {
+        matches!(self.token.kind, TokenKind::Symbol(at) if at == symbol)
+    }
+
     pub(super) fn expression(&mut self) -> Result<NodeId, CompileError> {
         self.infix_chain(CONDITIONAL)
     }
@@ -213,15 +367,18 @@ impl Parser<'_> {
     }
 
     fn primary(&mut self) -> Result<NodeId, CompileError> {
+        if let TokenKind::Identifier(_) = self.token.kind {
+            return self.name(self.token.span.start, false);
+        }
         let Token { kind, span } = self.token.clone();
         let item = match kind {
             TokenKind::Symbol("(") => return self.parentheses(),
             TokenKind::Symbol("[") => return self.list(),
             TokenKind::Symbol("{") => return self.map(),
             TokenKind::Symbol(".") => {
-                return Err(CompileErrorKind::Unsupported("names with a leading dot").at(span));
+                self.advance()?;
+                return self.name(span.start, true);
             }
-            TokenKind::Identifier(name) => return self.name(&name, span),
             TokenKind::Symbol("true") => Item::Bool(true),
             TokenKind::Symbol("false") => Item::Bool(false),
             TokenKind::Symbol("null") => Item::Null,
@@ -245,23 +402,48 @@ impl Parser<'_> {
 
     fn parentheses(&mut self) -> Result<NodeId, CompileError> {
         self.advance()?;
-        let inner = self.deeper(Self::expression)?;
+        let inner = self.recovering(")")?;
         self.expect(")")?;
         Ok(inner)
     }
 
+    /// `[a, ?b, ...]`, a comma behind the last element allowed.
     fn list(&mut self) -> Result<NodeId, CompileError> {
         let start = self.token.span.start;
         self.advance()?;
-        let mut elements = Vec::new();
-        while !matches!(self.token.kind, TokenKind::Symbol("]")) {
-            elements.push(self.deeper(Self::expression)?);
+        let (mut elements, mut optional) = (Vec::new(), Vec::new());
+        while !self.at("]") {
+            if self.accept("?")? {
+                optional.push(elements.len());
+            }
+            elements.push(self.recovering("]")?);
             if !self.accept(",")? {
                 break;
             }
         }
         self.expect("]")?;
-        self.list_of(start, elements)
+        let list = self.list_of(start, elements)?;
+        self.without_absent(start, "[?]", list, &optional)
+    }
+
+    /// A call that takes absent parts out of a literal, if it has optional ones.
+    fn without_absent(
+        &mut self,
+        start: usize,
+        function: &str,
+        literal: NodeId,
+        optional: &[usize],
+    ) -> Result<NodeId, CompileError> {
+        if optional.is_empty() {
+            return Ok(literal);
+        }
+        let places = optional.iter().map(|place| Item::Int(*place as i64));
+        let list = Expr::List {
+            elements: Vec::new(),
+            constant: Some(Arc::new(places.collect())),
+        };
+        let places = self.node(start, list)?;
+        self.function_call(start, Signature::hidden(function), vec![literal, places])
     }
 
     pub(super) fn list_of(
@@ -277,25 +459,27 @@ impl Parser<'_> {
         self.node(start, Expr::List { elements, constant })
     }
 
-    /// `{key: value, ...}`, a comma behind the last entry allowed.
+    /// `{key: value, ?key: value, ...}`, a comma behind the last entry allowed.
     fn map(&mut self) -> Result<NodeId, CompileError> {
         let start = self.token.span.start;
         self.advance()?;
-        let mut entries = Vec::new();
-        while !matches!(self.token.kind, TokenKind::Symbol("}")) {
-            if matches!(self.token.kind, TokenKind::Symbol("?")) {
-                return Err(
-                    CompileErrorKind::Unsupported("optional entries").at(self.token.span.clone())
-                );
+        let (mut entries, mut optional) = (Vec::new(), Vec::new());
+        while !self.at("}") {
+            if self.accept("?")? {
+                optional.push(entries.len() / 2);
             }
-            entries.push(self.deeper(Self::expression)?);
+            entries.push(self.recovering(":")?);
             self.expect(":")?;
-            entries.push(self.deeper(Self::expression)?);
+            entries.push(self.recovering("}")?);
             if !self.accept(",")? {
                 break;
             }
         }
         self.expect("}")?;
+        if !optional.is_empty() {
+            let parts = self.list_of(start, entries)?;
+            return self.without_absent(start, "{?}", parts, &optional);
+        }
         // A map with a bad or repeated key is an error when it is evaluated, so it is no constant.
         let constant = entries
             .iter()
@@ -338,7 +522,12 @@ impl Parser<'_> {
         if self.nodes.len() == MAX_NODES {
             return Err(CompileErrorKind::TooManyNodes.at(span));
         }
-        self.nodes.push(Node { expr, span, height });
+        self.nodes.push(Node {
+            expr,
+            span,
+            height,
+            dynamic: false,
+        });
         Ok(NodeId::new(self.nodes.len() as u32 - 1))
     }
 

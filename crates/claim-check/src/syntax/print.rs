@@ -17,6 +17,24 @@ impl Display for Ast {
 }
 
 impl Ast {
+    /// The tree with a note behind each node, by its number.
+    pub(crate) fn with_notes(&self, note: impl Fn(usize) -> Option<String>) -> String {
+        let listing = self.to_string();
+        let width = listing.lines().map(|line| line.chars().count()).max();
+        let width = width.unwrap_or(0);
+        let mut text = String::new();
+        for line in listing.lines() {
+            let number = line
+                .split_whitespace()
+                .next()
+                .and_then(|id| id.strip_prefix('#'));
+            let number: Option<usize> = number.and_then(|number| number.parse().ok());
+            let note = number.and_then(&note).unwrap_or_default();
+            text.push_str(&format!("{line:width$}  : {note}\n"));
+        }
+        text
+    }
+
     fn write_node(&self, f: &mut Formatter<'_>, id: NodeId, level: usize) -> fmt::Result {
         let node = &self[id];
         let number = id.to_string();
@@ -53,6 +71,7 @@ impl Display for Expr {
             Expr::Map { .. } => f.write_str("map"),
             Expr::Bind { variable, .. } => write!(f, "cel.bind({variable})"),
             Expr::Call { function, .. } => f.write_str(function.name),
+            Expr::Named { name, .. } | Expr::Unresolved { name, .. } => f.write_str(name),
             Expr::Comprehension(comprehension) => write!(
                 f,
                 ".{}({})",
@@ -67,7 +86,9 @@ impl Expr {
     /// The children in the order of the source.
     pub(crate) fn children(&self) -> Vec<NodeId> {
         match self {
-            Expr::Literal(_) | Expr::Variable(_) | Expr::Local { .. } => vec![],
+            Expr::Literal(_) | Expr::Variable(_) | Expr::Local { .. } | Expr::Named { .. } => {
+                vec![]
+            }
             Expr::Select { operand, .. }
             | Expr::Has { operand, .. }
             | Expr::Unary { operand, .. } => vec![*operand],
@@ -77,7 +98,7 @@ impl Expr {
             Expr::List { elements, .. } => elements.clone(),
             Expr::Map { entries, .. } => entries.clone(),
             Expr::Bind { value, body, .. } => vec![*value, *body],
-            Expr::Call { arguments, .. } => arguments.clone(),
+            Expr::Call { arguments, .. } | Expr::Unresolved { arguments, .. } => arguments.clone(),
             Expr::Comprehension(comprehension) => std::iter::once(comprehension.range)
                 .chain(comprehension.filter)
                 .chain([comprehension.step])

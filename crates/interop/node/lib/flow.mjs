@@ -12,8 +12,8 @@ export function discover({ issuer, client_id, client_secret }, fetch) {
   })
 }
 
-// From the authorization request through the login and consent pages to the redirect back.
-export async function authorize(config, context, fetch) {
+// From the authorization request through the login and consent pages to the redirect back; `more` adds parameters.
+export async function authorize(config, context, fetch, more = {}) {
   const codeVerifier = client.randomPKCECodeVerifier()
   const state = client.randomState()
   const nonce = client.randomNonce()
@@ -24,6 +24,7 @@ export async function authorize(config, context, fetch) {
     code_challenge_method: 'S256',
     state,
     nonce,
+    ...more,
   })
   const callback = await walk(fetch, request, { until: context.redirect_uri, ...context })
   return { callback, codeVerifier, state, nonce }
@@ -40,8 +41,11 @@ export function redeem(config, { callback, codeVerifier, state, nonce }) {
 }
 
 // Discovery, login and redemption in one go.
-export async function logIn(context, fetch) {
+export async function logIn(context, fetch, more) {
   const config = await discover(context, fetch)
-  const tokens = await redeem(config, await authorize(config, context, fetch))
+  const tokens = await redeem(config, await authorize(config, context, fetch, more))
   return { config, tokens }
 }
+
+// What a request needs to get a refresh token (OpenID Connect Core §11).
+export const OFFLINE = { scope: 'openid profile offline_access', prompt: 'consent' }

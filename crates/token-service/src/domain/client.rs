@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use stampmill_jose::base64url;
+use stampmill_jose::{Algorithm, base64url};
 
 use super::{RedirectUri, RedirectUriError, Scope, ScopeError, UserId};
-use crate::clock::{Random, random_bytes};
+use crate::clock::{Random, SystemRandom, random_bytes};
 use crate::secret::{SealingKey, Secret};
 
 /// `client_id`: up to 64 of `A-Z a-z 0-9 - . _`, and never the look of a user id.
@@ -141,15 +141,24 @@ impl ClientAuthentication {
 pub enum GrantType {
     /// A person allows it (RFC 6749 §4.1).
     AuthorizationCode,
+    /// A grant is renewed while the person is away (RFC 6749 §6).
+    RefreshToken,
     /// The client acts for itself (RFC 6749 §4.4).
     ClientCredentials,
+    /// A person allows it from another device (RFC 8628).
+    DeviceCode,
 }
 
 impl GrantType {
     /// Every grant there is, with its wire name.
-    pub const ALL: [(GrantType, &'static str); 2] = [
+    pub const ALL: [(GrantType, &'static str); 4] = [
         (GrantType::AuthorizationCode, "authorization_code"),
+        (GrantType::RefreshToken, "refresh_token"),
         (GrantType::ClientCredentials, "client_credentials"),
+        (
+            GrantType::DeviceCode,
+            "urn:ietf:params:oauth:grant-type:device_code",
+        ),
     ];
 
     /// Reads the wire name.
@@ -186,6 +195,8 @@ pub struct Client {
     pub grant_types: Vec<GrantType>,
     /// The most it may ask for.
     pub scope: Scope,
+    /// What its ID tokens are signed with (`id_token_signed_response_alg`, OIDC Registration §2).
+    pub id_token_alg: Algorithm,
     /// Registered at, in seconds since the epoch.
     pub created_at: i64,
 }
@@ -209,8 +220,10 @@ pub struct Registration {
     pub id: Option<String>,
     /// The name people see, 1 to 100 characters.
     pub name: String,
-    /// `None` for a public client, else how the generated secret will come.
+    /// `None` for a public client, else how its secret will come.
     pub secret_method: Option<SecretMethod>,
+    /// The secret of a confidential client; `None` for a generated one of 256 bits.
+    pub secret: Option<Secret>,
     /// Where it runs.
     pub application: ApplicationType,
     /// Where its users may be sent back to.
@@ -219,10 +232,18 @@ pub struct Registration {
     pub grant_types: Vec<GrantType>,
     /// The most it may ask for, separated by spaces.
     pub scope: String,
+    /// What its ID tokens are signed with; RS256 by default (OIDC Registration §2).
+    pub id_token_alg: Algorithm,
 }
 
 impl Registration {
-    /// Checks every member against the others and makes the client and, for a confidential one, its secret (256 bits).
+    /// Whether [`check`](Self::check) would make a client, without making one.
+    pub fn validate(&self) -> Result<(), RegistrationError> {
+        let key = SealingKey::generate(&SystemRandom);
+        self.clone().check(&key, &SystemRandom, 0).map(drop)
+    }
+
+    /// Checks every member against the others and makes the client and, for a confidential one, its secret.
     pub fn check(
         self,
         key: &SealingKey,
@@ -247,15 +268,26 @@ impl Registration {
         if self.grant_types.contains(&GrantType::AuthorizationCode) && redirect_uris.is_empty() {
             return Err(RegistrationError::NoRedirectUri);
         }
+        // RFC 7591 §2.1: nothing would ever hand out the first refresh token.
+        let person = [GrantType::AuthorizationCode, GrantType::DeviceCode];
+        let renews_nothing = !person.iter().any(|grant| self.grant_types.contains(grant));
+        if self.grant_types.contains(&GrantType::RefreshToken) && renews_nothing {
+            return Err(RegistrationError::NothingToRenew);
+        }
         // RFC 6749 §4.4: whoever has no secret cannot speak for itself.
         if self.secret_method.is_none() && self.grant_types.contains(&GrantType::ClientCredentials)
         {
             return Err(RegistrationError::PublicClientCredentials);
         }
         let (authentication, secret) = match self.secret_method {
+            None if self.secret.is_some() => return Err(RegistrationError::PublicSecret),
             None => (ClientAuthentication::Public, None),
             Some(method) => {
-                let secret = Secret::generate(random);
+                let secret = self.secret.unwrap_or_else(|| Secret::generate(random));
+                let printable = secret.expose().bytes().all(|byte| byte.is_ascii_graphic());
+                if !(MIN_SECRET..=MAX_SECRET).contains(&secret.expose().len()) || !printable {
+                    return Err(RegistrationError::WeakSecret);
+                }
                 (
                     ClientAuthentication::Confidential {
                         secret: SealedSecret::seal(key, random, &id, &secret),
@@ -273,11 +305,16 @@ impl Registration {
             redirect_uris,
             grant_types: self.grant_types,
             scope: self.scope.parse()?,
+            id_token_alg: self.id_token_alg,
             created_at: now,
         };
         Ok((client, secret))
     }
 }
+
+/// Least and most characters of a client secret. Nobody types it, so it can be long enough that nobody guesses it.
+const MIN_SECRET: usize = 32;
+const MAX_SECRET: usize = 512;
 
 /// Why a client cannot be registered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -297,6 +334,17 @@ pub enum RegistrationError {
     /// RFC 6749 §3.1.2.2.
     #[error("a client that uses authorization_code needs at least one redirect URI")]
     NoRedirectUri,
+    /// A secret that can be guessed, or cannot be sent.
+    #[error(
+        "a client secret is {MIN_SECRET} to {MAX_SECRET} printable ASCII characters without spaces"
+    )]
+    WeakSecret,
+    /// RFC 7591 §2.
+    #[error("a public client (method none) has no secret")]
+    PublicSecret,
+    /// RFC 7591 §2.1.
+    #[error("refresh_token goes with a grant of a person, such as authorization_code")]
+    NothingToRenew,
     /// RFC 6749 §4.4.
     #[error("client_credentials needs a client with a secret (RFC 6749 §4.4); this one is public")]
     PublicClientCredentials,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use stampmill_jose::base64url;
 
-use super::{ClientId, CodeChallenge, Scope, UserId};
+use super::{ClientId, CodeChallenge, Resource, Scope, UserId};
 use crate::clock::{Random, random_bytes};
 
 /// A browser's sign-in. The store finds it by the hash of its cookie.
@@ -44,7 +44,7 @@ impl fmt::Display for GrantId {
     }
 }
 
-/// One "allow" of one person to one client.
+/// One "allow" of one person to one client, and what it allows. Codes, refresh tokens and access tokens name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     /// Its name.
@@ -53,6 +53,12 @@ pub struct Grant {
     pub client: ClientId,
     /// By whom.
     pub user: UserId,
+    /// What was allowed; refreshing narrows tokens, never this.
+    pub scope: Scope,
+    /// The resources tokens of it may be for (RFC 8707); none means the service's own.
+    pub resources: Vec<Resource>,
+    /// When the person signed in (`auth_time`).
+    pub auth_time: i64,
     /// When the last token that can come of it has died, and the row may go.
     pub expires_at: i64,
 }
@@ -60,31 +66,19 @@ pub struct Grant {
 /// What a code stands for: everything the token endpoint will compare or copy (RFC 6749 §4.1.3, RFC 7636 §4.4).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthorizationCode {
-    /// The grant it hands out.
-    pub grant: GrantId,
-    /// The only client that may redeem it.
-    pub client: ClientId,
-    /// The person.
-    pub user: UserId,
+    /// The grant it hands out, and the only client that may redeem it.
+    pub grant: Grant,
     /// The redirect URI of the request, as it was sent.
     pub redirect_uri: String,
     /// What the verifier must hash to.
     pub challenge: Option<CodeChallenge>,
     /// To be copied to the ID token.
     pub nonce: Option<String>,
-    /// What was allowed.
-    pub scope: Scope,
-    /// When the person signed in.
-    pub auth_time: i64,
-    /// Whether the ID token must say so (`max_age` was sent: OIDC Core §3.1.2.1).
-    pub auth_time_wanted: bool,
     /// First second at which the code is too old.
     pub expires_at: i64,
-    /// The spent record stays until the longest derived token dies, so that a late second use still kills it.
-    pub keep_until: i64,
 }
 
-/// A code as found in the store.
+/// A code as found in the store. A spent one is kept as long as its grant, so that a late second use still kills it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CodeRow {
     /// What it stands for.

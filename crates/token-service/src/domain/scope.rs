@@ -42,8 +42,11 @@ impl Scope {
     /// Most words in a scope, repeated ones counted once.
     pub const MAX_TOKENS: usize = 64;
 
-    /// Scopes about the signed-in person (OIDC Core §5.4). They mean nothing without one.
-    pub const OF_PERSONS: [&str; 3] = ["openid", "profile", "email"];
+    /// Asks for a refresh token (OIDC Core §11).
+    pub const OFFLINE_ACCESS: &str = "offline_access";
+
+    /// Scopes about the signed-in person (OIDC Core §5.4, §11). They mean nothing without one.
+    pub const OF_PERSONS: [&str; 4] = ["openid", "profile", "email", Scope::OFFLINE_ACCESS];
 
     /// Whether nothing was asked for.
     pub fn is_empty(&self) -> bool {

@@ -54,13 +54,17 @@ pub(super) fn with_status(mut response: Response, status: StatusCode) -> Respons
 
 /// JSON for one reader (RFC 6749 §5.1).
 pub(super) fn private_json(status: StatusCode, body: &impl Serialize) -> Response {
-    let Ok(json) = serde_json::to_vec(body) else {
+    let Ok(json) = serde_json::to_string(body) else {
         return empty(StatusCode::INTERNAL_SERVER_ERROR);
     };
-    let mut response = Response::new(Body::from(json));
-    *response.status_mut() = status;
+    with_status(private_text("application/json", json), status)
+}
+
+/// Text of another type for one reader.
+pub(super) fn private_text(media_type: &'static str, text: String) -> Response {
+    let mut response = Response::new(Body::from(text));
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(X_CONTENT_TYPE_OPTIONS, NO_SNIFF);
     headers.insert(CACHE_CONTROL, NO_STORE);
     headers.insert(

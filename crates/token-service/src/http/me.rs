@@ -8,7 +8,10 @@ use axum::response::Response;
 use axum::{Extension, Router, routing::get};
 use serde::Serialize;
 use stampmill_claim_check::ClaimCheck;
-use stampmill_resource_guard::{AccessToken, Guard, GuardLayer};
+use stampmill_jose::Jwks;
+use stampmill_resource_guard::{
+    AccessToken, BoxFuture, Guard, GuardLayer, KeySource, KeysUnavailable,
+};
 
 use super::answer;
 use crate::protocol::{Service, paths};
@@ -38,18 +41,28 @@ fn guard(service: &Arc<Service>) -> Guard {
     let check =
         ClaimCheck::compile(MAY_CALL).expect("the expression above compiles; a test says so");
     let (clock, grants) = (Arc::clone(&service.clock), Arc::clone(service));
-    Guard::builder(service.issuer(), service.audience())
-        .keys(Arc::new(service.jwks.clone()))
+    Guard::builder(service.issuer(), service.resources.own().resource.as_str())
+        .keys(OwnKeys(Arc::clone(service)))
         .clock(move || clock.now())
         .accept_when(check)
         // The one question a JWT cannot answer by itself; we keep the grants, so we can.
         .revoked_when(move |token: AccessToken| {
             let grants = Arc::clone(&grants);
-            async move { Ok(!grants.grant_stands(token.jwt()).await?) }
+            let (jti, grant) = (token.jwt_id().to_owned(), token.jwt().claim_str("grant_id"));
+            async move { Ok(!grants.jwt_stands(&jti, grant).await?) }
         })
         .realm("stampmill")
         .build()
         .expect("keys are given and the realm is plain")
+}
+
+/// The keys of the moment: they rotate.
+struct OwnKeys(Arc<Service>);
+
+impl KeySource for OwnKeys {
+    fn current(&self) -> BoxFuture<'_, Result<Arc<Jwks>, KeysUnavailable>> {
+        Box::pin(async { Ok(self.0.jwks()) })
+    }
 }
 
 async fn me(Extension(token): Extension<AccessToken>) -> Response {

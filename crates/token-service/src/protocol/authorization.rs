@@ -6,7 +6,8 @@
 use super::Service;
 use super::error::{ErrorCode, OAuthError};
 use super::parameters::{Parameters, append_query};
-use crate::domain::{Client, ClientId, CodeChallenge, GrantType, Scope};
+use super::resource;
+use crate::domain::{Client, ClientId, CodeChallenge, GrantType, Resource, Scope};
 use crate::policy::Policy;
 
 /// Longest `nonce` and `state`, in bytes: copied to tokens and addresses, so bounded.
@@ -20,6 +21,8 @@ pub(crate) struct AuthorizationRequest {
     pub(crate) redirect_uri: String,
     pub(crate) state: Option<String>,
     pub(crate) scope: Scope,
+    /// Whom tokens may be for; empty for the service's own resource.
+    pub(crate) resources: Vec<Resource>,
     pub(crate) nonce: Option<String>,
     pub(crate) challenge: Option<CodeChallenge>,
     pub(crate) prompt: Prompt,
@@ -64,9 +67,11 @@ const RULES: &[(Rule, &str)] = &[
     (response_type_is_code,    "RFC 6749 §3.1.1"),
     (response_mode_is_query,   "OAuth 2.0 Multiple Response Types §2.1"),
     (scope_is_known,           "RFC 6749 §3.3"),
+    (resource::at_authorization, "RFC 8707 §2.1"),
     (challenge_is_s256,        "RFC 7636 §4.3, RFC 9700 §2.1.1"),
     (nonce_is_kept,            "OIDC Core §3.1.2.1 nonce"),
     (prompt_makes_sense,       "OIDC Core §3.1.2.1 prompt"),
+    (offline_access_is_lawful, "OIDC Core §11"),
     (max_age_is_a_number,      "OIDC Core §3.1.2.1 max_age"),
     (login_hint_is_kept,       "OIDC Core §3.1.2.1 login_hint"),
     (id_token_hint_is_ours,    "OIDC Core §3.1.2.1 id_token_hint"),
@@ -91,6 +96,7 @@ impl Service {
                 .filter(|state| state.len() <= LONGEST)
                 .map(str::to_owned),
             scope: Scope::default(),
+            resources: Vec::new(),
             nonce: None,
             challenge: None,
             prompt: Prompt::default(),
@@ -346,7 +352,7 @@ fn challenge_is_s256(
             Some(CodeChallenge::parse(challenge).map_err(|_| NOT_A_HASH)?)
         }
         (Some(_), _) => return Err(NOT_S256),
-        (None, _) if service.policy.require_pkce() => return Err(MISSING),
+        (None, _) if service.policy.requires_pkce_of(&request.client) => return Err(MISSING),
         (None, Some(_)) => return Err(METHOD_ONLY),
         (None, None) => None,
     };
@@ -403,6 +409,22 @@ fn prompt_makes_sense(
         return Err(NONE_ALONE);
     }
     request.prompt = prompt;
+    Ok(())
+}
+
+/// §11: without the person's consent, asked for with `prompt=consent`, `offline_access` is ignored. A public client's
+/// person is asked each time anyway; a request without `openid` is not OpenID Connect's business, and its consent page
+/// names the scope. And a client that may not refresh gets nothing to refresh with.
+fn offline_access_is_lawful(
+    _: &Service,
+    _: &Parameters,
+    request: &mut AuthorizationRequest,
+) -> Result<(), OAuthError> {
+    let asked =
+        request.prompt.consent || request.client.is_public() || !request.scope.contains("openid");
+    if !asked || !request.client.may(GrantType::RefreshToken) {
+        request.scope = request.scope.retain(|token| token != Scope::OFFLINE_ACCESS);
+    }
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use super::Service;
 use super::error::{ErrorCode, OAuthError};
-use super::token::Asking;
+use super::token::{Asking, Ticket};
 use crate::domain::{AuthorizationCode, CodeVerifier};
 use crate::secret::Digest;
 
@@ -21,12 +21,13 @@ pub(super) async fn find(service: &Service, asking: &mut Asking<'_>) -> Result<(
         .store
         .code(hash)
         .await?
-        .filter(|row| row.code.client == asking.client.id)
+        .filter(|row| row.code.grant.client == asking.client.id)
         .ok_or(NO_GOOD)?;
     if !row.spent && service.now() >= row.code.expires_at {
         return Err(NO_GOOD);
     }
-    asking.code = Some((hash, row.code));
+    asking.scope = row.code.grant.scope.clone();
+    asking.ticket = Some(Ticket::Code(hash, row.code));
     Ok(())
 }
 
@@ -80,7 +81,14 @@ pub(super) fn verifier_fits(_: &Service, asking: &Asking<'_>) -> Result<(), OAut
 /// tokens go (RFC 6749 §4.1.2).
 pub(super) async fn spend(service: &Service, asking: &mut Asking<'_>) -> Result<(), OAuthError> {
     let (hash, code) = found(asking)?;
-    if service.store.spend_code(*hash, service.now()).await? {
+    let refresh_token = service.first_refresh_token(&asking.client, &code.grant);
+    let (token, first) = refresh_token.unzip();
+    if service
+        .store
+        .spend_code(*hash, service.now(), first)
+        .await?
+    {
+        asking.refresh_token = token;
         return Ok(());
     }
     let now_spent = service
@@ -96,15 +104,18 @@ pub(super) async fn spend(service: &Service, asking: &mut Asking<'_>) -> Result<
 
 async fn revoke(service: &Service, code: &AuthorizationCode) -> Result<(), OAuthError> {
     if service.policy.revoke_grant_on_code_reuse() {
-        tracing::warn!(client_id = %code.client, "an authorization code was used twice; its tokens are revoked");
+        tracing::warn!(client_id = %code.grant.client, "an authorization code was used twice; its tokens are revoked");
         service
             .store
-            .revoke_grant(code.grant.clone(), service.now())
+            .revoke_grant(code.grant.id.clone(), service.now())
             .await?;
     }
     Ok(())
 }
 
-fn found<'a>(asking: &'a Asking<'_>) -> Result<&'a (Digest, AuthorizationCode), OAuthError> {
-    asking.code.as_ref().ok_or(NO_GOOD)
+fn found<'a>(asking: &'a Asking<'_>) -> Result<(&'a Digest, &'a AuthorizationCode), OAuthError> {
+    match &asking.ticket {
+        Some(Ticket::Code(hash, code)) => Ok((hash, code)),
+        _ => Err(NO_GOOD),
+    }
 }

@@ -3,6 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::Service;
+use super::client_request::ClientRequest;
 use super::error::{ErrorCode, OAuthError};
 use super::parameters::Parameters;
 use crate::domain::{Client, ClientAuthentication, ClientId, SecretMethod};
@@ -74,10 +75,9 @@ impl Service {
     /// wrong secret.
     pub(crate) async fn authenticate_client(
         &self,
-        basic: Option<BasicCredentials>,
-        parameters: &Parameters,
+        request: &ClientRequest,
     ) -> Result<Client, OAuthError> {
-        let shown = shown(basic, parameters)?;
+        let shown = shown(request.basic.as_ref(), &request.parameters)?;
         let client = match ClientId::parse(&shown.id) {
             Ok(id) => self.store.client(&id).await?,
             Err(_) => None,
@@ -113,7 +113,7 @@ impl Service {
     }
 }
 
-fn shown(basic: Option<BasicCredentials>, parameters: &Parameters) -> Result<Shown, OAuthError> {
+fn shown(basic: Option<&BasicCredentials>, parameters: &Parameters) -> Result<Shown, OAuthError> {
     let id = parameters.one("client_id")?;
     let posted = parameters.one("client_secret")?;
     if parameters.one("client_assertion")?.is_some()
@@ -129,8 +129,8 @@ fn shown(basic: Option<BasicCredentials>, parameters: &Parameters) -> Result<Sho
         (Some(_), _, Some(_)) => Err(TWO_METHODS),
         (Some(basic), Some(id), None) if id != basic.id => Err(TWO_NAMES),
         (Some(basic), _, None) => Ok(Shown {
-            id: basic.id,
-            secret: Some((basic.secret, SecretMethod::Basic)),
+            id: basic.id.clone(),
+            secret: Some((basic.secret.clone(), SecretMethod::Basic)),
         }),
         (None, Some(id), Some(secret)) => Ok(Shown {
             id: id.into(),

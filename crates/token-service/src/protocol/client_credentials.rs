@@ -7,15 +7,15 @@ use crate::domain::Scope;
 
 /// RFC 6749 §4.4.2: what the client asks for of what it is registered for; without `scope`, all of it.
 ///
-/// Scopes about a person (`openid`, `profile`, `email`) mean nothing where there is none.
-pub(super) async fn choose_scope(_: &Service, asking: &mut Asking<'_>) -> Result<(), OAuthError> {
+/// Scopes about a person (`openid`, `profile`, `email`, `offline_access`) mean nothing where there is none.
+pub(super) fn choose_scope(_: &Service, asking: &mut Asking<'_>) -> Result<(), OAuthError> {
     const ILLEGAL: OAuthError = OAuthError::new(
         ErrorCode::InvalidScope,
         "scope is too long, or has a character that RFC 6749 section 3.3 does not allow",
     );
     const OF_PERSONS: OAuthError = OAuthError::new(
         ErrorCode::InvalidScope,
-        "openid, profile and email need a person, and client_credentials has none",
+        "openid, profile, email and offline_access need a person, and client_credentials has none",
     );
     const NOT_REGISTERED: OAuthError = OAuthError::new(
         ErrorCode::InvalidScope,

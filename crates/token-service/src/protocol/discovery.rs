@@ -2,41 +2,10 @@
 //! advertised.
 
 use serde::Serialize;
-use stampmill_jose::base64url;
+use stampmill_jose::{Algorithm, base64url};
 
-use super::Service;
-use crate::domain::{GrantType, Scope};
-
-/// Where everything is, relative to the issuer. The router and the metadata read the same constants.
-pub(crate) mod paths {
-    pub(crate) const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
-    pub(crate) const AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
-    pub(crate) const AUTHORIZE: &str = "/authorize";
-    pub(crate) const RESUME: &str = "/authorize/resume";
-    pub(crate) const SIGN_IN: &str = "/sign-in";
-    pub(crate) const CONSENT: &str = "/consent";
-    pub(crate) const TOKEN: &str = "/token";
-    pub(crate) const USERINFO: &str = "/userinfo";
-    pub(crate) const JWKS: &str = "/jwks.json";
-    pub(crate) const ME: &str = "/api/me";
-    pub(crate) const STYLE: &str = "/style.css";
-
-    /// Every one of them, and the front page: what may appear in a log line.
-    pub(crate) const ALL: &[&str] = &[
-        "/",
-        OPENID_CONFIGURATION,
-        AUTHORIZATION_SERVER,
-        AUTHORIZE,
-        RESUME,
-        SIGN_IN,
-        CONSENT,
-        TOKEN,
-        USERINFO,
-        JWKS,
-        ME,
-        STYLE,
-    ];
-}
+use super::{Service, paths};
+use crate::domain::{GrantType, SIGNING_ALGORITHMS, Scope};
 
 /// A JSON document that anyone may cache, with the tag that tells versions apart.
 #[derive(Debug, Clone)]
@@ -46,7 +15,7 @@ pub(crate) struct Document {
 }
 
 impl Document {
-    fn new(json: String) -> Document {
+    pub(crate) fn new(json: String) -> Document {
         let hash = openssl::sha::sha256(json.as_bytes());
         Document {
             etag: format!("\"{}\"", base64url::encode(&hash[..12])),
@@ -55,6 +24,9 @@ impl Document {
     }
 }
 
+/// How clients authenticate (RFC 7591 §2).
+const AUTH_METHODS: &[&str] = &["client_secret_basic", "client_secret_post", "none"];
+
 #[derive(Serialize)]
 struct Metadata<'a> {
     issuer: &'a str,
@@ -62,13 +34,19 @@ struct Metadata<'a> {
     token_endpoint: String,
     userinfo_endpoint: String,
     jwks_uri: String,
+    revocation_endpoint: String,
+    introspection_endpoint: String,
+    device_authorization_endpoint: String,
     scopes_supported: &'static [&'static str],
     response_types_supported: &'static [&'static str],
     response_modes_supported: &'static [&'static str],
     grant_types_supported: Vec<&'static str>,
     subject_types_supported: &'static [&'static str],
-    id_token_signing_alg_values_supported: &'static [&'static str],
+    id_token_signing_alg_values_supported: Vec<&'static str>,
     token_endpoint_auth_methods_supported: &'static [&'static str],
+    revocation_endpoint_auth_methods_supported: &'static [&'static str],
+    introspection_endpoint_auth_methods_supported: Vec<&'static str>,
+    introspection_signing_alg_values_supported: Vec<&'static str>,
     claim_types_supported: &'static [&'static str],
     claims_supported: &'static [&'static str],
     code_challenge_methods_supported: &'static [&'static str],
@@ -84,23 +62,28 @@ impl Service {
     /// The metadata document, the same at both well-known addresses.
     pub(crate) fn metadata(&self) -> Document {
         let at = |path: &str| format!("{}{path}", self.issuer);
+        let with_a_secret = AUTH_METHODS.iter().copied().filter(|name| *name != "none");
         let metadata = Metadata {
             issuer: &self.issuer,
             authorization_endpoint: at(paths::AUTHORIZE),
             token_endpoint: at(paths::TOKEN),
             userinfo_endpoint: at(paths::USERINFO),
             jwks_uri: at(paths::JWKS),
+            revocation_endpoint: at(paths::REVOCATION),
+            introspection_endpoint: at(paths::INTROSPECTION),
+            device_authorization_endpoint: at(paths::DEVICE_AUTHORIZATION),
             scopes_supported: &Scope::OF_PERSONS,
             response_types_supported: &["code"],
             response_modes_supported: &["query"],
             grant_types_supported: GrantType::ALL.iter().map(|(_, name)| *name).collect(),
             subject_types_supported: &["public"],
-            id_token_signing_alg_values_supported: &["RS256"],
-            token_endpoint_auth_methods_supported: &[
-                "client_secret_basic",
-                "client_secret_post",
-                "none",
-            ],
+            id_token_signing_alg_values_supported: SIGNING_ALGORITHMS.map(Algorithm::name).to_vec(),
+            token_endpoint_auth_methods_supported: AUTH_METHODS,
+            revocation_endpoint_auth_methods_supported: AUTH_METHODS,
+            introspection_endpoint_auth_methods_supported: with_a_secret.collect(),
+            introspection_signing_alg_values_supported: SIGNING_ALGORITHMS
+                .map(Algorithm::name)
+                .to_vec(),
             claim_types_supported: &["normal"],
             claims_supported: &[
                 "iss",
@@ -127,10 +110,5 @@ impl Service {
         Document::new(
             serde_json::to_string(&metadata).expect("strings, lists and booleans have a JSON form"),
         )
-    }
-
-    /// The keys that verify our tokens.
-    pub(crate) fn key_set(&self) -> Document {
-        Document::new(self.jwks.to_json())
     }
 }

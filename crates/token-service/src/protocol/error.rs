@@ -30,7 +30,7 @@ macro_rules! error_codes {
 error_codes! {
     InvalidRequest           = "invalid_request",            400, "RFC 6749 §4.1.2.1, §5.2";
     UnauthorizedClient       = "unauthorized_client",        400, "RFC 6749 §4.1.2.1, §5.2";
-    AccessDenied             = "access_denied",              403, "RFC 6749 §4.1.2.1";
+    AccessDenied             = "access_denied",              400, "RFC 6749 §4.1.2.1, RFC 8628 §3.5";
     UnsupportedResponseType  = "unsupported_response_type",  400, "RFC 6749 §4.1.2.1";
     InvalidScope             = "invalid_scope",              400, "RFC 6749 §4.1.2.1, §5.2";
     ServerError              = "server_error",               500, "RFC 6749 §4.1.2.1";
@@ -42,6 +42,10 @@ error_codes! {
     RequestNotSupported      = "request_not_supported",      400, "OIDC Core §3.1.2.6";
     RequestUriNotSupported   = "request_uri_not_supported",  400, "OIDC Core §3.1.2.6";
     RegistrationNotSupported = "registration_not_supported", 400, "OIDC Core §3.1.2.6";
+    AuthorizationPending     = "authorization_pending",      400, "RFC 8628 §3.5";
+    SlowDown                 = "slow_down",                  400, "RFC 8628 §3.5";
+    ExpiredToken             = "expired_token",              400, "RFC 8628 §3.5";
+    InvalidTarget            = "invalid_target",             400, "RFC 8707 §2";
     InvalidToken             = "invalid_token",              401, "RFC 6750 §3.1";
     InsufficientScope        = "insufficient_scope",         403, "RFC 6750 §3.1";
 }

@@ -7,6 +7,11 @@ use zeroize::Zeroizing;
 
 use super::error::{ErrorCode, OAuthError};
 
+const NO_TEXT: OAuthError = OAuthError::new(
+    ErrorCode::InvalidRequest,
+    "a parameter is not UTF-8 once it is decoded",
+);
+
 /// Most parameters taken from one request.
 const MOST: usize = 100;
 
@@ -53,10 +58,6 @@ impl Parameters {
             ErrorCode::InvalidRequest,
             "a parameter was sent more than once",
         );
-        const NO_TEXT: OAuthError = OAuthError::new(
-            ErrorCode::InvalidRequest,
-            "a parameter is not UTF-8 once it is decoded",
-        );
         let mut values = self
             .pairs
             .iter()
@@ -69,11 +70,21 @@ impl Parameters {
         }
     }
 
-    /// An error if any parameter, known or not, came twice or is no text.
+    /// Every value of a parameter that may come more than once; an error if one is no text.
+    pub(crate) fn all(&self, name: &str) -> Result<Vec<&str>, OAuthError> {
+        let values = self.pairs.iter().filter(|(known, _)| known == name);
+        values
+            .map(|(_, value)| value.as_ref().map(|text| text.as_str()).ok_or(NO_TEXT))
+            .collect()
+    }
+
+    /// An error if any parameter, known or not, came twice or is no text. `resource` may repeat (RFC 8707 §2).
     pub(crate) fn refuse_repeats(&self) -> Result<(), OAuthError> {
-        self.pairs
-            .iter()
-            .try_for_each(|(name, _)| self.one(name).map(drop))
+        self.all("resource")?;
+        let single = self.pairs.iter().filter(|(name, _)| name != "resource");
+        single
+            .map(|(name, _)| name)
+            .try_for_each(|name| self.one(name).map(drop))
     }
 
     /// The encoded form these were read from.

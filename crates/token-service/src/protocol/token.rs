@@ -2,17 +2,24 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::Service;
 use super::authorization_code as code;
-use super::client_authentication::BasicCredentials;
+use super::claim_checks;
 use super::client_credentials as machine;
+use super::client_request::{ClientRequest, TokenError};
+use super::device_code as device;
 use super::error::{ErrorCode, OAuthError};
 use super::parameters::Parameters;
-use crate::domain::{AuthorizationCode, Client, GrantType, Scope};
-use crate::secret::Digest;
+use super::refresh_token as refresh;
+use super::resource;
+use crate::domain::{
+    AuthorizationCode, Client, Grant, GrantType, RefreshToken, ResourceServer, Scope,
+};
+use crate::secret::{Digest, Secret};
 
 /// The successful answer (RFC 6749 §5.1, OIDC Core §3.1.3.3).
 #[derive(Debug, Serialize)]
@@ -24,37 +31,63 @@ pub(crate) struct TokenResponse {
     pub(crate) scope: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) id_token: Option<String>,
-}
-
-/// An error and whether the answer must challenge with `WWW-Authenticate: Basic` (RFC 6749 §5.2: if the client used
-/// that header).
-#[derive(Debug)]
-pub(crate) struct TokenError {
-    pub(crate) error: OAuthError,
-    pub(crate) challenge: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) refresh_token: Option<String>,
 }
 
 /// A request under way: what is known of it after each step.
 pub(crate) struct Asking<'a> {
     pub(crate) parameters: &'a Parameters,
     pub(crate) client: Client,
-    /// What the tokens will allow.
+    /// What was granted, as far as this request wants it.
     pub(crate) scope: Scope,
-    /// The code, once found; and its hash.
-    pub(crate) code: Option<(Digest, AuthorizationCode)>,
+    /// Whom the access token is for, and what of the scope goes into it.
+    pub(crate) resource: Arc<ResourceServer>,
+    pub(crate) token_scope: Scope,
+    /// What the client showed for a person's grant, once found.
+    pub(crate) ticket: Option<Ticket>,
+    /// What the client will refresh with.
+    pub(crate) refresh_token: Option<Secret>,
+}
+
+/// What a client trades for tokens, with its hash.
+pub(crate) enum Ticket {
+    Code(Digest, AuthorizationCode),
+    Refresh(Digest, RefreshToken),
+    Device(Digest, Grant),
+}
+
+impl Ticket {
+    /// What the person allowed.
+    pub(crate) fn grant(&self) -> &Grant {
+        match self {
+            Ticket::Code(_, code) => &code.grant,
+            Ticket::Refresh(_, token) => &token.grant,
+            Ticket::Device(_, grant) => grant,
+        }
+    }
+
+    /// OIDC Core §12.2: a refreshed ID token has none. Nor has a device's, which asked without one.
+    pub(crate) fn nonce(&self) -> Option<&str> {
+        match self {
+            Ticket::Code(_, code) => code.nonce.as_deref(),
+            Ticket::Refresh(..) | Ticket::Device(..) => None,
+        }
+    }
 }
 
 type Walk<'a> = Pin<Box<dyn Future<Output = Result<(), OAuthError>> + Send + 'a>>;
 
-/// A step: a rule that only looks, or one that asks the store.
+/// A step: a rule that only looks, one that decides something, or one that asks the store.
 enum Step {
     Look(fn(&Service, &Asking<'_>) -> Result<(), OAuthError>),
+    Decide(fn(&Service, &mut Asking<'_>) -> Result<(), OAuthError>),
     Ask(for<'a> fn(&'a Service, &'a mut Asking<'_>) -> Walk<'a>),
 }
-use Step::{Ask, Look};
+use Step::{Ask, Decide, Look};
 
-/// A step and the grants it belongs to.
-struct Row(Step, &'static str, [bool; 2]);
+/// A step and the grants it belongs to, in the order of [`GrantType::ALL`].
+struct Row(Step, &'static str, [bool; GrantType::ALL.len()]);
 
 const X: bool = true;
 const O: bool = false;
@@ -65,52 +98,52 @@ const O: bool = false;
 /// anything is signed.
 #[rustfmt::skip]
 const STEPS: &[Row] = &[
-    //  step                                         rule                             code machine
-    Row(Look(client_may_use_grant),                  "RFC 6749 §5.2 unauthorized_client", [X, X]),
-    Row(Ask(|s, a| Box::pin(code::find(s, a))),      "RFC 6749 §4.1.2 code",              [X, O]),
-    Row(Look(code::redirect_uri_is_the_same),        "RFC 6749 §4.1.3 redirect_uri",      [X, O]),
-    Row(Look(code::verifier_fits),                   "RFC 7636 §4.6 code_verifier",       [X, O]),
-    Row(Ask(|s, a| Box::pin(code::spend(s, a))),     "RFC 6749 §4.1.2 single use",        [X, O]),
-    Row(Ask(|s, a| Box::pin(machine::choose_scope(s, a))), "RFC 6749 §4.4.2 scope",       [O, X]),
+    //  step                                         rule                            code refresh machine device
+    Row(Look(client_may_use_grant),                  "RFC 6749 §5.2 unauthorized_client", [X, X, X, X]),
+    Row(Ask(|s, a| Box::pin(code::find(s, a))),      "RFC 6749 §4.1.2 code",              [X, O, O, O]),
+    Row(Look(code::redirect_uri_is_the_same),        "RFC 6749 §4.1.3 redirect_uri",      [X, O, O, O]),
+    Row(Look(code::verifier_fits),                   "RFC 7636 §4.6 code_verifier",       [X, O, O, O]),
+    Row(Ask(|s, a| Box::pin(refresh::find(s, a))),   "RFC 6749 §6 refresh_token",         [O, X, O, O]),
+    Row(Decide(refresh::narrow_scope),               "RFC 6749 §6 scope",                 [O, X, O, O]),
+    Row(Decide(machine::choose_scope),               "RFC 6749 §4.4.2 scope",             [O, O, X, O]),
+    Row(Ask(|s, a| Box::pin(device::poll(s, a))),    "RFC 8628 §3.5 device_code",         [O, O, O, X]),
+    Row(Decide(resource::at_token_endpoint),         "RFC 8707 §2.2",                     [X, X, X, X]),
+    Row(Look(claim_checks::token_may_be_issued),     "issue_when of the client",          [X, X, X, X]),
+    Row(Ask(|s, a| Box::pin(code::spend(s, a))),     "RFC 6749 §4.1.2 single use",        [X, O, O, O]),
+    Row(Ask(|s, a| Box::pin(refresh::rotate(s, a))), "RFC 9700 §4.14.2 rotation",         [O, X, O, O]),
+    Row(Ask(|s, a| Box::pin(device::spend(s, a))),   "RFC 8628 §3.5 single use",          [O, O, O, X]),
 ];
 
 impl Service {
-    /// Answers a token request. `basic` is the `Authorization` header, if there was one.
-    pub(crate) async fn token(
-        &self,
-        basic: Option<BasicCredentials>,
-        parameters: &Parameters,
-    ) -> Result<TokenResponse, TokenError> {
-        let challenge = basic.is_some();
-        self.token_for(basic, parameters)
+    /// Answers a token request.
+    pub(crate) async fn token(&self, request: &ClientRequest) -> Result<TokenResponse, TokenError> {
+        self.token_for(request)
             .await
-            .map_err(|error| TokenError {
-                error,
-                challenge: challenge && error.code == ErrorCode::InvalidClient,
-            })
+            .map_err(|error| request.refusal(error))
     }
 
-    async fn token_for(
-        &self,
-        basic: Option<BasicCredentials>,
-        parameters: &Parameters,
-    ) -> Result<TokenResponse, OAuthError> {
+    async fn token_for(&self, request: &ClientRequest) -> Result<TokenResponse, OAuthError> {
+        let parameters = &request.parameters;
         parameters.refuse_repeats()?;
         let grant_type = requested_grant(parameters)?;
-        let client = self.authenticate_client(basic, parameters).await?;
+        let client = self.authenticate_client(request).await?;
         let mut asking = Asking {
             parameters,
             client,
             scope: Scope::default(),
-            code: None,
+            resource: self.resources.own().clone(),
+            token_scope: Scope::default(),
+            ticket: None,
+            refresh_token: None,
         };
-        let column = match grant_type {
-            GrantType::AuthorizationCode => 0,
-            GrantType::ClientCredentials => 1,
-        };
+        let column = GrantType::ALL
+            .iter()
+            .position(|(grant, _)| *grant == grant_type)
+            .unwrap_or_default();
         for Row(step, rule, _) in STEPS.iter().filter(|Row(_, _, applies)| applies[column]) {
             let taken = match step {
                 Look(rule) => rule(self, &asking),
+                Decide(rule) => rule(self, &mut asking),
                 Ask(rule) => rule(self, &mut asking).await,
             };
             if let Err(error) = taken {
@@ -118,11 +151,9 @@ impl Service {
                 return Err(error);
             }
         }
-        let answer = match asking.code {
-            Some((_, code)) => self.tokens_for_person(&asking.client, code).await?,
-            None => self.token_for_machine(&asking.client, asking.scope).await?,
-        };
-        tracing::info!(client_id = %asking.client.id, grant_type = grant_type.name(), "tokens issued");
+        let client_id = asking.client.id.clone();
+        let answer = self.issue(asking).await?;
+        tracing::info!(client_id = %client_id, grant_type = grant_type.name(), "tokens issued");
         Ok(answer)
     }
 }
@@ -131,7 +162,7 @@ fn requested_grant(parameters: &Parameters) -> Result<GrantType, OAuthError> {
     const MISSING: OAuthError = OAuthError::new(ErrorCode::InvalidRequest, "grant_type is missing");
     const UNKNOWN: OAuthError = OAuthError::new(
         ErrorCode::UnsupportedGrantType,
-        "grant_type must be authorization_code or client_credentials",
+        "grant_type is none of grant_types_supported",
     );
     GrantType::parse(parameters.one("grant_type")?.ok_or(MISSING)?).ok_or(UNKNOWN)
 }

@@ -1,35 +1,40 @@
-//! What the tokens say: access tokens in the JWT profile of RFC 9068, ID tokens of OIDC Core §2, both signed with
-//! RS256.
+//! What the tokens say: access tokens in the JWT profile of RFC 9068 (signed, or kept here under a reference), ID tokens
+//! of OIDC Core §2.
 
 use std::sync::Arc;
 
-use serde::Serialize;
-use stampmill_jose::{base64url, verify_jws};
+use serde::{Deserialize, Serialize};
+use stampmill_jose::{Algorithm, JoseError, SigningKey, base64url, verify_jws};
 
 use super::Service;
 use super::error::OAuthError;
-use super::token::TokenResponse;
+use super::token::{Asking, Ticket, TokenResponse};
 use crate::clock::random_bytes;
-use crate::domain::{AuthorizationCode, Client, GrantId, Scope};
+use crate::domain::{Client, Grant, TokenFormat};
+use crate::secret::{Digest, Secret};
+use crate::store::OpaqueToken;
 
-/// RFC 9068 §2.2.
-#[derive(Serialize)]
-struct AccessTokenClaims {
-    iss: String,
-    sub: String,
-    aud: String,
-    client_id: String,
-    iat: i64,
-    exp: i64,
-    jti: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    scope: String,
+/// RFC 9068 §2.2: what an access token says, be it signed (a JWT) or kept here (opaque).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct AccessTokenClaims {
+    pub(crate) iss: String,
+    pub(crate) sub: String,
+    pub(crate) aud: String,
+    pub(crate) client_id: String,
+    pub(crate) iat: i64,
+    pub(crate) exp: i64,
+    pub(crate) jti: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) scope: String,
     /// When the person signed in (RFC 9068 §2.2.1); absent where nobody did.
     #[serde(skip_serializing_if = "Option::is_none")]
-    auth_time: Option<i64>,
-    /// Ours: the grant this token came from. UserInfo and `/api/me` ask whether it still stands.
+    pub(crate) auth_time: Option<i64>,
+    /// Ours: the grant this token came from. Who asks us learns whether it still stands.
     #[serde(skip_serializing_if = "Option::is_none")]
-    grant_id: Option<String>,
+    pub(crate) grant_id: Option<String>,
+    /// The key whose proof the bearer must bring (RFC 7800 §3.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cnf: Option<serde_json::Value>,
 }
 
 /// OIDC Core §2. `aud` is the one client, so there is no `azp`.
@@ -40,115 +45,154 @@ struct IdTokenClaims {
     aud: String,
     iat: i64,
     exp: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    auth_time: Option<i64>,
+    /// Required with `max_age`, welcome without.
+    auth_time: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     nonce: Option<String>,
     at_hash: String,
 }
 
-impl Service {
-    /// The audience of access tokens: this service's own API. (Other resources will be asked for by RFC 8707.)
-    pub(crate) fn audience(&self) -> &str {
-        &self.issuer
+impl IdTokenClaims {
+    /// OIDC Core §3.1.3.6: `at_hash` by the hash of the ID token's own algorithm.
+    fn sign(self, key: &SigningKey, access_token: &str) -> Result<String, JoseError> {
+        let at_hash = key.algorithm().left_half_hash(access_token);
+        key.sign_jwt("JWT", &IdTokenClaims { at_hash, ..self })
     }
+}
 
-    pub(super) async fn tokens_for_person(
-        &self,
-        client: &Client,
-        code: AuthorizationCode,
-    ) -> Result<TokenResponse, OAuthError> {
-        let now = self.now();
-        let person = Some((&code.grant, code.auth_time));
-        let access = self.access_token_claims(code.user.as_str(), client, &code.scope, person, now);
-        let id = code.scope.contains("openid").then(|| IdTokenClaims {
+impl Service {
+    /// The answer, once every step has been walked: an access token, and an ID token where `openid` was granted.
+    pub(super) async fn issue(&self, asking: Asking<'_>) -> Result<TokenResponse, OAuthError> {
+        let grant = asking.ticket.as_ref().map(Ticket::grant);
+        let access = self.access_token_claims(&asking);
+        let expires_in = access.exp - access.iat;
+        let openid = grant.filter(|_| asking.scope.contains("openid"));
+        let id = openid.map(|grant| IdTokenClaims {
             iss: self.issuer.clone(),
-            sub: code.user.to_string(),
-            aud: client.id.to_string(),
-            iat: now,
-            exp: now + self.policy.id_token_lifetime(),
-            auth_time: code.auth_time_wanted.then_some(code.auth_time),
-            nonce: code.nonce,
+            sub: grant.user.to_string(),
+            aud: asking.client.id.to_string(),
+            iat: access.iat,
+            exp: access.iat + self.policy.id_token_lifetime(),
+            auth_time: grant.auth_time,
+            nonce: asking
+                .ticket
+                .as_ref()
+                .and_then(Ticket::nonce)
+                .map(str::to_owned),
             at_hash: String::new(),
         });
-        self.sign(access, id, code.scope).await
-    }
-
-    pub(super) async fn token_for_machine(
-        &self,
-        client: &Client,
-        scope: Scope,
-    ) -> Result<TokenResponse, OAuthError> {
-        // RFC 9068 §2.2: `sub` is the client where no person takes part.
-        let access = self.access_token_claims(client.id.as_str(), client, &scope, None, self.now());
-        self.sign(access, None, scope).await
-    }
-
-    fn access_token_claims(
-        &self,
-        sub: &str,
-        client: &Client,
-        scope: &Scope,
-        person: Option<(&GrantId, i64)>,
-        now: i64,
-    ) -> AccessTokenClaims {
-        AccessTokenClaims {
-            iss: self.issuer.clone(),
-            sub: sub.to_owned(),
-            aud: self.audience().to_owned(),
-            client_id: client.id.to_string(),
-            iat: now,
-            exp: now + self.policy.access_token_lifetime(),
-            jti: base64url::encode(random_bytes::<16>(&*self.random)),
-            scope: scope.to_string(),
-            auth_time: person.map(|(_, auth_time)| auth_time),
-            grant_id: person.map(|(grant, _)| grant.to_string()),
-        }
-    }
-
-    /// Signs off the async threads: one RSA signature is about half a millisecond of arithmetic.
-    async fn sign(
-        &self,
-        access: AccessTokenClaims,
-        id: Option<IdTokenClaims>,
-        scope: Scope,
-    ) -> Result<TokenResponse, OAuthError> {
-        let key = Arc::clone(&self.signing);
-        let signed = tokio::task::spawn_blocking(move || {
-            let access_token = key.sign_jwt("at+jwt", &access)?;
-            let id_token = id
-                .map(|id| {
-                    key.sign_jwt(
-                        "JWT",
-                        &IdTokenClaims {
-                            // OIDC Core §3.1.3.6, with the hash of the ID token's own algorithm.
-                            at_hash: key.algorithm().left_half_hash(&access_token),
-                            ..id
-                        },
-                    )
-                })
-                .transpose()?;
-            Ok::<_, stampmill_jose::JoseError>((access_token, id_token))
-        });
-        let (access_token, id_token) = match signed.await {
-            Ok(Ok(tokens)) => tokens,
-            Ok(Err(error)) => return Err(unsigned(&error)),
-            Err(error) => return Err(unsigned(&error)),
+        let (access_token, id_token) = match asking.resource.format {
+            TokenFormat::Jwt => self.sign_both(&asking, access, id).await?,
+            TokenFormat::Opaque => {
+                let token = self.keep(access, &asking.client, grant).await?;
+                let id_token = match id {
+                    Some(id) => Some(self.sign_id_token(&asking.client, id, &token).await?),
+                    None => None,
+                };
+                (token, id_token)
+            }
         };
-        let expires_in = self.policy.access_token_lifetime();
         Ok(TokenResponse {
             access_token,
             token_type: "Bearer",
             expires_in,
-            scope: scope.to_string(),
+            scope: asking.token_scope.to_string(),
             id_token,
+            refresh_token: asking.refresh_token.map(|token| token.expose().to_owned()),
+        })
+    }
+
+    /// What the access token will say.
+    pub(super) fn access_token_claims(&self, asking: &Asking<'_>) -> AccessTokenClaims {
+        let (now, client) = (self.now(), &asking.client);
+        let grant = asking.ticket.as_ref().map(Ticket::grant);
+        let lifetime = asking.resource.access_token_lifetime;
+        // RFC 9068 §2.2: `sub` is the client where no person takes part.
+        let sub = grant.map_or(client.id.as_str(), |grant| grant.user.as_str());
+        AccessTokenClaims {
+            iss: self.issuer.clone(),
+            sub: sub.to_owned(),
+            aud: asking.resource.resource.to_string(),
+            client_id: client.id.to_string(),
+            iat: now,
+            exp: now + lifetime.unwrap_or(self.policy.access_token_lifetime()),
+            jti: base64url::encode(random_bytes::<16>(&*self.random)),
+            scope: asking.token_scope.to_string(),
+            auth_time: grant.map(|grant| grant.auth_time),
+            grant_id: grant.map(|grant| grant.id.to_string()),
+            cnf: None,
+        }
+    }
+
+    /// An opaque token: 256 random bits for the client, the claims under their hash for us.
+    async fn keep(
+        &self,
+        access: AccessTokenClaims,
+        client: &Client,
+        grant: Option<&Grant>,
+    ) -> Result<String, OAuthError> {
+        let token = Secret::generate(&*self.random);
+        let claims = serde_json::to_string(&access).map_err(|error| unsigned(&error))?;
+        let row = OpaqueToken {
+            hash: Digest::of(token.expose()),
+            grant: grant.map(|grant| grant.id.clone()),
+            client: client.id.clone(),
+            claims,
+            expires_at: access.exp,
+        };
+        self.store.insert_access_token(row).await?;
+        Ok(token.expose().to_owned())
+    }
+
+    async fn sign_both(
+        &self,
+        asking: &Asking<'_>,
+        access: AccessTokenClaims,
+        id: Option<IdTokenClaims>,
+    ) -> Result<(String, Option<String>), OAuthError> {
+        let key = self.signer(asking.resource.signing_alg)?;
+        let id_key = self.signer(asking.client.id_token_alg)?;
+        blocking(move || {
+            let access_token = key.sign_jwt("at+jwt", &access)?;
+            let id_token = id.map(|id| id.sign(&id_key, &access_token)).transpose()?;
+            Ok((access_token, id_token))
+        })
+        .await
+    }
+
+    async fn sign_id_token(
+        &self,
+        client: &Client,
+        id: IdTokenClaims,
+        access_token: &str,
+    ) -> Result<String, OAuthError> {
+        let (key, access_token) = (self.signer(client.id_token_alg)?, access_token.to_owned());
+        blocking(move || id.sign(&key, &access_token)).await
+    }
+
+    /// A signed answer for a client: a JWT of another type than the tokens.
+    pub(super) async fn sign_answer(
+        &self,
+        client: &Client,
+        typ: &'static str,
+        claims: impl Serialize + Send + 'static,
+    ) -> Result<String, OAuthError> {
+        let key = self.signer(client.id_token_alg)?;
+        blocking(move || key.sign_jwt(typ, &claims)).await
+    }
+
+    fn signer(&self, algorithm: Algorithm) -> Result<Arc<SigningKey>, OAuthError> {
+        let signer = self.keys.ring().signer(algorithm, self.now());
+        signer.ok_or_else(|| {
+            tracing::error!(alg = algorithm.name(), "there is no signing key");
+            OAuthError::SERVER_ERROR
         })
     }
 
     /// `sub` of an ID token we issued, even one that has expired since (OIDC Core §3.1.2.1: the signature must hold,
     /// `exp` need not).
     pub(crate) fn subject_of_hint(&self, token: &str) -> Option<String> {
-        let jws = verify_jws(token, &self.jwks).ok()?;
+        let jws = verify_jws(token, &self.jwks()).ok()?;
         // An access token is no ID token, though the same key signed it.
         let is_id_token = jws
             .header()
@@ -159,6 +203,17 @@ impl Service {
         let claim = |name| claims.get(name)?.as_str();
         let subject = claim("sub").filter(|_| is_id_token && claim("iss") == Some(self.issuer()));
         subject.map(str::to_owned)
+    }
+}
+
+/// Off the async threads: one RSA signature is about half a millisecond of arithmetic.
+async fn blocking<T: Send + 'static>(
+    sign: impl FnOnce() -> Result<T, JoseError> + Send + 'static,
+) -> Result<T, OAuthError> {
+    match tokio::task::spawn_blocking(sign).await {
+        Ok(Ok(signed)) => Ok(signed),
+        Ok(Err(error)) => Err(unsigned(&error)),
+        Err(error) => Err(unsigned(&error)),
     }
 }
 

@@ -3,7 +3,14 @@
 use rusqlite::Connection;
 
 /// Every step from an empty file to the present. Add below; never edit one that was released.
-const MIGRATIONS: &[(u32, &str)] = &[(1, include_str!("migrations/0001_initial.sql"))];
+const MIGRATIONS: &[(u32, &str)] = &[
+    (1, include_str!("migrations/0001_initial.sql")),
+    (2, include_str!("migrations/0002_refresh_tokens.sql")),
+    (3, include_str!("migrations/0003_access_tokens.sql")),
+    (4, include_str!("migrations/0004_configured_clients.sql")),
+    (5, include_str!("migrations/0005_signing_keys.sql")),
+    (6, include_str!("migrations/0006_device_codes.sql")),
+];
 
 /// `PRAGMA application_id`: "stml" in ASCII, so that another program's database is not taken for ours.
 pub(super) const APPLICATION_ID: i32 = 0x7374_6d6c;

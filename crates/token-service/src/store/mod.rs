@@ -3,7 +3,10 @@
 //! SQLite is behind it today ([`SqliteStore`]). Every method is one statement or one transaction, because what must
 //! hold between two requests (a code is spent once) must hold between two processes as well.
 
+mod access_tokens;
+mod device_codes;
 mod migrations;
+mod refresh_tokens;
 mod rows;
 mod sqlite;
 #[cfg(test)]
@@ -16,8 +19,9 @@ use std::pin::Pin;
 pub use sqlite::SqliteStore;
 
 use crate::domain::{
-    AuthorizationCode, Client, ClientId, CodeRow, Grant, GrantId, Scope, SealedSecret, Session,
-    User, UserId, Username,
+    AuthorizationCode, Client, ClientId, CodeRow, DeviceRequest, Grace, Grant, GrantId,
+    NewRefreshToken, Polled, RefreshToken, Rotation, Scope, SealedSecret, Session, StoredKey, User,
+    UserCode, UserId, Username,
 };
 use crate::password::PasswordHash;
 use crate::secret::Digest;
@@ -34,6 +38,10 @@ pub trait Store: Send + Sync + 'static {
     /// Adds a client; an id that is taken is a [`StoreError::Conflict`].
     fn insert_client(&self, client: Client) -> Answer<'_, ()>;
 
+    /// Makes these the clients of the configuration file: new ones are added, known ones changed, those that left it
+    /// removed with their grants. An id that a registered client has is a [`StoreError::Conflict`], and nothing changes.
+    fn configure_clients(&self, clients: Vec<Client>) -> Answer<'_, ()>;
+
     /// The user of that id.
     fn user<'a>(&'a self, id: &'a UserId) -> Answer<'a, Option<User>>;
     /// The user who types that name.
@@ -43,7 +51,7 @@ pub trait Store: Send + Sync + 'static {
     /// Adds a user; a name that is taken is a [`StoreError::Conflict`].
     fn insert_user(&self, user: User) -> Answer<'_, ()>;
 
-    /// Gives a user another password and ends their sessions; false if there is no such user.
+    /// Gives a user another password, ends their sessions and revokes their grants; false if there is no such user.
     fn set_password(&self, user: UserId, password: PasswordHash, now: i64) -> Answer<'_, bool>;
     /// Gives a confidential client another secret; false if there is no such client, or it is public.
     fn set_client_secret(&self, client: ClientId, secret: SealedSecret) -> Answer<'_, bool>;
@@ -67,21 +75,105 @@ pub trait Store: Send + Sync + 'static {
         &self,
         hash: Digest,
         code: AuthorizationCode,
-        grant: Grant,
         remember: Option<Scope>,
     ) -> Answer<'_, ()>;
     /// The code behind a hash, spent or not.
     fn code(&self, hash: Digest) -> Answer<'_, Option<CodeRow>>;
-    /// Spends a code: true for exactly one caller, ever, and for none from `expires_at` on (RFC 6749 §4.1.2).
-    fn spend_code(&self, hash: Digest, now: i64) -> Answer<'_, bool>;
+    /// Spends a code: true for exactly one caller, ever, and for none from `expires_at` on (RFC 6749 §4.1.2). For that
+    /// one its grant's first refresh token, if there shall be one, is written in the same step.
+    fn spend_code(&self, hash: Digest, now: i64, first: Option<FirstRefresh>) -> Answer<'_, bool>;
+
+    /// The refresh token behind a hash, used or not, if its grant stands.
+    fn refresh_token(&self, hash: Digest, now: i64) -> Answer<'_, Option<RefreshToken>>;
+    /// Uses a refresh token: of any number of callers one rotates it, some get the same successor within the grace, and
+    /// any other use of a used one revokes the grant (RFC 9700 §4.14.2).
+    fn rotate_refresh_token(
+        &self,
+        hash: Digest,
+        successor: NewRefreshToken,
+        grace: Grace,
+        now: i64,
+    ) -> Answer<'_, Rotation>;
+
+    /// Records what a device asks for; a user code that is taken is a [`StoreError::Conflict`].
+    fn insert_device_request(
+        &self,
+        hash: Digest,
+        request: DeviceRequest,
+        interval: i64,
+    ) -> Answer<'_, ()>;
+    /// The request behind a user code, if nobody has decided it and it has not expired.
+    fn device_request<'a>(
+        &'a self,
+        code: &'a UserCode,
+        now: i64,
+    ) -> Answer<'a, Option<DeviceRequest>>;
+    /// The person's decision: a grant, or no. True for exactly one caller, and for none once it has expired.
+    fn decide_device_request(
+        &self,
+        code: UserCode,
+        grant: Option<Grant>,
+        now: i64,
+    ) -> Answer<'_, bool>;
+    /// A device asks how far the person is (RFC 8628 §3.5).
+    fn poll_device_code(&self, hash: Digest, client: ClientId, now: i64) -> Answer<'_, Polled>;
+    /// Spends a device code that was allowed: true for exactly one caller, ever.
+    fn spend_device_code(
+        &self,
+        hash: Digest,
+        now: i64,
+        first: Option<FirstRefresh>,
+    ) -> Answer<'_, bool>;
+
+    /// Keeps the claims of an opaque access token.
+    fn insert_access_token(&self, token: OpaqueToken) -> Answer<'_, ()>;
+    /// The opaque access token behind a hash, if it has not expired, was not revoked, and its grant stands.
+    fn access_token(&self, hash: Digest, now: i64) -> Answer<'_, Option<OpaqueToken>>;
+    /// Kills an opaque access token.
+    fn delete_access_token(&self, hash: Digest) -> Answer<'_, ()>;
+    /// Remembers until `expires_at` that the token of this `jti` is dead.
+    fn revoke_jti(&self, jti: Digest, expires_at: i64) -> Answer<'_, ()>;
+    /// Whether a JWT is still good: its `jti` was not revoked, and its grant (if it has one) stands.
+    fn jti_stands(&self, jti: Digest, grant: Option<GrantId>, now: i64) -> Answer<'_, bool>;
 
     /// Whether tokens of the grant are still good.
     fn grant_is_alive<'a>(&'a self, grant: &'a GrantId, now: i64) -> Answer<'a, bool>;
     /// Kills a grant and everything derived from it.
     fn revoke_grant(&self, grant: GrantId, now: i64) -> Answer<'_, ()>;
 
+    /// Every signing key, oldest first.
+    fn signing_keys(&self) -> Answer<'_, Vec<StoredKey>>;
+    /// Adds a signing key.
+    fn insert_signing_key(&self, key: StoredKey) -> Answer<'_, ()>;
+    /// Removes a signing key.
+    fn delete_signing_key(&self, kid: String) -> Answer<'_, ()>;
+
     /// Removes rows that can no longer matter; gives how many.
     fn purge(&self, now: i64) -> Answer<'_, usize>;
+}
+
+/// The first refresh token of a grant, and how long the grant now lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirstRefresh {
+    /// The token.
+    pub token: NewRefreshToken,
+    /// When the last token that can come of the grant has died.
+    pub grant_expires_at: i64,
+}
+
+/// An opaque access token's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpaqueToken {
+    /// Its hash.
+    pub hash: Digest,
+    /// The grant it came of; `None` for a client's own.
+    pub grant: Option<GrantId>,
+    /// Who got it.
+    pub client: ClientId,
+    /// The JSON a JWT would have carried.
+    pub claims: String,
+    /// First second at which it is too old.
+    pub expires_at: i64,
 }
 
 /// Why the store did not answer.

@@ -7,17 +7,19 @@ use super::StoreError;
 use super::writer::database;
 use crate::domain::{
     ApplicationType, AuthorizationCode, Client, ClientAuthentication, ClientId, CodeChallenge,
-    CodeRow, GrantId, GrantType, RedirectUri, Scope, SealedSecret, SecretMethod, Session, User,
-    UserId, Username,
+    CodeRow, Grant, GrantId, GrantType, RedirectUri, Resource, Scope, SealedSecret, SecretMethod,
+    Session, StoredKey, User, UserId, Username, signing_algorithm,
 };
 use crate::password::PasswordHash;
 
-pub(super) const CLIENT: &str = "SELECT client_id, name, auth_method, secret_sealed, application, redirect_uris, grant_types, scope, created_at FROM clients";
+pub(super) const CLIENT: &str = "SELECT client_id, name, auth_method, secret_sealed, application, redirect_uris, grant_types, scope, id_token_alg, created_at FROM clients";
 pub(super) const USER: &str =
     "SELECT user_id, username, password_hash, name, email, email_verified, updated_at FROM users";
 pub(super) const SESSION: &str = "SELECT user_id, auth_time, expires_at FROM sessions";
-pub(super) const CODE: &str = "SELECT grant_id, client_id, user_id, redirect_uri, challenge, nonce, scope, auth_time, auth_time_wanted, \
-     expires_at, keep_until, spent_at FROM codes";
+pub(super) const CODE: &str = "SELECT redirect_uri, challenge, nonce, codes.expires_at AS code_expires_at, spent_at, grants.* \
+     FROM codes JOIN grants USING (grant_id)";
+
+pub(super) const SIGNING_KEYS: &str = "SELECT kid, alg, pem_sealed, created_at, signs_from FROM signing_keys ORDER BY created_at, kid";
 
 /// At most one row.
 pub(super) fn one<T>(
@@ -79,19 +81,43 @@ pub(super) fn client(row: &Row<'_>) -> rusqlite::Result<Client> {
             .collect(),
         grant_types,
         scope: scope(row)?,
+        id_token_alg: signing_algorithm(&row.get::<_, String>("id_token_alg")?)
+            .ok_or_else(|| nonsense("clients.id_token_alg"))?,
         created_at: row.get("created_at")?,
     })
 }
 
+/// A registered client.
 pub(super) fn insert_client(connection: &Connection, client: &Client) -> rusqlite::Result<usize> {
+    write_client(connection, client, "registered", "")
+}
+
+/// A client of the configuration file; 0 if a registered one has its id.
+pub(super) fn configure_client(
+    connection: &Connection,
+    client: &Client,
+) -> rusqlite::Result<usize> {
+    let or_update = "ON CONFLICT (client_id) DO UPDATE SET name = excluded.name, auth_method = excluded.auth_method,
+        secret_sealed = excluded.secret_sealed, application = excluded.application, redirect_uris = excluded.redirect_uris,
+        grant_types = excluded.grant_types, scope = excluded.scope, id_token_alg = excluded.id_token_alg WHERE origin = 'file'";
+    write_client(connection, client, "file", or_update)
+}
+
+fn write_client(
+    connection: &Connection,
+    client: &Client,
+    origin: &str,
+    on_conflict: &str,
+) -> rusqlite::Result<usize> {
     let secret = match &client.authentication {
         ClientAuthentication::Public => None,
         ClientAuthentication::Confidential { secret, .. } => Some(secret.as_bytes()),
     };
     let join = |words: Vec<&str>| words.join(" ");
+    let insert = "INSERT INTO clients (client_id, name, auth_method, secret_sealed, application, redirect_uris, grant_types, scope, id_token_alg, created_at, origin)
+         VALUES (:client_id, :name, :auth_method, :secret_sealed, :application, :redirect_uris, :grant_types, :scope, :id_token_alg, :created_at, :origin)";
     connection.execute(
-        "INSERT INTO clients (client_id, name, auth_method, secret_sealed, application, redirect_uris, grant_types, scope, created_at)
-         VALUES (:client_id, :name, :auth_method, :secret_sealed, :application, :redirect_uris, :grant_types, :scope, :created_at)",
+        &format!("{insert} {on_conflict}"),
         named_params! {
             ":client_id": client.id.as_str(),
             ":name": client.name,
@@ -101,7 +127,9 @@ pub(super) fn insert_client(connection: &Connection, client: &Client) -> rusqlit
             ":redirect_uris": join(client.redirect_uris.iter().map(RedirectUri::as_str).collect()),
             ":grant_types": join(client.grant_types.iter().map(|grant| grant.name()).collect()),
             ":scope": client.scope.to_string(),
+            ":id_token_alg": client.id_token_alg.name(),
             ":created_at": client.created_at,
+            ":origin": origin,
         },
     )
 }
@@ -145,19 +173,13 @@ pub(super) fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
 
 pub(super) fn code(row: &Row<'_>) -> rusqlite::Result<CodeRow> {
     let code = AuthorizationCode {
-        grant: GrantId::from_text(row.get("grant_id")?),
-        client: client_id(row)?,
-        user: UserId::from_store(row.get("user_id")?),
+        grant: grant(row)?,
         redirect_uri: row.get("redirect_uri")?,
         challenge: row
             .get::<_, Option<[u8; 32]>>("challenge")?
             .map(CodeChallenge::from_bytes),
         nonce: row.get("nonce")?,
-        scope: scope(row)?,
-        auth_time: row.get("auth_time")?,
-        auth_time_wanted: row.get("auth_time_wanted")?,
-        expires_at: row.get("expires_at")?,
-        keep_until: row.get("keep_until")?,
+        expires_at: row.get("code_expires_at")?,
     };
     Ok(CodeRow {
         code,
@@ -171,25 +193,74 @@ pub(super) fn insert_code(
     code: &AuthorizationCode,
 ) -> rusqlite::Result<usize> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO codes (code_hash, grant_id, client_id, user_id, redirect_uri, challenge, nonce, scope, auth_time, auth_time_wanted,
-                            expires_at, keep_until)
-         VALUES (:code_hash, :grant_id, :client_id, :user_id, :redirect_uri, :challenge, :nonce, :scope, :auth_time, :auth_time_wanted,
-                 :expires_at, :keep_until)",
+        "INSERT INTO codes (code_hash, grant_id, redirect_uri, challenge, nonce, expires_at)
+         VALUES (:code_hash, :grant_id, :redirect_uri, :challenge, :nonce, :expires_at)",
     )?;
     statement.execute(named_params! {
         ":code_hash": hash,
-        ":grant_id": code.grant.as_str(),
-        ":client_id": code.client.as_str(),
-        ":user_id": code.user.as_str(),
+        ":grant_id": code.grant.id.as_str(),
         ":redirect_uri": code.redirect_uri,
         ":challenge": code.challenge.map(|challenge| *challenge.as_bytes()),
         ":nonce": code.nonce,
-        ":scope": code.scope.to_string(),
-        ":auth_time": code.auth_time,
-        ":auth_time_wanted": code.auth_time_wanted,
         ":expires_at": code.expires_at,
-        ":keep_until": code.keep_until,
     })
+}
+
+pub(super) fn grant(row: &Row<'_>) -> rusqlite::Result<Grant> {
+    Ok(Grant {
+        id: GrantId::from_text(row.get("grant_id")?),
+        client: client_id(row)?,
+        user: UserId::from_store(row.get("user_id")?),
+        scope: scope(row)?,
+        resources: resources(row)?,
+        auth_time: row.get("auth_time")?,
+        expires_at: row.get("expires_at")?,
+    })
+}
+
+pub(super) fn insert_grant(connection: &Connection, grant: &Grant) -> rusqlite::Result<usize> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO grants (grant_id, client_id, user_id, scope, resources, auth_time, expires_at)
+         VALUES (:grant_id, :client_id, :user_id, :scope, :resources, :auth_time, :expires_at)",
+    )?;
+    let resources: Vec<&str> = grant.resources.iter().map(Resource::as_str).collect();
+    statement.execute(named_params! {
+        ":grant_id": grant.id.as_str(),
+        ":client_id": grant.client.as_str(),
+        ":user_id": grant.user.as_str(),
+        ":scope": grant.scope.to_string(),
+        ":resources": resources.join(" "),
+        ":auth_time": grant.auth_time,
+        ":expires_at": grant.expires_at,
+    })
+}
+
+pub(super) fn signing_key(row: &Row<'_>) -> rusqlite::Result<StoredKey> {
+    Ok(StoredKey {
+        kid: row.get("kid")?,
+        algorithm: signing_algorithm(&row.get::<_, String>("alg")?)
+            .ok_or_else(|| nonsense("signing_keys.alg"))?,
+        pem_sealed: row.get("pem_sealed")?,
+        created_at: row.get("created_at")?,
+        signs_from: row.get("signs_from")?,
+    })
+}
+
+pub(super) fn insert_signing_key(
+    connection: &Connection,
+    key: &StoredKey,
+) -> rusqlite::Result<usize> {
+    connection.execute(
+        "INSERT INTO signing_keys (kid, alg, pem_sealed, created_at, signs_from)
+         VALUES (:kid, :alg, :pem_sealed, :created_at, :signs_from)",
+        named_params! {
+            ":kid": key.kid,
+            ":alg": key.algorithm.name(),
+            ":pem_sealed": key.pem_sealed,
+            ":created_at": key.created_at,
+            ":signs_from": key.signs_from,
+        },
+    )
 }
 
 pub(super) fn scope(row: &Row<'_>) -> rusqlite::Result<Scope> {
@@ -198,7 +269,14 @@ pub(super) fn scope(row: &Row<'_>) -> rusqlite::Result<Scope> {
         .map_err(|_| nonsense("scope"))
 }
 
-fn client_id(row: &Row<'_>) -> rusqlite::Result<ClientId> {
+pub(super) fn resources(row: &Row<'_>) -> rusqlite::Result<Vec<Resource>> {
+    words(&row.get::<_, String>("resources")?)
+        .map(Resource::parse)
+        .collect::<Result<_, _>>()
+        .map_err(|_| nonsense("resources"))
+}
+
+pub(super) fn client_id(row: &Row<'_>) -> rusqlite::Result<ClientId> {
     ClientId::parse(&row.get::<_, String>("client_id")?).map_err(|_| nonsense("client_id"))
 }
 

@@ -10,10 +10,14 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 
 use super::writer::{Writer, database};
-use super::{Answer, Store, StoreError, migrations, rows};
+use super::{
+    Answer, FirstRefresh, OpaqueToken, Store, StoreError, access_tokens, device_codes, migrations,
+    refresh_tokens, rows,
+};
 use crate::domain::{
-    AuthorizationCode, Client, ClientId, CodeRow, Grant, GrantId, Scope, SealedSecret, Session,
-    User, UserId, Username,
+    AuthorizationCode, Client, ClientId, CodeRow, DeviceRequest, Grace, Grant, GrantId,
+    NewRefreshToken, Polled, RefreshToken, Rotation, Scope, SealedSecret, Session, StoredKey, User,
+    UserCode, UserId, Username,
 };
 use crate::password::PasswordHash;
 use crate::secret::Digest;
@@ -257,6 +261,20 @@ impl Store for SqliteStore {
         })
     }
 
+    fn configure_clients(&self, clients: Vec<Client>) -> Answer<'_, ()> {
+        self.write(move |c| {
+            for client in &clients {
+                if rows::configure_client(c, client).map_err(database)? == 0 {
+                    return Err(StoreError::Conflict(client.id.to_string()));
+                }
+            }
+            let kept: Vec<&str> = clients.iter().map(|client| client.id.as_str()).collect();
+            // Ids have no spaces, so a list of them is a text.
+            let gone = "DELETE FROM clients WHERE origin = 'file' AND instr(?1, ' ' || client_id || ' ') = 0";
+            execute(c, gone, [format!(" {} ", kept.join(" "))]).map(drop)
+        })
+    }
+
     fn user<'a>(&'a self, id: &'a UserId) -> Answer<'a, Option<User>> {
         self.answer(move |c| {
             rows::one(
@@ -297,6 +315,11 @@ impl Store for SqliteStore {
                 c,
                 "DELETE FROM sessions WHERE user_id = ?1",
                 [user.as_str()],
+            )?;
+            execute(
+                c,
+                "UPDATE grants SET revoked_at = ?2 WHERE user_id = ?1 AND revoked_at IS NULL",
+                params![user.as_str(), now],
             )?;
             let changed = execute(
                 c,
@@ -358,22 +381,21 @@ impl Store for SqliteStore {
         &self,
         hash: Digest,
         code: AuthorizationCode,
-        grant: Grant,
         remember: Option<Scope>,
     ) -> Answer<'_, ()> {
         self.write(move |c| {
-            execute(
-                c,
-                "INSERT INTO grants (grant_id, client_id, user_id, expires_at) VALUES (?1, ?2, ?3, ?4)",
-                params![grant.id.as_str(), grant.client.as_str(), grant.user.as_str(), grant.expires_at],
-            )?;
+            rows::insert_grant(c, &code.grant).map_err(database)?;
             rows::insert_code(c, hash.as_bytes(), &code).map_err(database)?;
             if let Some(scope) = remember {
                 execute(
                     c,
                     "INSERT INTO consents (user_id, client_id, scope) VALUES (?1, ?2, ?3)
                      ON CONFLICT (user_id, client_id) DO UPDATE SET scope = excluded.scope",
-                    params![grant.user.as_str(), grant.client.as_str(), scope.to_string()],
+                    params![
+                        code.grant.user.as_str(),
+                        code.grant.client.as_str(),
+                        scope.to_string()
+                    ],
                 )?;
             }
             Ok(())
@@ -391,17 +413,98 @@ impl Store for SqliteStore {
         })
     }
 
-    fn spend_code(&self, hash: Digest, now: i64) -> Answer<'_, bool> {
+    fn spend_code(&self, hash: Digest, now: i64, first: Option<FirstRefresh>) -> Answer<'_, bool> {
         self.write(move |c| {
             // The whole of single use: one statement finds the code unspent and spends it, so of any number of callers
             // one changes a row.
-            let spent = execute(
-                c,
-                "UPDATE codes SET spent_at = ?2 WHERE code_hash = ?1 AND spent_at IS NULL AND expires_at > ?2",
-                params![hash.as_bytes(), now],
-            )?;
-            Ok(spent == 1)
+            let sql = "UPDATE codes SET spent_at = ?2 WHERE code_hash = ?1 AND spent_at IS NULL AND expires_at > ?2
+                       RETURNING grant_id";
+            spend(c, sql, hash, now, first)
         })
+    }
+
+    fn refresh_token(&self, hash: Digest, now: i64) -> Answer<'_, Option<RefreshToken>> {
+        self.answer(move |c| refresh_tokens::find(c, hash, now))
+    }
+
+    fn rotate_refresh_token(
+        &self,
+        hash: Digest,
+        successor: NewRefreshToken,
+        grace: Grace,
+        now: i64,
+    ) -> Answer<'_, Rotation> {
+        self.write(move |c| refresh_tokens::rotate(c, hash, &successor, grace, now))
+    }
+
+    fn insert_device_request(
+        &self,
+        hash: Digest,
+        request: DeviceRequest,
+        interval: i64,
+    ) -> Answer<'_, ()> {
+        self.write(move |c| {
+            device_codes::insert(c, hash, &request, interval)
+                .map(drop)
+                .map_err(|error| conflict(error, request.user_code.letters()))
+        })
+    }
+
+    fn device_request<'a>(
+        &'a self,
+        code: &'a UserCode,
+        now: i64,
+    ) -> Answer<'a, Option<DeviceRequest>> {
+        self.answer(move |c| device_codes::find(c, code, now))
+    }
+
+    fn decide_device_request(
+        &self,
+        code: UserCode,
+        grant: Option<Grant>,
+        now: i64,
+    ) -> Answer<'_, bool> {
+        self.write(move |c| device_codes::decide(c, &code, grant.as_ref(), now))
+    }
+
+    fn poll_device_code(&self, hash: Digest, client: ClientId, now: i64) -> Answer<'_, Polled> {
+        self.write(move |c| device_codes::poll(c, hash, &client, now))
+    }
+
+    fn spend_device_code(
+        &self,
+        hash: Digest,
+        now: i64,
+        first: Option<FirstRefresh>,
+    ) -> Answer<'_, bool> {
+        self.write(move |c| {
+            let sql = "UPDATE device_codes SET spent_at = ?2
+                       WHERE device_hash = ?1 AND spent_at IS NULL AND grant_id IS NOT NULL AND expires_at > ?2
+                       RETURNING grant_id";
+            spend(c, sql, hash, now, first)
+        })
+    }
+
+    fn insert_access_token(&self, token: OpaqueToken) -> Answer<'_, ()> {
+        self.write(move |c| access_tokens::insert(c, &token))
+    }
+
+    fn access_token(&self, hash: Digest, now: i64) -> Answer<'_, Option<OpaqueToken>> {
+        self.answer(move |c| access_tokens::find(c, hash, now))
+    }
+
+    fn delete_access_token(&self, hash: Digest) -> Answer<'_, ()> {
+        let sql = "DELETE FROM access_tokens WHERE token_hash = ?1";
+        self.write(move |c| execute(c, sql, [hash.as_bytes()]).map(drop))
+    }
+
+    fn revoke_jti(&self, jti: Digest, expires_at: i64) -> Answer<'_, ()> {
+        let sql = "INSERT OR IGNORE INTO revoked_tokens (jti_hash, expires_at) VALUES (?1, ?2)";
+        self.write(move |c| execute(c, sql, params![jti.as_bytes(), expires_at]).map(drop))
+    }
+
+    fn jti_stands(&self, jti: Digest, grant: Option<GrantId>, now: i64) -> Answer<'_, bool> {
+        self.answer(move |c| access_tokens::jti_stands(c, jti, grant.as_ref(), now))
     }
 
     fn grant_is_alive<'a>(&'a self, grant: &'a GrantId, now: i64) -> Answer<'a, bool> {
@@ -423,14 +526,60 @@ impl Store for SqliteStore {
         })
     }
 
-    fn purge(&self, now: i64) -> Answer<'_, usize> {
+    fn signing_keys(&self) -> Answer<'_, Vec<StoredKey>> {
+        self.answer(|c| rows::all(c, rows::SIGNING_KEYS, rows::signing_key))
+    }
+
+    fn insert_signing_key(&self, key: StoredKey) -> Answer<'_, ()> {
         self.write(move |c| {
-            let sessions = execute(c, "DELETE FROM sessions WHERE expires_at <= ?1", [now])?;
-            let codes = execute(c, "DELETE FROM codes WHERE keep_until <= ?1", [now])?;
-            let grants = execute(c, "DELETE FROM grants WHERE expires_at <= ?1", [now])?;
-            Ok(sessions + codes + grants)
+            rows::insert_signing_key(c, &key)
+                .map(drop)
+                .map_err(database)
         })
     }
+
+    fn delete_signing_key(&self, kid: String) -> Answer<'_, ()> {
+        let sql = "DELETE FROM signing_keys WHERE kid = ?1";
+        self.write(move |c| execute(c, sql, [kid]).map(drop))
+    }
+
+    fn purge(&self, now: i64) -> Answer<'_, usize> {
+        self.write(move |c| {
+            // Codes, refresh tokens and opaque access tokens also go with their grant.
+            let expired = [
+                "DELETE FROM sessions WHERE expires_at <= ?1",
+                "DELETE FROM grants WHERE expires_at <= ?1",
+                "DELETE FROM refresh_tokens WHERE expires_at <= ?1",
+                "DELETE FROM access_tokens WHERE expires_at <= ?1",
+                "DELETE FROM revoked_tokens WHERE expires_at <= ?1",
+                // For an hour a device still hears that its code expired.
+                "DELETE FROM device_codes WHERE expires_at + 3600 <= ?1",
+            ];
+            let removed = expired.into_iter().map(|sql| execute(c, sql, [now]));
+            removed.sum()
+        })
+    }
+}
+
+/// Runs a statement that spends a ticket at most once and gives its grant; then writes what follows from it.
+fn spend(
+    connection: &Connection,
+    sql: &str,
+    hash: Digest,
+    now: i64,
+    first: Option<FirstRefresh>,
+) -> Result<bool, StoreError> {
+    let grant = |row: &rusqlite::Row<'_>| row.get(0).map(GrantId::from_text);
+    let spent = rows::one(connection, sql, params![hash.as_bytes(), now], grant)?;
+    if let (Some(grant), Some(first)) = (&spent, first) {
+        execute(
+            connection,
+            "UPDATE grants SET expires_at = ?2 WHERE grant_id = ?1",
+            params![grant.as_str(), first.grant_expires_at],
+        )?;
+        refresh_tokens::insert(connection, grant, None, &first.token)?;
+    }
+    Ok(spent.is_some())
 }
 
 fn delete_session(connection: &Connection, hash: Digest) -> Result<(), StoreError> {
@@ -481,6 +630,13 @@ mod tests {
     async fn of_parallel_redemptions_one_wins() {
         let (_folder, path) = fresh();
         suite::one_code_one_winner(std::sync::Arc::new(SqliteStore::create(&path).unwrap())).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn of_parallel_refreshes_one_rotates() {
+        let (_folder, path) = fresh();
+        let store = SqliteStore::create(&path).unwrap();
+        suite::one_refresh_token_one_successor(std::sync::Arc::new(store)).await;
     }
 
     #[tokio::test]

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{Store, StoreError};
+use stampmill_jose::{Algorithm, SigningKey};
+
+use super::{FirstRefresh, Store, StoreError};
 use crate::clock::SystemRandom;
 use crate::domain::{
-    ApplicationType, AuthorizationCode, Client, CodeChallenge, Grant, GrantId, GrantType,
-    Registration, SecretMethod, Session, User, UserId, Username,
+    ApplicationType, AuthorizationCode, Client, CodeChallenge, Grace, Grant, GrantId, GrantType,
+    NewRefreshToken, Registration, Resource, Rotation, SecretMethod, Session, StoredKey, User,
+    UserId, Username,
 };
 use crate::password::PasswordHash;
 use crate::secret::{Digest, SealingKey};
@@ -17,10 +20,13 @@ const NOW: i64 = 1_800_000_000;
 pub(crate) async fn run(store: &dyn Store) {
     clients_come_back_as_they_went_in(store).await;
     names_are_unique(store).await;
+    configured_clients_come_and_go(store).await;
     sessions_end(store).await;
     codes_are_spent_once_and_in_time(store).await;
     grants_die_with_all_that_came_of_them(store).await;
+    refresh_tokens_rotate(store).await;
     purging_removes_only_what_cannot_matter(store).await;
+    signing_keys_come_and_go(store).await;
 }
 
 pub(crate) fn user(name: &str) -> User {
@@ -40,6 +46,7 @@ pub(crate) fn client(id: &str, secret_method: Option<SecretMethod>) -> Client {
         id: Some(id.into()),
         name: "A client".into(),
         secret_method,
+        secret: None,
         application: ApplicationType::Native,
         redirect_uris: vec![
             "http://127.0.0.1/callback".into(),
@@ -47,6 +54,7 @@ pub(crate) fn client(id: &str, secret_method: Option<SecretMethod>) -> Client {
         ],
         grant_types: vec![GrantType::AuthorizationCode],
         scope: "openid email".into(),
+        id_token_alg: Algorithm::Rs256,
     };
     registration
         .check(&SealingKey::generate(&SystemRandom), &SystemRandom, NOW)
@@ -54,27 +62,31 @@ pub(crate) fn client(id: &str, secret_method: Option<SecretMethod>) -> Client {
         .0
 }
 
-fn code(grant: &str) -> (AuthorizationCode, Grant) {
-    let code = AuthorizationCode {
-        grant: GrantId::from_text(grant.into()),
+fn code(grant: &str) -> AuthorizationCode {
+    let grant = Grant {
+        id: GrantId::from_text(grant.into()),
         client: client("web", None).id,
         user: user("alice").id,
+        scope: "openid offline_access".parse().unwrap(),
+        resources: vec![Resource::parse("https://api.example/").unwrap()],
+        auth_time: NOW - 5,
+        expires_at: NOW + 660,
+    };
+    AuthorizationCode {
+        grant,
         redirect_uri: "http://127.0.0.1:1/callback".into(),
         challenge: Some(CodeChallenge::from_bytes([7; 32])),
         nonce: Some("n".into()),
-        scope: "openid".parse().unwrap(),
-        auth_time: NOW - 5,
-        auth_time_wanted: true,
         expires_at: NOW + 60,
-        keep_until: NOW + 660,
-    };
-    let grant = Grant {
-        id: code.grant.clone(),
-        client: code.client.clone(),
-        user: code.user.clone(),
-        expires_at: NOW + 660,
-    };
-    (code, grant)
+    }
+}
+
+fn refresh_token(value: &str) -> NewRefreshToken {
+    NewRefreshToken {
+        hash: Digest::of(value),
+        seed: [3; 16],
+        expires_at: NOW + 1000,
+    }
 }
 
 async fn clients_come_back_as_they_went_in(store: &dyn Store) {
@@ -122,6 +134,39 @@ async fn names_are_unique(store: &dyn Store) {
     );
 }
 
+async fn configured_clients_come_and_go(store: &dyn Store) {
+    let before = store.clients().await.unwrap();
+    let (one, two) = (
+        client("file-1", None),
+        client("file-2", Some(SecretMethod::Basic)),
+    );
+    store
+        .configure_clients(vec![one.clone(), two.clone()])
+        .await
+        .unwrap();
+    let renamed = Client {
+        name: "Renamed".into(),
+        ..one.clone()
+    };
+    store
+        .configure_clients(vec![renamed.clone()])
+        .await
+        .unwrap();
+    assert_eq!(store.client(&one.id).await.unwrap(), Some(renamed.clone()));
+    assert_eq!(store.client(&two.id).await.unwrap(), None, "left the file");
+    let taken = store
+        .configure_clients(vec![two.clone(), client("web", None)])
+        .await;
+    assert!(matches!(taken, Err(StoreError::Conflict(id)) if id == "web"));
+    assert_eq!(store.client(&two.id).await.unwrap(), None, "all or nothing");
+    store.configure_clients(Vec::new()).await.unwrap();
+    assert_eq!(
+        store.clients().await.unwrap(),
+        before,
+        "registered ones stay"
+    );
+}
+
 async fn sessions_end(store: &dyn Store) {
     let session = Session {
         user: user("alice").id,
@@ -153,38 +198,45 @@ async fn sessions_end(store: &dyn Store) {
 }
 
 async fn codes_are_spent_once_and_in_time(store: &dyn Store) {
-    let (code, grant) = code("g-once");
+    let code = code("g-once");
     let hash = Digest::of("code one");
     let consented = Some("openid email".parse().unwrap());
     store
-        .issue_code(hash, code.clone(), grant.clone(), consented.clone())
+        .issue_code(hash, code.clone(), consented.clone())
         .await
         .unwrap();
     assert_eq!(
-        store.consent(&grant.user, &grant.client).await.unwrap(),
+        store
+            .consent(&code.grant.user, &code.grant.client)
+            .await
+            .unwrap(),
         consented
     );
     let row = store.code(hash).await.unwrap().unwrap();
     assert!(row.code == code && !row.spent);
     assert!(
-        !store.spend_code(hash, code.expires_at).await.unwrap(),
+        !store.spend_code(hash, code.expires_at, None).await.unwrap(),
         "too late"
     );
-    assert!(store.spend_code(hash, NOW).await.unwrap());
-    assert!(!store.spend_code(hash, NOW).await.unwrap(), "a second time");
+    assert!(store.spend_code(hash, NOW, None).await.unwrap());
+    assert!(
+        !store.spend_code(hash, NOW, None).await.unwrap(),
+        "a second time"
+    );
     assert!(store.code(hash).await.unwrap().unwrap().spent);
     assert!(
         !store
-            .spend_code(Digest::of("never issued"), NOW)
+            .spend_code(Digest::of("never issued"), NOW, None)
             .await
             .unwrap()
     );
 }
 
 async fn grants_die_with_all_that_came_of_them(store: &dyn Store) {
-    let (code, grant) = code("g-revoked");
+    let code = code("g-revoked");
+    let grant = code.grant.clone();
     store
-        .issue_code(Digest::of("code two"), code, grant.clone(), None)
+        .issue_code(Digest::of("code two"), code, None)
         .await
         .unwrap();
     assert!(store.grant_is_alive(&grant.id, NOW).await.unwrap());
@@ -208,13 +260,82 @@ async fn grants_die_with_all_that_came_of_them(store: &dyn Store) {
     );
 }
 
+async fn refresh_tokens_rotate(store: &dyn Store) {
+    use Rotation::{Again, Dead, Reused, Rotated};
+    let grace = Grace {
+        seconds: 30,
+        uses: 2,
+    };
+    let family = async |name: &str| {
+        let code = code(name);
+        let hash = Digest::of(name);
+        let first = FirstRefresh {
+            token: refresh_token(&format!("{name} 0")),
+            grant_expires_at: NOW + 5000,
+        };
+        store.issue_code(hash, code.clone(), None).await.unwrap();
+        assert!(store.spend_code(hash, NOW, Some(first)).await.unwrap());
+        code.grant.id
+    };
+    let hash = |name: &str, number: u32| Digest::of(&format!("{name} {number}"));
+    let next = |name: &str, number: u32| refresh_token(&format!("{name} {}", number + 1));
+    let rotate = async |name: &str, number: u32, now: i64| {
+        let rotated =
+            store.rotate_refresh_token(hash(name, number), next(name, number), grace, now);
+        rotated.await.unwrap()
+    };
+
+    let grant = family("lost").await;
+    let token = store.refresh_token(hash("lost", 0), NOW).await.unwrap();
+    let token = token.unwrap();
+    assert_eq!(
+        (token.grant.id.clone(), token.seed),
+        (grant.clone(), [3; 16])
+    );
+    assert_eq!(
+        (token.grant.expires_at, token.grant.resources.len()),
+        (NOW + 5000, 1)
+    );
+    assert_eq!(rotate("lost", 0, NOW).await, Rotated);
+    assert_eq!(rotate("lost", 0, NOW + 29).await, Again);
+    assert_eq!(rotate("lost", 0, NOW + 29).await, Again);
+    assert_eq!(rotate("lost", 0, NOW + 29).await, Reused, "counted");
+    assert!(!store.grant_is_alive(&grant, NOW + 29).await.unwrap());
+    assert_eq!(rotate("lost", 1, NOW + 29).await, Dead, "the family died");
+    assert!(
+        store
+            .refresh_token(hash("lost", 1), NOW)
+            .await
+            .unwrap()
+            .is_none()
+    );
+
+    let grant = family("late").await;
+    assert_eq!(rotate("late", 0, NOW).await, Rotated);
+    assert_eq!(rotate("late", 0, NOW + 30).await, Reused, "after the grace");
+    assert!(!store.grant_is_alive(&grant, NOW + 30).await.unwrap());
+
+    let grant = family("older").await;
+    assert_eq!(rotate("older", 0, NOW).await, Rotated);
+    assert_eq!(rotate("older", 1, NOW + 1).await, Rotated);
+    assert_eq!(
+        rotate("older", 0, NOW + 2).await,
+        Reused,
+        "its successor was used: not the direct predecessor of the current one"
+    );
+    assert!(!store.grant_is_alive(&grant, NOW + 2).await.unwrap());
+
+    let grant = family("idle").await;
+    assert_eq!(rotate("idle", 0, NOW + 1000).await, Dead, "expired");
+    assert!(store.grant_is_alive(&grant, NOW + 1000).await.unwrap());
+    assert_eq!(rotate("never", 0, NOW).await, Dead);
+}
+
 async fn purging_removes_only_what_cannot_matter(store: &dyn Store) {
-    let (code, grant) = code("g-purged");
+    let code = code("g-purged");
+    let grant = code.grant.clone();
     let (hash, session) = (Digest::of("code three"), Digest::of("third"));
-    store
-        .issue_code(hash, code.clone(), grant.clone(), None)
-        .await
-        .unwrap();
+    store.issue_code(hash, code.clone(), None).await.unwrap();
     store
         .start_session(
             session,
@@ -241,18 +362,36 @@ async fn purging_removes_only_what_cannot_matter(store: &dyn Store) {
     assert!(store.session(session, NOW).await.unwrap().is_some());
 }
 
+async fn signing_keys_come_and_go(store: &dyn Store) {
+    let sealing = SealingKey::generate(&SystemRandom);
+    let key = SigningKey::generate(Algorithm::Es256).unwrap();
+    let row = StoredKey::seal(&key, &sealing, &SystemRandom, NOW, NOW + 900);
+    store.insert_signing_key(row.clone()).await.unwrap();
+    assert_eq!(
+        store.signing_keys().await.unwrap(),
+        std::slice::from_ref(&row)
+    );
+    assert_eq!(row.open(&sealing).unwrap().kid(), key.kid());
+    assert!(
+        row.open(&SealingKey::generate(&SystemRandom)).is_none(),
+        "sealed with another key"
+    );
+    store.delete_signing_key(row.kid).await.unwrap();
+    assert_eq!(store.signing_keys().await.unwrap(), []);
+}
+
 /// Sixteen at once, one winner (RFC 6749 §4.1.2).
 pub(crate) async fn one_code_one_winner(store: Arc<dyn Store>) {
     store.insert_client(client("web", None)).await.unwrap();
     store.insert_user(user("alice")).await.unwrap();
     for round in 0..8 {
-        let (code, grant) = code(&format!("g{round}"));
+        let code = code(&format!("g{round}"));
         let hash = Digest::of(&format!("round {round}"));
-        store.issue_code(hash, code, grant, None).await.unwrap();
+        store.issue_code(hash, code, None).await.unwrap();
         let tasks: Vec<_> = (0..16)
             .map(|_| {
                 let store = Arc::clone(&store);
-                tokio::spawn(async move { store.spend_code(hash, NOW).await.unwrap() })
+                tokio::spawn(async move { store.spend_code(hash, NOW, None).await.unwrap() })
             })
             .collect();
         let mut winners = 0;
@@ -260,5 +399,44 @@ pub(crate) async fn one_code_one_winner(store: Arc<dyn Store>) {
             winners += usize::from(task.await.unwrap());
         }
         assert_eq!(winners, 1);
+    }
+}
+
+/// Sixteen refreshes at once: one rotates, the others are in its grace, and all hear of the same successor.
+pub(crate) async fn one_refresh_token_one_successor(store: Arc<dyn Store>) {
+    store.insert_client(client("web", None)).await.unwrap();
+    store.insert_user(user("alice")).await.unwrap();
+    for round in 0..8 {
+        let (hash, name) = (Digest::of(&format!("r{round}")), format!("round {round}"));
+        store.issue_code(hash, code(&name), None).await.unwrap();
+        let first = FirstRefresh {
+            token: refresh_token(&name),
+            grant_expires_at: NOW + 5000,
+        };
+        assert!(store.spend_code(hash, NOW, Some(first)).await.unwrap());
+        let grace = Grace {
+            seconds: 30,
+            uses: 15,
+        };
+        let tasks: Vec<_> = (0..16)
+            .map(|_| {
+                let (store, token) = (Arc::clone(&store), Digest::of(&name));
+                let successor = refresh_token(&format!("{name} successor"));
+                tokio::spawn(async move {
+                    let rotated = store.rotate_refresh_token(token, successor, grace, NOW);
+                    rotated.await.unwrap()
+                })
+            })
+            .collect();
+        let mut outcomes = Vec::new();
+        for task in tasks {
+            outcomes.push(task.await.unwrap());
+        }
+        let count = |what| outcomes.iter().filter(|found| **found == what).count();
+        assert_eq!(
+            (count(Rotation::Rotated), count(Rotation::Again)),
+            (1, 15),
+            "{outcomes:?}"
+        );
     }
 }

@@ -152,9 +152,11 @@ async fn oidc_core_3_1_2_1_prompt_login_asks_again() {
         .redeem(&back.parameter("code").unwrap())
         .await
         .json();
-    let payload =
-        stampmill_jose::verify_jws(tokens["id_token"].as_str().unwrap(), &fixture.service.jwks)
-            .unwrap();
+    let payload = stampmill_jose::verify_jws(
+        tokens["id_token"].as_str().unwrap(),
+        &fixture.service.jwks(),
+    )
+    .unwrap();
     let claims: serde_json::Value = serde_json::from_slice(payload.payload()).unwrap();
     assert_eq!(
         claims["auth_time"],
@@ -198,6 +200,27 @@ async fn oidc_core_3_1_2_1_max_age() {
             .as_deref(),
         Some("login_required")
     );
+}
+
+#[tokio::test]
+async fn rfc8252_8_6_consent_holds_for_registered_addresses_not_for_any_port() {
+    let fixture = Fixture::with_clients(&[("local", &["http://127.0.0.1/callback"])]).await;
+    let ask = |port: u16| {
+        let redirect_uri = format!("http://127.0.0.1:{port}/callback");
+        ask_for(&[("client_id", "local"), ("redirect_uri", &redirect_uri)])
+    };
+    let mut browser = Browser::default();
+    browser.through(&fixture, &ask(5000)).await;
+    for port in [5000, 5001] {
+        let back = browser
+            .get(&fixture, &format!("{}&prompt=none", ask(port)))
+            .await;
+        assert_eq!(
+            back.parameter("error").as_deref(),
+            Some("consent_required"),
+            "port {port}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -2,13 +2,20 @@
 //! breaks.
 
 mod authorization;
+mod claim_checks;
 mod client_authentication;
+mod device;
 mod discovery;
 mod interaction;
+mod introspection;
+mod keys;
 mod logging;
 mod me;
 mod pkce;
 mod properties;
+mod refresh;
+mod resources;
+mod revocation;
 mod support;
 mod token;
 mod userinfo;

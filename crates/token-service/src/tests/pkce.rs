@@ -1,8 +1,11 @@
 //! RFC 7636: no challenge, no code; no verifier, no tokens.
 
+use std::collections::HashMap;
+
 use axum::http::StatusCode;
 
 use super::support::{Browser, CHALLENGE, Fixture, VERIFIER, ask_for, redemption};
+use crate::policy::{Pkce, Policy};
 
 async fn refused(changes: &[(&str, &str)]) -> String {
     let answer = Fixture::new().await.get(&ask_for(changes)).await;
@@ -97,4 +100,41 @@ async fn a_public_client_redeems_with_its_verifier_alone() {
         .post("/token", None, &format!("{form}&code_verifier={VERIFIER}"))
         .await;
     assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+}
+
+#[tokio::test]
+async fn rfc9700_2_1_1_pkce_of_public_clients_only_where_configured() {
+    let policy = Policy::strict().with_pkce(Pkce::Public);
+    let fixture = Fixture::configured(policy, Vec::new(), HashMap::new()).await;
+    let without = [("code_challenge", ""), ("code_challenge_method", "")];
+    let back = Browser::default()
+        .through(&fixture, &ask_for(&without))
+        .await;
+    let code = back.parameter("code").unwrap();
+    let with_verifier = fixture.redeem(&code).await;
+    assert_eq!(
+        with_verifier.error(),
+        "invalid_grant",
+        "RFC 9700 §4.8.2: somebody took the challenge out"
+    );
+    let form = redemption(&code).replace(&format!("&code_verifier={VERIFIER}"), "");
+    let answer = fixture.post("/token", fixture.basic("web"), &form).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+
+    let public = [
+        ("client_id", "native"),
+        ("redirect_uri", "http://127.0.0.1:1/callback"),
+    ];
+    let back = fixture
+        .get(&ask_for(&[&without[..], &public].concat()))
+        .await;
+    assert_eq!(back.parameter("error").as_deref(), Some("invalid_request"));
+    let plain = fixture
+        .get(&ask_for(&[("code_challenge_method", "plain")]))
+        .await;
+    assert_eq!(
+        plain.parameter("error").as_deref(),
+        Some("invalid_request"),
+        "plain is refused always"
+    );
 }

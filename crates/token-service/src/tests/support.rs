@@ -1,7 +1,7 @@
 //! A service in memory of the test (clock, store, keys) and a browser that keeps cookies, reads forms and follows
 //! nothing by itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -10,12 +10,14 @@ use axum::body::{Body, to_bytes};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::Value;
-use stampmill_jose::SigningKey;
+use stampmill_claim_check::ClaimCheck;
+use stampmill_jose::{Algorithm, Backend, SigningKey};
 use tower::ServiceExt;
 
 use crate::clock::{Clock, SystemRandom};
 use crate::domain::{
-    ApplicationType, GrantType, Registration, SecretMethod, User, UserId, Username,
+    ApplicationType, ClientId, GrantType, Registration, Resource, ResourceServer, Resources,
+    SIGNING_ALGORITHMS, SecretMethod, StoredKey, TokenFormat, User, UserId, Username,
 };
 use crate::http::router;
 use crate::password::PasswordHash;
@@ -25,6 +27,9 @@ use crate::secret::{SealingKey, Secret};
 use crate::store::{SqliteStore, Store};
 
 pub(super) const ISSUER: &str = "https://issuer.example";
+pub(super) const OTHER: &str = "https://other.example/";
+pub(super) const FILES: &str = "https://files.example/v1";
+pub(super) const VAULT: &str = "https://vault.example";
 pub(super) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub(super) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 pub(super) const PASSWORD: &str = "correct horse battery staple";
@@ -118,22 +123,45 @@ impl Answer {
 
 impl Fixture {
     pub(super) async fn new() -> Fixture {
+        Fixture::with(Vec::new(), HashMap::new()).await
+    }
+
+    /// With resource servers and claim checks, as a configuration would give them.
+    pub(super) async fn with(
+        resources: Vec<ResourceServer>,
+        issue_when: HashMap<ClientId, ClaimCheck>,
+    ) -> Fixture {
+        Fixture::configured(Policy::strict(), resources, issue_when).await
+    }
+
+    pub(super) async fn configured(
+        policy: Policy,
+        resources: Vec<ResourceServer>,
+        issue_when: HashMap<ClientId, ClaimCheck>,
+    ) -> Fixture {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::create(&folder.path().join("store.sqlite3")).unwrap();
         let sealing = SealingKey::generate(&SystemRandom);
         let secrets = register_clients(&store, &sealing).await;
         add_people(&store).await;
         let clock = HandClock(Arc::new(AtomicI64::new(START)));
+        for key in signing_keys() {
+            let row = StoredKey::seal(key, &sealing, &SystemRandom, START, START);
+            store.insert_signing_key(row).await.unwrap();
+        }
         let service = Arc::new(Service::new(Parts {
             issuer: ISSUER.into(),
-            policy: Policy::strict(),
+            policy,
+            resources: Resources::new(Resource::parse(ISSUER).unwrap(), resources),
+            issue_when,
             clock: Arc::new(clock.clone()),
             random: Arc::new(SystemRandom),
             store: Arc::new(store),
-            signing: signing_key(),
+            backend: Backend::OpenSsl,
             sealing,
             lock: None,
         }));
+        service.tend_keys().await.unwrap();
         Fixture {
             router: router(Arc::clone(&service)),
             service,
@@ -143,6 +171,47 @@ impl Fixture {
         }
     }
 
+    /// With more clients: confidential, on the person's machine, for code and refresh.
+    pub(super) async fn with_clients(more: &[(&str, &[&str])]) -> Fixture {
+        let fixture = Fixture::new().await;
+        for (id, redirect_uris) in more {
+            let uris = redirect_uris.iter().map(|uri| (*uri).into()).collect();
+            let registered = fixture.register(id, |registration| registration.redirect_uris = uris);
+            registered.await;
+        }
+        fixture
+    }
+
+    /// Registers a confidential client on the person's machine, for code and refresh; gives its secret.
+    pub(super) async fn register(
+        &self,
+        id: &str,
+        change: impl FnOnce(&mut Registration),
+    ) -> String {
+        let mut registration = Registration {
+            id: Some(id.into()),
+            name: id.into(),
+            secret_method: Some(SecretMethod::Basic),
+            secret: None,
+            application: ApplicationType::Native,
+            redirect_uris: vec!["https://client.example/cb".into()],
+            grant_types: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
+            scope: "openid profile email offline_access".into(),
+            id_token_alg: Algorithm::Rs256,
+        };
+        change(&mut registration);
+        let key = &self.service.sealing;
+        let (client, secret) = registration.check(key, &SystemRandom, START).unwrap();
+        self.service.store.insert_client(client).await.unwrap();
+        secret.map_or_else(String::new, |secret| secret.expose().to_owned())
+    }
+
+    /// The key that signs with RS256.
+    pub(super) fn signer(&self) -> Arc<SigningKey> {
+        let ring = self.service.keys.ring();
+        ring.signer(Algorithm::Rs256, self.service.now()).unwrap()
+    }
+
     /// From here on no client can be read.
     pub(super) fn break_the_database(&self) {
         let path = self.folder.path().join("store.sqlite3");
@@ -150,6 +219,15 @@ impl Fixture {
         database
             .execute_batch("ALTER TABLE clients RENAME TO gone")
             .unwrap();
+    }
+
+    /// Every byte the database has written.
+    pub(super) fn database_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for file in std::fs::read_dir(self.folder.path()).unwrap() {
+            bytes.extend(std::fs::read(file.unwrap().path()).unwrap());
+        }
+        bytes
     }
 
     pub(super) async fn send(&self, request: Request<Body>) -> Answer {
@@ -183,6 +261,35 @@ impl Fixture {
             .await
     }
 
+    /// With three resource servers: JWTs for everyone, JWTs with scopes, and opaque tokens that `machine` introspects.
+    pub(super) async fn with_resources() -> Fixture {
+        let server = |uri: &str| ResourceServer::new(Resource::parse(uri).unwrap());
+        let files = ResourceServer {
+            scope: Some("reports.read files.read".parse().unwrap()),
+            access_token_lifetime: Some(120),
+            ..server(FILES)
+        };
+        let vault = ResourceServer {
+            format: TokenFormat::Opaque,
+            introspected_by: vec![ClientId::parse("machine").unwrap()],
+            ..server(VAULT)
+        };
+        Fixture::with(vec![server(OTHER), files, vault], HashMap::new()).await
+    }
+
+    /// Tokens for `web` by alice, with a refresh token, that may be for these resources.
+    pub(super) async fn tokens_for(&self, resources: &[&str]) -> Value {
+        let mut ask = ask_for(&[
+            ("scope", "openid offline_access reports.read"),
+            ("prompt", "consent"),
+        ]);
+        for resource in resources {
+            ask.push_str(&format!("&resource={resource}"));
+        }
+        let back = Browser::default().through(self, &ask).await;
+        self.redeem(&back.parameter("code").unwrap()).await.json()
+    }
+
     /// The `Authorization` header of a client with its right secret.
     pub(super) fn basic(&self, client: &str) -> Option<String> {
         Some(basic(client, &self.secrets[client]))
@@ -206,6 +313,23 @@ impl Fixture {
     pub(super) async fn tokens(&self) -> Value {
         let code = self.code().await;
         self.redeem(&code).await.json()
+    }
+
+    /// Tokens for `web` by alice, with a refresh token.
+    pub(super) async fn offline_tokens(&self) -> Value {
+        let ask = ask_for(&[
+            ("scope", "openid profile offline_access"),
+            ("prompt", "consent"),
+        ]);
+        let back = Browser::default().through(self, &ask).await;
+        self.redeem(&back.parameter("code").unwrap()).await.json()
+    }
+
+    /// Refreshes as `web` does; `more` begins with `&`, if anything.
+    pub(super) async fn refresh(&self, token: &Value, more: &str) -> Answer {
+        let token = token.as_str().unwrap();
+        let form = format!("grant_type=refresh_token&refresh_token={token}{more}");
+        self.post("/token", self.basic("web"), &form).await
     }
 
     pub(super) async fn bearer(&self, path: &str, token: &str) -> Answer {
@@ -356,17 +480,21 @@ impl Browser {
     }
 }
 
-/// One 2048-bit key for all tests: making one takes longer than any of them.
-fn signing_key() -> Arc<SigningKey> {
-    static KEY: OnceLock<Arc<SigningKey>> = OnceLock::new();
-    Arc::clone(KEY.get_or_init(|| Arc::new(SigningKey::generate_rsa(2048).unwrap())))
+/// The same keys for all tests: making them takes longer than any of them.
+fn signing_keys() -> &'static [SigningKey] {
+    static KEYS: OnceLock<Vec<SigningKey>> = OnceLock::new();
+    KEYS.get_or_init(|| {
+        SIGNING_ALGORITHMS
+            .map(|algorithm| SigningKey::generate(algorithm).unwrap())
+            .into()
+    })
 }
 
 async fn register_clients(
     store: &dyn Store,
     sealing: &SealingKey,
 ) -> BTreeMap<&'static str, String> {
-    use GrantType::{AuthorizationCode, ClientCredentials};
+    use GrantType::{AuthorizationCode, ClientCredentials, DeviceCode, RefreshToken};
     let mut secrets = BTreeMap::new();
     let rows = [
         (
@@ -374,7 +502,7 @@ async fn register_clients(
             Some(SecretMethod::Basic),
             ApplicationType::Web,
             vec!["https://client.example/cb"],
-            vec![AuthorizationCode, ClientCredentials],
+            vec![AuthorizationCode, RefreshToken, ClientCredentials],
         ),
         (
             "post",
@@ -391,7 +519,14 @@ async fn register_clients(
             None,
             ApplicationType::Native,
             vec!["http://127.0.0.1/callback"],
-            vec![AuthorizationCode],
+            vec![AuthorizationCode, RefreshToken],
+        ),
+        (
+            "tv",
+            None,
+            ApplicationType::Native,
+            vec![],
+            vec![DeviceCode, RefreshToken],
         ),
         (
             "machine",
@@ -406,10 +541,12 @@ async fn register_clients(
             id: Some(id.into()),
             name: format!("The <{id}> client"),
             secret_method,
+            secret: None,
             application,
             redirect_uris: redirect_uris.into_iter().map(str::to_owned).collect(),
             grant_types,
-            scope: "openid profile email reports.read".into(),
+            scope: "openid profile email offline_access reports.read".into(),
+            id_token_alg: Algorithm::Rs256,
         };
         let (client, secret) = registration.check(sealing, &SystemRandom, START).unwrap();
         store.insert_client(client).await.unwrap();
@@ -435,4 +572,10 @@ async fn add_people(store: &dyn Store) {
         };
         store.insert_user(user).await.unwrap();
     }
+}
+
+/// The claims of a JWT, unverified.
+pub(super) fn claims(token: &Value) -> Value {
+    let part = token.as_str().unwrap().split('.').nth(1).unwrap();
+    serde_json::from_slice(&stampmill_jose::base64url::decode(part).unwrap()).unwrap()
 }

@@ -20,7 +20,7 @@ use tokio_openssl::SslStream;
 pub(crate) const ISSUER: &str = "https://localhost:4433";
 pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
-pub(crate) const CALLBACK: &str = "http://127.0.0.1:49152/callback";
+pub(crate) const CALLBACK: &str = "http://localhost:3000/callback";
 
 /// A server on the folder, and what its first start told.
 pub(crate) async fn start(folder: &Path) -> (RunningServer, Option<FirstStart>) {

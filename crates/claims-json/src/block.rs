@@ -1,0 +1,118 @@
+//! Sixteen bytes at a time: where the plain part of a string ends.
+//!
+//! Half of a token's bytes stand inside of strings, and most strings are shorter than two of these blocks. A block is one
+//! register of SSE2 or NEON, which every x86-64 and aarch64 processor has, so nothing has to be detected; the `wide` crate has
+//! safe functions for them, and plain Rust for other processors.
+
+use wide::u8x16;
+
+/// Bytes of a block.
+pub(crate) const WIDTH: usize = 16;
+
+/// How many bytes from an offset on stand before the first quotation mark, backslash or control character: 16 if there is none
+/// in the block, fewer at the end of the text.
+#[inline(always)]
+pub(crate) fn plain(bytes: &[u8], offset: usize) -> usize {
+    match block(bytes, offset) {
+        Some(block) => specials(block).trailing_zeros() as usize,
+        None => at_the_end(bytes, offset).0,
+    }
+}
+
+/// The same, with what the plain bytes are: two words in little-endian order, zeros behind them.
+#[inline(always)]
+pub(crate) fn plain_words(bytes: &[u8], offset: usize) -> (usize, [u64; 2]) {
+    match block(bytes, offset) {
+        Some(block) => {
+            let plain = specials(block).trailing_zeros() as usize;
+            (plain, first(block, plain))
+        }
+        None => at_the_end(bytes, offset),
+    }
+}
+
+#[inline(always)]
+fn block(bytes: &[u8], offset: usize) -> Option<&[u8; WIDTH]> {
+    bytes.get(offset..offset + WIDTH)?.first_chunk()
+}
+
+/// A block that the text does not fill: zeros, which end every string, stand behind it.
+#[cold]
+#[inline(never)]
+fn at_the_end(bytes: &[u8], offset: usize) -> (usize, [u64; 2]) {
+    let mut block = [0; WIDTH];
+    let rest = bytes.get(offset..).unwrap_or_default();
+    block[..rest.len()].copy_from_slice(rest);
+    let plain = specials(&block).trailing_zeros() as usize;
+    (plain, first(&block, plain))
+}
+
+/// A bit for each byte that a string cannot hold as it is, and one behind the last.
+#[inline(always)]
+fn specials(block: &[u8; WIDTH]) -> u32 {
+    let block = u8x16::new(*block);
+    let quotation = block.simd_eq(u8x16::splat(b'"'));
+    let backslash = block.simd_eq(u8x16::splat(b'\\'));
+    // at most 0x1f: the smaller of both is the byte itself
+    let control = block.min(u8x16::splat(0x1f)).simd_eq(block);
+    (quotation | backslash | control).to_bitmask() | 1 << WIDTH
+}
+
+/// The first bytes as words, zeros behind them.
+#[inline(always)]
+fn first(block: &[u8; WIDTH], length: usize) -> [u64; 2] {
+    let number = u128::from_le_bytes(*block);
+    let [low, high] = MASKS[length.min(WIDTH)];
+    [number as u64 & low, (number >> 64) as u64 & high]
+}
+
+/// The words that keep the first 0, 1, .. 16 bytes.
+static MASKS: [[u64; 2]; WIDTH + 1] = {
+    let mut masks = [[0; 2]; WIDTH + 1];
+    let mut length = 0;
+    while length <= WIDTH {
+        let keep = if length == WIDTH {
+            u128::MAX
+        } else {
+            (1 << (8 * length)) - 1
+        };
+        masks[length] = [keep as u64, (keep >> 64) as u64];
+        length += 1;
+    }
+    masks
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_at_every_place() {
+        for byte in 0..=u8::MAX {
+            for place in 0..WIDTH {
+                for filler in [b'a', 0x80, 0xff, b' ', b'!', b'#', b'[', b']'] {
+                    let mut chunk = [filler; WIDTH + 1];
+                    chunk[place + 1] = byte;
+                    let special = byte < 0x20 || byte == b'"' || byte == b'\\';
+                    let expected = if special { place } else { WIDTH };
+                    assert_eq!(plain(&chunk, 1), expected, "{byte:#x} at {place}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn first_bytes() {
+        for length in 0..=WIDTH {
+            let mut text = *b"abcdefghijklmnopqrs";
+            text[length + 1] = b'"';
+            let (plain, words) = plain_words(&text, 1);
+            let bytes = [words[0].to_le_bytes(), words[1].to_le_bytes()].concat();
+            assert_eq!(plain, length);
+            assert_eq!(bytes[..length], b"bcdefghijklmnopq"[..length]);
+            assert!(bytes[length..].iter().all(|byte| *byte == 0));
+        }
+        assert_eq!(plain_words(b"abc", 1).0, 2);
+        assert_eq!(plain(b"abc", 7), 0);
+    }
+}

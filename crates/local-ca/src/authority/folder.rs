@@ -1,0 +1,82 @@
+//! An authority's folder: which files there are, and whether they form a whole.
+//!
+//! ```text
+//!   stampmill-ca/        0700
+//!     root.pem           what clients trust; written last, so that it stands for a whole authority
+//!     root.key           0600; may be encrypted, and may be moved elsewhere ("offline")
+//!     issuing.pem        the intermediate that signs from day to day
+//!     issuing.key        0600
+//!     ca.sqlite3         0600; everything that was issued or revoked, the CRLs, the log
+//! ```
+//!
+//! Folders of before the intermediate have `root.pem` and `root.key` only; there the root signs, as it did.
+
+use std::path::{Path, PathBuf};
+
+use super::CaError;
+
+/// The file names.
+pub(super) struct Folder {
+    pub(super) dir: PathBuf,
+    pub(super) root: PathBuf,
+    pub(super) root_key: PathBuf,
+    pub(super) issuing: PathBuf,
+    pub(super) issuing_key: PathBuf,
+    pub(super) store: PathBuf,
+}
+
+/// What is there.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Empty,
+    /// A root and its key, and no intermediate.
+    RootOnly,
+    Complete,
+}
+
+impl Folder {
+    pub(super) fn of(dir: &Path) -> Self {
+        use super::Authority as A;
+        Self {
+            dir: dir.to_owned(),
+            root: dir.join(A::ROOT_FILE),
+            root_key: dir.join(A::KEY_FILE),
+            issuing: dir.join(A::ISSUING_FILE),
+            issuing_key: dir.join(A::ISSUING_KEY_FILE),
+            store: dir.join(A::STORE_FILE),
+        }
+    }
+
+    /// One part without another means that a creation did not finish, or that someone removed a file.
+    pub(super) fn state(&self) -> Result<State, CaError> {
+        use super::Authority as A;
+        let there = |path: &Path| path.symlink_metadata().is_ok();
+        let files = [
+            (&self.root, A::ROOT_FILE),
+            (&self.root_key, A::KEY_FILE),
+            (&self.issuing, A::ISSUING_FILE),
+            (&self.issuing_key, A::ISSUING_KEY_FILE),
+            (&self.store, A::STORE_FILE),
+        ];
+        let half = |missing: &'static str| {
+            let present = files.iter().find(|(path, _)| there(path));
+            Err(CaError::Interrupted {
+                dir: self.dir.clone(),
+                present: present.map_or("nothing", |(_, name)| name),
+                missing,
+            })
+        };
+        let [root, root_key, issuing, issuing_key, store] = files.map(|(path, _)| there(path));
+        match (root, issuing, issuing_key) {
+            (false, false, false) if !root_key && !store => Ok(State::Empty),
+            (false, ..) => half(A::ROOT_FILE),
+            (true, false, false) if root_key => Ok(State::RootOnly),
+            (true, false, false) => half(A::KEY_FILE),
+            (true, true, false) => half(A::ISSUING_KEY_FILE),
+            (true, false, true) => half(A::ISSUING_FILE),
+            // without its records an authority would forget what it revoked
+            (true, true, true) if !store => half(A::STORE_FILE),
+            (true, true, true) => Ok(State::Complete),
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! Issuing: a request and a profile in, a certificate out, recorded before anybody gets it.
+
+use super::make::pointers_of_root;
+use super::{Authority, IssueError, Issuer};
+use crate::certificate::Certificate;
+use crate::der::oid;
+use crate::keys::{LeafKey, PublicKey};
+use crate::moment::now;
+use crate::names::SubjectAltName;
+use crate::profile::{
+    DIGITAL_SIGNATURE, KEY_CERT_SIGN, KEY_ENCIPHERMENT, Profile, ProfileError, Role, Row, RuleSet,
+};
+use crate::request::{CertificateRequest, names_extension};
+use crate::store::{Issued, Recorded};
+use crate::subject;
+use crate::tbs;
+
+impl Authority {
+    /// Issues a certificate, from now on.
+    ///
+    /// # Errors
+    /// As [`Authority::issue_at`].
+    pub fn issue(
+        &self,
+        request: &CertificateRequest,
+        profile: &Profile,
+    ) -> Result<Certificate, IssueError> {
+        self.issue_at(request, profile, now())
+    }
+
+    /// Issues a certificate as if it were `now`, in seconds since the epoch.
+    ///
+    /// It never outlives its issuer: what would last longer ends with it. It is in the records before it is returned; when it cannot be
+    /// recorded there is none.
+    ///
+    /// # Errors
+    /// [`IssueError`], one variant a rule.
+    pub fn issue_at(
+        &self,
+        request: &CertificateRequest,
+        profile: &Profile,
+        now: i64,
+    ) -> Result<Certificate, IssueError> {
+        self.issue_for(request, profile, now, None)
+    }
+
+    /// As [`Authority::issue_at`], noting for which ACME account.
+    pub(crate) fn issue_for(
+        &self,
+        request: &CertificateRequest,
+        profile: &Profile,
+        now: i64,
+        account: Option<&str>,
+    ) -> Result<Certificate, IssueError> {
+        let row = profile.row();
+        let days = profile.checked_days(self.rules, now)?;
+        self.check(request, row)?;
+        let issuer = match row.role {
+            Role::SubCa => self
+                .root_issuer()
+                .ok_or(IssueError::RootKeyAbsent { profile: row.name })?,
+            _ => self.issuing.clone(),
+        };
+        issuer.check_life(now)?;
+        let common_name = match self.rules {
+            RuleSet::Private => request.common_name(),
+            // Baseline Requirements §7.1.2.7.2: domain-validated subjects are better empty
+            RuleSet::PublicLike => None,
+        };
+        let key = request.public_key();
+        let extensions = self.extensions(&issuer, row, key, request.names(), common_name);
+        let plan = Plan {
+            subject: subject::common_name(common_name),
+            spki: key.spki(),
+            life: issuer.life(now, days),
+            extensions,
+            row,
+            account,
+        };
+        self.sign_and_record(&issuer, &plan, now)
+    }
+
+    /// A responder's certificate for a key made here, signed by the authority it answers for (RFC 6960 §4.2.2.2).
+    ///
+    /// # Errors
+    /// As [`Authority::issue_at`].
+    pub(crate) fn issue_ocsp_responder(
+        &self,
+        key: &LeafKey,
+        now: i64,
+    ) -> Result<Certificate, IssueError> {
+        let profile = Profile::new(Role::OcspResponder);
+        let row = profile.row();
+        self.issuing.check_life(now)?;
+        let public = PublicKey::of(key.as_openssl()).expect("keys made here are certified here");
+        let common_name = format!("{} OCSP responder", self.display_name());
+        let plan = Plan {
+            // Baseline Requirements §7.1.2.8.3 would have country and organization; a blank keeps Java from taking it for a host
+            subject: subject::common_name(Some(&common_name)),
+            spki: public.spki(),
+            life: self
+                .issuing
+                .life(now, profile.checked_days(self.rules, now)?),
+            extensions: self.extensions(&self.issuing, row, &public, &[], Some(&common_name)),
+            row,
+            account: None,
+        };
+        self.sign_and_record(&self.issuing, &plan, now)
+    }
+
+    /// The root's common name, short enough to be part of another.
+    fn display_name(&self) -> String {
+        let attributes = subject::attributes(self.root.parsed().subject);
+        let name = attributes
+            .into_iter()
+            .find(|(kind, _)| kind == oid::COMMON_NAME);
+        name.map_or(String::new(), |(_, text)| text.chars().take(40).collect())
+    }
+
+    /// A serial number that is taken (of 2^128) costs another signature; nobody sees the certificate that was not recorded.
+    fn sign_and_record(
+        &self,
+        issuer: &Issuer,
+        plan: &Plan<'_>,
+        now: i64,
+    ) -> Result<Certificate, IssueError> {
+        loop {
+            let certificate = issuer.sign(&plan.subject, plan.spki, plan.life, &plan.extensions)?;
+            let recorded = match &self.store {
+                None => Recorded::Yes,
+                Some(store) => store.record(&Issued {
+                    certificate: &certificate,
+                    issuer: issuer.name,
+                    profile: plan.row.name,
+                    account: plan.account,
+                    at: now,
+                })?,
+            };
+            if recorded == Recorded::Yes {
+                let intermediates = match issuer.name {
+                    "root" => Vec::new(),
+                    _ => self.intermediates(),
+                };
+                return Ok(certificate.with_intermediates(intermediates));
+            }
+        }
+    }
+
+    /// What must hold before anything is signed.
+    fn check(&self, request: &CertificateRequest, row: &Row) -> Result<(), IssueError> {
+        if self.rules == RuleSet::PublicLike && row.role != Role::Server {
+            return Err(ProfileError::PublicLike { profile: row.name }.into());
+        }
+        if row.role == Role::OcspResponder {
+            let what = "an OCSP responder's part, which the authority gives to itself only";
+            return Err(ProfileError::Wish {
+                profile: row.name,
+                what: what.to_owned(),
+            }
+            .into());
+        }
+        request.wishes().check(row)?;
+        if row.needs_names && request.names().is_empty() {
+            return Err(ProfileError::NoNames { profile: row.name }.into());
+        }
+        for name in request.names() {
+            self.check_name(name, row)?;
+        }
+        self.check_key(request.public_key())
+    }
+
+    fn check_name(&self, name: &SubjectAltName, row: &Row) -> Result<(), IssueError> {
+        if !(row.names)(name) {
+            return Err(ProfileError::NameKind {
+                profile: row.name,
+                kind: name.kind(),
+                name: name.to_string(),
+            }
+            .into());
+        }
+        match &self.constraints {
+            Some(constraints) if !constraints.permits(name) => Err(IssueError::NotPermitted {
+                name: name.to_string(),
+                permitted: constraints.to_string(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Nobody but the authority uses its keys, and nobody a key that was revoked as compromised (Baseline Requirements §6.1.1.3).
+    fn check_key(&self, key: &PublicKey) -> Result<(), IssueError> {
+        if key.spki() == self.root.parsed().spki
+            || key.spki() == self.issuing.signer.public().spki()
+        {
+            return Err(IssueError::OwnKey);
+        }
+        if self.rules == RuleSet::PublicLike && key.describe() == "Ed25519" {
+            return Err(ProfileError::PublicLikeKey {
+                key: key.describe(),
+            }
+            .into());
+        }
+        let compromised = match &self.store {
+            Some(store) => store.compromised(&key.fingerprint())?,
+            None => None,
+        };
+        match compromised {
+            Some(serial) => Err(IssueError::CompromisedKey { serial }),
+            None => Ok(()),
+        }
+    }
+
+    /// The extensions, all of them the profile's choice but the names.
+    fn extensions(
+        &self,
+        issuer: &Issuer,
+        row: &Row,
+        key: &PublicKey,
+        names: &[SubjectAltName],
+        common_name: Option<&str>,
+    ) -> Vec<Vec<u8>> {
+        let public = self.rules == RuleSet::PublicLike;
+        let is_authority = row.key_usage & KEY_CERT_SIGN != 0;
+        let mut extensions = vec![
+            match is_authority {
+                true => tbs::authority(Some(0)),
+                false => tbs::no_authority(),
+            },
+            tbs::key_usage(key_usage(row, key, self.rules)),
+        ];
+        if !row.extended_key_usage.is_empty() {
+            extensions.push(tbs::extended_key_usage(row.extended_key_usage));
+        }
+        // RFC 5280 §4.2.1.2 says SHOULD, Baseline Requirements §7.1.2.7.6 NOT RECOMMENDED
+        if !public || is_authority {
+            extensions.push(tbs::subject_key_identifier(&key.identifier()));
+        }
+        extensions.push(tbs::authority_key_identifier(&issuer.key_identifier()));
+        if !names.is_empty() {
+            extensions.push(names_extension(names, common_name.is_none()));
+        }
+        if is_authority {
+            extensions.extend(self.constraints.iter().map(|names| names.extension()));
+        }
+        if public && row.role == Role::Server {
+            extensions.push(tbs::domain_validated());
+        }
+        if row.role == Role::OcspResponder {
+            extensions.push(tbs::ocsp_no_check());
+        }
+        match &self.base_url {
+            Some(base) if row.status && is_authority => extensions.extend(pointers_of_root(base)),
+            Some(base) if row.status => {
+                extensions.push(tbs::crl_distribution_point(&base.crl()));
+                extensions.push(tbs::authority_info_access(
+                    Some(&base.ocsp()),
+                    &base.issuing_certificate(),
+                ));
+            }
+            _ => {}
+        }
+        extensions
+    }
+}
+
+/// What is signed, but for the serial number.
+struct Plan<'a> {
+    subject: Vec<u8>,
+    spki: &'a [u8],
+    life: (i64, i64),
+    extensions: Vec<Vec<u8>>,
+    row: &'static Row,
+    account: Option<&'a str>,
+}
+
+/// The row's, and for RSA servers keyEncipherment besides: NSS asks for it, and clients that still exchange keys with RSA in TLS 1.2
+/// need it (RFC 5280 §4.2.1.3). The Baseline Requirements advise against both in one certificate. ECDSA keys cannot encipher
+/// (RFC 8813 §3).
+fn key_usage(row: &Row, key: &PublicKey, rules: RuleSet) -> u16 {
+    let rsa = key.describe().starts_with("RSA");
+    let server = row.role == Role::Server && row.key_usage & DIGITAL_SIGNATURE != 0;
+    match rsa && server && rules == RuleSet::Private {
+        true => row.key_usage | KEY_ENCIPHERMENT,
+        false => row.key_usage,
+    }
+}

@@ -1,0 +1,158 @@
+//! How root and intermediate are made (checks.md §2, §3 of this project's conformance notes; Baseline Requirements §7.1.2.1, §7.1.2.10).
+
+use openssl::error::ErrorStack;
+
+use super::{Authority, AuthorityProfile, BACKDATE, CaError, Issuer, last_second};
+use crate::base_url::BaseUrl;
+use crate::certificate::Certificate;
+use crate::der::oid;
+use crate::keys::{KeyKind, Signer};
+use crate::names::{NameError, check_common_name};
+use crate::profile::{CRL_SIGN, KEY_CERT_SIGN, ProfileError, RuleSet};
+use crate::subject;
+use crate::tbs::{self, ToBeSigned, random_serial};
+
+impl Authority {
+    /// An authority in memory, for tests and lessons, without records. `now` is in seconds since the epoch.
+    ///
+    /// # Errors
+    /// [`CaError::Name`] for a name that no certificate can carry; [`CaError::BaseUrlNeeded`]; [`CaError::OpenSsl`].
+    pub fn generate(profile: &AuthorityProfile, now: i64) -> Result<Self, CaError> {
+        check(profile)?;
+        let root_signer = Signer::generate(profile.key)?;
+        let root = self_signed(&root_signer, profile, now)?;
+        let root = Issuer {
+            name: "root",
+            certificate: root,
+            signer: root_signer,
+        };
+        let issuing_signer = Signer::generate(profile.key)?;
+        let issuing = intermediate(&root, &issuing_signer, profile)?;
+        Ok(Self {
+            root: root.certificate,
+            root_signer: Some(root.signer),
+            issuing: Issuer {
+                name: "issuing",
+                certificate: issuing,
+                signer: issuing_signer,
+            },
+            rules: profile.rules,
+            constraints: profile.constraints.clone(),
+            base_url: profile.base_url.clone(),
+            store: None,
+            root_key_path: Self::KEY_FILE.into(),
+        })
+    }
+}
+
+fn check(profile: &AuthorityProfile) -> Result<(), CaError> {
+    check_common_name(&issuing_name(profile))?;
+    if let Some(organization) = &profile.organization {
+        check_common_name(organization)?;
+    }
+    if let Some(country) = &profile.country {
+        let letters = country.len() == 2 && country.bytes().all(|c| c.is_ascii_uppercase());
+        if !letters {
+            return Err(NameError::Country.into());
+        }
+    }
+    if profile.rules == RuleSet::PublicLike {
+        if profile.base_url.is_none() {
+            return Err(CaError::BaseUrlNeeded);
+        }
+        if profile.key == KeyKind::Ed25519 {
+            return Err(CaError::Profile(ProfileError::PublicLikeKey {
+                key: "Ed25519".to_owned(),
+            }));
+        }
+    }
+    Ok(())
+}
+
+fn issuing_name(profile: &AuthorityProfile) -> String {
+    format!("{} issuing", profile.common_name)
+}
+
+/// Country, organization, common name, in this order (checks.md G11, R6); under the private rules what was given.
+fn name(profile: &AuthorityProfile, common_name: &str) -> Vec<u8> {
+    let public = profile.rules == RuleSet::PublicLike;
+    let country = profile.country.as_deref().or(public.then_some("XX"));
+    let organization = profile.organization.as_deref();
+    let organization = organization.or(public.then_some("Local development"));
+    let attributes = [
+        country.map(|country| (oid::COUNTRY, country)),
+        organization.map(|organization| (oid::ORGANIZATION, organization)),
+        Some((oid::COMMON_NAME, common_name)),
+    ];
+    subject::name(&attributes.into_iter().flatten().collect::<Vec<_>>())
+}
+
+fn self_signed(
+    signer: &Signer,
+    profile: &AuthorityProfile,
+    now: i64,
+) -> Result<Certificate, ErrorStack> {
+    let name = name(profile, &profile.common_name);
+    let identifier = signer.public().identifier();
+    let path_length = match profile.rules {
+        RuleSet::Private => Some(1),
+        // Baseline Requirements §7.1.2.1.4: a root says nothing about it
+        RuleSet::PublicLike => None,
+    };
+    let mut extensions = vec![
+        tbs::authority(path_length),
+        tbs::key_usage(KEY_CERT_SIGN | CRL_SIGN),
+        tbs::subject_key_identifier(&identifier),
+        tbs::authority_key_identifier(&identifier),
+    ];
+    extensions.extend(profile.constraints.iter().map(|names| names.extension()));
+    let start = now - BACKDATE;
+    let root = ToBeSigned {
+        serial: random_serial()?,
+        issuer: &name,
+        life: (start, last_second(start, profile.days.max(1))),
+        subject: &name,
+        spki: signer.public().spki(),
+        extensions: &extensions,
+    };
+    root.sign(signer)
+}
+
+/// It lives as long as its root, may have no authority below it, and bounds what its leaves are for.
+fn intermediate(
+    root: &Issuer,
+    signer: &Signer,
+    profile: &AuthorityProfile,
+) -> Result<Certificate, ErrorStack> {
+    let public = profile.rules == RuleSet::PublicLike;
+    let parts: &[&[u8]] = match public {
+        true => &[oid::SERVER_AUTH],
+        false => &[oid::SERVER_AUTH, oid::CLIENT_AUTH],
+    };
+    let mut extensions = vec![
+        tbs::authority(Some(0)),
+        tbs::key_usage(KEY_CERT_SIGN | CRL_SIGN),
+        tbs::extended_key_usage(parts),
+        tbs::subject_key_identifier(&signer.public().identifier()),
+        tbs::authority_key_identifier(&root.key_identifier()),
+    ];
+    if public {
+        extensions.push(tbs::domain_validated());
+    }
+    // Java enforces the constraints of intermediates only, everybody else the root's as well.
+    extensions.extend(profile.constraints.iter().map(|names| names.extension()));
+    if let Some(base) = &profile.base_url {
+        extensions.extend(pointers_of_root(base));
+    }
+    let life = (root.certificate.not_before(), root.certificate.not_after());
+    let subject = name(profile, &issuing_name(profile));
+    root.sign(&subject, signer.public().spki(), life, &extensions)
+}
+
+/// Where the root's CRL and certificate are. The root answers no OCSP questions: its key is seldom at hand.
+pub(super) fn pointers_of_root(base: &BaseUrl) -> [Vec<u8>; 2] {
+    [
+        tbs::crl_distribution_point(&base.root_crl()),
+        tbs::authority_info_access(None, &base.root_certificate()),
+    ]
+}

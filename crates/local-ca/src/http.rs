@@ -1,0 +1,230 @@
+//! What an authority publishes, over plain HTTP: its certificates, its CRLs, its responder.
+//!
+//! | | |
+//! |---|---|
+//! | `GET /root.pem`, `/root.cer`, `/issuing.cer` | the certificates (`application/pkix-cert`, RFC 2585) |
+//! | `GET /crl/issuing.crl`, `/crl/root.crl` | the lists (`application/pkix-crl`), remade before they lapse |
+//! | `POST /ocsp` | a question in DER (RFC 6960 Appendix A) |
+//! | `GET /ocsp/BASE64` | the same in the address, to be kept by caches (RFC 5019 §5) |
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use tokio::net::TcpListener;
+use tokio::task::spawn_blocking;
+
+use crate::authority::Authority;
+use crate::certificate::hex;
+use crate::moment::{http_date, now};
+use crate::ocsp::{OcspAnswer, OcspResponder};
+
+/// What the routes work with.
+#[derive(Clone, Debug)]
+pub struct Published {
+    authority: Arc<Authority>,
+    responder: Arc<OcspResponder>,
+}
+
+impl Published {
+    /// An authority and its responder.
+    #[must_use]
+    pub fn new(authority: Arc<Authority>, responder: Arc<OcspResponder>) -> Self {
+        Self {
+            authority,
+            responder,
+        }
+    }
+
+    /// Serves the routes until `stopped` is there; open connections are answered to their end.
+    ///
+    /// # Errors
+    /// The listener's.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        stopped: impl Future<Output = ()> + Send + 'static,
+    ) -> std::io::Result<()> {
+        axum::serve(listener, self.router())
+            .with_graceful_shutdown(stopped)
+            .await
+    }
+
+    /// The routes, to be served alone or beside others.
+    #[must_use]
+    pub fn router(self) -> Router {
+        Router::new()
+            .route("/root.pem", get(root_pem))
+            .route("/root.cer", get(root_certificate))
+            .route("/issuing.cer", get(issuing_certificate))
+            .route("/crl/issuing.crl", get(issuing_crl))
+            .route("/crl/root.crl", get(root_crl))
+            .route("/ocsp", post(ocsp_post))
+            .route("/ocsp/{*question}", get(ocsp_get))
+            .layer(DefaultBodyLimit::max(16 * 1024))
+            .with_state(self)
+    }
+}
+
+async fn root_pem(State(published): State<Published>) -> Response {
+    file(
+        "application/x-pem-file",
+        published.authority.root_pem().into_bytes(),
+    )
+}
+
+async fn root_certificate(State(published): State<Published>) -> Response {
+    file("application/pkix-cert", published.authority.root().der())
+}
+
+async fn issuing_certificate(State(published): State<Published>) -> Response {
+    file("application/pkix-cert", published.authority.issuing().der())
+}
+
+async fn issuing_crl(State(published): State<Published>, headers: HeaderMap) -> Response {
+    let now = now();
+    // Making one anew writes to the disk.
+    let made = spawn_blocking(move || published.authority.crl(now)).await;
+    match made {
+        Ok(Ok(der)) => list(der, &headers, now),
+        _ => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    }
+}
+
+async fn root_crl(State(published): State<Published>, headers: HeaderMap) -> Response {
+    match published.authority.root_crl() {
+        Ok(Some(der)) => list(der, &headers, now()),
+        Ok(None) => StatusCode::NOT_FOUND.into_response(),
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    }
+}
+
+/// A list, with what caches need: they may keep it for an hour, and ask whether it is still the same.
+fn list(der: Vec<u8>, headers: &HeaderMap, now: i64) -> Response {
+    let (this_update, next_update) = crate::crl::life(&der).unwrap_or((now, now));
+    let tag = entity_tag(&der);
+    if headers.get(header::IF_NONE_MATCH) == Some(&tag) {
+        return (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response();
+    }
+    let age = (next_update - now).clamp(0, 3600);
+    let mut response = file("application/pkix-crl", der);
+    let fields = response.headers_mut();
+    fields.insert(header::ETAG, tag);
+    fields.insert(header::LAST_MODIFIED, date(this_update));
+    fields.insert(header::EXPIRES, date(next_update));
+    fields.insert(header::CACHE_CONTROL, max_age(age));
+    response
+}
+
+async fn ocsp_post(
+    State(published): State<Published>,
+    headers: HeaderMap,
+    question: Bytes,
+) -> Response {
+    let kind = headers.get(header::CONTENT_TYPE);
+    if kind.is_none_or(|kind| kind != "application/ocsp-request") {
+        return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
+    }
+    answer(published, question.to_vec(), false).await
+}
+
+/// The question in base64, escaped for an address or not (clients differ about `/` and `+`).
+async fn ocsp_get(State(published): State<Published>, uri: Uri) -> Response {
+    let path = uri.path().strip_prefix("/ocsp/").unwrap_or_default();
+    let text = unescape(path);
+    match openssl::base64::decode_block(text.trim_matches('/')) {
+        Ok(question) => answer(published, question, true).await,
+        Err(_) => answer(published, Vec::new(), false).await,
+    }
+}
+
+async fn answer(published: Published, question: Vec<u8>, cacheable: bool) -> Response {
+    let now = now();
+    let responder = published.responder;
+    let answered = spawn_blocking(move || responder.answer(&question, now)).await;
+    let Ok(OcspAnswer {
+        der,
+        cacheable: life,
+    }) = answered
+    else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let tag = entity_tag(&der);
+    let mut response = file("application/ocsp-response", der.to_vec());
+    let fields = response.headers_mut();
+    match life.filter(|_| cacheable) {
+        // RFC 5019 §6: kept no longer than until nextUpdate
+        Some((this_update, next_update)) => {
+            fields.insert(header::ETAG, tag);
+            fields.insert(header::LAST_MODIFIED, date(this_update));
+            fields.insert(header::EXPIRES, date(next_update));
+            fields.insert(
+                header::CACHE_CONTROL,
+                max_age((next_update - now - 1).max(0)),
+            );
+        }
+        None => {
+            fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+    }
+    response
+}
+
+fn file(kind: &'static str, bytes: Vec<u8>) -> Response {
+    ([(header::CONTENT_TYPE, kind)], Body::from(bytes)).into_response()
+}
+
+fn entity_tag(bytes: &[u8]) -> HeaderValue {
+    let digest = hex(&openssl::sha::sha256(bytes)[..16]);
+    HeaderValue::from_str(&format!("\"{digest}\"")).expect("hexadecimal digits are visible ASCII")
+}
+
+fn date(seconds: i64) -> HeaderValue {
+    HeaderValue::from_str(&http_date(seconds)).expect("a date is visible ASCII")
+}
+
+fn max_age(seconds: i64) -> HeaderValue {
+    let text = format!("max-age={seconds}, public, no-transform, must-revalidate");
+    HeaderValue::from_str(&text).expect("digits are visible ASCII")
+}
+
+/// `%2B` to `+`; what is no escape stays.
+fn unescape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('%') {
+        out.push_str(before);
+        let code = after
+            .get(..2)
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok())
+            .filter(u8::is_ascii);
+        match code {
+            Some(code) => {
+                out.push(char::from(code));
+                rest = &after[2..];
+            }
+            None => {
+                out.push('%');
+                rest = after;
+            }
+        }
+    }
+    out + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_are_undone_and_nothing_else() {
+        assert_eq!(unescape("a%2Bb%2fc%3D"), "a+b/c=");
+        assert_eq!(unescape("a+b/c="), "a+b/c=");
+        assert_eq!(unescape("%"), "%");
+        assert_eq!(unescape("%zz%e2%82"), "%zz%e2%82");
+    }
+}

@@ -1,0 +1,338 @@
+//! Key pairs of authorities, servers and clients: their kinds, and the files they are kept in.
+//!
+//! [`policy`] says which public keys are certified, [`signer`] signs with an authority's, `pkcs8` puts a passphrase on one.
+
+mod pkcs8;
+mod policy;
+mod signer;
+mod weak;
+
+use std::fmt;
+use std::str::FromStr;
+
+use openssl::ec::{EcGroup, EcKey};
+use openssl::error::ErrorStack;
+use openssl::nid::Nid;
+use openssl::pkey::{HasPublic, Id, PKey, PKeyRef, Private};
+use openssl::rsa::Rsa;
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+pub(crate) use policy::PublicKey;
+pub(crate) use signer::{Signer, SignerError};
+
+/// The kinds of keys that are made here. Requests may bring RSA keys of other lengths from 2048 bits on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KeyKind {
+    /// ECDSA on P-256: small, quick, taken by every verifier.
+    #[default]
+    P256,
+    /// ECDSA on P-384.
+    P384,
+    /// RSA with 2048 bits.
+    Rsa2048,
+    /// RSA with 3072 bits.
+    Rsa3072,
+    /// RSA with 4096 bits, as in many tutorials. Making one takes seconds.
+    Rsa4096,
+    /// Ed25519: small and quick; NSS, Chromium and the Baseline Requirements do not take it.
+    Ed25519,
+}
+
+/// What a kind is made with.
+enum Recipe {
+    Curve(Nid),
+    Bits(u32),
+    Edwards,
+}
+
+const TABLE: &[(KeyKind, &str, Recipe)] = &[
+    (KeyKind::P256, "p256", Recipe::Curve(Nid::X9_62_PRIME256V1)),
+    (KeyKind::P384, "p384", Recipe::Curve(Nid::SECP384R1)),
+    (KeyKind::Rsa2048, "rsa2048", Recipe::Bits(2048)),
+    (KeyKind::Rsa3072, "rsa3072", Recipe::Bits(3072)),
+    (KeyKind::Rsa4096, "rsa4096", Recipe::Bits(4096)),
+    (KeyKind::Ed25519, "ed25519", Recipe::Edwards),
+];
+
+impl KeyKind {
+    /// Every kind, in the order of the table.
+    pub fn all() -> impl Iterator<Item = Self> {
+        TABLE.iter().map(|(kind, ..)| *kind)
+    }
+
+    /// Its name on the command line: `p256`, `rsa2048`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.row().1
+    }
+
+    pub(crate) fn generate(self) -> Result<PKey<Private>, ErrorStack> {
+        match self.row().2 {
+            Recipe::Curve(curve) => {
+                let group = EcGroup::from_curve_name(curve)?;
+                PKey::from_ec_key(EcKey::generate(&group)?)
+            }
+            Recipe::Bits(bits) => PKey::from_rsa(Rsa::generate(bits)?),
+            Recipe::Edwards => PKey::generate_ed25519(),
+        }
+    }
+
+    fn row(self) -> &'static (Self, &'static str, Recipe) {
+        TABLE
+            .iter()
+            .find(|(kind, ..)| *kind == self)
+            .expect("every kind has a row: a test walks the enum")
+    }
+}
+
+impl fmt::Display for KeyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for KeyKind {
+    type Err = KeyError;
+
+    fn from_str(name: &str) -> Result<Self, KeyError> {
+        Self::all()
+            .find(|kind| kind.name() == name)
+            .ok_or_else(|| KeyError::UnknownKind {
+                expected: TABLE.iter().map(|row| row.1).collect::<Vec<_>>().join(", "),
+                actual: name
+                    .chars()
+                    .take(40)
+                    .flat_map(char::escape_default)
+                    .collect(),
+            })
+    }
+}
+
+/// Why a key is not made, read or certified.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// No kind has this name.
+    #[error("key kind: expected one of {expected}, got `{actual}`")]
+    UnknownKind {
+        /// The names.
+        expected: String,
+        /// What came.
+        actual: String,
+    },
+    /// None of the kinds that are certified, or a curve that is spelt out as parameters instead of named.
+    #[error("key type: expected P-256, P-384, RSA or Ed25519")]
+    Type,
+    /// The bytes are not a public key: a point off its curve, for instance.
+    #[error("the public key is damaged, or no point of its curve")]
+    Damaged,
+    /// An RSA modulus that is too short, too long, or not a whole number of bytes.
+    #[error("RSA modulus: expected 2048 to 8192 bits, a multiple of 8, got {actual}")]
+    RsaSize {
+        /// Its bits.
+        actual: u32,
+    },
+    /// An RSA exponent that is even or below 65537 (Baseline Requirements §6.1.6).
+    #[error("RSA exponent: expected an odd number from 65537 on")]
+    RsaExponent,
+    /// An RSA modulus that somebody can factor (Baseline Requirements §6.1.1.3).
+    #[error("weak RSA key: {reason}")]
+    Weak {
+        /// How.
+        reason: &'static str,
+    },
+    /// Not one private key in PKCS #8 PEM.
+    #[error("not a private key in PKCS #8 PEM (`-----BEGIN PRIVATE KEY-----`), or damaged")]
+    Pem,
+    /// The key is encrypted, and no passphrase was given.
+    #[error("the key is protected by a passphrase, and none was given")]
+    PassphraseNeeded,
+    /// The passphrase is not text.
+    #[error("a passphrase is UTF-8 text")]
+    PassphraseText,
+    /// The passphrase does not open it.
+    #[error("the passphrase does not open the key, or the file is damaged")]
+    Passphrase,
+}
+
+/// A passphrase: wiped when it is dropped, never shown.
+#[derive(Clone)]
+pub struct Passphrase(Zeroizing<String>);
+
+impl Passphrase {
+    /// The first line of what a file holds, without its line end.
+    ///
+    /// # Errors
+    /// [`KeyError::PassphraseNeeded`] when that is empty; [`KeyError::PassphraseText`] when it is not UTF-8.
+    pub fn from_file_contents(contents: &[u8]) -> Result<Self, KeyError> {
+        let line = contents
+            .split(|byte| *byte == b'\n')
+            .next()
+            .unwrap_or_default();
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let text = std::str::from_utf8(line).map_err(|_| KeyError::PassphraseText)?;
+        match text.is_empty() {
+            true => Err(KeyError::PassphraseNeeded),
+            false => Ok(Self(Zeroizing::new(text.to_owned()))),
+        }
+    }
+
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Passphrase(..)")
+    }
+}
+
+/// The private key of a server. `Debug` shows its kind only; OpenSSL wipes it when it is dropped.
+#[derive(Clone)]
+pub struct LeafKey(PKey<Private>);
+
+impl LeafKey {
+    /// A new key from OpenSSL's generator.
+    ///
+    /// # Errors
+    /// OpenSSL's, when there is no randomness or memory.
+    pub fn generate(kind: KeyKind) -> Result<Self, ErrorStack> {
+        kind.generate().map(Self)
+    }
+
+    /// Reads an unencrypted PKCS #8 key.
+    ///
+    /// # Errors
+    /// [`KeyError::Pem`], or [`KeyError::Type`], [`KeyError::RsaSize`], [`KeyError::RsaExponent`] for a key that is not certified.
+    pub fn from_pkcs8_pem(pem: &[u8]) -> Result<Self, KeyError> {
+        read_private_pem(pem, None).map(Self)
+    }
+
+    /// The key as PKCS #8 PEM, unencrypted; wiped when dropped. [`write_private`](crate::write_private) puts it into a file.
+    #[must_use]
+    pub fn to_pkcs8_pem(&self) -> Zeroizing<Vec<u8>> {
+        private_pem(&self.0)
+    }
+
+    /// For a TLS acceptor.
+    #[must_use]
+    pub fn as_openssl(&self) -> &PKeyRef<Private> {
+        &self.0
+    }
+}
+
+impl fmt::Debug for LeafKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LeafKey")
+            .field("kind", &describe(&self.0))
+            .finish_non_exhaustive()
+    }
+}
+
+/// The key as PKCS #8 PEM, unencrypted.
+pub(crate) fn private_pem(key: &PKeyRef<Private>) -> Zeroizing<Vec<u8>> {
+    let pem = key
+        .private_key_to_pem_pkcs8()
+        .expect("OpenSSL can write every key it holds");
+    Zeroizing::new(pem)
+}
+
+/// The key as PKCS #8 PEM, encrypted if there is a passphrase.
+pub(crate) fn protected_pem(
+    key: &PKeyRef<Private>,
+    passphrase: Option<&Passphrase>,
+) -> Result<Zeroizing<Vec<u8>>, ErrorStack> {
+    match passphrase {
+        None => Ok(private_pem(key)),
+        Some(passphrase) => pkcs8::encrypt(key, passphrase).map(Zeroizing::new),
+    }
+}
+
+/// Reads one private key, encrypted or not.
+pub(crate) fn read_private_pem(
+    pem: &[u8],
+    passphrase: Option<&Passphrase>,
+) -> Result<PKey<Private>, KeyError> {
+    let text = std::str::from_utf8(pem).map_err(|_| KeyError::Pem)?;
+    if text.matches("-----BEGIN ").count() != 1 {
+        return Err(KeyError::Pem);
+    }
+    let key = match is_encrypted(text) {
+        true => {
+            let passphrase = passphrase.ok_or(KeyError::PassphraseNeeded)?;
+            PKey::private_key_from_pem_passphrase(pem, passphrase.expose().as_bytes())
+                .map_err(|_| KeyError::Passphrase)?
+        }
+        false if text.contains("-----BEGIN PRIVATE KEY-----") => {
+            // The callback keeps OpenSSL from asking a terminal for a passphrase.
+            PKey::private_key_from_pem_callback(pem, |_| Ok(0)).map_err(|_| KeyError::Pem)?
+        }
+        false => return Err(KeyError::Pem),
+    };
+    policy::check_private(&key)?;
+    Ok(key)
+}
+
+/// Whether a key file is protected by a passphrase.
+pub(crate) fn is_encrypted(pem: &str) -> bool {
+    pem.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----")
+}
+
+/// For people: `P-256`, `RSA 2048 bits`.
+pub(crate) fn describe<T: HasPublic>(key: &PKeyRef<T>) -> String {
+    match key.id() {
+        Id::EC => format!("P-{}", key.bits()),
+        Id::RSA => format!("RSA {} bits", key.bits()),
+        Id::ED25519 => "Ed25519".to_owned(),
+        other => format!("OpenSSL key type {}", other.as_raw()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_one_row_and_makes_a_key_that_is_certified() {
+        for kind in KeyKind::all() {
+            assert_eq!(kind.name().parse(), Ok(kind));
+        }
+        assert_eq!(KeyKind::all().count(), 6);
+        assert!(matches!(
+            "dsa".parse::<KeyKind>(),
+            Err(KeyError::UnknownKind { .. })
+        ));
+        for kind in [
+            KeyKind::P256,
+            KeyKind::P384,
+            KeyKind::Rsa2048,
+            KeyKind::Ed25519,
+        ] {
+            let key = kind.generate().unwrap();
+            let pem = private_pem(&key);
+            assert!(read_private_pem(&pem, None).unwrap().public_eq(&key));
+        }
+    }
+
+    #[test]
+    fn a_passphrase_opens_what_it_closed_and_nothing_else_does() {
+        let key = KeyKind::P256.generate().unwrap();
+        let right = Passphrase::from_file_contents(b"correct horse\r\nsecond line").unwrap();
+        let wrong = Passphrase::from_file_contents(b"correct house").unwrap();
+        let pem = protected_pem(&key, Some(&right)).unwrap();
+        assert!(is_encrypted(std::str::from_utf8(&pem).unwrap()));
+        let read = |passphrase| read_private_pem(&pem, passphrase).map(|read| read.public_eq(&key));
+        assert_eq!(read(Some(&right)), Ok(true));
+        assert_eq!(read(Some(&wrong)), Err(KeyError::Passphrase));
+        assert_eq!(read(None), Err(KeyError::PassphraseNeeded));
+        assert_eq!(
+            read_private_pem(&pem[..pem.len() / 2], Some(&right)).map(drop),
+            Err(KeyError::Passphrase)
+        );
+        assert_eq!(format!("{right:?}"), "Passphrase(..)");
+        assert!(Passphrase::from_file_contents(b"\n").is_err());
+    }
+}

@@ -1,0 +1,256 @@
+//! Which public keys are certified (Baseline Requirements §6.1.5, §6.1.6): P-256, P-384, RSA from 2048 bits on, Ed25519, each in
+//! exactly one spelling.
+
+use openssl::bn::BigNumContext;
+use openssl::ec::{EcGroup, EcKey, EcPoint};
+use openssl::ecdsa::EcdsaSig;
+use openssl::nid::Nid;
+use openssl::pkey::{HasPublic, Id, PKey, PKeyRef, Private, Public};
+use openssl::sha::{sha1, sha256};
+use std::sync::OnceLock;
+
+use super::{KeyError, weak};
+use crate::der::{self, oid};
+
+/// The only spellings of `AlgorithmIdentifier` that are certified: curves by name, never by parameters (RFC 5480 §2.1.1), RSA with
+/// NULL (RFC 3279 §2.3.1), Ed25519 with nothing (RFC 8410 §3).
+const ALGORITHMS: &[(&[u8], Algorithm)] = &[
+    (
+        b"\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07",
+        Algorithm::P256,
+    ),
+    (
+        b"\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x22",
+        Algorithm::P384,
+    ),
+    (
+        b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00",
+        Algorithm::Rsa,
+    ),
+    (b"\x30\x05\x06\x03\x2b\x65\x70", Algorithm::Ed25519),
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Algorithm {
+    P256,
+    P384,
+    Rsa,
+    Ed25519,
+}
+
+/// A public key that may be certified: checked, and kept as the bytes that go into the certificate.
+#[derive(Clone)]
+pub(crate) struct PublicKey {
+    algorithm: Algorithm,
+    /// `SubjectPublicKeyInfo` as it came.
+    spki: Vec<u8>,
+    /// The BIT STRING's contents.
+    bits: Vec<u8>,
+    key: Key,
+}
+
+/// P-256 is kept as OpenSSL's curve arithmetic takes it: the detour over its providers costs more than a signature.
+#[derive(Clone)]
+enum Key {
+    P256(EcKey<Public>),
+    Other(PKey<Public>),
+}
+
+impl PublicKey {
+    /// Reads and checks a `SubjectPublicKeyInfo`.
+    pub(crate) fn from_spki(spki: &[u8]) -> Result<Self, KeyError> {
+        let mut info = der::only(spki, der::SEQUENCE)
+            .map_err(|_| KeyError::Damaged)?
+            .inside();
+        let identifier = info.expect(der::SEQUENCE).map_err(|_| KeyError::Damaged)?;
+        let bits = info
+            .expect(der::BIT_STRING)
+            .map_err(|_| KeyError::Damaged)?;
+        info.finish().map_err(|_| KeyError::Damaged)?;
+        let (_, algorithm) = ALGORITHMS
+            .iter()
+            .find(|(spelling, _)| *spelling == identifier.whole)
+            .ok_or(KeyError::Type)?;
+        let bits = bits.contents.strip_prefix(&[0]).ok_or(KeyError::Damaged)?;
+        let key = match algorithm {
+            Algorithm::P256 => Key::P256(p256(bits)?),
+            _ => {
+                let key = PKey::public_key_from_der(spki).map_err(|_| KeyError::Damaged)?;
+                check(&key)?;
+                Key::Other(key)
+            }
+        };
+        Ok(Self {
+            algorithm: *algorithm,
+            spki: spki.to_vec(),
+            bits: bits.to_vec(),
+            key,
+        })
+    }
+
+    pub(crate) fn of<T: HasPublic>(key: &PKeyRef<T>) -> Result<Self, KeyError> {
+        Self::from_spki(&key.public_key_to_der().map_err(|_| KeyError::Damaged)?)
+    }
+
+    pub(crate) fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// `SubjectPublicKeyInfo`.
+    pub(crate) fn spki(&self) -> &[u8] {
+        &self.spki
+    }
+
+    /// The key's bits: a point, or RSA's two numbers.
+    pub(crate) fn bits(&self) -> &[u8] {
+        &self.bits
+    }
+
+    /// SHA-256 of the `SubjectPublicKeyInfo`: what the store knows a key by.
+    pub(crate) fn fingerprint(&self) -> [u8; 32] {
+        sha256(&self.spki)
+    }
+
+    /// The subject key identifier: SHA-1 of the key's bits (RFC 5280 §4.2.1.2, method 1).
+    pub(crate) fn identifier(&self) -> [u8; 20] {
+        sha1(&self.bits)
+    }
+
+    /// Whether the signature under this `AlgorithmIdentifier` is by this key.
+    pub(crate) fn verifies(&self, algorithm: &[u8], message: &[u8], signature: &[u8]) -> bool {
+        use openssl::hash::MessageDigest;
+        use openssl::sign::Verifier;
+        let Ok(identifier) = der::only(algorithm, der::SEQUENCE) else {
+            return false;
+        };
+        let Ok(name) = identifier.inside().expect(der::OID) else {
+            return false;
+        };
+        if let (Key::P256(key), oid::ECDSA_WITH_SHA256) = (&self.key, name.contents) {
+            return EcdsaSig::from_der(signature)
+                .and_then(|signature| signature.verify(&sha256(message), key))
+                .unwrap_or(false);
+        }
+        let digest = match (self.algorithm, name.contents) {
+            (Algorithm::P256 | Algorithm::P384, oid::ECDSA_WITH_SHA256)
+            | (Algorithm::Rsa, oid::SHA256_WITH_RSA) => Some(MessageDigest::sha256()),
+            (Algorithm::P256 | Algorithm::P384, oid::ECDSA_WITH_SHA384)
+            | (Algorithm::Rsa, oid::SHA384_WITH_RSA) => Some(MessageDigest::sha384()),
+            (Algorithm::P256 | Algorithm::P384, oid::ECDSA_WITH_SHA512)
+            | (Algorithm::Rsa, oid::SHA512_WITH_RSA) => Some(MessageDigest::sha512()),
+            (Algorithm::Ed25519, oid::ED25519) => None,
+            _ => return false,
+        };
+        let Ok(key) = self.to_openssl() else {
+            return false;
+        };
+        let verifier = match digest {
+            Some(digest) => Verifier::new(digest, &key),
+            None => Verifier::new_without_digest(&key),
+        };
+        verifier
+            .and_then(|mut verifier| verifier.verify_oneshot(signature, message))
+            .unwrap_or(false)
+    }
+
+    pub(crate) fn to_openssl(&self) -> Result<PKey<Public>, openssl::error::ErrorStack> {
+        match &self.key {
+            Key::P256(key) => PKey::from_ec_key(key.clone()),
+            Key::Other(key) => Ok(key.clone()),
+        }
+    }
+
+    /// For people: `P-256`, `RSA 2048 bits`.
+    pub(crate) fn describe(&self) -> String {
+        match &self.key {
+            Key::P256(_) => "P-256".to_owned(),
+            Key::Other(key) => super::describe(key),
+        }
+    }
+}
+
+/// A private key, too, belongs to a public one that may be certified.
+pub(super) fn check_private(key: &PKeyRef<Private>) -> Result<(), KeyError> {
+    PublicKey::of(key).map(drop)
+}
+
+/// OpenSSL looks whether the point lies on the curve while it reads it.
+fn p256(bits: &[u8]) -> Result<EcKey<Public>, KeyError> {
+    static GROUP: OnceLock<Option<EcGroup>> = OnceLock::new();
+    let group = GROUP.get_or_init(|| EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).ok());
+    let group = group.as_ref().ok_or(KeyError::Type)?;
+    // Uncompressed, as RFC 5480 §2.2 demands everybody can read; not the point at infinity.
+    if bits.len() != 65 || bits.first() != Some(&4) {
+        return Err(KeyError::Damaged);
+    }
+    BigNumContext::new()
+        .and_then(|mut context| EcPoint::from_bytes(group, bits, &mut context))
+        .and_then(|point| EcKey::from_public_key(group, &point))
+        .map_err(|_| KeyError::Damaged)
+}
+
+fn check<T: HasPublic>(key: &PKeyRef<T>) -> Result<(), KeyError> {
+    match key.id() {
+        Id::EC => {
+            // the point lies on the curve and is not the point at infinity
+            let key = key.ec_key().map_err(|_| KeyError::Type)?;
+            key.check_key().map_err(|_| KeyError::Damaged)
+        }
+        Id::RSA => check_rsa(&*key.rsa().map_err(|_| KeyError::Type)?),
+        Id::ED25519 => Ok(()),
+        _ => Err(KeyError::Type),
+    }
+}
+
+fn check_rsa<T: HasPublic>(key: &openssl::rsa::RsaRef<T>) -> Result<(), KeyError> {
+    let actual = key.n().num_bits().unsigned_abs();
+    if !(2048..=8192).contains(&actual) || !actual.is_multiple_of(8) {
+        return Err(KeyError::RsaSize { actual });
+    }
+    let exponent = key.e().to_vec();
+    let odd = exponent.last().is_some_and(|last| last & 1 == 1);
+    // odd and of 17 bits or more means 65537 or more
+    if !odd || key.e().num_bits() < 17 || exponent.len() > 8 {
+        return Err(KeyError::RsaExponent);
+    }
+    weak::check(key.n())
+}
+
+#[cfg(test)]
+mod tests {
+    use openssl::rsa::Rsa;
+
+    use super::*;
+    use crate::keys::KeyKind;
+
+    #[test]
+    fn other_keys_are_not_certified() {
+        let of = |key: &PKeyRef<Private>| PublicKey::of(key).map(|key| key.algorithm());
+        let p521 = EcGroup::from_curve_name(Nid::SECP521R1).unwrap();
+        let p521 = PKey::from_ec_key(EcKey::generate(&p521).unwrap()).unwrap();
+        assert_eq!(of(&p521), Err(KeyError::Type));
+        assert_eq!(of(&PKey::generate_ed448().unwrap()), Err(KeyError::Type));
+        let small = PKey::from_rsa(Rsa::generate(1024).unwrap()).unwrap();
+        assert_eq!(of(&small), Err(KeyError::RsaSize { actual: 1024 }));
+        let three = openssl::bn::BigNum::from_u32(3).unwrap();
+        let lax = PKey::from_rsa(Rsa::generate_with_e(2048, &three).unwrap()).unwrap();
+        assert_eq!(of(&lax), Err(KeyError::RsaExponent));
+        assert_eq!(
+            of(&KeyKind::Ed25519.generate().unwrap()),
+            Ok(Algorithm::Ed25519)
+        );
+    }
+
+    #[test]
+    fn a_point_off_the_curve_is_no_key() {
+        let key = KeyKind::P256.generate().unwrap();
+        let mut spki = key.public_key_to_der().unwrap();
+        assert!(PublicKey::from_spki(&spki).is_ok());
+        *spki.last_mut().unwrap() ^= 1;
+        assert_eq!(
+            PublicKey::from_spki(&spki).map(drop),
+            Err(KeyError::Damaged)
+        );
+        assert_eq!(PublicKey::from_spki(&[]).map(drop), Err(KeyError::Damaged));
+    }
+}

@@ -1,0 +1,407 @@
+//! The records: every certificate that was issued, what was revoked, the CRLs, and a log of who did what when. One SQLite file.
+//!
+//! A certificate is recorded before anybody gets it. So whatever exists can be found, shown again and revoked, and a serial number is
+//! unique because the table says so. Several processes may work on one file: each write is one transaction that waits for the others.
+
+mod crls;
+mod search;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior, params};
+use thiserror::Error;
+
+use crate::base_url::BaseUrl;
+use crate::certificate::{Certificate, hex};
+use crate::profile::RuleSet;
+use crate::reason::Reason;
+use crate::subject;
+
+pub(crate) use crls::RevokedSerial;
+pub use search::{Entry, Filter, LogLine, Status};
+
+/// The version of the tables, in the file's header.
+const VERSION: i64 = 1;
+/// How long a write waits for another process's.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The records of one authority.
+pub struct Store {
+    path: PathBuf,
+    connection: Mutex<Connection>,
+}
+
+/// What happened, for the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// The authority was made.
+    Created,
+    /// A certificate was issued.
+    Issued,
+    /// A certificate was revoked.
+    Revoked,
+    /// A CRL was made.
+    Crl,
+}
+
+impl Event {
+    /// Its name in the log.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Created => "create",
+            Self::Issued => "issue",
+            Self::Revoked => "revoke",
+            Self::Crl => "crl",
+        }
+    }
+}
+
+/// A certificate to record.
+pub(crate) struct Issued<'a> {
+    pub(crate) certificate: &'a Certificate,
+    pub(crate) issuer: &'static str,
+    pub(crate) profile: &'static str,
+    pub(crate) account: Option<&'a str>,
+    pub(crate) at: i64,
+}
+
+/// Whether a certificate was recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Recorded {
+    Yes,
+    /// There is one with this serial number.
+    SerialTaken,
+}
+
+/// Why the records cannot be read or written. Nothing was half written.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// No space left where the records are: nothing was issued or revoked.
+    #[error("{}: no space left; nothing was recorded, so nothing was issued or revoked", path.display())]
+    Full {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is not ours, damaged, or cannot be reached.
+    #[error("{}: {reason}", path.display())]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        reason: String,
+    },
+    /// Made by a later version of this program.
+    #[error("{} has tables of version {found}, this program knows version {known}: use the newer program", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// No certificate has this serial number.
+    #[error("no certificate with serial number {serial} was issued here")]
+    Unknown {
+        /// The number.
+        serial: String,
+    },
+    /// A beginning of a serial number that several have.
+    #[error("several certificates' serial numbers begin with {serial}")]
+    Ambiguous {
+        /// The beginning.
+        serial: String,
+    },
+    /// It was revoked before; the first reason stands.
+    #[error("{serial} was revoked already, at {at} ({reason})")]
+    AlreadyRevoked {
+        /// The number.
+        serial: String,
+        /// When, for people.
+        at: String,
+        /// Why.
+        reason: Reason,
+    },
+}
+
+impl Store {
+    /// Makes the file (0600). It must not exist.
+    pub(crate) fn create(path: &Path) -> Result<Self, StoreError> {
+        let failed = |error: std::io::Error| StoreError::Database {
+            path: path.to_owned(),
+            reason: format!("cannot be created: {error}"),
+        };
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        // From the first byte on: SQLite gives its side files (-wal, -shm) the mode of the database.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(path).map(drop).map_err(failed)?;
+        let store = Self::connect(path)?;
+        store.write(|transaction| {
+            transaction.execute_batch(include_str!("schema.sql"))?;
+            transaction.pragma_update(None, "user_version", VERSION)
+        })?;
+        Ok(store)
+    }
+
+    /// Opens the records of an authority.
+    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
+        let store = Self::connect(path)?;
+        let found: i64 = store.read(|connection| {
+            connection.pragma_query_value(None, "user_version", |row| row.get(0))
+        })?;
+        match found {
+            VERSION => Ok(store),
+            newer if newer > VERSION => Err(StoreError::Newer {
+                path: path.to_owned(),
+                found,
+                known: VERSION,
+            }),
+            _ => Err(StoreError::Database {
+                path: path.to_owned(),
+                reason: "these are not the records of an authority".to_owned(),
+            }),
+        }
+    }
+
+    fn connect(path: &Path) -> Result<Self, StoreError> {
+        let open = || {
+            let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            connection.busy_timeout(PATIENCE)?;
+            connection.pragma_update(None, "foreign_keys", true)?;
+            connection.pragma_update(None, "journal_mode", "wal")?;
+            // What was issued stays recorded after a power cut (sqlite.org/pragma.html#pragma_synchronous).
+            connection.pragma_update(None, "synchronous", "full")?;
+            Ok(connection)
+        };
+        let connection = open().map_err(|error| StoreError::of(path, &error))?;
+        Ok(Self {
+            path: path.to_owned(),
+            connection: Mutex::new(connection),
+        })
+    }
+
+    /// One transaction that holds the write lock from its beginning, so that what it reads is still so when it writes.
+    fn write<T>(
+        &self,
+        work: impl FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let mut connection = self.lock();
+        let run = || {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let result = work(&transaction)?;
+            transaction.commit()?;
+            Ok(result)
+        };
+        run().map_err(|error| StoreError::of(&self.path, &error))
+    }
+
+    fn read<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        work(&self.lock()).map_err(|error| StoreError::of(&self.path, &error))
+    }
+
+    /// Changes whenever the records may have: by others on this file (SQLite's `data_version`), or by ourselves.
+    pub(crate) fn generation(&self) -> Result<(i64, u64), StoreError> {
+        self.read(|connection| {
+            let mut query = connection.prepare_cached("PRAGMA data_version")?;
+            let others = query.query_row([], |row| row.get(0))?;
+            Ok((others, connection.total_changes()))
+        })
+    }
+
+    /// A panic elsewhere leaves no half transaction: SQLite rolled it back.
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        self.connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_settings(
+        &self,
+        rules: RuleSet,
+        base_url: Option<&BaseUrl>,
+    ) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let mut insert = transaction
+                .prepare("INSERT OR REPLACE INTO setting (name, value) VALUES (?1, ?2)")?;
+            insert.execute(params!["rules", rules.name()])?;
+            if let Some(base_url) = base_url {
+                insert.execute(params!["base_url", base_url.as_str()])?;
+            }
+            Ok(())
+        })
+    }
+
+    pub(crate) fn settings(&self) -> Result<(RuleSet, Option<BaseUrl>), StoreError> {
+        let setting = |name: &str| {
+            self.read(|connection| {
+                connection
+                    .query_row("SELECT value FROM setting WHERE name = ?1", [name], |row| {
+                        row.get::<_, String>(0)
+                    })
+                    .optional()
+            })
+        };
+        let odd = |name: &str| StoreError::Database {
+            path: self.path.clone(),
+            reason: format!("the setting {name} cannot be read"),
+        };
+        let rules = setting("rules")?.map_or(Ok(RuleSet::default()), |text| {
+            text.parse().map_err(|_| odd("rules"))
+        })?;
+        let base_url = setting("base_url")?
+            .map(|text| text.parse().map_err(|_| odd("base_url")))
+            .transpose()?;
+        Ok((rules, base_url))
+    }
+
+    /// Records a certificate, its names and a line in the log: all or nothing.
+    pub(crate) fn record(&self, issued: &Issued<'_>) -> Result<Recorded, StoreError> {
+        let certificate = issued.certificate;
+        let parsed = certificate.parsed();
+        let (serial, subject) = (certificate.serial(), subject::display(parsed.subject));
+        let key = hex(&openssl::sha::sha256(parsed.spki));
+        let names = certificate.names();
+        self.write(|transaction| {
+            let mut insert = transaction.prepare_cached(
+                "INSERT OR IGNORE INTO certificate
+                 (serial, issuer, profile, subject, not_before, not_after, issued_at, key, account, der)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            )?;
+            let inserted = insert.execute(params![
+                serial,
+                issued.issuer,
+                issued.profile,
+                subject,
+                certificate.not_before(),
+                certificate.not_after(),
+                issued.at,
+                key,
+                issued.account,
+                certificate.der_bytes(),
+            ])?;
+            if inserted == 0 {
+                return Ok(Recorded::SerialTaken);
+            }
+            let mut insert = transaction
+                .prepare_cached("INSERT INTO name (serial, place, name) VALUES (?1, ?2, ?3)")?;
+            for (place, name) in (0_i64..).zip(&names) {
+                insert.execute(params![serial, place, name.to_string()])?;
+            }
+            let names: Vec<String> = names.iter().take(5).map(ToString::to_string).collect();
+            let detail = format!("{} {}", issued.profile, names.join(" "));
+            log(transaction, issued.at, Event::Issued, Some(&serial), detail.trim_end())?;
+            Ok(Recorded::Yes)
+        })
+    }
+
+    /// Adds a line to the log.
+    pub(crate) fn note(
+        &self,
+        at: i64,
+        event: Event,
+        serial: Option<&str>,
+        detail: &str,
+    ) -> Result<(), StoreError> {
+        self.write(|transaction| log(transaction, at, event, serial, detail))
+    }
+
+    /// Revokes a certificate, once and for all.
+    ///
+    /// # Errors
+    /// [`StoreError::Unknown`], [`StoreError::AlreadyRevoked`].
+    pub(crate) fn revoke(&self, serial: &str, reason: Reason, at: i64) -> Result<(), StoreError> {
+        let before = self.write(|transaction| {
+            let changed = transaction.execute(
+                "UPDATE certificate SET revoked_at = ?2, reason = ?3
+                 WHERE serial = ?1 AND revoked_at IS NULL",
+                params![serial, at, reason.code()],
+            )?;
+            if changed == 1 {
+                log(transaction, at, Event::Revoked, Some(serial), reason.name())?;
+                return Ok(None);
+            }
+            transaction
+                .query_row(
+                    "SELECT revoked_at, reason FROM certificate WHERE serial = ?1",
+                    [serial],
+                    |row| Ok((row.get::<_, i64>(0)?, row.get::<_, u8>(1)?)),
+                )
+                .optional()
+                .map(Some)
+        })?;
+        match before {
+            None => Ok(()),
+            Some(None) => Err(StoreError::Unknown {
+                serial: serial.to_owned(),
+            }),
+            Some(Some((at, reason))) => Err(StoreError::AlreadyRevoked {
+                serial: serial.to_owned(),
+                at: crate::moment::utc(at),
+                reason: Reason::from_code(reason).unwrap_or_default(),
+            }),
+        }
+    }
+
+    /// The serial number of a certificate with this key that was revoked because the key was compromised.
+    pub(crate) fn compromised(&self, key: &[u8; 32]) -> Result<Option<String>, StoreError> {
+        self.read(|connection| {
+            let mut query = connection.prepare_cached(
+                "SELECT serial FROM certificate WHERE key = ?1 AND reason = 1 LIMIT 1",
+            )?;
+            query.query_row([hex(key)], |row| row.get(0)).optional()
+        })
+    }
+}
+
+fn log(
+    transaction: &rusqlite::Transaction<'_>,
+    at: i64,
+    event: Event,
+    serial: Option<&str>,
+    detail: &str,
+) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached("INSERT INTO log (at, event, serial, detail) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![at, event.name(), serial, detail])
+        .map(drop)
+}
+
+impl StoreError {
+    fn of(path: &Path, error: &rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full { path },
+            // a limit on file sizes, or a device that has no more
+            Some(ErrorCode::SystemIoFailure) => Self::Database {
+                path,
+                reason: format!("{error}; nothing was recorded, so nothing was issued or revoked"),
+            },
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Self::Database {
+                path,
+                reason: "damaged, or not the records of an authority".to_owned(),
+            },
+            _ => Self::Database {
+                path,
+                reason: error.to_string(),
+            },
+        }
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,254 @@
+//! Looking things up: one certificate, many, the log.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::{Store, StoreError};
+use crate::certificate::Certificate;
+use crate::reason::Reason;
+
+/// A certificate as the records have it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Entry {
+    /// Its serial number, hexadecimal.
+    pub serial: String,
+    /// Who signed it: `issuing` or `root`.
+    pub issuer: String,
+    /// The profile's name.
+    pub profile: String,
+    /// Its names, or its subject where it has none.
+    pub names: Vec<String>,
+    /// First second of its life.
+    pub not_before: i64,
+    /// Last second of its life.
+    pub not_after: i64,
+    /// When it was issued.
+    pub issued_at: i64,
+    /// When it was revoked and why.
+    pub revoked: Option<(i64, Reason)>,
+    /// The ACME account it was issued to.
+    pub account: Option<String>,
+    der: Vec<u8>,
+}
+
+/// Where a certificate stands at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Good.
+    Valid,
+    /// Revoked, whether or not its life is over.
+    Revoked,
+    /// Its life is over.
+    Expired,
+}
+
+impl Status {
+    /// `valid`, `revoked`, `expired`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Valid => "valid",
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+impl Entry {
+    /// The certificate itself, without its chain.
+    #[must_use]
+    pub fn certificate(&self) -> Certificate {
+        Certificate::trusted(self.der.clone()).expect("it was read before it was recorded")
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn status(&self, now: i64) -> Status {
+        match self.revoked {
+            Some(_) => Status::Revoked,
+            None if self.not_after < now => Status::Expired,
+            None => Status::Valid,
+        }
+    }
+}
+
+/// Which certificates to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Filter {
+    /// With this text in a name or the subject, or at the beginning of the serial number.
+    pub text: Option<String>,
+    /// Only these.
+    pub status: Option<Status>,
+    /// Valid now, and no longer at this moment.
+    pub ends_before: Option<i64>,
+}
+
+/// A line of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogLine {
+    /// When, in seconds since the epoch.
+    pub at: i64,
+    /// What: `issue`, `revoke`, `crl`, `create`.
+    pub event: String,
+    /// Which certificate.
+    pub serial: Option<String>,
+    /// More about it.
+    pub detail: String,
+}
+
+const COLUMNS: &str = "serial, issuer, profile, subject, not_before, not_after, issued_at, revoked_at, reason, account, der";
+
+impl Store {
+    /// The certificate whose serial number is this or, if only one is meant, begins with it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unknown`], [`StoreError::Ambiguous`].
+    pub fn find(&self, serial: &str) -> Result<Entry, StoreError> {
+        let unknown = || StoreError::Unknown {
+            serial: crate::names::shown(serial),
+        };
+        let digits: String = serial
+            .chars()
+            .filter(|c| *c != ':')
+            .map(|c| c.to_ascii_lowercase())
+            .collect();
+        let digits = digits.trim_start_matches("0x").trim_start_matches('0');
+        if digits.is_empty() || !digits.bytes().all(|c| c.is_ascii_hexdigit()) {
+            return Err(unknown());
+        }
+        // Serial numbers are kept with whole bytes: one leading zero is possible.
+        let padded = format!("0{digits}");
+        let mut found = self.read(|connection| {
+            let query = format!(
+                "SELECT {COLUMNS} FROM certificate
+                 WHERE serial LIKE ?1 || '%' OR serial LIKE ?2 || '%' LIMIT 3"
+            );
+            entries(connection, &query, params![digits, padded])
+        })?;
+        if let Some(exact) = found
+            .iter()
+            .position(|entry| entry.serial == digits || entry.serial == padded)
+        {
+            return Ok(found.swap_remove(exact));
+        }
+        match found.len() {
+            0 => Err(unknown()),
+            1 => Ok(found.swap_remove(0)),
+            _ => Err(StoreError::Ambiguous {
+                serial: digits.to_owned(),
+            }),
+        }
+    }
+
+    /// The certificates that a filter lets through, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn list(&self, filter: &Filter, now: i64) -> Result<Vec<Entry>, StoreError> {
+        let text = filter.text.as_deref().map(|text| {
+            // the two wildcards of LIKE are ordinary characters here
+            let escaped = text
+                .replace('\\', "\\\\")
+                .replace('%', "\\%")
+                .replace('_', "\\_");
+            escaped.to_ascii_lowercase()
+        });
+        let status = filter.status.map(Status::name);
+        self.read(|connection| {
+            let query = format!(
+                r"SELECT {COLUMNS} FROM certificate c
+                 WHERE (?1 IS NULL OR serial LIKE ?1 || '%' ESCAPE '\' OR subject LIKE '%' || ?1 || '%' ESCAPE '\'
+                        OR EXISTS (SELECT 1 FROM name n WHERE n.serial = c.serial AND n.name LIKE '%' || ?1 || '%' ESCAPE '\'))
+                   AND (?2 IS NULL OR ?2 = CASE WHEN revoked_at IS NOT NULL THEN 'revoked'
+                                                WHEN not_after < ?3 THEN 'expired' ELSE 'valid' END)
+                   AND (?4 IS NULL OR (revoked_at IS NULL AND not_after >= ?3 AND not_after < ?4))
+                 ORDER BY CASE WHEN ?4 IS NULL THEN -issued_at ELSE not_after END, serial"
+            );
+            entries(connection, &query, params![text, status, now, filter.ends_before])
+        })
+    }
+
+    /// The log, the newest line first.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn log(&self, most: u32) -> Result<Vec<LogLine>, StoreError> {
+        self.read(|connection| {
+            let mut query = connection
+                .prepare("SELECT at, event, serial, detail FROM log ORDER BY id DESC LIMIT ?1")?;
+            query
+                .query_map([most], |row| {
+                    Ok(LogLine {
+                        at: row.get(0)?,
+                        event: row.get(1)?,
+                        serial: row.get(2)?,
+                        detail: row.get(3)?,
+                    })
+                })?
+                .collect()
+        })
+    }
+
+    /// What an OCSP answer needs: whether this number was issued, and if it was revoked.
+    pub(crate) fn status_of(
+        &self,
+        issuer: &str,
+        serial: &str,
+    ) -> Result<Option<Option<(i64, Reason)>>, StoreError> {
+        self.read(|connection| {
+            let mut query = connection.prepare_cached(
+                "SELECT revoked_at, reason FROM certificate WHERE serial = ?1 AND issuer = ?2",
+            )?;
+            query
+                .query_row([serial, issuer], |row| revocation(row, 0, 1))
+                .optional()
+        })
+    }
+}
+
+fn entries(
+    connection: &Connection,
+    query: &str,
+    parameters: impl rusqlite::Params,
+) -> rusqlite::Result<Vec<Entry>> {
+    let mut query = connection.prepare(query)?;
+    let mut found: Vec<(Entry, String)> = query
+        .query_map(parameters, |row| Ok((entry(row)?, row.get(3)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut names =
+        connection.prepare_cached("SELECT name FROM name WHERE serial = ?1 ORDER BY place")?;
+    for (entry, subject) in &mut found {
+        entry.names = names
+            .query_map([&entry.serial], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        if entry.names.is_empty() {
+            entry.names.push(std::mem::take(subject));
+        }
+    }
+    Ok(found.into_iter().map(|(entry, _)| entry).collect())
+}
+
+/// A row of [`COLUMNS`]; names are fetched afterwards.
+fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    Ok(Entry {
+        serial: row.get(0)?,
+        issuer: row.get(1)?,
+        profile: row.get(2)?,
+        names: Vec::new(),
+        not_before: row.get(4)?,
+        not_after: row.get(5)?,
+        issued_at: row.get(6)?,
+        revoked: revocation(row, 7, 8)?,
+        account: row.get(9)?,
+        der: row.get(10)?,
+    })
+}
+
+fn revocation(row: &Row<'_>, at: usize, reason: usize) -> rusqlite::Result<Option<(i64, Reason)>> {
+    let at: Option<i64> = row.get(at)?;
+    let code: Option<u8> = row.get(reason)?;
+    let reason = Reason::from_code(code.unwrap_or_default()).unwrap_or_default();
+    Ok(at.map(|at| (at, reason)))
+}

@@ -1,0 +1,76 @@
+//! Names of subjects and issuers (`Name`, RFC 5280 §4.1.2.4): a sequence of attributes, each in a set of its own.
+
+use crate::der::{self, Element, oid, write};
+
+/// Attributes in the given order; a country is a PrintableString of two letters, all else UTF-8 (checks.md G11).
+pub(crate) fn name(attributes: &[(&[u8], &str)]) -> Vec<u8> {
+    write::sequence(attributes.iter().map(|(kind, text)| {
+        let value = match *kind {
+            oid::COUNTRY => write::printable(text),
+            _ => write::utf8(text),
+        };
+        write::set_of_one(&write::sequence([write::oid(kind), value]))
+    }))
+}
+
+/// A name of one common name, or an empty one.
+pub(crate) fn common_name(text: Option<&str>) -> Vec<u8> {
+    match text {
+        Some(text) => name(&[(oid::COMMON_NAME, text)]),
+        None => name(&[]),
+    }
+}
+
+/// The attributes of a name, each with its kind; text that is not ASCII or UTF-8 is shown as far as it can be.
+pub(crate) fn attributes(whole: &[u8]) -> Vec<(Vec<u8>, String)> {
+    let mut found = Vec::new();
+    let mut sets = der::only(whole, der::SEQUENCE).map_or(der::Der::new(&[]), Element::inside);
+    while let Ok(set) = sets.expect(der::SET) {
+        let mut members = set.inside();
+        while let Ok(member) = members.expect(der::SEQUENCE) {
+            let mut parts = member.inside();
+            if let (Ok(kind), Ok(value)) = (parts.expect(der::OID), parts.element()) {
+                found.push((kind.contents.to_vec(), text(value)));
+            }
+        }
+    }
+    found
+}
+
+/// `C=XX, O=Example, CN=localhost-ca`; `(empty)`.
+pub(crate) fn display(whole: &[u8]) -> String {
+    let parts: Vec<String> = attributes(whole)
+        .into_iter()
+        .map(|(kind, text)| format!("{}={text}", short(&kind)))
+        .collect();
+    match parts.is_empty() {
+        true => "(empty)".to_owned(),
+        false => parts.join(", "),
+    }
+}
+
+fn text(value: Element<'_>) -> String {
+    let text: String = match value.tag {
+        // BMPString: two bytes a character
+        0x1e => value
+            .contents
+            .chunks(2)
+            .map(|pair| u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)]))
+            .map(|unit| char::from_u32(u32::from(unit)).unwrap_or('\u{fffd}'))
+            .collect(),
+        _ => String::from_utf8_lossy(value.contents).into_owned(),
+    };
+    crate::names::printable(&text)
+}
+
+fn short(kind: &[u8]) -> String {
+    match kind {
+        oid::COMMON_NAME => "CN".to_owned(),
+        oid::COUNTRY => "C".to_owned(),
+        oid::STATE => "ST".to_owned(),
+        oid::LOCALITY => "L".to_owned(),
+        oid::ORGANIZATION => "O".to_owned(),
+        oid::ORGANIZATIONAL_UNIT => "OU".to_owned(),
+        other => oid::name(other),
+    }
+}

@@ -1,0 +1,73 @@
+//! The first way: secrets are undefined memory, and valgrind reports every branch and address that depends on them.
+
+use std::io;
+use std::process::ExitCode;
+use std::sync::OnceLock;
+
+use stampmill_modexp::Engine;
+
+use crate::operations::{self, Kind, Leak, Secrets, Subject};
+use crate::{Verdict, Way, valgrind};
+
+pub(crate) const WAY: Way = Way {
+    name: "memcheck",
+    method: "secrets are undefined memory, and valgrind watches every branch and address",
+    watches,
+    not_run,
+    look,
+};
+
+/// The one branch that may depend on an operand: the face accepts it or returns an error, which is public. What engines
+/// do with it runs in other functions.
+const VERDICT_ON_OPERANDS: &str =
+    "{\n operands\n Memcheck:Cond\n fun:*stampmill_modexp*Modulus*\n}\n";
+
+/// A division is neither a branch nor an address, and without AVX-512 a batch is one exponentiation after the other.
+fn watches(subject: Subject) -> bool {
+    let not = [Subject::Leak(Leak::Division), Subject::Lanes, Subject::Pair];
+    !not.contains(&subject)
+}
+
+fn not_run(subject: Subject) -> Option<&'static str> {
+    static VALGRIND_WORKS: OnceLock<bool> = OnceLock::new();
+    match subject {
+        _ if !VALGRIND_WORKS.get_or_init(valgrind::works) => Some("valgrind is not installed"),
+        Subject::Engine(Engine::Ifma) => Some("valgrind knows no AVX-512"),
+        _ => (!subject.is_available()).then_some("this build or this processor lacks it"),
+    }
+}
+
+fn look(subject: Subject) -> io::Result<Verdict> {
+    let reported = valgrind::run(subject.name(), "portable", &[], VERDICT_ON_OPERANDS)?;
+    Ok(reported.map_or(Verdict::Clean("nothing reported".into()), Verdict::Leak))
+}
+
+/// What the program does if it finds itself under valgrind.
+pub(crate) fn task() -> Option<ExitCode> {
+    match Subject::named(&valgrind::task()?).unwrap() {
+        Subject::Engine(engine) => {
+            for (bytes, exponent_bytes) in [(8, 8), (24, 11), (40, 40), (64, 2), (128, 128)] {
+                let secrets = undefined(bytes, exponent_bytes);
+                operations::all(&operations::modulus(engine, &secrets), &secrets);
+            }
+        }
+        Subject::Lanes | Subject::Pair => unreachable!("it is not watched"),
+        Subject::Leak(leak) => leak.run(&undefined(24, 2), &[0; 16]),
+    }
+    Some(ExitCode::SUCCESS)
+}
+
+/// Secrets marked as undefined, all but the highest byte of the modulus: its length is public.
+fn undefined(bytes: usize, exponent_bytes: usize) -> Secrets {
+    let secrets = Secrets::new(Kind::Mixed(0), bytes, exponent_bytes);
+    valgrind::mark_undefined(&secrets.modulus[1..]);
+    for number in [
+        &secrets.base,
+        &secrets.factor,
+        &secrets.exponent,
+        &secrets.wide,
+    ] {
+        valgrind::mark_undefined(number);
+    }
+    secrets
+}

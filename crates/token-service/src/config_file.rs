@@ -1,0 +1,640 @@
+//! The configuration file of `serve --config`: TOML, read strictly.
+//!
+//! ```toml
+//! issuer = "https://id.example"
+//! listen = "0.0.0.0:8443"
+//! pkce = "all"                          # or "public"
+//!
+//! [lifetimes]                           # in seconds
+//! access_token = 300
+//!
+//! [[resources]]
+//! resource = "https://api.example"
+//! format = "opaque"                     # or "jwt"
+//! introspected_by = ["api"]
+//! accept_when = "claims.scope.contains('api')"
+//!
+//! [[clients]]
+//! client_id = "app"
+//! name = "The application"
+//! client_secret = "..."
+//! redirect_uris = ["https://app.example/callback"]
+//! grant_types = ["authorization_code", "refresh_token"]
+//! scope = "openid profile offline_access api"
+//! issue_when = "claims.sub != claims.client_id"
+//! ```
+//!
+//! A member that is not known, a value that is not legal and a claim check that does not compile refuse the whole file,
+//! with the line and a caret under the place. Members have the names of RFC 7591 and RFC 8414 where those have one.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use serde::Deserialize;
+use stampmill_claim_check::ClaimCheck;
+use stampmill_jose::{Algorithm, Backend};
+use toml::Spanned;
+
+use crate::domain::{
+    ApplicationType, ClientId, GrantType, Registration, Resource, ResourceServer, Scope,
+    SecretMethod, TokenFormat,
+};
+use crate::policy::{Lifetimes, Pkce, Policy};
+use crate::secret::Secret;
+use crate::server::Listen;
+
+/// What rules are configured with.
+#[derive(Debug)]
+pub struct Settings {
+    /// How strict the service is.
+    pub policy: Policy,
+    /// Resource servers tokens are issued for, besides the service itself.
+    pub resources: Vec<ResourceServer>,
+    /// Clients that come and go with the configuration.
+    pub clients: Vec<Registration>,
+    /// Their claim checks.
+    pub issue_when: HashMap<ClientId, ClaimCheck>,
+}
+
+impl Default for Settings {
+    /// The strict policy, and nothing else.
+    fn default() -> Settings {
+        Settings {
+            policy: Policy::strict(),
+            resources: Vec::new(),
+            clients: Vec::new(),
+            issue_when: HashMap::new(),
+        }
+    }
+}
+
+/// A configuration file, read and checked.
+#[derive(Debug)]
+pub struct ConfigFile {
+    /// The issuer identifier, if the file names one.
+    pub issuer: Option<String>,
+    /// Where to listen with TLS, if the file says.
+    pub listen: Option<Listen>,
+    /// Where to listen without.
+    pub listen_plain: Option<SocketAddr>,
+    /// Who computes RSA signatures.
+    pub backend: Backend,
+    /// The rest.
+    pub settings: Settings,
+}
+
+/// Why a file is refused: what is wrong, and where.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigFileError {
+    /// It cannot be read.
+    #[error("cannot read {path}: {reason}")]
+    Unreadable {
+        /// Which file.
+        path: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// Something in it is wrong; the text shows the line.
+    #[error("the configuration is refused\n{0}")]
+    Refused(String),
+}
+
+impl ConfigFile {
+    /// Longest file that is read, in bytes.
+    pub const MAX_BYTES: u64 = 1 << 20;
+
+    /// Reads and checks a file.
+    pub fn read(path: &Path) -> Result<ConfigFile, ConfigFileError> {
+        let name = path.display().to_string();
+        let unreadable = |reason: String| ConfigFileError::Unreadable {
+            path: name.clone(),
+            reason,
+        };
+        let length = std::fs::metadata(path)
+            .map_err(|error| unreadable(error.to_string()))?
+            .len();
+        if length > ConfigFile::MAX_BYTES {
+            return Err(unreadable(format!("it has {length} bytes")));
+        }
+        let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+        ConfigFile::parse(&name, &text)
+    }
+
+    /// Checks a file's text; `name` stands in errors.
+    ///
+    /// ```
+    /// use stampmill_token_service::ConfigFile;
+    /// let error = ConfigFile::parse("id.toml", "isuer = 'https://id.example'").unwrap_err();
+    /// assert!(error.to_string().contains("id.toml:1:1"));
+    /// assert!(error.to_string().contains("unknown field `isuer`"));
+    /// ```
+    pub fn parse(name: &str, text: &str) -> Result<ConfigFile, ConfigFileError> {
+        let source = Source { name, text };
+        let file: File = toml::from_str(text).map_err(|error| {
+            let span = error.span().unwrap_or_default();
+            source.refuse(span, error.message())
+        })?;
+        file.check(&source)
+    }
+}
+
+/// The file as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    issuer: Option<String>,
+    listen: Option<Spanned<String>>,
+    listen_plain: Option<Spanned<String>>,
+    signer: Option<Spanned<String>>,
+    pkce: Option<Spanned<String>>,
+    lifetimes: Option<Spanned<LifetimesTable>>,
+    #[serde(default)]
+    resources: Vec<ResourceTable>,
+    #[serde(default)]
+    clients: Vec<ClientTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LifetimesTable {
+    code: Option<i64>,
+    access_token: Option<i64>,
+    id_token: Option<i64>,
+    session: Option<i64>,
+    refresh_token: Option<i64>,
+    offline: Option<i64>,
+    signing_key: Option<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ResourceTable {
+    resource: Spanned<String>,
+    format: Option<Spanned<String>>,
+    signing_alg: Option<Spanned<String>>,
+    scope: Option<Spanned<String>>,
+    #[serde(default)]
+    introspected_by: Vec<Spanned<String>>,
+    access_token_lifetime: Option<Spanned<i64>>,
+    accept_when: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClientTable {
+    client_id: Spanned<String>,
+    name: Option<String>,
+    client_secret: Option<String>,
+    token_endpoint_auth_method: Option<Spanned<String>>,
+    application_type: Option<Spanned<String>>,
+    #[serde(default)]
+    redirect_uris: Vec<String>,
+    grant_types: Option<Vec<Spanned<String>>>,
+    scope: Option<String>,
+    id_token_signed_response_alg: Option<Spanned<String>>,
+    issue_when: Option<Spanned<String>>,
+}
+
+/// What a word in the file may be, with its meaning.
+type Words<T> = &'static [(&'static str, T)];
+
+const PKCE: Words<Pkce> = &[("all", Pkce::All), ("public", Pkce::Public)];
+const SIGNERS: Words<Backend> = &[("openssl", Backend::OpenSsl)];
+const FORMATS: Words<TokenFormat> = &[("jwt", TokenFormat::Jwt), ("opaque", TokenFormat::Opaque)];
+const ALGORITHMS: Words<Algorithm> = &[
+    ("RS256", Algorithm::Rs256),
+    ("PS256", Algorithm::Ps256),
+    ("ES256", Algorithm::Es256),
+    ("EdDSA", Algorithm::EdDsa),
+];
+const APPLICATIONS: Words<ApplicationType> = &[
+    ("web", ApplicationType::Web),
+    ("native", ApplicationType::Native),
+];
+const AUTH_METHODS: Words<Option<SecretMethod>> = &[
+    ("client_secret_basic", Some(SecretMethod::Basic)),
+    ("client_secret_post", Some(SecretMethod::Post)),
+    ("none", None),
+];
+
+impl File {
+    fn check(self, source: &Source<'_>) -> Result<ConfigFile, ConfigFileError> {
+        let pkce = source.word(PKCE, self.pkce.as_ref())?.unwrap_or(Pkce::All);
+        let mut policy = Policy::strict().with_pkce(pkce);
+        if let Some(table) = &self.lifetimes {
+            policy = policy
+                .with_lifetimes(&table.get_ref().lifetimes())
+                .map_err(|error| source.refuse(table.span(), &error.to_string()))?;
+        }
+        let mut settings = Settings {
+            policy,
+            ..Settings::default()
+        };
+        for table in self.resources {
+            let span = table.resource.span();
+            let server = table.check(source)?;
+            if settings
+                .resources
+                .iter()
+                .any(|known| known.resource == server.resource)
+            {
+                return Err(source.refuse(span, "this resource is in the file twice"));
+            }
+            settings.resources.push(server);
+        }
+        for table in self.clients {
+            table.check(source, &mut settings)?;
+        }
+        Ok(ConfigFile {
+            issuer: self.issuer,
+            listen: source.parsed(self.listen.as_ref())?,
+            listen_plain: source.parsed(self.listen_plain.as_ref())?,
+            backend: source
+                .word(SIGNERS, self.signer.as_ref())?
+                .unwrap_or(Backend::OpenSsl),
+            settings,
+        })
+    }
+}
+
+impl LifetimesTable {
+    fn lifetimes(&self) -> Lifetimes {
+        Lifetimes {
+            code: self.code,
+            access_token: self.access_token,
+            id_token: self.id_token,
+            session: self.session,
+            refresh_token: self.refresh_token,
+            offline: self.offline,
+            signing_key: self.signing_key,
+        }
+    }
+}
+
+impl ResourceTable {
+    fn check(self, source: &Source<'_>) -> Result<ResourceServer, ConfigFileError> {
+        const A_DAY: std::ops::RangeInclusive<i64> = 1..=86_400;
+        if let Some(lifetime) = &self.access_token_lifetime
+            && !A_DAY.contains(lifetime.get_ref())
+        {
+            let wrong = "a lifetime is 1 to 86400 seconds";
+            return Err(source.refuse(lifetime.span(), wrong));
+        }
+        let resource = Resource::parse(self.resource.get_ref())
+            .map_err(|error| source.refuse(self.resource.span(), &error.to_string()))?;
+        let introspected_by = self.introspected_by.iter().map(|id| {
+            ClientId::parse(id.get_ref())
+                .map_err(|error| source.refuse(id.span(), &error.to_string()))
+        });
+        Ok(ResourceServer {
+            resource,
+            format: source
+                .word(FORMATS, self.format.as_ref())?
+                .unwrap_or(TokenFormat::Jwt),
+            signing_alg: source
+                .word(ALGORITHMS, self.signing_alg.as_ref())?
+                .unwrap_or(Algorithm::Rs256),
+            scope: source.parsed::<Scope>(self.scope.as_ref())?,
+            introspected_by: introspected_by.collect::<Result<_, _>>()?,
+            access_token_lifetime: self.access_token_lifetime.map(Spanned::into_inner),
+            accept_when: source.claim_check(self.accept_when.as_ref())?.map(Arc::new),
+        })
+    }
+}
+
+impl ClientTable {
+    fn check(self, source: &Source<'_>, settings: &mut Settings) -> Result<(), ConfigFileError> {
+        let span = self.client_id.span();
+        let id = ClientId::parse(self.client_id.get_ref())
+            .map_err(|error| source.refuse(span.clone(), &error.to_string()))?;
+        let known = settings
+            .clients
+            .iter()
+            .any(|known| known.id.as_deref() == Some(id.as_str()));
+        if known {
+            return Err(source.refuse(span, "this client is in the file twice"));
+        }
+        // RFC 7591 §2: with a secret the default is client_secret_basic; without one the client is public.
+        let method = source.word(AUTH_METHODS, self.token_endpoint_auth_method.as_ref())?;
+        let secret_method =
+            method.unwrap_or(self.client_secret.is_some().then_some(SecretMethod::Basic));
+        if secret_method.is_some() && self.client_secret.is_none() {
+            let wrong = "a client that authenticates with a secret needs client_secret";
+            return Err(source.refuse(span, wrong));
+        }
+        let words = self.grant_types.iter().flatten();
+        let grant_types = words
+            .map(|word| {
+                GrantType::parse(word.get_ref()).ok_or_else(|| {
+                    source.refuse(word.span(), &one_of(GrantType::ALL.map(|(_, name)| name)))
+                })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let registration = Registration {
+            id: Some(id.to_string()),
+            name: self.name.unwrap_or_else(|| id.to_string()),
+            secret_method,
+            secret: self.client_secret.map(Secret::new),
+            application: source
+                .word(APPLICATIONS, self.application_type.as_ref())?
+                .unwrap_or(ApplicationType::Web),
+            redirect_uris: self.redirect_uris,
+            grant_types: match self.grant_types.is_some() {
+                true => grant_types,
+                // RFC 7591 §2.
+                false => vec![GrantType::AuthorizationCode],
+            },
+            scope: self.scope.unwrap_or_else(|| "openid".into()),
+            id_token_alg: source
+                .word(ALGORITHMS, self.id_token_signed_response_alg.as_ref())?
+                .unwrap_or(Algorithm::Rs256),
+        };
+        registration
+            .validate()
+            .map_err(|error| source.refuse(span, &error.to_string()))?;
+        if let Some(check) = source.claim_check(self.issue_when.as_ref())? {
+            settings.issue_when.insert(id, check);
+        }
+        settings.clients.push(registration);
+        Ok(())
+    }
+}
+
+/// The text errors point into.
+struct Source<'a> {
+    name: &'a str,
+    text: &'a str,
+}
+
+impl Source<'_> {
+    fn refuse(&self, span: Range<usize>, message: &str) -> ConfigFileError {
+        // A secret on the line must not get into a log: the line is shown up to it.
+        let shown = redact(self.text);
+        let snippet = Snippet::source(shown.as_str())
+            .path(self.name)
+            .annotation(AnnotationKind::Primary.span(span));
+        let group = Level::ERROR.primary_title(message).element(snippet);
+        ConfigFileError::Refused(Renderer::plain().render(&[group]))
+    }
+
+    fn word<T: Copy>(
+        &self,
+        words: Words<T>,
+        word: Option<&Spanned<String>>,
+    ) -> Result<Option<T>, ConfigFileError> {
+        let Some(word) = word else {
+            return Ok(None);
+        };
+        let known = words.iter().find(|(name, _)| name == word.get_ref());
+        match known {
+            Some((_, meaning)) => Ok(Some(*meaning)),
+            None => {
+                let names = words.iter().map(|(name, _)| *name);
+                Err(self.refuse(word.span(), &one_of(names)))
+            }
+        }
+    }
+
+    fn parsed<T: FromStr<Err: fmt::Display>>(
+        &self,
+        value: Option<&Spanned<String>>,
+    ) -> Result<Option<T>, ConfigFileError> {
+        value
+            .map(|value| {
+                let parsed = value.get_ref().parse();
+                parsed.map_err(|error: T::Err| self.refuse(value.span(), &error.to_string()))
+            })
+            .transpose()
+    }
+
+    fn claim_check(
+        &self,
+        expression: Option<&Spanned<String>>,
+    ) -> Result<Option<ClaimCheck>, ConfigFileError> {
+        let Some(expression) = expression else {
+            return Ok(None);
+        };
+        ClaimCheck::compile(expression.get_ref())
+            .map(Some)
+            .map_err(|error| {
+                let span = self.inside(expression, error.span());
+                self.refuse(span, &error.kind().to_string())
+            })
+    }
+
+    /// A place in a string's value as a place in the file; the whole string where escapes keep the two apart.
+    fn inside(&self, string: &Spanned<String>, span: Range<usize>) -> Range<usize> {
+        let whole = string.span();
+        let written = self.text.get(whole.clone()).unwrap_or_default();
+        match written.find(string.get_ref().as_str()) {
+            Some(at) => whole.start + at + span.start..whole.start + at + span.end,
+            None => whole,
+        }
+    }
+}
+
+fn one_of(names: impl IntoIterator<Item = &'static str>) -> String {
+    let names: Vec<&str> = names.into_iter().collect();
+    format!("expected one of {}", names.join(", "))
+}
+
+/// The text with the values of `client_secret` crossed out; every other byte keeps its place.
+fn redact(text: &str) -> String {
+    let hide = |line: &str| match line.split_once('=') {
+        Some((name, value)) if name.contains("client_secret") => {
+            let hidden: String = value
+                .bytes()
+                .map(|byte| if byte == b'\n' { '\n' } else { '*' })
+                .collect();
+            format!("{name}={hidden}")
+        }
+        _ => line.to_owned(),
+    };
+    text.split_inclusive('\n').map(hide).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        ConfigFile::parse("id.toml", text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn everything_there_is() {
+        let file = ConfigFile::parse(
+            "id.toml",
+            r#"
+            issuer = "https://id.example"
+            listen = "127.0.0.1:8443"
+            listen_plain = "127.0.0.1:8080"
+            signer = "openssl"
+            pkce = "public"
+            [lifetimes]
+            code = 30
+            access_token = 300
+            id_token = 300
+            session = 3600
+            refresh_token = 86400
+            offline = 864000
+            signing_key = 604800
+            [[resources]]
+            resource = "https://api.example"
+            format = "opaque"
+            signing_alg = "ES256"
+            scope = "api.read api.write"
+            introspected_by = ["api"]
+            access_token_lifetime = 60
+            accept_when = "claims.exp > now"
+            [[clients]]
+            client_id = "app"
+            name = "The application"
+            client_secret = "0123456789abcdef0123456789abcdef"
+            token_endpoint_auth_method = "client_secret_post"
+            application_type = "web"
+            redirect_uris = ["https://app.example/cb"]
+            grant_types = ["authorization_code", "refresh_token"]
+            scope = "openid offline_access"
+            id_token_signed_response_alg = "EdDSA"
+            issue_when = "claims.sub != claims.client_id"
+            [[clients]]
+            client_id = "spa"
+            redirect_uris = ["https://spa.example/"]
+            "#,
+        )
+        .unwrap();
+        assert_eq!(file.issuer.as_deref(), Some("https://id.example"));
+        let policy = &file.settings.policy;
+        assert_eq!(
+            (policy.code_lifetime(), policy.access_token_lifetime()),
+            (30, 300)
+        );
+        assert_eq!(
+            (policy.offline_lifetime(), policy.refresh_token_lifetime()),
+            (864_000, 86_400)
+        );
+        let [api] = &file.settings.resources[..] else {
+            panic!("one resource")
+        };
+        assert_eq!(
+            (api.format, api.access_token_lifetime),
+            (TokenFormat::Opaque, Some(60))
+        );
+        let [app, spa] = &file.settings.clients[..] else {
+            panic!("two clients")
+        };
+        assert_eq!(
+            (app.secret_method, spa.secret_method),
+            (Some(SecretMethod::Post), None)
+        );
+        assert_eq!(
+            (api.signing_alg, app.id_token_alg),
+            (Algorithm::Es256, Algorithm::EdDsa)
+        );
+        assert_eq!(file.settings.issue_when.len(), 1);
+    }
+
+    #[test]
+    fn an_empty_file_is_the_strict_policy() {
+        let file = ConfigFile::parse("id.toml", "").unwrap();
+        assert_eq!(file.settings.policy, Policy::strict());
+        assert!(file.settings.clients.is_empty() && file.listen.is_none());
+    }
+
+    #[test]
+    fn a_claim_check_that_does_not_compile_is_shown_at_its_place() {
+        let text =
+            "[[resources]]\nresource = 'https://a.example'\naccept_when = \"claims.exp > )\"\n";
+        assert_eq!(
+            refused(text),
+            r#"the configuration is refused
+error: expected an expression
+ --> id.toml:3:29
+  |
+3 | accept_when = "claims.exp > )"
+  |                             ^"#
+        );
+    }
+
+    #[test]
+    fn mistakes_are_shown_with_line_and_caret() {
+        let client = "[[clients]]\nclient_id = 'a'\nredirect_uris = ['https://a.example/cb']\n";
+        for (text, message, place) in [
+            ("x = 1", "unknown field `x`", "1:1"),
+            ("listen = 'nowhere'", "no address to listen on", "1:10"),
+            ("pkce = 'none'", "expected one of all, public", "1:8"),
+            ("signer = 'abacus'", "expected one of openssl", "1:10"),
+            ("issuer = 5", "invalid type: integer", "1:10"),
+            ("issuer = ", "", "1:10"),
+            (
+                "\n[lifetimes]\ncode = 601",
+                "code is 1 to 600 seconds",
+                "2:1",
+            ),
+            (
+                "[[resources]]\nresource = 'nowhere'",
+                "absolute URI",
+                "2:12",
+            ),
+            (
+                "[[resources]]\nresource = 'https://a.example'\nformat = 'xml'",
+                "expected one of jwt, opaque",
+                "3:10",
+            ),
+            (
+                "[[resources]]\nresource = 'https://a.example'\n[[resources]]\nresource = 'https://a.example'",
+                "twice",
+                "4:12",
+            ),
+            ("[[clients]]\nclient_id = 'a b'", "client id", "2:13"),
+            ("[[clients]]\nclient_id = 'a'", "redirect URI", "2:13"),
+            (
+                &format!("{client}grant_types = ['password']"),
+                "expected one of authorization_code",
+                "4:16",
+            ),
+            (
+                &format!("{client}issue_when = 'clams.x'"),
+                "undeclared reference to `clams`",
+                "4:15",
+            ),
+            (
+                &format!("{client}token_endpoint_auth_method = 'client_secret_basic'"),
+                "needs client_secret",
+                "2:13",
+            ),
+            (&format!("{client}{client}"), "twice", "5:13"),
+            (
+                &format!("{client}client_secret = 'short'"),
+                "32 to 512",
+                "2:13",
+            ),
+        ] {
+            let error = refused(text);
+            assert!(error.contains(message), "{text}\n{error}");
+            assert!(
+                error.contains(&format!("id.toml:{place}")),
+                "{place} {text}\n{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_error_shows_a_secret() {
+        for text in [
+            "[[clients]]\nclient_id = 'a'\nclient_secret = 'hunter2hunter2'\n",
+            "[[clients]]\nclient_secret = 'hunter2hunter2' x\n",
+            "[[clients]]\nclient_secret = ['hunter2hunter2']\n",
+        ] {
+            let error = refused(text);
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+}

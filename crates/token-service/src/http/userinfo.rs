@@ -1,0 +1,28 @@
+//! UserInfo (OIDC Core §5.3.1).
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::{Shared, answer, request};
+use crate::protocol::{BearerError, ErrorCode, OAuthError};
+use crate::secret::Secret;
+
+/// OIDC Core §5.3.1, by GET and POST.
+pub(super) async fn userinfo(State(app): Shared, request: Request) -> Response {
+    const TWO_METHODS: OAuthError = OAuthError::new(
+        ErrorCode::InvalidRequest,
+        "more than one access token in one request",
+    );
+    let Ok(token) = request::bearer_token(request).await else {
+        return answer::bearer_error(&BearerError::Refused(TWO_METHODS));
+    };
+    match app
+        .service
+        .userinfo(token.as_ref().map(Secret::expose))
+        .await
+    {
+        Ok(claims) => answer::private_json(StatusCode::OK, &claims),
+        Err(error) => answer::bearer_error(&error),
+    }
+}

@@ -1,0 +1,95 @@
+//! Tokens that come back: is it ours, and alive? UserInfo, introspection and revocation ask here.
+
+use stampmill_jose::verify_jws;
+
+use super::Service;
+use super::error::OAuthError;
+use super::tokens::AccessTokenClaims;
+use crate::domain::{GrantId, RefreshToken};
+use crate::secret::Digest;
+
+/// A token of ours that is alive. Whom it is for was not looked at.
+#[derive(Debug)]
+pub(crate) enum LiveToken {
+    /// A signed access token.
+    Jwt(AccessTokenClaims),
+    /// An access token whose claims are kept here, and its hash.
+    Opaque(Digest, AccessTokenClaims),
+    /// A refresh token.
+    Refresh(Box<RefreshToken>),
+}
+
+impl Service {
+    /// Finds out what a token is. Their kinds cannot be mistaken: a JWT has dots, the others are found by their hash.
+    pub(super) async fn live_token(&self, token: &str) -> Result<Option<LiveToken>, OAuthError> {
+        if let Some(access) = self.live_access_token(token).await? {
+            return Ok(Some(access));
+        }
+        let refresh = self.store.refresh_token(Digest::of(token), self.now());
+        let current = refresh
+            .await?
+            .filter(|token| !token.used && token.expires_at > self.now());
+        Ok(current.map(|token| LiveToken::Refresh(Box::new(token))))
+    }
+
+    /// The same for access tokens alone.
+    pub(super) async fn live_access_token(
+        &self,
+        token: &str,
+    ) -> Result<Option<LiveToken>, OAuthError> {
+        if token.contains('.') {
+            return self.live_jwt(token).await;
+        }
+        let hash = Digest::of(token);
+        let Some(row) = self.store.access_token(hash, self.now()).await? else {
+            return Ok(None);
+        };
+        match serde_json::from_str(&row.claims) {
+            Ok(claims) => Ok(Some(LiveToken::Opaque(hash, claims))),
+            Err(error) => {
+                tracing::error!(%error, "an access token's row is damaged");
+                Err(OAuthError::SERVER_ERROR)
+            }
+        }
+    }
+
+    /// An access token we signed (an ID token is none, though the same key signed it), neither expired nor revoked.
+    async fn live_jwt(&self, token: &str) -> Result<Option<LiveToken>, OAuthError> {
+        let Ok(jws) = verify_jws(token, &self.jwks()) else {
+            return Ok(None);
+        };
+        let is_access_token = jws
+            .header()
+            .typ
+            .as_deref()
+            .is_some_and(|typ| typ.eq_ignore_ascii_case("at+jwt"));
+        let claims = serde_json::from_slice::<AccessTokenClaims>(jws.payload()).ok();
+        let claims = claims.filter(|claims| {
+            is_access_token && claims.iss == self.issuer && claims.exp > self.now()
+        });
+        match claims {
+            Some(claims) if self.stands(&claims).await? => Ok(Some(LiveToken::Jwt(claims))),
+            _ => Ok(None),
+        }
+    }
+
+    /// A JWT cannot be called back, but whoever asks here learns that it should have been (RFC 7009, RFC 6749 §4.1.2).
+    async fn stands(&self, claims: &AccessTokenClaims) -> Result<bool, OAuthError> {
+        let grant = claims.grant_id.clone().map(GrantId::from_text);
+        let stands = self
+            .store
+            .jti_stands(Digest::of(&claims.jti), grant, self.now());
+        Ok(stands.await?)
+    }
+
+    /// The same for a token whose signature, type and times another has checked.
+    pub(crate) async fn jwt_stands(
+        &self,
+        jti: &str,
+        grant: Option<String>,
+    ) -> Result<bool, OAuthError> {
+        let grant = grant.map(GrantId::from_text);
+        let stands = self.store.jti_stands(Digest::of(jti), grant, self.now());
+        Ok(stands.await?)
+    }
+}

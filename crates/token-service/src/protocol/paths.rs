@@ -1,0 +1,33 @@
+//! Where everything is, relative to the issuer. The router, the metadata and the log read the same constants.
+
+macro_rules! paths {
+    ($($(#[$doc:meta])* $name:ident = $path:literal;)*) => {
+        $($(#[$doc])* pub(crate) const $name: &str = $path;)*
+
+        /// Every one of them: what may appear in a log line.
+        pub(crate) const ALL: &[&str] = &[$($path),*];
+    };
+}
+
+paths! {
+    // for programs
+    OPENID_CONFIGURATION = "/.well-known/openid-configuration";
+    AUTHORIZATION_SERVER = "/.well-known/oauth-authorization-server";
+    JWKS = "/jwks.json";
+    TOKEN = "/token";
+    REVOCATION = "/revoke";
+    INTROSPECTION = "/introspect";
+    DEVICE_AUTHORIZATION = "/device_authorization";
+    USERINFO = "/userinfo";
+    ME = "/api/me";
+    // for people
+    HOME = "/";
+    AUTHORIZE = "/authorize";
+    RESUME = "/authorize/resume";
+    SIGN_IN = "/sign-in";
+    CONSENT = "/consent";
+    DEVICE = "/device";
+    DEVICE_SIGN_IN = "/device/sign-in";
+    DEVICE_DECISION = "/device/decision";
+    STYLE = "/style.css";
+}

@@ -1,0 +1,76 @@
+//! Whom a token is for: resource indicators (RFC 8707), at the authorization and the token endpoint.
+
+use super::Service;
+use super::authorization::AuthorizationRequest;
+use super::error::{ErrorCode, OAuthError};
+use super::parameters::Parameters;
+use super::token::{Asking, Ticket};
+use crate::domain::Resource;
+
+const UNKNOWN: OAuthError = OAuthError::new(
+    ErrorCode::InvalidTarget,
+    "resource is not an absolute URI without fragment, or none that this server issues tokens for",
+);
+
+/// §2.1: what the person is asked to allow tokens for. Without any, it is the service's own resource.
+pub(super) fn at_authorization(
+    service: &Service,
+    parameters: &Parameters,
+    request: &mut AuthorizationRequest,
+) -> Result<(), OAuthError> {
+    request.resources = asked(service, parameters)?;
+    Ok(())
+}
+
+/// §2.2: one of those that were allowed. A token is for one resource, so that none can take it to another; a client that
+/// needs two asks twice (with its refresh token, if it has one).
+pub(super) fn at_token_endpoint(
+    service: &Service,
+    asking: &mut Asking<'_>,
+) -> Result<(), OAuthError> {
+    const ONE_AT_A_TIME: OAuthError = OAuthError::new(
+        ErrorCode::InvalidTarget,
+        "an access token is for one resource; name one",
+    );
+    const NOT_ALLOWED: OAuthError = OAuthError::new(
+        ErrorCode::InvalidTarget,
+        "this resource was not in the authorization request",
+    );
+    let asked = asked(service, asking.parameters)?;
+    let own = &service.resources.own().resource;
+    let allowed = asking
+        .ticket
+        .as_ref()
+        .map(Ticket::grant)
+        .map(|grant| grant.resources.as_slice());
+    let resource = match (asked.as_slice(), allowed) {
+        ([], None | Some([])) => own,
+        ([], Some([only])) => only,
+        // A client speaks for itself: no person had to be asked.
+        ([one], None) => one,
+        ([one], Some(allowed)) if allowed.contains(one) || one == own => one,
+        ([_], Some(_)) => return Err(NOT_ALLOWED),
+        _ => return Err(ONE_AT_A_TIME),
+    };
+    // One that was taken out of the configuration since it was allowed is unknown now.
+    let server = service.resources.find(resource).ok_or(UNKNOWN)?;
+    asking.token_scope = service.resources.scope_for(server, &asking.scope);
+    asking.resource = server.clone();
+    Ok(())
+}
+
+/// The resources a request names, each known here.
+pub(super) fn asked(
+    service: &Service,
+    parameters: &Parameters,
+) -> Result<Vec<Resource>, OAuthError> {
+    let mut resources = Vec::new();
+    for text in parameters.all("resource")? {
+        let resource = Resource::parse(text).map_err(|_| UNKNOWN)?;
+        service.resources.find(&resource).ok_or(UNKNOWN)?;
+        if !resources.contains(&resource) {
+            resources.push(resource);
+        }
+    }
+    Ok(resources)
+}

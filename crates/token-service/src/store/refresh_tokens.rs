@@ -1,0 +1,106 @@
+//! Refresh tokens in SQL. Whether a token may be used is decided by one statement, and everything that follows from it is
+//! written in the same transaction.
+
+use rusqlite::{Connection, OptionalExtension, named_params, params};
+
+use super::writer::database;
+use super::{StoreError, rows};
+use crate::domain::{Grace, GrantId, NewRefreshToken, RefreshToken, Rotation};
+use crate::secret::Digest;
+
+/// A token that was never used, or the direct predecessor of one that was never used, within its grace; of a grant that
+/// stands.
+const USE: &str = "UPDATE refresh_tokens
+    SET uses = uses + 1, used_at = coalesce(used_at, :now)
+    WHERE token_hash = :hash AND expires_at > :now
+      AND (uses = 0
+           OR (uses <= :grace_uses AND used_at + :grace_seconds > :now
+               AND NOT EXISTS (SELECT 1 FROM refresh_tokens AS successor
+                               WHERE successor.predecessor = :hash AND successor.uses > 0)))
+      AND EXISTS (SELECT 1 FROM grants WHERE grants.grant_id = refresh_tokens.grant_id
+                  AND grants.revoked_at IS NULL AND grants.expires_at > :now)
+    RETURNING uses, grant_id";
+
+pub(super) fn rotate(
+    connection: &Connection,
+    hash: Digest,
+    successor: &NewRefreshToken,
+    grace: Grace,
+    now: i64,
+) -> Result<Rotation, StoreError> {
+    let used = connection
+        .prepare_cached(USE)
+        .and_then(|mut statement| {
+            let parameters = named_params! {
+                ":hash": hash.as_bytes(), ":now": now, ":grace_uses": grace.uses, ":grace_seconds": grace.seconds,
+            };
+            let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?));
+            statement.query_row(parameters, row).optional()
+        })
+        .map_err(database)?;
+    match used {
+        Some((1, grant)) => {
+            let grant = GrantId::from_text(grant);
+            insert(connection, &grant, Some(hash), successor).map(|()| Rotation::Rotated)
+        }
+        Some(_) => Ok(Rotation::Again),
+        None => refuse(connection, hash, now),
+    }
+}
+
+/// A used token that came again is in two hands: its family dies (RFC 9700 §4.14.2).
+fn refuse(connection: &Connection, hash: Digest, now: i64) -> Result<Rotation, StoreError> {
+    let revoked = connection
+        .prepare_cached(
+            "UPDATE grants SET revoked_at = ?2 WHERE revoked_at IS NULL
+             AND grant_id = (SELECT grant_id FROM refresh_tokens WHERE token_hash = ?1 AND uses > 0)",
+        )
+        .and_then(|mut statement| statement.execute(params![hash.as_bytes(), now]))
+        .map_err(database)?;
+    Ok(match revoked {
+        0 => Rotation::Dead,
+        _ => Rotation::Reused,
+    })
+}
+
+pub(super) fn insert(
+    connection: &Connection,
+    grant: &GrantId,
+    predecessor: Option<Digest>,
+    token: &NewRefreshToken,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO refresh_tokens (token_hash, grant_id, predecessor, seed, expires_at)
+             VALUES (:hash, :grant, :predecessor, :seed, :expires_at)",
+        )
+        .and_then(|mut statement| {
+            statement.execute(named_params! {
+                ":hash": token.hash.as_bytes(),
+                ":grant": grant.as_str(),
+                ":predecessor": predecessor.as_ref().map(Digest::as_bytes),
+                ":seed": token.seed,
+                ":expires_at": token.expires_at,
+            })
+        })
+        .map(drop)
+        .map_err(database)
+}
+
+pub(super) fn find(
+    connection: &Connection,
+    hash: Digest,
+    now: i64,
+) -> Result<Option<RefreshToken>, StoreError> {
+    let sql = "SELECT seed, uses, refresh_tokens.expires_at AS token_expires_at, grants.*
+               FROM refresh_tokens JOIN grants USING (grant_id)
+               WHERE token_hash = ?1 AND revoked_at IS NULL AND grants.expires_at > ?2";
+    rows::one(connection, sql, params![hash.as_bytes(), now], |row| {
+        Ok(RefreshToken {
+            grant: rows::grant(row)?,
+            seed: row.get("seed")?,
+            expires_at: row.get("token_expires_at")?,
+            used: row.get::<_, i64>("uses")? > 0,
+        })
+    })
+}

@@ -1,0 +1,224 @@
+//! What can be typed after `stampmill ca`. The doc comments here are the program's help.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use stampmill_local_ca::{BaseUrl, KeyKind, Profile, Reason, RuleSet};
+
+#[derive(Debug, Args)]
+pub(crate) struct AuthorityArgs {
+    /// The authority's folder; the one of the token service is stampmill-data/ca.
+    #[arg(long = "ca", value_name = "DIR", default_value = "stampmill-ca")]
+    pub(crate) folder: PathBuf,
+
+    /// A file whose first line is the passphrase of issuing.key, where it has one.
+    #[arg(long, value_name = "FILE", env = "STAMPMILL_CA_PASSPHRASE_FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RootKeyArgs {
+    /// The root's key, where it is not in the authority's folder.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) root_key: Option<PathBuf>,
+
+    /// A file whose first line is the passphrase of the root's key.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) root_passphrase_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    #[command(flatten)]
+    pub(crate) authority: AuthorityArgs,
+    /// The root's common name; the intermediate's has ` issuing` behind it.
+    #[arg(long, default_value = "localhost-ca")]
+    pub(crate) name: String,
+    /// The kind of both keys: p256, p384, rsa2048, rsa3072, rsa4096 or ed25519.
+    #[arg(long, default_value = "p256")]
+    pub(crate) key: KeyKind,
+    /// How many days root and intermediate live.
+    #[arg(long, default_value_t = 3652, value_parser = clap::value_parser!(u32).range(1..=36525))]
+    pub(crate) days: u32,
+    /// The rules that what it issues keeps: private, or public-like (the Baseline Requirements as far as private names allow).
+    #[arg(long, default_value = "private")]
+    pub(crate) rules: RuleSet,
+    /// A domain (`.example.test`) or network (`10.1.0.0/16`) to certify names in, besides the private ones. May be given several times.
+    #[arg(long = "permit", value_name = "SUBTREE", conflicts_with_all = ["only", "unconstrained"])]
+    pub(crate) permits: Vec<String>,
+    /// A domain or network to certify names in, instead of the private ones. May be given several times.
+    #[arg(
+        long = "only",
+        value_name = "SUBTREE",
+        conflicts_with = "unconstrained"
+    )]
+    pub(crate) only: Vec<String>,
+    /// Certify every name in the world. Whoever gets the issuing key is then everybody's bank.
+    #[arg(long)]
+    pub(crate) unconstrained: bool,
+    /// Where `ca serve` will publish CRL, OCSP answers and certificates: http://HOST:PORT, written into every certificate.
+    #[arg(long, value_name = "URL")]
+    pub(crate) base_url: Option<BaseUrl>,
+    /// The organization in both names.
+    #[arg(long)]
+    pub(crate) organization: Option<String>,
+    /// The country in both names, two capital letters.
+    #[arg(long)]
+    pub(crate) country: Option<String>,
+    /// A file whose first line becomes the passphrase of root.key.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) root_passphrase_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProfileArgs {
+    /// What the certificate is for: server, client or sub-ca.
+    #[arg(long, default_value = "server")]
+    pub(crate) profile: Profile,
+    /// How many days the certificate lives; servers and clients 90 unless set, 398 at most.
+    #[arg(long)]
+    pub(crate) days: Option<u32>,
+    /// Allow a longer life than that.
+    #[arg(long)]
+    pub(crate) long: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CaVerb {
+    /// Make an authority: a root certificate, an intermediate that issues, their keys, and the records.
+    Init(Box<InitArgs>),
+    /// Make a key and a certificate for a server, or for a client.
+    Issue {
+        #[command(flatten)]
+        authority: AuthorityArgs,
+        /// Host names and IP addresses; for clients mail addresses and URIs as well. The first also names the files.
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+        #[command(flatten)]
+        profile: ProfileArgs,
+        /// The kind of key: p256, p384, rsa2048, rsa3072, rsa4096 or ed25519.
+        #[arg(long, default_value = "p256")]
+        key: KeyKind,
+        /// The folder for NAME.pem and NAME.key.
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        out: PathBuf,
+        /// Also write NAME.p12, certificate and key together, under the password in this file's first line.
+        #[arg(long, value_name = "FILE")]
+        pkcs12_password_file: Option<PathBuf>,
+        /// Protect NAME.p12 as programs of before 2020 read it.
+        #[arg(long, requires = "pkcs12_password_file")]
+        pkcs12_legacy: bool,
+        /// Also write NAME.cer, the certificate alone in DER.
+        #[arg(long)]
+        der: bool,
+    },
+    /// Make a key and a certificate signing request.
+    Csr {
+        /// Host names and IP addresses, mail addresses, URIs; the first also names the files.
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+        /// The kind of key.
+        #[arg(long, default_value = "p256")]
+        key: KeyKind,
+        /// The folder for NAME.csr and NAME.key.
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        out: PathBuf,
+    },
+    /// Sign a certificate signing request; the certificate chain goes to standard output.
+    Sign {
+        #[command(flatten)]
+        authority: AuthorityArgs,
+        #[command(flatten)]
+        root: RootKeyArgs,
+        /// The request, in PEM.
+        csr: PathBuf,
+        #[command(flatten)]
+        profile: ProfileArgs,
+    },
+    /// List what was issued, the newest first.
+    List {
+        #[command(flatten)]
+        authority: AuthorityArgs,
+        /// Only those with this text in a name, or at the beginning of the serial number.
+        text: Option<String>,
+        /// Only those that are valid, revoked or expired.
+        #[arg(long, value_parser = ["valid", "revoked", "expired"])]
+        status: Option<String>,
+        /// Only those whose life ends within so many days, the next to end first.
+        #[arg(long, value_name = "DAYS")]
+        expiring: Option<u32>,
+    },
+    /// Show one certificate of the records.
+    Show {
+        #[command(flatten)]
+        authority: AuthorityArgs,
+        /// The serial number, or its first digits.
+        serial: String,
+        /// Only the certificate, in PEM.
+        #[arg(long)]
+        pem: bool,
+    },
+    /// What was done, the newest first.
+    Log {
+        #[command(flatten)]
+        authority: AuthorityArgs,
+        /// At most so many lines.
+        #[arg(long, default_value_t = 100)]
+        most: u32,
+    },
+    /// Revoke a certificate, once and for all.
+    Revoke {
+        #[command(flatten)]
+        authority: AuthorityArgs,
+        /// The serial number, its first digits, or the certificate's file.
+        certificate: String,
+        /// Why: unspecified, keyCompromise, affiliationChanged, superseded, cessationOfOperation, privilegeWithdrawn.
+        #[arg(long, default_value = "unspecified")]
+        reason: Reason,
+    },
+    /// Write the list of what is revoked, made anew when it is a day old or lacks a revocation.
+    Crl {
+        #[command(flatten)]
+        authority: AuthorityArgs,
+        #[command(flatten)]
+        root: RootKeyArgs,
+        /// The root's list instead of the issuing authority's.
+        #[arg(long = "of-root")]
+        of_root: bool,
+        /// Make the root's list anew, which needs the root's key.
+        #[arg(long, requires = "of_root")]
+        renew: bool,
+        /// The file, in PEM unless its name ends in .crl; standard output unless set.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Answer one OCSP question from a file, as the responder of `ca serve` would.
+    Ocsp {
+        #[command(flatten)]
+        authority: AuthorityArgs,
+        /// The question in DER, as `openssl ocsp -reqout` writes it.
+        question: PathBuf,
+        /// The answer's file.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Publish the CRLs, the certificates and the OCSP responder over plain HTTP.
+    Serve {
+        #[command(flatten)]
+        authority: AuthorityArgs,
+        /// Where to listen; port 0 takes a free one.
+        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8380")]
+        listen: SocketAddr,
+    },
+    /// Ask OpenSSL, at its strictest, whether a certificate holds for a host.
+    Verify {
+        #[command(flatten)]
+        authority: AuthorityArgs,
+        /// The certificate and its chain, in PEM.
+        certificate: PathBuf,
+        /// The host name or IP address a client would connect to, without scheme and port.
+        #[arg(long)]
+        host: String,
+    },
+}

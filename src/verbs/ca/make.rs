@@ -1,0 +1,213 @@
+//! `ca init`, `ca issue`, `ca csr`, `ca sign`: what makes keys and certificates.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use serde_json::json;
+use stampmill_local_ca::{
+    Authority, AuthorityProfile, Certificate, CertificateRequest, KeyKind, LeafKey,
+    NameConstraints, Pkcs12Protection, Profile, SubjectAltName, create_private, create_public,
+    pkcs12, read_public,
+};
+
+use super::args::{InitArgs, ProfileArgs, RootKeyArgs};
+use crate::print::Printer;
+
+pub(super) fn init(args: &InitArgs, out: Printer) -> anyhow::Result<()> {
+    let mut profile = AuthorityProfile::new(&args.name);
+    profile.key = args.key;
+    profile.days = args.days;
+    profile.rules = args.rules;
+    profile.constraints = constraints(args)?;
+    profile.base_url = args.base_url.clone();
+    profile.organization = args.organization.clone();
+    profile.country = args.country.clone();
+    profile.issuing_passphrase = super::passphrase(args.authority.passphrase_file.as_deref())?;
+    profile.root_passphrase = super::passphrase(args.root_passphrase_file.as_deref())?;
+    let folder = &args.authority.folder;
+    Authority::create_with(folder, &profile)?;
+    // A key must not slip into somebody's repository.
+    create_public(&folder.join(".gitignore"), b"*\n")?;
+    let names = profile.constraints.as_ref();
+    out.fields(&[
+        ("root", json!(folder.join(Authority::ROOT_FILE))),
+        ("key", json!(folder.join(Authority::KEY_FILE))),
+        ("issuing", json!(folder.join(Authority::ISSUING_FILE))),
+        (
+            "good for",
+            json!(names.map_or("every name in the world".to_owned(), ToString::to_string)),
+        ),
+    ]);
+    Ok(())
+}
+
+fn constraints(args: &InitArgs) -> anyhow::Result<Option<NameConstraints>> {
+    if args.unconstrained {
+        return Ok(None);
+    }
+    let (start, subtrees) = match args.only.is_empty() {
+        true => (NameConstraints::default(), &args.permits),
+        false => (NameConstraints::nothing(), &args.only),
+    };
+    let constraints = subtrees.iter().try_fold(start, |constraints, subtree| {
+        constraints.permitting(subtree)
+    })?;
+    Ok(Some(constraints))
+}
+
+/// Where `ca issue` writes, and in which forms besides PEM.
+pub(super) struct IssueFiles<'a> {
+    pub(super) folder: &'a Path,
+    pub(super) password_file: Option<&'a Path>,
+    pub(super) legacy: bool,
+    pub(super) der: bool,
+}
+
+pub(super) fn issue(
+    authority: &Authority,
+    names: &[String],
+    profile: &ProfileArgs,
+    kind: KeyKind,
+    files: &IssueFiles<'_>,
+    out: Printer,
+) -> anyhow::Result<()> {
+    let password = super::passphrase(files.password_file)?;
+    let (request, key) = new_request(names, kind)?;
+    let paths = Paths::new(files.folder, &names[0]);
+    // The key first: a certificate without its key is of no use to anybody.
+    create_private(&paths.key, &key.to_pkcs8_pem())?;
+    let leaf = match authority.issue(&request, &profile_of(profile)) {
+        Ok(leaf) => leaf,
+        Err(error) => {
+            // Nobody has seen this key, and nothing was certified for it.
+            let _ = std::fs::remove_file(&paths.key);
+            return Err(error.into());
+        }
+    };
+    let recorded = || {
+        let serial = leaf.serial();
+        format!("the certificate is recorded: `stampmill ca show --pem {serial}` gives it again")
+    };
+    create_public(&paths.certificate, leaf.chain_pem().as_bytes()).with_context(recorded)?;
+    let mut fields = vec![
+        ("certificate", json!(paths.certificate)),
+        ("key", json!(paths.key)),
+    ];
+    if files.der {
+        create_public(&paths.der, &leaf.der()).with_context(recorded)?;
+        fields.push(("der", json!(paths.der)));
+    }
+    if let Some(password) = password {
+        let protection = match files.legacy {
+            true => Pkcs12Protection::Legacy,
+            false => Pkcs12Protection::Modern,
+        };
+        let bundle = pkcs12(&leaf, &key, &authority.root(), &password, protection)?;
+        create_private(&paths.pkcs12, &bundle).with_context(recorded)?;
+        fields.push(("pkcs12", json!(paths.pkcs12)));
+    }
+    fields.push(("serial", json!(leaf.serial())));
+    out.fields(&fields);
+    Ok(())
+}
+
+pub(super) fn csr(
+    names: &[String],
+    kind: KeyKind,
+    folder: &Path,
+    out: Printer,
+) -> anyhow::Result<()> {
+    let (request, key) = new_request(names, kind)?;
+    let paths = Paths::new(folder, &names[0]);
+    create_private(&paths.key, &key.to_pkcs8_pem())?;
+    create_public(&paths.request, request.to_pem().as_bytes())?;
+    out.fields(&[("csr", json!(paths.request)), ("key", json!(paths.key))]);
+    Ok(())
+}
+
+pub(super) fn sign(
+    mut authority: Authority,
+    root: &RootKeyArgs,
+    csr: &Path,
+    profile: &ProfileArgs,
+    out: Printer,
+) -> anyhow::Result<()> {
+    let request = CertificateRequest::from_pem(&read_public(csr)?)
+        .with_context(|| format!("{}", csr.display()))?;
+    let profile = profile_of(profile);
+    if profile.name() == "sub-ca" {
+        super::unlock(&mut authority, root)?;
+    }
+    let leaf = authority.issue(&request, &profile)?;
+    show_chain(&leaf, out);
+    Ok(())
+}
+
+fn show_chain(leaf: &Certificate, out: Printer) {
+    if out.is_json() {
+        out.fields(&[
+            ("chain", json!(leaf.chain_pem())),
+            ("serial", json!(leaf.serial())),
+        ]);
+    } else {
+        out.line(leaf.chain_pem().trim_end());
+    }
+}
+
+fn profile_of(args: &ProfileArgs) -> Profile {
+    let mut profile = args.profile.clone();
+    if let Some(days) = args.days {
+        profile = profile.days(days);
+    }
+    match args.long {
+        true => profile.long(),
+        false => profile,
+    }
+}
+
+/// A request for these names, with a fresh key.
+fn new_request(names: &[String], kind: KeyKind) -> anyhow::Result<(CertificateRequest, LeafKey)> {
+    let parsed: Vec<SubjectAltName> = names
+        .iter()
+        .map(|name| {
+            name.parse()
+                .with_context(|| format!("{name:?} is no name for a certificate"))
+        })
+        .collect::<anyhow::Result<_>>()?;
+    // The common name is decoration, and may have 64 characters at most (RFC 5280, ub-common-name).
+    let common_name = if names[0].len() <= 64 {
+        parsed[0].to_string()
+    } else {
+        String::new()
+    };
+    let key = LeafKey::generate(kind)?;
+    let request = CertificateRequest::for_key(&key, &common_name, &parsed)?;
+    Ok((request, key))
+}
+
+/// The files of one certificate.
+struct Paths {
+    key: PathBuf,
+    certificate: PathBuf,
+    request: PathBuf,
+    der: PathBuf,
+    pkcs12: PathBuf,
+}
+
+impl Paths {
+    /// Stars, colons and slashes are no good in file names.
+    fn new(folder: &Path, name: &str) -> Self {
+        let stem = name
+            .split_once("://")
+            .map_or(name, |(_, rest)| rest)
+            .replace(['*', ':', '/', '?', '#'], "_");
+        let file = |extension: &str| folder.join(format!("{stem}.{extension}"));
+        Self {
+            key: file("key"),
+            certificate: file("pem"),
+            request: file("csr"),
+            der: file("cer"),
+            pkcs12: file("p12"),
+        }
+    }
+}

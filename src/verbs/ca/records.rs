@@ -1,0 +1,92 @@
+//! `ca list`, `ca show`, `ca log`: what the records say.
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+use stampmill_local_ca::{Authority, Entry, Filter, Status, Store, explain, now, utc};
+
+use crate::print::Printer;
+
+const DAY: i64 = 24 * 60 * 60;
+
+pub(super) fn records(authority: &Authority) -> anyhow::Result<&Store> {
+    authority.store().context("an authority in memory")
+}
+
+pub(super) fn list(
+    authority: &Authority,
+    text: Option<String>,
+    status: Option<&str>,
+    expiring: Option<u32>,
+    out: Printer,
+) -> anyhow::Result<()> {
+    let now = now();
+    let mut filter = Filter::default();
+    filter.text = text;
+    filter.status = [Status::Valid, Status::Revoked, Status::Expired]
+        .into_iter()
+        .find(|one| Some(one.name()) == status);
+    filter.ends_before = expiring.map(|days| now + i64::from(days) * DAY);
+    let entries = records(authority)?.list(&filter, now)?;
+    out.rows(entries.iter().map(|entry| row(entry, now)));
+    Ok(())
+}
+
+fn row(entry: &Entry, now: i64) -> Vec<(&'static str, Value)> {
+    vec![
+        ("serial", json!(entry.serial)),
+        ("profile", json!(entry.profile)),
+        ("status", json!(entry.status(now).name())),
+        ("not_after", json!(utc(entry.not_after))),
+        ("names", json!(entry.names)),
+    ]
+}
+
+pub(super) fn show(
+    authority: &Authority,
+    serial: &str,
+    pem: bool,
+    out: Printer,
+) -> anyhow::Result<()> {
+    let entry = records(authority)?.find(serial)?;
+    let certificate = entry.certificate();
+    if pem && !out.is_json() {
+        out.line(certificate.pem().trim_end());
+        return Ok(());
+    }
+    let mut fields = row(&entry, now());
+    fields.extend([
+        ("issuer", json!(entry.issuer)),
+        ("issued_at", json!(utc(entry.issued_at))),
+        ("account", json!(entry.account)),
+        ("revoked_at", json!(entry.revoked.map(|(at, _)| utc(at)))),
+        (
+            "reason",
+            json!(entry.revoked.map(|(_, reason)| reason.name())),
+        ),
+    ]);
+    if out.is_json() {
+        fields.push(("pem", json!(certificate.pem())));
+    }
+    out.fields(&fields);
+    for field in explain(&certificate)? {
+        let critical = if field.critical { "critical, " } else { "" };
+        out.say(format_args!(
+            "  {:<24} {critical}{}",
+            field.name, field.value
+        ));
+    }
+    Ok(())
+}
+
+pub(super) fn log(authority: &Authority, most: u32, out: Printer) -> anyhow::Result<()> {
+    let lines = records(authority)?.log(most)?;
+    out.rows(lines.into_iter().map(|line| {
+        vec![
+            ("at", json!(utc(line.at))),
+            ("event", json!(line.event)),
+            ("serial", json!(line.serial)),
+            ("detail", json!(line.detail)),
+        ]
+    }));
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! `ca revoke`, `ca crl`, `ca ocsp`: what is no longer good, and how clients hear of it.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use serde_json::json;
+use stampmill_local_ca::{
+    Authority, Certificate, OcspResponder, Reason, crl_pem, now, read_public,
+};
+
+use super::records::records;
+use crate::print::Printer;
+
+pub(super) fn revoke(
+    authority: &Authority,
+    certificate: &str,
+    reason: Reason,
+    out: Printer,
+) -> anyhow::Result<()> {
+    let path = Path::new(certificate);
+    let serial = match path.is_file() {
+        true => Certificate::from_pem(&read_public(path)?)
+            .with_context(|| format!("{}", path.display()))?
+            .serial(),
+        false => certificate.to_owned(),
+    };
+    let entry = records(authority)?.find(&serial)?;
+    let now = now();
+    authority.revoke(&entry.serial, reason, now)?;
+    // The next list is there at once, for those who fetch it from the records.
+    authority.crl(now)?;
+    out.fields(&[
+        ("revoked", json!(entry.serial)),
+        ("reason", json!(reason.name())),
+        ("names", json!(entry.names)),
+    ]);
+    Ok(())
+}
+
+pub(super) fn crl(
+    authority: &Authority,
+    of_root: bool,
+    renew: bool,
+    file: Option<&Path>,
+    out: Printer,
+) -> anyhow::Result<()> {
+    let now = now();
+    let der = match (of_root, renew) {
+        (false, _) => authority.crl(now)?,
+        (true, true) => authority.renew_root_crl(now)?,
+        (true, false) => authority
+            .root_crl()?
+            .context("there is no CRL of the root yet: `--renew` makes one")?,
+    };
+    let Some(file) = file else {
+        match out.is_json() {
+            true => out.fields(&[("crl", json!(crl_pem(&der)))]),
+            false => out.line(crl_pem(&der).trim_end()),
+        }
+        return Ok(());
+    };
+    let in_der = file.extension().is_some_and(|extension| extension == "crl");
+    let bytes = match in_der {
+        true => der,
+        false => crl_pem(&der).into_bytes(),
+    };
+    fs::write(file, bytes).with_context(|| format!("cannot write {}", file.display()))?;
+    out.fields(&[("crl", json!(file))]);
+    Ok(())
+}
+
+pub(super) fn ocsp(
+    authority: Authority,
+    folder: &Path,
+    question: &Path,
+    file: &Path,
+    out: Printer,
+) -> anyhow::Result<()> {
+    let now = now();
+    let responder = OcspResponder::open(Arc::new(authority), folder, now)?;
+    let answer = responder.answer(&read_public(question)?, now);
+    fs::write(file, &*answer.der).with_context(|| format!("cannot write {}", file.display()))?;
+    out.fields(&[("answer", json!(file))]);
+    Ok(())
+}
