@@ -61,7 +61,7 @@
 //! - `keys/`: keys ready for arithmetic: `rsa.rs`, `ec.rs`, `ed25519.rs`; `roca.rs` knows factorable ones. `backend.rs`: who does RSA.
 //! - `jwk.rs`, `jwks.rs`: public keys and sets of them as JSON. `signing.rs`: private keys, making tokens.
 //! - `base64url.rs`, `header.rs`, `jws.rs`: from a text to a payload whose signature is good.
-//! - `typ.rs`, `expectations.rs`, `jwt.rs`: from a payload to claims that are for us, now. `dpop.rs`: proofs of possession.
+//! - `typ.rs`, `expectations.rs`, `claims.rs`, `jwt.rs`: from a payload to claims that are for us, now. `dpop.rs`: proofs of possession.
 //! - `inspect.rs`: looking without believing. `error.rs`: what can be wrong.
 //!
 //! # Example
@@ -93,6 +93,7 @@ pub mod base64url;
 
 mod algorithm;
 mod backend;
+mod claims;
 mod dpop;
 mod error;
 mod expectations;
@@ -123,4 +124,5 @@ pub use jwt::{MAX_TOKEN_BYTES, VerifiedJwt, verify_jwt, verify_mac_jwt};
 pub use keys::{MAX_RSA_BITS, MIN_RSA_BITS};
 pub use mac::{MacAlgorithm, SharedSecret};
 pub use signing::SigningKey;
+pub use stampmill_rsa::{BatchLimits, BatchSigner};
 pub use typ::Typ;

@@ -132,8 +132,9 @@ impl<K: Kernel> Field<K> {
     pub(crate) fn take(&self, value: &[Limb], lane: usize, n: &[Limb]) -> Number {
         let mut number = self.kernel.take(value, lane, self.limbs + 1);
         let top = number[self.limbs];
-        limbs::subtract_once_if_not_below(&mut number[..self.limbs], top, n);
-        Number::from(&number[..self.limbs])
+        number.truncate(self.limbs);
+        limbs::subtract_once_if_not_below(&mut number, top, n);
+        number
     }
 
     /// `base^exponent` in every lane, for exponents of one length; base and power in Montgomery form.

@@ -26,6 +26,8 @@ pub struct Policy {
     offline_lifetime: i64,
     refresh_grace: Grace,
     signing_key_lifetime: i64,
+    device_code_lifetime: i64,
+    device_poll_interval: i64,
     pkce: Pkce,
     exact_redirect_uris: bool,
     revoke_grant_on_code_reuse: bool,
@@ -54,6 +56,8 @@ impl Policy {
                 uses: 5,
             },
             signing_key_lifetime: 90 * 86_400,
+            device_code_lifetime: 600,
+            device_poll_interval: 5,
             pkce: Pkce::All,
             exact_redirect_uris: true,
             revoke_grant_on_code_reuse: true,
@@ -102,6 +106,16 @@ impl Policy {
     /// once.
     pub const fn refresh_grace(&self) -> Grace {
         self.refresh_grace
+    }
+
+    /// Seconds a device code and its user code live (RFC 8628 §3.2).
+    pub const fn device_code_lifetime(&self) -> i64 {
+        self.device_code_lifetime
+    }
+
+    /// Seconds a device waits between polls (RFC 8628 §3.2); longer once it did not.
+    pub const fn device_poll_interval(&self) -> i64 {
+        self.device_poll_interval
     }
 
     /// Seconds a key signs before the next one does.

@@ -145,14 +145,20 @@ pub enum GrantType {
     RefreshToken,
     /// The client acts for itself (RFC 6749 §4.4).
     ClientCredentials,
+    /// A person allows it from another device (RFC 8628).
+    DeviceCode,
 }
 
 impl GrantType {
     /// Every grant there is, with its wire name.
-    pub const ALL: [(GrantType, &'static str); 3] = [
+    pub const ALL: [(GrantType, &'static str); 4] = [
         (GrantType::AuthorizationCode, "authorization_code"),
         (GrantType::RefreshToken, "refresh_token"),
         (GrantType::ClientCredentials, "client_credentials"),
+        (
+            GrantType::DeviceCode,
+            "urn:ietf:params:oauth:grant-type:device_code",
+        ),
     ];
 
     /// Reads the wire name.
@@ -263,7 +269,7 @@ impl Registration {
             return Err(RegistrationError::NoRedirectUri);
         }
         // RFC 7591 §2.1: nothing would ever hand out the first refresh token.
-        let person = [GrantType::AuthorizationCode];
+        let person = [GrantType::AuthorizationCode, GrantType::DeviceCode];
         let renews_nothing = !person.iter().any(|grant| self.grant_types.contains(grant));
         if self.grant_types.contains(&GrantType::RefreshToken) && renews_nothing {
             return Err(RegistrationError::NothingToRenew);

@@ -2,6 +2,7 @@
 //! edge, and after that a wrong state cannot be written down.
 
 mod client;
+mod device;
 mod grant;
 mod pkce;
 mod redirect_uri;
@@ -15,6 +16,7 @@ pub use client::{
     ApplicationType, Client, ClientAuthentication, ClientId, GrantType, Registration,
     RegistrationError, SealedSecret, SecretMethod,
 };
+pub use device::{DeviceRequest, Polled, UserCode};
 pub use grant::{AuthorizationCode, CodeRow, Grant, GrantId, Session};
 pub use pkce::{CodeChallenge, CodeVerifier, PkceError};
 pub use redirect_uri::{RedirectUri, RedirectUriError};

@@ -124,6 +124,14 @@ impl Resources {
         self.0.iter().find(|one| one.resource == *resource)
     }
 
+    /// The longest life that one of them gives its access tokens by itself, in seconds.
+    pub fn longest_lifetime(&self) -> Option<i64> {
+        self.0
+            .iter()
+            .filter_map(|one| one.access_token_lifetime)
+            .max()
+    }
+
     /// What of a granted scope goes into a token for this resource (RFC 9068 §3: a scope means something to one
     /// resource, and the others need not learn of it).
     pub fn scope_for(&self, server: &ResourceServer, granted: &Scope) -> Scope {

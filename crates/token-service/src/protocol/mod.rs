@@ -8,6 +8,7 @@
 //! | `token` | the token endpoint: RFC 6749 §3.2, §5 |
 //! | `authorization_code` | RFC 6749 §4.1.3, RFC 7636 §4.6 |
 //! | `refresh_token` | RFC 6749 §6, RFC 9700 §4.14.2 |
+//! | `device_authorization`, `device_verification`, `device_code` | RFC 8628 |
 //! | `client_credentials` | RFC 6749 §4.4 |
 //! | `resource` | RFC 8707 |
 //! | `claim_checks` | `issue_when`, `accept_when` |
@@ -24,6 +25,9 @@ mod claim_checks;
 mod client_authentication;
 mod client_credentials;
 mod client_request;
+mod device_authorization;
+mod device_code;
+mod device_verification;
 mod discovery;
 mod error;
 mod interaction;
@@ -50,6 +54,7 @@ use stampmill_jose::{Backend, Jwks};
 pub(crate) use authorization::AuthorizationRequest;
 pub(crate) use client_authentication::{BasicCredentials, CredentialsError};
 pub(crate) use client_request::{ClientRequest, TokenError};
+pub(crate) use device_verification::{CodeProblem, DeviceAnswer, DevicePage};
 pub(crate) use discovery::Document;
 pub use error::{ErrorCode, OAuthError};
 pub(crate) use interaction::{Attempt, Browser, Decision, Outcome, Page, SignedIn};
@@ -82,6 +87,8 @@ pub struct Service {
     pub(crate) sealing: SealingKey,
     pub(crate) passwords: PasswordGate,
     pub(crate) throttle: Throttle,
+    /// The same for user codes of devices, by person.
+    pub(crate) code_throttle: Throttle,
     /// A secret nobody knows: an unknown client is compared with it, so that it costs what a known one costs.
     pub(crate) nobody: (ClientId, SealedSecret),
     /// The data folder's lock, let go when the service ends. After the store in this list, so that it is closed first.
@@ -128,6 +135,7 @@ impl Service {
             keys: Keys::none(),
             passwords: PasswordGate::new(&*random),
             throttle: Throttle::default(),
+            code_throttle: Throttle::default(),
             nobody: (id, secret),
             random,
             store,

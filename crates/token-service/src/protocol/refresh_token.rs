@@ -117,7 +117,7 @@ impl Service {
     /// It dies early enough that the last access token it brings dies before the grant's row goes.
     fn new_refresh_token(&self, value: &Secret, grant: &Grant) -> NewRefreshToken {
         let idle = self.now() + self.policy.refresh_token_lifetime();
-        let last = grant.expires_at - self.policy.access_token_lifetime();
+        let last = grant.expires_at - self.longest_first_token();
         NewRefreshToken {
             hash: Digest::of(value.expose()),
             seed: random_bytes(&*self.random),

@@ -212,10 +212,7 @@ pub(super) fn grant(row: &Row<'_>) -> rusqlite::Result<Grant> {
         client: client_id(row)?,
         user: UserId::from_store(row.get("user_id")?),
         scope: scope(row)?,
-        resources: words(&row.get::<_, String>("resources")?)
-            .map(Resource::parse)
-            .collect::<Result<_, _>>()
-            .map_err(|_| nonsense("grants.resources"))?,
+        resources: resources(row)?,
         auth_time: row.get("auth_time")?,
         expires_at: row.get("expires_at")?,
     })
@@ -270,6 +267,13 @@ pub(super) fn scope(row: &Row<'_>) -> rusqlite::Result<Scope> {
     row.get::<_, String>("scope")?
         .parse()
         .map_err(|_| nonsense("scope"))
+}
+
+pub(super) fn resources(row: &Row<'_>) -> rusqlite::Result<Vec<Resource>> {
+    words(&row.get::<_, String>("resources")?)
+        .map(Resource::parse)
+        .collect::<Result<_, _>>()
+        .map_err(|_| nonsense("resources"))
 }
 
 pub(super) fn client_id(row: &Row<'_>) -> rusqlite::Result<ClientId> {

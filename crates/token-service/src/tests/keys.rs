@@ -139,8 +139,8 @@ async fn no_token_is_ever_unverifiable() {
     let expect = Expectations::access_token(ISSUER, OTHER);
     let mut kids = Vec::new();
     for day in 0..365 {
-        // Around the hour of a rotation, look every five minutes; else once a day.
-        let steps = if day % 90 >= 88 { 288 } else { 1 };
+        // Around the hour of a rotation, look every quarter of an hour; else once a day.
+        let steps = if day % 90 >= 88 { 96 } else { 1 };
         for _ in 0..steps {
             fixture.service.tend_keys().await.unwrap();
             let cached = published(&fixture).await;

@@ -4,6 +4,7 @@
 mod authorization;
 mod claim_checks;
 mod client_authentication;
+mod device;
 mod discovery;
 mod interaction;
 mod introspection;

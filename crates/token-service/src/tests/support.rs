@@ -494,7 +494,7 @@ async fn register_clients(
     store: &dyn Store,
     sealing: &SealingKey,
 ) -> BTreeMap<&'static str, String> {
-    use GrantType::{AuthorizationCode, ClientCredentials, RefreshToken};
+    use GrantType::{AuthorizationCode, ClientCredentials, DeviceCode, RefreshToken};
     let mut secrets = BTreeMap::new();
     let rows = [
         (
@@ -520,6 +520,13 @@ async fn register_clients(
             ApplicationType::Native,
             vec!["http://127.0.0.1/callback"],
             vec![AuthorizationCode, RefreshToken],
+        ),
+        (
+            "tv",
+            None,
+            ApplicationType::Native,
+            vec![],
+            vec![DeviceCode, RefreshToken],
         ),
         (
             "machine",
