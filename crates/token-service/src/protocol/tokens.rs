@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use stampmill_jose::{Algorithm, JoseError, SigningKey, base64url, verify_jws};
 
 use super::Service;
@@ -52,6 +53,13 @@ struct IdTokenClaims {
     at_hash: String,
 }
 
+impl AccessTokenClaims {
+    /// The thumbprint of the key the token is bound to (RFC 9449 §6.1).
+    pub(crate) fn jkt(&self) -> Option<&str> {
+        self.cnf.as_ref()?.get("jkt")?.as_str()
+    }
+}
+
 impl Service {
     /// The answer, once every step has been walked: an access token, and an ID token where `openid` was granted.
     pub(super) async fn issue(&self, asking: Asking<'_>) -> Result<TokenResponse, OAuthError> {
@@ -89,7 +97,10 @@ impl Service {
         };
         Ok(TokenResponse {
             access_token,
-            token_type: "Bearer",
+            token_type: match asking.jkt {
+                Some(_) => "DPoP",
+                None => "Bearer",
+            },
             expires_in,
             scope: asking.token_scope.to_string(),
             id_token,
@@ -115,7 +126,7 @@ impl Service {
             scope: asking.token_scope.to_string(),
             auth_time: grant.map(|grant| grant.auth_time),
             grant_id: grant.map(|grant| grant.id.to_string()),
-            cnf: None,
+            cnf: asking.jkt.as_ref().map(|jkt| json!({ "jkt": jkt })),
         }
     }
 
