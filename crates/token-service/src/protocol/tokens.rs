@@ -1,11 +1,10 @@
 //! What the tokens say: access tokens in the JWT profile of RFC 9068 (signed, or kept here under a reference), ID tokens
 //! of OIDC Core §2.
 
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use stampmill_jose::{Algorithm, JoseError, SigningKey, base64url, verify_jws};
+use stampmill_jose::{base64url, verify_jws};
 
 use super::Service;
 use super::error::OAuthError;
