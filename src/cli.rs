@@ -203,6 +203,8 @@ pub(crate) enum ShowWhat {
     Ast,
     /// The syntax tree with the type of each node.
     Types,
+    /// The syntax tree with what each node costs at worst on a payload of 4,096 bytes.
+    Cost,
     /// Cranelift's intermediate code.
     Clif,
     /// The machine code.
@@ -284,6 +286,8 @@ pub(crate) enum SecretIn {
     Basic,
     /// In the body (client_secret_post).
     Post,
+    /// Never: it signs assertions (client_secret_jwt).
+    Jwt,
 }
 
 #[derive(Debug, Subcommand)]

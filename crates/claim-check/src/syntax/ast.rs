@@ -50,6 +50,16 @@ impl Ast {
         (0..self.nodes.len() as u32).map(NodeId)
     }
 
+    /// The macro whose elements only have to be counted when the size of the list that it makes is asked for.
+    pub(crate) fn counted(&self, id: NodeId) -> Option<&Comprehension> {
+        match &self[id].expr {
+            Expr::Comprehension(comprehension) if comprehension.fold == Fold::List => {
+                Some(comprehension)
+            }
+            _ => None,
+        }
+    }
+
     /// The node of the whole expression: the last, since children come first.
     pub(crate) fn root(&self) -> NodeId {
         NodeId(self.nodes.len().saturating_sub(1) as u32)
@@ -167,8 +177,6 @@ pub(crate) struct Comprehension {
     /// Elements for which this is false are passed over.
     pub(crate) filter: Option<NodeId>,
     pub(crate) step: NodeId,
-    /// Steps that an element takes: the nodes of the body.
-    pub(crate) cost: u64,
 }
 
 /// What a comprehension makes of its elements.
