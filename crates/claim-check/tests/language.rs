@@ -550,7 +550,7 @@ fn listings_join_code_with_nodes() {
         "node 3 compares:\n{clif}"
     );
     let asm = check.show(Show::Asm);
-    assert!(asm.contains("; select") && asm.contains("ret"), "{asm}");
+    assert!(asm.contains("; absent") && asm.contains("ret"), "{asm}");
     let bytes: usize = asm
         .lines()
         .map(|line| line[12..42].split_whitespace().count())

@@ -184,6 +184,20 @@ pub const SCENARIOS: &[Scenario] = &[
         run: jit::claim_check,
     },
     Scenario {
+        name: "jit_repl",
+        summary: "a session: each line checked, compiled and run, with what it says of mistakes",
+        guide: "docs/03-jit.md",
+        code: "crates/scenarios/src/jit/session.rs",
+        run: jit::repl,
+    },
+    Scenario {
+        name: "attack_expression_bomb",
+        summary: "attack 41: rules that cost more to evaluate than to write, and the limits that end them",
+        guide: "docs/03-jit.md",
+        code: "crates/scenarios/src/jit/bomb.rs",
+        run: jit::bomb,
+    },
+    Scenario {
         name: "ca_root_and_leaf",
         summary: "a root, a request and a leaf, and OpenSSL's verdict on them and on what tutorials make",
         guide: "docs/04-certificate-authority.md",

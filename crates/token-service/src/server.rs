@@ -22,7 +22,7 @@ use crate::domain::{Resource, Resources, StoredKey};
 use crate::http::router;
 use crate::keyring::KeysError;
 use crate::listener::{Closing, Transport, accept_loop};
-use crate::protocol::{Parts, Service};
+use crate::protocol::{Parts, Service, Signatures};
 use crate::secret::SealingKey;
 use crate::store::{SqliteStore, Store, StoreError};
 
@@ -251,6 +251,10 @@ impl RunningServer {
         } = self;
         let _ = stop.send(true);
         closing.wait().await;
+        // A folder that is copied now is whole without SQLite's side files.
+        if let Err(error) = service.store.checkpoint().await {
+            tracing::warn!(%error, "the write-ahead log could not be written into the database");
+        }
         // The database's last write and the folder's lock go with the last owner; connections that were cut off may
         // hold it a moment longer.
         for _ in 0..100 {
@@ -311,7 +315,7 @@ async fn service(
         random: Arc::new(SystemRandom),
         store: Arc::new(store),
         lock: Some(lock),
-        backend,
+        signatures: Signatures::new(backend).map_err(StartError::Threads)?,
         sealing,
     });
     service.tend_keys().await?;
@@ -532,6 +536,9 @@ pub enum StartError {
         /// Which.
         client_id: String,
     },
+    /// No thread to sign on.
+    #[error("cannot start the threads that sign: {0}")]
+    Threads(std::io::Error),
     /// The folder.
     #[error(transparent)]
     Data(#[from] DataFolderError),

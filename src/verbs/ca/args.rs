@@ -211,7 +211,20 @@ pub(crate) enum CaVerb {
         #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8380")]
         listen: SocketAddr,
     },
-    /// Ask OpenSSL, at its strictest, whether a certificate holds for a host.
+    /// Show every byte of a certificate, request, CRL, OCSP answer or PKCS #12 file: place, length, type, name, value.
+    View {
+        /// The file, in PEM or DER.
+        file: PathBuf,
+    },
+    /// Hold a certificate against the checks of verifiers and auditors; errors among the findings make the program fail.
+    Lint {
+        /// The certificate, in PEM or DER. Of a chain, the first.
+        certificate: PathBuf,
+        /// The rules: private or public-like.
+        #[arg(long, default_value = "private")]
+        rules: RuleSet,
+    },
+    /// Check a chain step by step, then ask OpenSSL, at its strictest, whether the certificate holds for a host.
     Verify {
         #[command(flatten)]
         authority: AuthorityArgs,
@@ -220,5 +233,8 @@ pub(crate) enum CaVerb {
         /// The host name or IP address a client would connect to, without scheme and port.
         #[arg(long)]
         host: String,
+        /// Show each question that a verifier asks, and what it finds.
+        #[arg(long)]
+        steps: bool,
     },
 }

@@ -160,6 +160,10 @@ impl Service {
 
 impl Described {
     fn access_token(claims: AccessTokenClaims) -> Described {
+        let token_type = match claims.jkt() {
+            Some(_) => "DPoP",
+            None => "Bearer",
+        };
         Described {
             iss: claims.iss,
             sub: claims.sub,
@@ -171,7 +175,7 @@ impl Described {
             jti: Some(claims.jti),
             auth_time: claims.auth_time,
             cnf: claims.cnf,
-            token_type: Some("Bearer"),
+            token_type: Some(token_type),
         }
     }
 }

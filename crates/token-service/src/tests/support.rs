@@ -22,7 +22,7 @@ use crate::domain::{
 use crate::http::router;
 use crate::password::PasswordHash;
 use crate::policy::Policy;
-use crate::protocol::{Parts, Service};
+use crate::protocol::{Parts, Service, Signatures};
 use crate::secret::{SealingKey, Secret};
 use crate::store::{SqliteStore, Store};
 
@@ -157,7 +157,7 @@ impl Fixture {
             clock: Arc::new(clock.clone()),
             random: Arc::new(SystemRandom),
             store: Arc::new(store),
-            backend: Backend::OpenSsl,
+            signatures: Signatures::new(Backend::OpenSsl).unwrap(),
             sealing,
             lock: None,
         }));
@@ -197,7 +197,9 @@ impl Fixture {
             redirect_uris: vec!["https://client.example/cb".into()],
             grant_types: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
             scope: "openid profile email offline_access".into(),
+            jwks: None,
             id_token_alg: Algorithm::Rs256,
+            dpop_bound: false,
         };
         change(&mut registration);
         let key = &self.service.sealing;
@@ -546,7 +548,9 @@ async fn register_clients(
             redirect_uris: redirect_uris.into_iter().map(str::to_owned).collect(),
             grant_types,
             scope: "openid profile email offline_access reports.read".into(),
+            jwks: None,
             id_token_alg: Algorithm::Rs256,
+            dpop_bound: false,
         };
         let (client, secret) = registration.check(sealing, &SystemRandom, START).unwrap();
         store.insert_client(client).await.unwrap();
