@@ -101,7 +101,7 @@ impl Generator<'_, '_> {
 
     /// Whether an operator whose cost depends on the operands gets such that no helper, which would charge it, is called.
     fn is_known(&self, op: BinaryOp, left: Val, right: Val) -> bool {
-        if op == BinaryOp::In {
+        if op == BinaryOp::In || BinaryOp::METHODS.contains(&op) {
             return false;
         }
         match (left, right) {
