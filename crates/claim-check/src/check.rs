@@ -11,6 +11,7 @@ use crate::diagnostic::{CompileError, Warning};
 use crate::environment::{Bindings, Environment};
 use crate::error::{EvalError, Fault};
 use crate::explain::{Explanation, Trace, explanation};
+use crate::fold::fold;
 use crate::interpreter::Scene;
 use crate::item::Item;
 use crate::jit::{self, Code};
@@ -29,7 +30,10 @@ use crate::worst_case::worst_case;
 #[derive(Debug)]
 pub struct ClaimCheck {
     source: Box<str>,
+    /// As written: what is shown and explained.
     ast: Arc<Ast>,
+    /// With constant parts folded, under the same numbers: what is evaluated.
+    folded: Arc<Ast>,
     plan: Plan,
     code: Result<Code, jit::Unavailable>,
     environment: Environment,
@@ -112,11 +116,13 @@ impl ClaimCheck {
     ) -> Result<Self, CompileError> {
         let (ast, result_type) = analyse(source, environment)?;
         let ast = Arc::new(ast);
-        let plan = Plan::of(&ast, environment.cost_limit);
-        let code = code(&ast, &plan);
+        let folded = fold(&ast).map_or_else(|| Arc::clone(&ast), Arc::new);
+        let plan = Plan::of(&folded, environment.cost_limit);
+        let code = code(&folded, &plan);
         Ok(Self {
             source: source.into(),
             ast,
+            folded,
             plan,
             code,
             environment: environment.clone(),
@@ -231,7 +237,7 @@ impl ClaimCheck {
     /// ```
     #[must_use]
     pub fn worst_case_cost(&self, payload_bytes: u64) -> u64 {
-        let costs = worst_case(&self.ast, &self.plan, payload_bytes);
+        let costs = worst_case(&self.folded, &self.plan, payload_bytes);
         costs.last().copied().unwrap_or(0)
     }
 
@@ -394,12 +400,12 @@ impl ClaimCheck {
                     .with_notes(|node| types.get(node).map(Type::to_string))
             }
             (Show::Cost, _) => {
-                let costs = worst_case(&self.ast, &self.plan, 4096);
+                let costs = worst_case(&self.folded, &self.plan, 4096);
                 self.ast
                     .with_notes(|node| costs.get(node).map(u64::to_string))
             }
             (_, Err(reason)) => format!("no machine code here: {reason}\n"),
-            (Show::Clif, Ok(_)) => jit::clif(&self.ast, &self.plan),
+            (Show::Clif, Ok(_)) => jit::clif(&self.folded, &self.plan),
             (Show::Asm, Ok(code)) => code.disassembly(),
         }
     }
@@ -487,7 +493,7 @@ impl ClaimCheck {
         finish: impl FnOnce(&Item<'_>) -> T,
     ) -> Result<T, EvalError> {
         let scene = Scene {
-            ast: &self.ast,
+            ast: &self.folded,
             plan: &self.plan,
             claims,
             context: *context,

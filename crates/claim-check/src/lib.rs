@@ -72,6 +72,7 @@ mod diagnostic;
 mod environment;
 mod error;
 mod explain;
+mod fold;
 mod format;
 mod format_source;
 mod function;

@@ -18,7 +18,7 @@ const MAX_LENGTH: usize = 4 * 1024;
 pub(crate) const BUILD_COST: usize = 16 * 1024;
 
 /// A compiled pattern.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Pattern(Regex);
 
 impl Pattern {

@@ -33,7 +33,7 @@ impl fmt::Display for NodeId {
 }
 
 /// A whole expression.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Ast {
     pub(super) nodes: Vec<Node>,
     /// The variables that [`Expr::Named`] counts.
@@ -43,6 +43,11 @@ pub(crate) struct Ast {
 impl Ast {
     pub(crate) fn len(&self) -> usize {
         self.nodes.len()
+    }
+
+    /// Puts another expression in the place of a node's.
+    pub(crate) fn replace(&mut self, id: NodeId, expr: Expr) {
+        self.nodes[id.0 as usize].expr = expr;
     }
 
     /// All nodes, children before their parents.
@@ -75,7 +80,7 @@ impl Index<NodeId> for Ast {
 }
 
 /// One node: what it is and where in the source it stands (bytes, without enclosing parentheses).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub(crate) expr: Expr,
     pub(crate) span: Range<usize>,
@@ -86,7 +91,7 @@ pub(crate) struct Node {
 }
 
 /// The kinds of nodes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Expr {
     /// A literal: null, bool, int, uint, double, string, bytes, or the name of a type.
     Literal(Item<'static>),
@@ -164,7 +169,7 @@ impl Expr {
 }
 
 /// A macro, expanded: see `macros`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Comprehension {
     /// As the source calls it.
     pub(crate) name: &'static str,

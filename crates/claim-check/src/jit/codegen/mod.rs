@@ -358,6 +358,17 @@ impl Generator<'_, '_> {
                 let (head, data) = (self.word(Tag::Type.head()), self.word(*ty as u64));
                 Val::Any { head, data }
             }
+            // From constant folding.
+            Item::Timestamp(time) => {
+                let head = Tag::Timestamp.head_with_length(time.nanos());
+                let (head, data) = (self.word(head), self.word(time.seconds() as u64));
+                Val::Any { head, data }
+            }
+            Item::Duration(duration) => {
+                let head = self.word(Tag::Duration.head());
+                let data = self.word(duration.0 as u64);
+                Val::Any { head, data }
+            }
             _ => Val::Null,
         }
     }
