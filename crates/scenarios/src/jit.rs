@@ -1,5 +1,6 @@
 //! Lessons of the JIT post: functions that Cranelift compiles while the program runs, up to a claim check.
 
+mod compared;
 mod control_flow;
 #[expect(
     unsafe_code,
@@ -14,6 +15,7 @@ use stampmill_claim_check::{ClaimCheck, Context, EvalError, Show, Value};
 use crate::stage::Stage;
 pub(crate) use native::{Machine, Native};
 
+pub(crate) use compared::vs_interpreter;
 pub(crate) use control_flow::control_flow;
 
 /// What the post's program computes.

@@ -126,6 +126,13 @@ pub const SCENARIOS: &[Scenario] = &[
         run: jit::claim_check,
     },
     Scenario {
+        name: "jit_vs_interpreter",
+        summary: "when compiling pays: one rule by interpreter and machine code, and the break-even",
+        guide: "docs/03-jit.md",
+        code: "crates/scenarios/src/jit/compared.rs",
+        run: jit::vs_interpreter,
+    },
+    Scenario {
         name: "ca_root_and_leaf",
         summary: "a root, a request and a leaf, and OpenSSL's verdict on them and on what tutorials make",
         guide: "docs/04-certificate-authority.md",

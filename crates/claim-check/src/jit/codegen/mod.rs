@@ -102,6 +102,7 @@ pub(super) fn lower(
         places: HashMap::new(),
         locals: Vec::new(),
         cost: None,
+        charged: None,
     };
     generator.function();
     let Generator {
@@ -166,6 +167,8 @@ struct Generator<'a, 'b> {
     locals: Vec<Val>,
     /// What the evaluation has cost so far, if that is limited.
     cost: Option<Variable>,
+    /// The last constant that was added to it: in which block, to what, how much.
+    charged: Option<(Block, Value, u64)>,
 }
 
 /// Lists of literals up to this length are compared element by element inline.
