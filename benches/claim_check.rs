@@ -70,7 +70,12 @@ fn agree<H: Hand<'static>>(case: &Case, check: &ClaimCheck) {
         let by_hand = serde_json::from_str::<H>(text).is_ok_and(|claims| claims.accepted(NOW));
         let by_code = check.decide(text.as_bytes(), &CONTEXT) == Ok(true);
         let by_tree = check.interpret(text.as_bytes(), &CONTEXT) == Ok(Value::Bool(true));
-        assert_eq!([by_hand, by_code, by_tree], [expected; 3], "{} {text}", case.name);
+        assert_eq!(
+            [by_hand, by_code, by_tree],
+            [expected; 3],
+            "{} {text}",
+            case.name
+        );
     }
 }
 

@@ -166,7 +166,10 @@ pub(crate) struct Client<'p> {
 impl<'p> Hand<'p> for Client<'p> {
     fn accepted(&self, now: i64) -> bool {
         self.resource_access.files.roles.contains(&"reader")
-            && self.amr.iter().any(|method| matches!(*method, "otp" | "hwk" | "mfa"))
+            && self
+                .amr
+                .iter()
+                .any(|method| matches!(*method, "otp" | "hwk" | "mfa"))
             && self.auth_time > now - 900
     }
 }
@@ -184,7 +187,9 @@ impl<'p> Hand<'p> for Person<'p> {
     fn accepted(&self, _: i64) -> bool {
         self.email_verified
             && self.email.ends_with("@example.com")
-            && self.preferred_username.is_some_and(|name| name.starts_with("adm-"))
+            && self
+                .preferred_username
+                .is_some_and(|name| name.starts_with("adm-"))
     }
 }
 
@@ -213,7 +218,11 @@ pub(crate) struct Teams<'p> {
 
 impl<'p> Hand<'p> for Teams<'p> {
     fn accepted(&self, _: i64) -> bool {
-        self.groups.iter().filter(|group| group.contains("/team-")).count() >= 10
+        self.groups
+            .iter()
+            .filter(|group| group.contains("/team-"))
+            .count()
+            >= 10
             || self.acr == "1" && self.exp - self.iat <= 3600
     }
 }

@@ -18,6 +18,7 @@ use crate::partial::{Residual, residual};
 use crate::slots::Plan;
 use crate::syntax::{self, ast::Ast};
 use crate::value::Value;
+use crate::worst_case::worst_case;
 
 /// An expression over the claims of a token, compiled to machine code.
 ///
@@ -53,6 +54,8 @@ pub enum Show {
     Ast,
     /// The syntax tree with the type of each node.
     Types,
+    /// The syntax tree with what each node costs at worst, its operands included, on a payload of 4,096 bytes.
+    Cost,
     /// Cranelift's intermediate representation before optimization; `@0007` marks node 7.
     Clif,
     /// The machine code: offset, node, bytes, instruction.
@@ -215,6 +218,23 @@ impl ClaimCheck {
         Ok(residual(&scene, &self.source, now.is_some()))
     }
 
+    /// What an evaluation on a payload of so many bytes costs at most, by the model of [`ClaimCheck::decide`]'s cost limit:
+    /// never less than any evaluation does cost. Variables count like claims.
+    ///
+    /// ```
+    /// use stampmill_claim_check::ClaimCheck;
+    ///
+    /// let worst = |source| ClaimCheck::compile(source).map(|check| check.worst_case_cost(4096));
+    /// assert!(worst("claims.exp > now")? < 10);
+    /// assert!(worst("claims.groups.all(a, claims.groups.exists(b, a == b))")? > 1_000_000);
+    /// # Ok::<(), stampmill_claim_check::CompileError>(())
+    /// ```
+    #[must_use]
+    pub fn worst_case_cost(&self, payload_bytes: u64) -> u64 {
+        let costs = worst_case(&self.ast, &self.plan, payload_bytes);
+        costs.last().copied().unwrap_or(0)
+    }
+
     /// The values of the variables that the expression reads, in the order of their numbers.
     fn variables<'v>(&self, bindings: &'v Bindings<'_>) -> Vec<Option<Item<'v>>> {
         let value = |name: &str| {
@@ -368,9 +388,16 @@ impl ClaimCheck {
     pub fn show(&self, what: Show) -> String {
         match (what, &self.code) {
             (Show::Ast, _) => self.ast.to_string(),
-            (Show::Types, _) => self
-                .ast
-                .with_types(&node_types(&self.ast, &self.environment)),
+            (Show::Types, _) => {
+                let types = node_types(&self.ast, &self.environment);
+                self.ast
+                    .with_notes(|node| types.get(node).map(Type::to_string))
+            }
+            (Show::Cost, _) => {
+                let costs = worst_case(&self.ast, &self.plan, 4096);
+                self.ast
+                    .with_notes(|node| costs.get(node).map(u64::to_string))
+            }
             (_, Err(reason)) => format!("no machine code here: {reason}\n"),
             (Show::Clif, Ok(_)) => jit::clif(&self.ast, &self.plan),
             (Show::Asm, Ok(code)) => code.disassembly(),

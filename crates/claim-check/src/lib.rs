@@ -95,6 +95,7 @@ mod syntax;
 mod time;
 mod types;
 mod value;
+mod worst_case;
 
 pub use check::{BoundClaims, ClaimCheck, Context, Show};
 pub use checker::Type;

@@ -313,6 +313,8 @@ fn agree(source: &str, payload: &str) {
     let (_, cost_of_tree) = check.measure_interpreted(payload.as_bytes(), &context);
     assert_eq!(shown(&measured), shown(&tree), "{source}\n{payload}");
     assert_eq!(cost, cost_of_tree, "{source}\n{payload}");
+    let worst = check.worst_case_cost(payload.len() as u64);
+    assert!(cost <= worst, "{cost} above {worst}: {source}\n{payload}");
     let decided = check.decide(payload.as_bytes(), &context);
     match tree {
         Ok(Value::Bool(truth)) => assert_eq!(decided, Ok(truth)),
