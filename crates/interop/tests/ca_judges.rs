@@ -13,6 +13,8 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use stampmill_interop::{Needs, Verdict, run_verdicts};
 use support::{Chains, TlsServer, Usage, chains, go_tool, judges, outcome, text, venv};
 
+/// What a linter finds, as a failure.
+type Lint = fn() -> Result<(), String>;
 /// Says whether a judge accepts: `Ok(true)`, or `Ok(false)` for a refusal; `Err` when it could not judge.
 type Judge = fn(&Question<'_>) -> Result<bool, String>;
 
@@ -128,7 +130,7 @@ fn main() -> ExitCode {
             }
         })
         .collect();
-    let lints: [(&str, fn() -> Result<(), String>); 3] = [
+    let lints: [(&str, Lint); 3] = [
         (
             "pkilint_finds_nothing_in_private_certificates",
             lint_private,

@@ -447,6 +447,48 @@ fn keytool() -> Result<(), String> {
     expect(&said, "PrivateKeyEntry")
 }
 
+// ---- trust stores ------------------------------------------------------------------------------------------------------
+
+fn trust_nss() -> Result<(), String> {
+    let scene = Scene::new()?;
+    std::fs::create_dir_all(scene.path("scratch/nssdb")).map_err(|error| error.to_string())?;
+    scene.run("certutil", "-N -d sql:scratch/nssdb --empty-password")?;
+    let refused = scene.stampmill("ca trust --ca ca --apply --store nss --root-dir scratch");
+    expect(&refused.err().unwrap_or_default(), "has no passphrase")?;
+    scene.stampmill("ca trust --ca ca --apply --store nss --root-dir scratch --unprotected-key")?;
+    let listed = |scene: &Scene| scene.run("certutil", "-L -d sql:scratch/nssdb");
+    expect(&listed(&scene)?, "stampmill-")?;
+    scene.stampmill("ca untrust --ca ca --apply --store nss --root-dir scratch")?;
+    match listed(&scene)?.contains("stampmill-") {
+        true => Err("it is still there".to_owned()),
+        false => Ok(()),
+    }
+}
+
+/// Debian's own program, with folders of our own.
+fn trust_debian() -> Result<(), String> {
+    let scene = Scene::new()?;
+    for folder in [
+        "scratch/etc/ssl/certs",
+        "scratch/usr/local/share/ca-certificates",
+    ] {
+        std::fs::create_dir_all(scene.path(folder)).map_err(|error| error.to_string())?;
+    }
+    let root_dir = scene.path("scratch").display().to_string();
+    let verify = "verify -no-CApath -no-CAstore -CAfile scratch/etc/ssl/certs/ca-certificates.crt -untrusted ca/issuing.pem app.localhost.pem";
+    scene.stampmill(&format!(
+        "ca trust --ca ca --apply --store debian --root-dir {root_dir} --unprotected-key"
+    ))?;
+    scene.run("openssl", verify)?;
+    scene.stampmill(&format!(
+        "ca untrust --ca ca --apply --store debian --root-dir {root_dir}"
+    ))?;
+    match scene.run("openssl", verify) {
+        Err(said) => expect(&said, "unable to get"),
+        Ok(said) => Err(format!("still trusted: {said}")),
+    }
+}
+
 // ---- bad luck ----------------------------------------------------------------------------------------------------------
 
 fn count(scene: &Scene) -> Result<usize, String> {

@@ -6,6 +6,7 @@ mod make;
 mod records;
 mod serve;
 mod status;
+mod trust;
 
 pub(crate) use args::{AuthorityArgs, CaVerb};
 
@@ -88,6 +89,8 @@ pub(crate) fn run(verb: CaVerb, out: Printer) -> anyhow::Result<()> {
             authority: args,
             listen,
         } => serve::serve(open(&args)?, &args.folder, listen, out),
+        CaVerb::Trust(args) => trust::trust(&open(&args.authority)?, &args, out),
+        CaVerb::Untrust(args) => trust::untrust(&open(&args.authority)?, &args, out),
         CaVerb::View { file } => look::view_file(&file, out),
         CaVerb::Lint { certificate, rules } => look::lint_file(&certificate, rules, out),
         CaVerb::Verify {
