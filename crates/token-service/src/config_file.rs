@@ -576,6 +576,16 @@ mod tests {
     }
 
     #[test]
+    fn the_file_for_the_conformance_suite_is_good() {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../docs/conformance/op.toml"
+        );
+        let file = ConfigFile::read(Path::new(path)).unwrap();
+        assert_eq!(file.settings.clients.len(), 3);
+    }
+
+    #[test]
     fn an_empty_file_is_the_strict_policy() {
         let file = ConfigFile::parse("id.toml", "").unwrap();
         assert_eq!(file.settings.policy, Policy::strict());

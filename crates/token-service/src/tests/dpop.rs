@@ -231,3 +231,30 @@ async fn rfc9449_6_2_introspection_names_the_key() {
         (&key.kid().into(), &"DPoP".into())
     );
 }
+
+#[tokio::test]
+async fn rfc9449_7_and_at_the_api() {
+    let fixture = Fixture::new().await;
+    let key = key();
+    let form = redemption(&fixture, &[]).await;
+    let tokens = post(&fixture, &[&proof(&fixture, &key, "/token")], &form)
+        .await
+        .json();
+    let token = tokens["access_token"].as_str().unwrap();
+    let (uri, now) = (format!("{ISSUER}/api/me"), fixture.service.now());
+    let proof = dpop_proof(&key, "GET", &uri, Some(token), None, now).unwrap();
+    let ask = async |scheme: &str| {
+        let request = Request::get("/api/me")
+            .header(AUTHORIZATION, format!("{scheme} {token}"))
+            .header("dpop", &proof)
+            .body(Body::empty());
+        fixture.send(request.unwrap()).await
+    };
+    assert_eq!(ask("DPoP").await.status, StatusCode::OK);
+    let replayed = ask("DPoP").await;
+    assert!(
+        replayed.header("www-authenticate").starts_with("DPoP "),
+        "{replayed:?}"
+    );
+    assert_eq!(ask("Bearer").await.status, StatusCode::UNAUTHORIZED);
+}

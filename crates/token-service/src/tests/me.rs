@@ -98,7 +98,10 @@ async fn the_claim_check_decides() {
     );
     let mut fractional = person(START, 600);
     fractional["exp"] = serde_json::json!(START as f64 + 599.5);
-    assert!(decide(fractional).unwrap(), "RFC 7519 §2: a NumericDate may have a fraction");
+    assert!(
+        decide(fractional).unwrap(),
+        "RFC 7519 §2: a NumericDate may have a fraction"
+    );
     let machine =
         serde_json::json!({"sub": "web", "client_id": "web", "iat": START, "exp": START + 600});
     assert!(decide(machine).unwrap());
