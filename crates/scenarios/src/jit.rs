@@ -1,10 +1,7 @@
 //! Lessons of the JIT post: functions that Cranelift compiles while the program runs, up to a claim check.
 
-<<<<<<< HEAD
-mod compared;
-=======
 mod bomb;
->>>>>>> celfront
+mod compared;
 mod control_flow;
 #[expect(
     unsafe_code,
@@ -20,11 +17,8 @@ use stampmill_claim_check::{ClaimCheck, Context, EvalError, Show, Value};
 use crate::stage::Stage;
 pub(crate) use native::{Machine, Native};
 
-<<<<<<< HEAD
-pub(crate) use compared::vs_interpreter;
-=======
 pub(crate) use bomb::bomb;
->>>>>>> celfront
+pub(crate) use compared::vs_interpreter;
 pub(crate) use control_flow::control_flow;
 pub(crate) use session::repl;
 
