@@ -40,6 +40,7 @@ fn run(cli: cli::Cli) -> anyhow::Result<()> {
         Some(Verb::Token(verb)) => verbs::token::run(verb, out),
         Some(Verb::Client(verb)) => verbs::client::run(verb, out),
         Some(Verb::User(verb)) => verbs::user::run(verb, out),
+        Some(Verb::Keys(verb)) => verbs::keys::run(verb, out),
         Some(Verb::Doctor) => verbs::doctor::run(out),
     }
 }

@@ -1,6 +1,7 @@
 //! `stampmill client …`: the OAuth clients the service knows.
 
 use serde_json::json;
+use stampmill_jose::Algorithm;
 use stampmill_token_service::Admin;
 use stampmill_token_service::domain::{
     ApplicationType, Client, GrantType, Registration, SecretMethod,
@@ -28,6 +29,7 @@ pub(crate) fn run(verb: ClientVerb, out: Printer) -> anyhow::Result<()> {
                 secret_method: (!public).then_some(match secret_in {
                     SecretIn::Basic => SecretMethod::Basic,
                     SecretIn::Post => SecretMethod::Post,
+                    SecretIn::Jwt => SecretMethod::Jwt,
                 }),
                 secret: None,
                 application: if native {
@@ -38,6 +40,9 @@ pub(crate) fn run(verb: ClientVerb, out: Printer) -> anyhow::Result<()> {
                 grant_types: grants_or_default(grants, &redirect_uris),
                 redirect_uris,
                 scope,
+                jwks: None,
+                id_token_alg: Algorithm::Rs256,
+                dpop_bound: false,
             };
             let (client, secret) = block_on(Admin::open(&data.data)?.add_client(registration))??;
             let mut fields = row(&client);

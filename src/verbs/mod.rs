@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod client;
 pub(crate) mod dh;
 pub(crate) mod doctor;
+pub(crate) mod keys;
 pub(crate) mod serve;
 pub(crate) mod token;
 pub(crate) mod tour;

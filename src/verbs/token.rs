@@ -53,6 +53,7 @@ fn show_unverified(token: &str, out: Printer) {
     out.fields(&[
         ("header", part(&seen.header)),
         ("payload", seen.payload.as_ref().map_or(Value::Null, part)),
+        ("algorithm", json!(seen.algorithm)),
         ("signature_bytes", json!(seen.signature_bytes)),
         ("problems", json!(seen.problems)),
     ]);

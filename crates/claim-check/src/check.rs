@@ -1,18 +1,25 @@
 //! A compiled claim check: the public face.
 
+use std::cell::RefCell;
+use std::ptr;
 use std::sync::Arc;
 
-use stampmill_claims_json::{Limits, Map, Value as Json, parse};
+use stampmill_claims_json::{Bound, Buffers, Limits, Slot};
 
-use crate::checker::{Type, check, lint};
+use crate::checker::{Type, check, lint, node_types};
 use crate::diagnostic::{CompileError, Warning};
 use crate::environment::{Bindings, Environment};
 use crate::error::{EvalError, Fault};
-use crate::interpreter::interpret;
+use crate::explain::{Explanation, Trace, explanation};
+use crate::fold::fold;
+use crate::interpreter::Scene;
 use crate::item::Item;
 use crate::jit::{self, Code};
+use crate::partial::{Residual, residual};
+use crate::slots::Plan;
 use crate::syntax::{self, ast::Ast};
 use crate::value::Value;
+use crate::worst_case::worst_case;
 
 /// An expression over the claims of a token, compiled to machine code.
 ///
@@ -23,7 +30,11 @@ use crate::value::Value;
 #[derive(Debug)]
 pub struct ClaimCheck {
     source: Box<str>,
+    /// As written: what is shown and explained.
     ast: Arc<Ast>,
+    /// With constant parts folded, under the same numbers: what is evaluated.
+    folded: Arc<Ast>,
+    plan: Plan,
     code: Result<Code, jit::Unavailable>,
     environment: Environment,
     result_type: Type,
@@ -36,11 +47,19 @@ pub struct Context {
     pub now: i64,
 }
 
+/// A payload that has been validated, and the claims in it that a check reads: from [`ClaimCheck::bind`].
+#[derive(Clone, Copy, Debug)]
+pub struct BoundClaims<'b>(Bound<'b>);
+
 /// What [`ClaimCheck::show`] can print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Show {
     /// The syntax tree: node numbers, spans in bytes, operators.
     Ast,
+    /// The syntax tree with the type of each node.
+    Types,
+    /// The syntax tree with what each node costs at worst, its operands included, on a payload of 4,096 bytes.
+    Cost,
     /// Cranelift's intermediate representation before optimization; `@0007` marks node 7.
     Clif,
     /// The machine code: offset, node, bytes, instruction.
@@ -78,12 +97,33 @@ impl ClaimCheck {
     /// # Errors
     /// [`CompileError`], which displays as the source with a caret under each fault.
     pub fn compile_in(source: &str, environment: &Environment) -> Result<Self, CompileError> {
+        Self::build(source, environment, Code::compile)
+    }
+
+    /// [`compile_in`](Self::compile_in) without machine code: parsed, checked, and evaluated by the tree interpreter, with the same
+    /// results. For an expression that is evaluated a few times only.
+    ///
+    /// # Errors
+    /// As [`ClaimCheck::compile_in`].
+    pub fn interpreted_in(source: &str, environment: &Environment) -> Result<Self, CompileError> {
+        Self::build(source, environment, |_, _| Err(jit::Unavailable::NotWanted))
+    }
+
+    fn build(
+        source: &str,
+        environment: &Environment,
+        code: impl FnOnce(&Arc<Ast>, &Plan) -> Result<Code, jit::Unavailable>,
+    ) -> Result<Self, CompileError> {
         let (ast, result_type) = analyse(source, environment)?;
         let ast = Arc::new(ast);
-        let code = Code::compile(&ast);
+        let folded = fold(&ast).map_or_else(|| Arc::clone(&ast), Arc::new);
+        let plan = Plan::of(&folded, environment.cost_limit);
+        let code = code(&folded, &plan);
         Ok(Self {
             source: source.into(),
             ast,
+            folded,
+            plan,
             code,
             environment: environment.clone(),
             result_type,
@@ -108,9 +148,10 @@ impl ClaimCheck {
     /// As [`ClaimCheck::evaluate`]; a variable without a value is an error where it is read.
     pub fn evaluate_with(&self, bindings: &Bindings<'_>) -> Result<Value, EvalError> {
         let variables = self.variables(bindings);
-        let payload = parse(bindings.payload, &Limits::TOKEN)?;
-        self.run(object(&payload)?, &bindings.context, &variables, |item| {
-            item.to_value()
+        self.on_payload(bindings.payload, |claims| {
+            self.run(claims, &bindings.context, &variables, |item| {
+                item.to_value()
+            })
         })
     }
 
@@ -120,10 +161,84 @@ impl ClaimCheck {
     /// As [`ClaimCheck::evaluate_with`].
     pub fn interpret_with(&self, bindings: &Bindings<'_>) -> Result<Value, EvalError> {
         let variables = self.variables(bindings);
-        let payload = parse(bindings.payload, &Limits::TOKEN)?;
-        self.interpret_item(object(&payload)?, &bindings.context, &variables, |item| {
-            item.to_value()
+        self.on_payload(bindings.payload, |claims| {
+            self.interpret_item(claims, &bindings.context, &variables, |item| {
+                item.to_value()
+            })
         })
+    }
+
+    /// Evaluates by the tree interpreter and tells what each part gave and which one decided.
+    ///
+    /// # Errors
+    /// [`EvalError`] when the payload is unacceptable; an evaluation that fails is explained, too.
+    pub fn explain(&self, bindings: &Bindings<'_>) -> Result<Explanation, EvalError> {
+        let variables = self.variables(bindings);
+        let limit = self.plan.cost_limit;
+        let (plan, mut buffers) = (Plan::everything(&self.ast, limit), Buffers::default());
+        let claims = everything(&plan, bindings.payload, &mut buffers)?;
+        let mut trace = Trace::new(&self.ast);
+        let scene = Scene {
+            ast: &self.ast,
+            plan: &plan,
+            claims: &claims,
+            context: bindings.context,
+            variables: &variables,
+        };
+        let result = scene.node(self.ast.root(), &mut 0, &mut trace);
+        let result = match result {
+            Ok(item) => Ok(item.to_value()),
+            Err(fault) => Err(self.error(fault)),
+        };
+        Ok(explanation(&self.ast, &self.source, &trace, result))
+    }
+
+    /// What remains of the expression when the claims of a payload are known and all others are not, nor any variable.
+    ///
+    /// ```
+    /// use stampmill_claim_check::ClaimCheck;
+    ///
+    /// let check = ClaimCheck::compile("claims.iss == 'a' && (claims.level > 2 || claims.exp > now)")?;
+    /// let remains = |payload: &[u8]| check.residual(payload, None).map(|rest| rest.to_string());
+    /// assert_eq!(remains(br#"{"iss":"a"}"#)?, "claims.level > 2 || claims.exp > now");
+    /// assert_eq!(remains(br#"{"iss":"a","exp":60}"#)?, "claims.level > 2 || 60 > now");
+    /// assert_eq!(remains(br#"{"iss":"b"}"#)?, "false");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`EvalError`] when the payload is unacceptable. A part that is an error stays as it is.
+    pub fn residual(&self, payload: &[u8], now: Option<i64>) -> Result<Residual, EvalError> {
+        let limit = self.plan.cost_limit;
+        let (plan, mut buffers) = (Plan::everything(&self.ast, limit), Buffers::default());
+        let claims = everything(&plan, payload, &mut buffers)?;
+        let scene = Scene {
+            ast: &self.ast,
+            plan: &plan,
+            claims: &claims,
+            context: Context {
+                now: now.unwrap_or(0),
+            },
+            variables: &[],
+        };
+        Ok(residual(&scene, &self.source, now.is_some()))
+    }
+
+    /// What an evaluation on a payload of so many bytes costs at most, by the model of [`ClaimCheck::decide`]'s cost limit:
+    /// never less than any evaluation does cost. Variables count like claims.
+    ///
+    /// ```
+    /// use stampmill_claim_check::ClaimCheck;
+    ///
+    /// let worst = |source| ClaimCheck::compile(source).map(|check| check.worst_case_cost(4096));
+    /// assert!(worst("claims.exp > now")? < 10);
+    /// assert!(worst("claims.groups.all(a, claims.groups.exists(b, a == b))")? > 1_000_000);
+    /// # Ok::<(), stampmill_claim_check::CompileError>(())
+    /// ```
+    #[must_use]
+    pub fn worst_case_cost(&self, payload_bytes: u64) -> u64 {
+        let costs = worst_case(&self.folded, &self.plan, payload_bytes);
+        costs.last().copied().unwrap_or(0)
     }
 
     /// The values of the variables that the expression reads, in the order of their numbers.
@@ -140,18 +255,48 @@ impl ClaimCheck {
     /// # Errors
     /// [`EvalError`] when the payload is unacceptable, the evaluation fails or its result is not a bool. Take every error as a refusal.
     pub fn decide(&self, payload: &[u8], context: &Context) -> Result<bool, EvalError> {
-        self.decide_on(object(&parse(payload, &Limits::TOKEN)?)?, context)
+        self.on_payload(payload, |claims| self.decide_bound(claims, context))
     }
 
-    /// Decides about claims that have been read before.
+    /// Reads what this check needs of a payload (UTF-8 JSON, [`Limits::TOKEN`]), for [`ClaimCheck::decide_on`]. The buffers are
+    /// memory to be used again.
     ///
     /// # Errors
-    /// As [`ClaimCheck::decide`], apart from those of the payload.
-    pub fn decide_on(&self, claims: &Map<'_>, context: &Context) -> Result<bool, EvalError> {
-        truth(self.run(claims, context, &[], |item| match item {
-            Item::Bool(truth) => Ok(*truth),
-            other => Err(other.type_of().name()),
-        })?)
+    /// [`EvalError`] when the payload is unacceptable.
+    ///
+    /// # Example
+    /// ```
+    /// use stampmill_claim_check::{Buffers, ClaimCheck, Context};
+    ///
+    /// let check = ClaimCheck::compile("claims.exp > now")?;
+    /// let mut buffers = Buffers::default();
+    /// let claims = check.bind(br#"{"exp":1700000060}"#, &mut buffers)?;
+    /// assert!(check.decide_on(&claims, &Context { now: 1_700_000_000 })?);
+    /// assert!(!check.decide_on(&claims, &Context { now: 1_700_000_060 })?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn bind<'b>(
+        &'b self,
+        payload: &'b [u8],
+        buffers: &'b mut Buffers,
+    ) -> Result<BoundClaims<'b>, EvalError> {
+        let bound = self.plan.paths.bind(payload, &Limits::TOKEN, buffers)?;
+        match bound.slots()[0].kind() {
+            Slot::MAP => Ok(BoundClaims(bound)),
+            _ => Err(EvalError::NotAnObject),
+        }
+    }
+
+    /// Decides about claims that [`ClaimCheck::bind`] of this check has read.
+    ///
+    /// # Errors
+    /// As [`ClaimCheck::decide`], apart from those of the payload; [`EvalError::OtherCheck`] for claims that another check has read.
+    pub fn decide_on(
+        &self,
+        claims: &BoundClaims<'_>,
+        context: &Context,
+    ) -> Result<bool, EvalError> {
+        self.decide_bound(self.own(claims)?, context)
     }
 
     /// Evaluates the expression by machine code.
@@ -159,12 +304,9 @@ impl ClaimCheck {
     /// # Errors
     /// [`EvalError`] when the payload is unacceptable or the evaluation fails.
     pub fn evaluate(&self, payload: &[u8], context: &Context) -> Result<Value, EvalError> {
-        self.run(
-            object(&parse(payload, &Limits::TOKEN)?)?,
-            context,
-            &[],
-            |item| item.to_value(),
-        )
+        self.on_payload(payload, |claims| {
+            self.run(claims, context, &[], |item| item.to_value())
+        })
     }
 
     /// Evaluates the expression by the tree interpreter: same values, same errors.
@@ -172,25 +314,58 @@ impl ClaimCheck {
     /// # Errors
     /// As [`ClaimCheck::evaluate`].
     pub fn interpret(&self, payload: &[u8], context: &Context) -> Result<Value, EvalError> {
-        self.interpret_item(
-            object(&parse(payload, &Limits::TOKEN)?)?,
-            context,
-            &[],
-            |item| item.to_value(),
-        )
+        self.on_payload(payload, |claims| {
+            self.interpret_item(claims, context, &[], |item| item.to_value())
+        })
     }
 
-    /// Decides by the tree interpreter about claims that have been read before.
+    /// Evaluates the expression by machine code and tells what that cost, by the model in [`limits`](crate::limits), whether it
+    /// ended with a value or an error.
+    ///
+    /// # Errors
+    /// As [`ClaimCheck::evaluate`].
+    ///
+    /// # Example
+    /// ```
+    /// use stampmill_claim_check::{ClaimCheck, Context, Value};
+    ///
+    /// let check = ClaimCheck::compile("claims.exp > now")?;
+    /// let (result, cost) = check.measure(br#"{"exp":1700000060}"#, &Context { now: 1_700_000_000 });
+    /// assert_eq!(result?, Value::Bool(true));
+    /// assert_eq!(cost, 4); // claims, .exp, now, >
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn measure(&self, payload: &[u8], context: &Context) -> (Result<Value, EvalError>, u64) {
+        let mut cost = 0;
+        let result = self.on_payload(payload, |claims| {
+            self.run_costed(claims, context, &[], &mut cost, |item| item.to_value())
+        });
+        (result, cost)
+    }
+
+    /// [`ClaimCheck::measure`] by the tree interpreter: same values, same errors, same cost.
+    pub fn measure_interpreted(
+        &self,
+        payload: &[u8],
+        context: &Context,
+    ) -> (Result<Value, EvalError>, u64) {
+        let mut cost = 0;
+        let result = self.on_payload(payload, |claims| {
+            self.interpret_costed(claims, context, &[], &mut cost, |item| item.to_value())
+        });
+        (result, cost)
+    }
+
+    /// Decides by the tree interpreter about claims that [`ClaimCheck::bind`] of this check has read.
     ///
     /// # Errors
     /// As [`ClaimCheck::decide_on`].
-    pub fn interpret_on(&self, claims: &Map<'_>, context: &Context) -> Result<bool, EvalError> {
-        truth(
-            self.interpret_item(claims, context, &[], |item| match item {
-                Item::Bool(truth) => Ok(*truth),
-                other => Err(other.type_of().name()),
-            })?,
-        )
+    pub fn interpret_on(
+        &self,
+        claims: &BoundClaims<'_>,
+        context: &Context,
+    ) -> Result<bool, EvalError> {
+        truth(self.interpret_item(self.own(claims)?, context, &[], as_truth)?)
     }
 
     /// The source text.
@@ -219,36 +394,113 @@ impl ClaimCheck {
     pub fn show(&self, what: Show) -> String {
         match (what, &self.code) {
             (Show::Ast, _) => self.ast.to_string(),
+            (Show::Types, _) => {
+                let types = node_types(&self.ast, &self.environment);
+                self.ast
+                    .with_notes(|node| types.get(node).map(Type::to_string))
+            }
+            (Show::Cost, _) => {
+                let costs = worst_case(&self.folded, &self.plan, 4096);
+                self.ast
+                    .with_notes(|node| costs.get(node).map(u64::to_string))
+            }
             (_, Err(reason)) => format!("no machine code here: {reason}\n"),
-            (Show::Clif, Ok(_)) => jit::clif(&self.ast),
+            (Show::Clif, Ok(_)) => jit::clif(&self.folded, &self.plan),
             (Show::Asm, Ok(code)) => code.disassembly(),
         }
     }
 
-    /// Evaluates and hands the result to `finish` while what it borrows from is alive.
+    /// Binds a payload in this thread's buffers.
+    fn on_payload<T>(
+        &self,
+        payload: &[u8],
+        evaluate: impl FnOnce(&Bound<'_>) -> Result<T, EvalError>,
+    ) -> Result<T, EvalError> {
+        thread_local! {
+            static BUFFERS: RefCell<Buffers> = RefCell::default();
+        }
+        BUFFERS.with_borrow_mut(|buffers| evaluate(&self.bind(payload, buffers)?.0))
+    }
+
+    #[inline]
+    fn decide_bound(&self, claims: &Bound<'_>, context: &Context) -> Result<bool, EvalError> {
+        if let Ok(code) = &self.code
+            && let Ok(Some(truth)) = code.decide(&self.plan, claims, context.now)
+        {
+            return Ok(truth);
+        }
+        self.explain_failure(claims, context)
+    }
+
+    /// Errors are told by evaluating once more: what has no decision need not be quick, and is evaluated the same way again.
+    #[cold]
+    fn explain_failure(&self, claims: &Bound<'_>, context: &Context) -> Result<bool, EvalError> {
+        truth(self.run(claims, context, &[], as_truth)?)
+    }
+
+    /// Slots are numbered by check, so claims must have been read for this one.
+    fn own<'b>(&self, claims: &'b BoundClaims<'_>) -> Result<&'b Bound<'b>, EvalError> {
+        if ptr::eq(claims.0.paths(), &self.plan.paths) {
+            Ok(&claims.0)
+        } else {
+            Err(EvalError::OtherCheck)
+        }
+    }
+
     fn run<T>(
         &self,
-        claims: &Map<'_>,
+        claims: &Bound<'_>,
         context: &Context,
         variables: &[Option<Item<'_>>],
         finish: impl FnOnce(&Item<'_>) -> T,
     ) -> Result<T, EvalError> {
-        match &self.code {
-            Ok(code) => code
-                .run(claims, context.now, variables, finish)
-                .map_err(|fault| self.error(fault)),
-            Err(_) => self.interpret_item(claims, context, variables, finish),
-        }
+        self.run_costed(claims, context, variables, &mut 0, finish)
     }
 
     fn interpret_item<T>(
         &self,
-        claims: &Map<'_>,
+        claims: &Bound<'_>,
         context: &Context,
         variables: &[Option<Item<'_>>],
         finish: impl FnOnce(&Item<'_>) -> T,
     ) -> Result<T, EvalError> {
-        interpret(&self.ast, claims, context, variables)
+        self.interpret_costed(claims, context, variables, &mut 0, finish)
+    }
+
+    /// Evaluates and hands the result to `finish` while what it borrows from is alive.
+    fn run_costed<T>(
+        &self,
+        claims: &Bound<'_>,
+        context: &Context,
+        variables: &[Option<Item<'_>>],
+        cost: &mut u64,
+        finish: impl FnOnce(&Item<'_>) -> T,
+    ) -> Result<T, EvalError> {
+        match &self.code {
+            Ok(code) => code
+                .run(&self.plan, claims, context.now, variables, cost, finish)
+                .map_err(|fault| self.error(fault)),
+            Err(_) => self.interpret_costed(claims, context, variables, cost, finish),
+        }
+    }
+
+    fn interpret_costed<T>(
+        &self,
+        claims: &Bound<'_>,
+        context: &Context,
+        variables: &[Option<Item<'_>>],
+        cost: &mut u64,
+        finish: impl FnOnce(&Item<'_>) -> T,
+    ) -> Result<T, EvalError> {
+        let scene = Scene {
+            ast: &self.folded,
+            plan: &self.plan,
+            claims,
+            context: *context,
+            variables,
+        };
+        let result = scene.node(self.ast.root(), cost, ());
+        result
             .map(|item| finish(&item))
             .map_err(|fault| self.error(fault))
     }
@@ -271,10 +523,26 @@ pub(crate) fn analyse(
     Ok((ast, result_type))
 }
 
+/// All of a payload, for who wants to see more than the expression reads.
+fn everything<'b>(
+    plan: &'b Plan,
+    payload: &'b [u8],
+    buffers: &'b mut Buffers,
+) -> Result<Bound<'b>, EvalError> {
+    let claims = plan.paths.bind(payload, &Limits::TOKEN, buffers)?;
+    match claims.slots()[0].kind() {
+        Slot::MAP => Ok(claims),
+        _ => Err(EvalError::NotAnObject),
+    }
+}
+
 fn truth(result: Result<bool, &'static str>) -> Result<bool, EvalError> {
     result.map_err(|actual| EvalError::NotBool { actual })
 }
 
-fn object<'p>(payload: &'p Json<'p>) -> Result<&'p Map<'p>, EvalError> {
-    payload.as_map().ok_or(EvalError::NotAnObject)
+fn as_truth(item: &Item<'_>) -> Result<bool, &'static str> {
+    match item {
+        Item::Bool(truth) => Ok(*truth),
+        other => Err(other.type_of().name()),
+    }
 }

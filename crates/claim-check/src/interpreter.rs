@@ -4,53 +4,87 @@
 
 use std::sync::Arc;
 
-use stampmill_claims_json::Map as Members;
+use stampmill_claims_json::Bound;
 
 use crate::check::Context;
+use crate::cost::{self, Charge, Loop};
 use crate::error::{ErrorKind, Fault};
 use crate::item::Item;
-use crate::map::{BuiltMap, Map};
+use crate::map::BuiltMap;
 use crate::semantics::{self, Budget};
+use crate::slots::{Plan, absent};
 use crate::syntax::ast::{Ast, Comprehension, Expr, Fold, LogicOp, NodeId, UnaryOp, Variable};
 
-/// Evaluates a whole expression.
-pub(crate) fn interpret<'a>(
-    ast: &'a Ast,
-    claims: &'a Members<'a>,
-    context: &Context,
-    variables: &'a [Option<Item<'a>>],
-) -> Result<Item<'a>, Fault> {
-    Interpreter {
-        ast,
-        claims,
-        now: context.now,
-        variables,
-        budget: Budget::new(),
-        locals: Vec::new(),
-    }
-    .node(ast.root())
+/// An expression and all that it is evaluated with.
+#[derive(Clone, Copy)]
+pub(crate) struct Scene<'a> {
+    pub(crate) ast: &'a Ast,
+    pub(crate) plan: &'a Plan,
+    pub(crate) claims: &'a Bound<'a>,
+    pub(crate) context: Context,
+    /// Values of the variables of [`Ast::names`].
+    pub(crate) variables: &'a [Option<Item<'a>>],
 }
 
-struct Interpreter<'a> {
-    ast: &'a Ast,
-    claims: &'a Members<'a>,
-    now: i64,
-    /// Values of the variables of [`Ast::names`].
-    variables: &'a [Option<Item<'a>>],
+impl<'a> Scene<'a> {
+    /// Evaluates a node that reads no variable of a macro around it, tells what that has cost, and tells the observer of every
+    /// value on the way.
+    pub(crate) fn node(
+        &self,
+        node: NodeId,
+        cost: &mut u64,
+        observer: impl Observer<'a>,
+    ) -> Result<Item<'a>, Fault> {
+        let mut interpreter = Interpreter {
+            scene: *self,
+            budget: Budget::new(self.plan.cost_limit),
+            locals: Vec::new(),
+            observer,
+        };
+        let result = interpreter.node(node);
+        *cost = interpreter.budget.spent;
+        interpreter.afford()?;
+        result
+    }
+}
+
+/// Who wants to know what each node gave. Nobody, `()`, costs nothing.
+pub(crate) trait Observer<'a> {
+    fn saw(&mut self, node: NodeId, result: &Result<Item<'a>, Fault>);
+}
+
+impl Observer<'_> for () {
+    fn saw(&mut self, _: NodeId, _: &Result<Item<'_>, Fault>) {}
+}
+
+struct Interpreter<'a, O> {
+    scene: Scene<'a>,
     budget: Budget,
     /// Variables of the macros around, from outside.
     locals: Vec<Item<'a>>,
+    observer: O,
 }
 
-impl<'a> Interpreter<'a> {
+impl<'a, O: Observer<'a>> Interpreter<'a, O> {
     fn node(&mut self, id: NodeId) -> Result<Item<'a>, Fault> {
-        let ast = self.ast;
+        let result = self.evaluate(id);
+        self.observer.saw(id, &result);
+        result
+    }
+
+    fn evaluate(&mut self, id: NodeId) -> Result<Item<'a>, Fault> {
+        let ast = self.scene.ast;
         let here = |kind| Fault { kind, node: id };
+        self.budget.charge(self.scene.plan.charge(id).fixed());
+        self.afford()?;
+        if let Some(slot) = self.scene.plan.slot(id) {
+            return self.claim(id, slot);
+        }
         match &ast[id].expr {
             Expr::Literal(item) => Ok(item.borrowed()),
-            Expr::Variable(Variable::Claims) => Ok(Item::Map(Map::Claims(self.claims))),
+            Expr::Variable(Variable::Claims) => Err(here(ErrorKind::NoSuchKey)),
             Expr::Local { depth, .. } => Ok(self.locals[*depth].clone()),
-            Expr::Variable(Variable::Now) => Ok(Item::Int(self.now)),
+            Expr::Variable(Variable::Now) => Ok(Item::Int(self.scene.context.now)),
             Expr::Select { operand, field } => {
                 semantics::select(&self.node(*operand)?, field).map_err(here)
             }
@@ -61,12 +95,19 @@ impl<'a> Interpreter<'a> {
                 op: UnaryOp::Not,
                 operand,
             } => self.truth(*operand).map(|truth| Item::Bool(!truth)),
+            Expr::Unary {
+                op: UnaryOp::Size,
+                operand,
+            } if ast.counted(*operand).is_some() => self.size(*operand),
             Expr::Unary { op, operand } => {
                 semantics::unary(*op, &self.node(*operand)?).map_err(here)
             }
             Expr::Binary { op, left, right } => {
                 let left = self.node(*left)?;
                 let right = self.node(*right)?;
+                if self.scene.plan.charge(id) == Charge::ByValue {
+                    self.budget.charge(cost::binary(*op, &left, &right));
+                }
                 semantics::binary(*op, &left, &right, &mut self.budget).map_err(here)
             }
             Expr::Logic { op, operands } => self.logic(*op, operands).map(Item::Bool),
@@ -109,13 +150,16 @@ impl<'a> Interpreter<'a> {
                     .map(|argument| self.node(*argument))
                     .collect::<Result<Vec<_>, _>>()?;
                 let pattern = pattern.as_deref();
+                self.budget
+                    .charge(cost::call(function.function, &arguments));
                 function
                     .function
                     .call(&arguments, pattern, &mut self.budget)
                     .map_err(here)
             }
-            Expr::Comprehension(comprehension) => self.comprehension(id, comprehension),
+            Expr::Comprehension(comprehension) => self.comprehension(id, comprehension, false),
             Expr::Named { index, .. } => self
+                .scene
                 .variables
                 .get(*index as usize)
                 .and_then(|value| value.as_ref())
@@ -123,6 +167,26 @@ impl<'a> Interpreter<'a> {
                 .ok_or(here(ErrorKind::Undeclared)),
             Expr::Unresolved { .. } => Err(here(ErrorKind::Undeclared)),
         }
+    }
+
+    /// The value of a node that one slot has, or of `has()` for that slot.
+    fn claim(&self, id: NodeId, slot: usize) -> Result<Item<'a>, Fault> {
+        match self.scene.claims.claim(slot) {
+            Some(_) if matches!(self.scene.ast[id].expr, Expr::Has { .. }) => Ok(Item::Bool(true)),
+            Some(claim) => Ok(Item::from_claim(claim)),
+            None => absent(self.scene.ast, self.scene.plan, self.scene.claims, id).map(Item::Bool),
+        }
+    }
+
+    /// Whether there is anything left of the cost limit. If not, nothing goes on.
+    fn afford(&self) -> Result<(), Fault> {
+        if self.budget.is_exhausted() {
+            return Err(Fault {
+                kind: ErrorKind::TooManySteps,
+                node: self.scene.ast.root(),
+            });
+        }
+        Ok(())
     }
 
     /// The values of a list's elements or of a map's keys and values.
@@ -138,12 +202,24 @@ impl<'a> Interpreter<'a> {
         Ok(elements)
     }
 
+    /// The size of a list that a macro makes: it is counted, not made.
+    fn size(&mut self, id: NodeId) -> Result<Item<'a>, Fault> {
+        let ast = self.scene.ast;
+        self.budget.charge(self.scene.plan.charge(id).fixed());
+        match ast.counted(id) {
+            Some(comprehension) => self.comprehension(id, comprehension, true),
+            None => self.node(id),
+        }
+    }
+
     /// One loop for all macros. `all` and `exists` keep the first error and go on looking for an element that decides.
     fn comprehension(
         &mut self,
         id: NodeId,
         comprehension: &'a Comprehension,
+        only_count: bool,
     ) -> Result<Item<'a>, Fault> {
+        let costs = Loop::of(comprehension.fold);
         let here = |kind| Fault { kind, node: id };
         let range = self.node(comprehension.range)?;
         let variables = comprehension.variables.len();
@@ -153,13 +229,14 @@ impl<'a> Interpreter<'a> {
                 node: comprehension.range,
             })?;
         let (mut pending, mut count, mut parts) = (None, 0u64, Vec::new());
-        if matches!(comprehension.fold, Fold::List | Fold::Map) {
+        if matches!(comprehension.fold, Fold::List | Fold::Map) && !only_count {
             self.budget.spend_elements(1).map_err(here)?;
         }
         let depth = comprehension.depth;
         let mut elements = range.elements();
         while let Some(first) = elements.next() {
-            self.budget.step(comprehension.cost).map_err(here)?;
+            self.budget.charge(costs.each);
+            self.afford()?;
             let key = first.clone();
             self.locals.truncate(depth);
             self.locals.push(first);
@@ -180,8 +257,19 @@ impl<'a> Interpreter<'a> {
                     Ok(_) => {}
                     Err(fault) => pending = pending.or(Some(fault)),
                 },
-                Fold::ExistsOne => count += u64::from(self.truth(comprehension.step)?),
+                Fold::ExistsOne => {
+                    if self.truth(comprehension.step)? {
+                        self.budget.charge(costs.taken);
+                        count += 1;
+                    }
+                }
+                Fold::List if only_count => {
+                    self.budget.charge(costs.taken);
+                    self.node(comprehension.step)?;
+                    count += 1;
+                }
                 Fold::List | Fold::Map => {
+                    self.budget.charge(costs.taken);
                     let part = self.node(comprehension.step)?;
                     if comprehension.fold == Fold::Map {
                         self.budget.spend_item(&key).map_err(here)?;
@@ -197,6 +285,7 @@ impl<'a> Interpreter<'a> {
             (_, Some(fault)) => Err(fault),
             (Fold::All | Fold::Exists, None) => Ok(Item::Bool(comprehension.fold == Fold::All)),
             (Fold::ExistsOne, None) => Ok(Item::Bool(count == 1)),
+            (Fold::List, None) if only_count => Ok(Item::Int(count as i64)),
             (Fold::List, None) => Ok(Item::list(Arc::new(parts))),
             (Fold::Map, None) => {
                 let map = BuiltMap::new(&parts).map_err(here)?;

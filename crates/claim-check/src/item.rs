@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use stampmill_claims_json::Value as Json;
+use stampmill_claims_json::{Claim, Elements};
 
 use crate::limits::LIST_ELEMENT_BYTES;
 use crate::map::{BuiltMap, Map};
@@ -34,21 +34,21 @@ pub(crate) enum Item<'a> {
 /// A list: an array of the payload, or one that the expression built.
 #[derive(Clone, Debug)]
 pub(crate) enum List<'a> {
-    Claims(&'a [Json<'a>]),
+    Claims(Elements<'a>),
     Built(Arc<Vec<Item<'a>>>),
 }
 
 impl<'a> Item<'a> {
-    pub(crate) fn from_claim(claim: &'a Json<'a>) -> Self {
+    pub(crate) fn from_claim(claim: Claim<'a>) -> Self {
         match claim {
-            Json::Null => Item::Null,
-            Json::Bool(truth) => Item::Bool(*truth),
-            Json::Int(number) => Item::Int(*number),
-            Json::UInt(number) => Item::UInt(*number),
-            Json::Double(number) => Item::Double(*number),
-            Json::String(text) => Item::String((&**text).into()),
-            Json::List(elements) => Item::List(List::Claims(elements)),
-            Json::Map(members) => Item::Map(Map::Claims(members)),
+            Claim::Null => Item::Null,
+            Claim::Bool(truth) => Item::Bool(truth),
+            Claim::Int(number) => Item::Int(number),
+            Claim::UInt(number) => Item::UInt(number),
+            Claim::Double(number) => Item::Double(number),
+            Claim::String(text) => Item::String(text.into()),
+            Claim::List(elements) => Item::List(List::Claims(elements)),
+            Claim::Map(members) => Item::Map(Map::Claims(members)),
         }
     }
 

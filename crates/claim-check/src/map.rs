@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use stampmill_claims_json::Map as Members;
+use stampmill_claims_json::Members;
 
 use crate::error::ErrorKind;
 use crate::item::Item;
@@ -13,7 +13,7 @@ use crate::item::Item;
 /// A map.
 #[derive(Clone, Debug)]
 pub(crate) enum Map<'a> {
-    Claims(&'a Members<'a>),
+    Claims(Members<'a>),
     Built(Arc<BuiltMap<'a>>),
 }
 
@@ -46,7 +46,6 @@ impl<'a> Map<'a> {
     pub(crate) fn entries(&self) -> Vec<(Item<'a>, Item<'a>)> {
         match self {
             Map::Claims(members) => {
-                let members: &'a Members<'a> = members;
                 let entry = |(name, claim): (&'a str, _)| {
                     (Item::String(name.into()), Item::from_claim(claim))
                 };

@@ -86,8 +86,13 @@ impl Display for Value {
             Value::Bool(truth) => write!(f, "{truth}"),
             Value::Int(number) => write!(f, "{number}"),
             Value::UInt(number) => write!(f, "{number}u"),
+            Value::Double(number) if number.is_nan() => f.write_str("double(\"NaN\")"),
+            Value::Double(number) if number.is_infinite() => {
+                let sign = if *number > 0.0 { "" } else { "-" };
+                write!(f, "double(\"{sign}Infinity\")")
+            }
             Value::Double(number) => write!(f, "{number:?}"),
-            Value::String(text) => write!(f, "{text:?}"),
+            Value::String(text) => write_string(f, text),
             Value::Bytes(bytes) => write!(f, "b\"{}\"", bytes.escape_ascii()),
             Value::Timestamp { seconds, nanos } => match Timestamp::new(*seconds, *nanos) {
                 Ok(timestamp) => write!(f, "timestamp(\"{timestamp}\")"),
@@ -113,6 +118,24 @@ impl Display for Value {
             }
         }
     }
+}
+
+/// A string literal in double quotes; what cannot be seen is escaped.
+fn write_string(f: &mut Formatter<'_>, text: &str) -> fmt::Result {
+    f.write_str("\"")?;
+    for character in text.chars() {
+        let shown = character.escape_debug();
+        match character {
+            '\'' => f.write_str("'")?,
+            // An escape of Rust that CEL writes differently: `\u{7f}`, `\0`.
+            _ if character == '\0' || shown.len() > 2 => match u32::from(character) {
+                code @ ..=0xffff => write!(f, "\\u{code:04x}")?,
+                code => write!(f, "\\U{code:08x}")?,
+            },
+            _ => write!(f, "{shown}")?,
+        }
+    }
+    f.write_str("\"")
 }
 
 fn separated<T>(

@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 """Runs plans of the OpenID Foundation's conformance suite against a stampmill that is being served.
 
-    run.py --suite https://localhost:8443 --config suite.json [--only MODULE] PLAN...
+    run.py [--suite https://localhost:8443] [--server https://localhost:9443] [--only MODULE] PLAN...
 
 The suite (openid-certification/conformance-suite) is somebody else's program: build and start it as its README says. A
 PLAN is one of the names below, or a plan of the suite with its variants: `oidcc-test-plan[client_auth_type=none]...`.
-Prints one line a module; the exit code is 1 if a module failed, was interrupted or did not finish. docs/conformance/README.md tells more.
+Prints one line a module. The person who signs in is taken from SUITE_USERNAME and SUITE_PASSWORD. The exit code is 1 if a module failed, was interrupted or did not finish. docs/conformance/README.md tells more.
 """
 
 import argparse
 import json
+import os
 import re
 import ssl
 import sys
@@ -42,8 +43,7 @@ PATIENCE = 120
 def main():
     arguments = read_arguments()
     suite = Suite(arguments.suite)
-    with open(arguments.config, encoding="utf-8") as file:
-        config = json.load(file)
+    config = configuration(arguments.server, os.environ["SUITE_USERNAME"], os.environ["SUITE_PASSWORD"])
     bad = 0
     for name in arguments.plans:
         plan, variant = parse_plan(PLANS.get(name, name).format(registration=arguments.registration))
@@ -54,12 +54,94 @@ def main():
 def read_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--suite", default="https://localhost:8443", help="where the suite listens")
-    parser.add_argument("--config", required=True, help="the suite's configuration of our server, JSON")
+    parser.add_argument("--server", default="https://localhost:9443", help="our issuer")
     parser.add_argument("--registration", default="static_client", choices=["static_client", "dynamic_client"])
     parser.add_argument("--only", help="run only modules whose name contains this")
     parser.add_argument("--verbose", action="store_true", help="print failed conditions of modules that passed, too")
     parser.add_argument("plans", nargs="+", metavar="PLAN", help="; ".join(PLANS))
     return parser.parse_args()
+
+
+# ---- what the suite has to know of our server -------------------------------------------------------------------------
+
+# Modules that want to see our error page instead of a redirect, where a person would take a picture of it.
+ERROR_PAGE = [
+    "oidcc-ensure-registered-redirect-uri",
+    "oidcc-ensure-redirect-uri-in-authorization-request",
+    "oidcc-ensure-request-object-with-redirect-uri",
+    "oidcc-redirect-uri-query-added",
+    "oidcc-redirect-uri-query-mismatch",
+]
+# Modules that sign in twice; of the second sign-in page a picture is taken.
+SECOND_SIGN_IN = ["oidcc-prompt-login", "oidcc-max-age-1"]
+
+PICTURE = "update-image-placeholder"
+PICTURE_IF_WANTED = "update-image-placeholder-optional"
+
+
+def configuration(server, username, password):
+    """The suite's configuration: docs/conformance/stampmill.toml has our side of it."""
+    client = lambda name: {"client_id": name, "client_secret": f"{name}-secret-not-for-anything-else"}
+    override = {module: {"browser": [error_page(server)]} for module in ERROR_PAGE}
+    override |= {module: {"browser": [sign_in(server, username, password, picture=True)]} for module in SECOND_SIGN_IN}
+    return {
+        "alias": "stampmill",
+        "description": "stampmill",
+        "server": {"discoveryUrl": f"{server}/.well-known/openid-configuration"},
+        "client": client("suite-1"),
+        "client2": client("suite-2"),
+        "client_secret_post": client("suite-post"),
+        "browser": [sign_in(server, username, password)],
+        "override": override,
+    }
+
+
+def sign_in(server, username, password, picture=False):
+    """What the suite's browser does at our authorization endpoint: everything is optional, for a session may exist."""
+    look = [["wait", "xpath", "//*", 10, "Sign in", PICTURE_IF_WANTED]] if picture else []
+    return {
+        "match": f"{server}/authorize*",
+        "tasks": [
+            {
+                "task": "Sign in",
+                "optional": True,
+                "match": f"{server}/*",
+                "commands": look
+                + [
+                    ["text", "name", "username", username, "optional"],
+                    ["text", "name", "password", password, "optional"],
+                    ["click", "css", "form[action='/sign-in'] button", "optional"],
+                ],
+            },
+            {
+                "task": "Allow",
+                "optional": True,
+                "match": f"{server}/*",
+                "commands": [["click", "css", "button[value='allow']", "optional"]],
+            },
+            {
+                "task": "Back at the suite",
+                "match": "*/test/*/callback*",
+                "commands": [["wait", "id", "submission_complete", 10]],
+            },
+        ],
+    }
+
+
+def error_page(server):
+    return {
+        "match": f"{server}/authorize*",
+        "tasks": [
+            {
+                "task": "Our error page",
+                "match": f"{server}/authorize*",
+                "commands": [["wait", "xpath", "//*", 10, "This cannot be done", PICTURE]],
+            }
+        ],
+    }
+
+
+# ---- running ----------------------------------------------------------------------------------------------------------
 
 
 def parse_plan(text):

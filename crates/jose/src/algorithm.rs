@@ -65,15 +65,9 @@ struct Row {
     algorithm: Algorithm,
     /// The value of `alg`.
     name: &'static str,
+    /// What it is, for people.
+    description: &'static str,
     scheme: Scheme,
-}
-
-const fn row(algorithm: Algorithm, name: &'static str, scheme: Scheme) -> Row {
-    Row {
-        algorithm,
-        name,
-        scheme,
-    }
 }
 
 const fn pkcs1v15(hash: Hash) -> Scheme {
@@ -86,17 +80,72 @@ const fn pss(hash: Hash) -> Scheme {
 
 /// In the order of the enum.
 const TABLE: [Row; 11] = [
-    row(Algorithm::Rs256, "RS256", pkcs1v15(Hash::Sha256)),
-    row(Algorithm::Rs384, "RS384", pkcs1v15(Hash::Sha384)),
-    row(Algorithm::Rs512, "RS512", pkcs1v15(Hash::Sha512)),
-    row(Algorithm::Ps256, "PS256", pss(Hash::Sha256)),
-    row(Algorithm::Ps384, "PS384", pss(Hash::Sha384)),
-    row(Algorithm::Ps512, "PS512", pss(Hash::Sha512)),
-    row(Algorithm::Es256, "ES256", Scheme::Ec(Curve::P256)),
-    row(Algorithm::Es384, "ES384", Scheme::Ec(Curve::P384)),
-    row(Algorithm::Es512, "ES512", Scheme::Ec(Curve::P521)),
-    row(Algorithm::EdDsa, "EdDSA", Scheme::Ed25519),
-    row(Algorithm::Ed25519, "Ed25519", Scheme::Ed25519),
+    Row {
+        algorithm: Algorithm::Rs256,
+        name: "RS256",
+        description: "RSASSA-PKCS1-v1_5 with SHA-256",
+        scheme: pkcs1v15(Hash::Sha256),
+    },
+    Row {
+        algorithm: Algorithm::Rs384,
+        name: "RS384",
+        description: "RSASSA-PKCS1-v1_5 with SHA-384",
+        scheme: pkcs1v15(Hash::Sha384),
+    },
+    Row {
+        algorithm: Algorithm::Rs512,
+        name: "RS512",
+        description: "RSASSA-PKCS1-v1_5 with SHA-512",
+        scheme: pkcs1v15(Hash::Sha512),
+    },
+    Row {
+        algorithm: Algorithm::Ps256,
+        name: "PS256",
+        description: "RSASSA-PSS with SHA-256",
+        scheme: pss(Hash::Sha256),
+    },
+    Row {
+        algorithm: Algorithm::Ps384,
+        name: "PS384",
+        description: "RSASSA-PSS with SHA-384",
+        scheme: pss(Hash::Sha384),
+    },
+    Row {
+        algorithm: Algorithm::Ps512,
+        name: "PS512",
+        description: "RSASSA-PSS with SHA-512",
+        scheme: pss(Hash::Sha512),
+    },
+    Row {
+        algorithm: Algorithm::Es256,
+        name: "ES256",
+        description: "ECDSA on P-256 with SHA-256",
+        scheme: Scheme::Ec(Curve::P256),
+    },
+    Row {
+        algorithm: Algorithm::Es384,
+        name: "ES384",
+        description: "ECDSA on P-384 with SHA-384",
+        scheme: Scheme::Ec(Curve::P384),
+    },
+    Row {
+        algorithm: Algorithm::Es512,
+        name: "ES512",
+        description: "ECDSA on P-521 with SHA-512",
+        scheme: Scheme::Ec(Curve::P521),
+    },
+    Row {
+        algorithm: Algorithm::EdDsa,
+        name: "EdDSA",
+        description: "EdDSA on the curve of the key, Ed25519 here",
+        scheme: Scheme::Ed25519,
+    },
+    Row {
+        algorithm: Algorithm::Ed25519,
+        name: "Ed25519",
+        description: "EdDSA on Ed25519",
+        scheme: Scheme::Ed25519,
+    },
 ];
 
 impl Algorithm {
@@ -124,6 +173,22 @@ impl Algorithm {
     #[must_use]
     pub fn name(self) -> &'static str {
         self.row().name
+    }
+
+    /// What it is, for people: `ECDSA on P-256 with SHA-256`.
+    #[must_use]
+    pub fn description(self) -> &'static str {
+        self.row().description
+    }
+
+    /// How many bytes each of its signatures has; RSA has as many as the key's modulus, which only the key knows.
+    #[must_use]
+    pub fn signature_bytes(self) -> Option<usize> {
+        match self.scheme() {
+            Scheme::Rsa(_) => None,
+            Scheme::Ec(curve) => Some(2 * curve.coordinate_bytes()),
+            Scheme::Ed25519 => Some(64),
+        }
     }
 
     /// The value of `kty` that its keys have: `RSA`, `EC` or `OKP`.

@@ -12,16 +12,17 @@
 
 use openssl::rand::rand_bytes;
 use serde::Serialize;
-use stampmill_claims_json::{Map, Value};
+use stampmill_claims_json::{Claim, parse};
 
 use crate::algorithm::AlgorithmSet;
 use crate::base64url;
+use crate::claims::{Claims, Name};
 use crate::error::{JoseError, JwtError, KeyError, clip};
 use crate::hash::sha256;
-use crate::header::parse_header;
+use crate::header::HEADER_LIMITS;
 use crate::jwk::Jwk;
 use crate::jws::{Parts, signature_header};
-use crate::jwt::{check_not_ahead, must_be, required_date, string};
+use crate::jwt::check_not_ahead;
 use crate::signing::{SigningKey, compact, payload_of};
 
 const TYP: &str = "dpop+jwt";
@@ -125,8 +126,7 @@ pub fn verify_dpop_proof(
 ) -> Result<DpopProof, JwtError> {
     let parts = Parts::split(proof)?;
     let bytes = parts.header()?;
-    let members = parse_header(&bytes)?;
-    let (header, algorithm) = signature_header(&members, expect.algorithms)?;
+    let (header, algorithm) = signature_header(&bytes, expect.algorithms)?;
     if !header
         .typ
         .as_deref()
@@ -137,29 +137,26 @@ pub fn verify_dpop_proof(
             actual: header.typ.as_deref().map(clip),
         });
     }
-    let key = embedded_key(&members)?;
+    let key = embedded_key(&bytes)?;
     key.verify(
         algorithm,
         parts.signing_input.as_bytes(),
         &parts.signature()?,
     )?;
-    let jws = parts.verified(header)?;
-    let payload = jws.claims()?;
-    let claims = payload.as_map().ok_or(JwtError::Malformed {
-        what: "the payload is not a JSON object",
-    })?;
-    let jti = string(claims, "jti")?.to_owned();
-    must_be(claims, "htm", expect.method)?;
-    check_uri(claims, expect.uri)?;
-    let iat = check_age(claims, expect, now)?;
-    if let Some(token) = expect.access_token {
-        must_be(claims, "ath", &access_token_hash(token))?;
-    }
-    Ok(DpopProof {
-        jkt: key.thumbprint(),
-        jti,
-        iat,
-        nonce: check_nonce(claims, expect.nonces)?,
+    Claims::read(&parts.payload()?, |claims| {
+        let jti = claims.string(Name::Jti)?.to_owned();
+        claims.must_be(Name::Htm, expect.method)?;
+        check_uri(claims, expect.uri)?;
+        let iat = check_age(claims, expect, now)?;
+        if let Some(token) = expect.access_token {
+            claims.must_be(Name::Ath, &access_token_hash(token))?;
+        }
+        Ok(DpopProof {
+            jkt: key.thumbprint(),
+            jti,
+            iat,
+            nonce: check_nonce(claims, expect.nonces)?,
+        })
     })
 }
 
@@ -212,12 +209,13 @@ pub fn dpop_proof(
 }
 
 /// §4.3: "the public key in jwk", which must hold nothing private.
-fn embedded_key(members: &Map<'_>) -> Result<Jwk, JwtError> {
+fn embedded_key(header: &[u8]) -> Result<Jwk, JwtError> {
     let absent = || KeyError::Member {
         member: "jwk",
         expected: "the client's public key",
     };
-    members
+    parse(header, &HEADER_LIMITS)
+        .map_err(JwtError::Header)?
         .get("jwk")
         .ok_or_else(absent)
         .and_then(Jwk::from_value)
@@ -229,8 +227,8 @@ fn access_token_hash(token: &str) -> String {
     base64url::encode(sha256(token.as_bytes()))
 }
 
-fn check_age(claims: &Map<'_>, expect: &DpopExpectations<'_>, now: i64) -> Result<i64, JwtError> {
-    let iat = required_date(claims, "iat")?;
+fn check_age(claims: Claims<'_>, expect: &DpopExpectations<'_>, now: i64) -> Result<i64, JwtError> {
+    let iat = claims.required_date(Name::Iat)?;
     check_not_ahead(iat, now, expect.leeway_seconds)?;
     let limit = expect.max_age_seconds;
     match iat.seconds < now.saturating_sub(limit) {
@@ -243,16 +241,19 @@ fn check_age(claims: &Map<'_>, expect: &DpopExpectations<'_>, now: i64) -> Resul
     }
 }
 
-fn check_nonce(claims: &Map<'_>, good: &[&str]) -> Result<Option<String>, JwtError> {
-    let nonce = claims.get("nonce").and_then(Value::as_str);
+fn check_nonce(claims: Claims<'_>, good: &[&str]) -> Result<Option<String>, JwtError> {
+    let nonce = match claims.get(Name::Nonce) {
+        Some(Claim::String(nonce)) => Some(nonce),
+        _ => None,
+    };
     match good.is_empty() || nonce.is_some_and(|nonce| good.contains(&nonce)) {
         true => Ok(nonce.map(ToOwned::to_owned)),
         false => Err(JwtError::Nonce),
     }
 }
 
-fn check_uri(claims: &Map<'_>, expected: &str) -> Result<(), JwtError> {
-    let htu = string(claims, "htu")?;
+fn check_uri(claims: Claims<'_>, expected: &str) -> Result<(), JwtError> {
+    let htu = claims.string(Name::Htu)?;
     match (normalized(htu), normalized(expected)) {
         (Some(actual), Some(expected)) if actual == expected => Ok(()),
         _ => Err(JwtError::Mismatch {

@@ -2,6 +2,11 @@
 
 use stampmill_claims_json::{Limits, parse};
 
+use crate::algorithm::Algorithm;
+use crate::error::clip;
+use crate::jws::Parts;
+use crate::mac::MacAlgorithm;
+
 /// How much of a pasted text is looked at.
 const MAX_BYTES: usize = 256 * 1024;
 
@@ -12,6 +17,8 @@ pub struct Unverified {
     pub header: UnverifiedPart,
     /// The second part, if there is one.
     pub payload: Option<UnverifiedPart>,
+    /// What the header calls the algorithm, in words; the header may lie.
+    pub algorithm: Option<String>,
     /// Length of the third part in bytes, if there is one that can be decoded.
     pub signature_bytes: Option<usize>,
     /// How many parts there are: a signed token has three, an encrypted one five.
@@ -37,7 +44,11 @@ pub struct UnverifiedPart {
 /// ```
 /// let seen = stampmill_jose::inspect("eyJhbGciOiJub25lIn0=.eyJzdWIiOiJldmUifQ");
 /// assert_eq!(seen.payload.unwrap().json.unwrap(), "{\n  \"sub\": \"eve\"\n}");
-/// assert_eq!(seen.problems, ["header: padding", "2 parts instead of 3"]);
+/// assert_eq!(seen.problems, [
+///     "header: padding",
+///     "2 parts instead of 3",
+///     "alg: `none` is no algorithm of signatures known here",
+/// ]);
 /// ```
 #[must_use]
 pub fn inspect(token: &str) -> Unverified {
@@ -67,12 +78,59 @@ pub fn inspect(token: &str) -> Unverified {
         count => problems.push(format!("{count} parts instead of 3")),
     }
     Unverified {
+        algorithm: describe(&header, signature_bytes, &mut problems),
         header,
         payload,
         signature_bytes,
         parts: parts.len(),
         problems,
     }
+}
+
+/// What `alg` means. A signature of another length than the algorithm's is a problem that people look for long.
+fn describe(
+    header: &UnverifiedPart,
+    signature_bytes: Option<usize>,
+    problems: &mut Vec<String>,
+) -> Option<String> {
+    let value: serde_json::Value = serde_json::from_slice(&header.bytes).ok()?;
+    let name = value["alg"].as_str()?;
+    if let Some(algorithm) = Algorithm::from_name(name) {
+        let expected = algorithm.signature_bytes();
+        match (expected, signature_bytes) {
+            (Some(expected), Some(actual)) if expected != actual => problems.push(format!(
+                "signature: {actual} bytes instead of {expected}, the length of {algorithm} (DER, perhaps)"
+            )),
+            _ => {}
+        }
+        let (description, kty) = (algorithm.description(), algorithm.key_type());
+        return Some(format!("{description}; a key pair, kty {kty}"));
+    }
+    if let Some(algorithm) = MacAlgorithm::from_name(name) {
+        let description = algorithm.description();
+        return Some(format!("{description}; a shared secret, kty oct"));
+    }
+    problems.push(format!(
+        "alg: `{}` is no algorithm of signatures known here",
+        clip(name)
+    ));
+    None
+}
+
+/// A claim of a token that nobody has verified yet, if it is a string: for finding the key to verify it with, when `iss` or
+/// `sub` says whose it is (RFC 7523 §3). Read as strictly as everywhere.
+///
+/// ```
+/// use stampmill_jose::{base64url, unverified_claim};
+/// let assertion = format!("{}.{}.AA", base64url::encode(r#"{"alg":"ES256"}"#), base64url::encode(r#"{"iss":"web","exp":1}"#));
+/// assert_eq!(unverified_claim(&assertion, "iss").as_deref(), Some("web"));
+/// assert_eq!(unverified_claim(&assertion, "exp"), None); // no string
+/// ```
+#[must_use]
+pub fn unverified_claim(token: &str, name: &str) -> Option<String> {
+    let payload = Parts::split(token).ok()?.payload().ok()?;
+    let claims = parse(&payload, &Limits::TOKEN).ok()?;
+    Some(claims.get(name)?.as_str()?.to_owned())
 }
 
 fn look(name: &str, part: &str, problems: &mut Vec<String>) -> UnverifiedPart {

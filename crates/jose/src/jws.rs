@@ -1,11 +1,11 @@
 //! Signatures over bytes: the compact serialization, before anything is known of claims (RFC 7515 §5.2).
 
-use stampmill_claims_json::{Limits, Map, Value, parse};
+use stampmill_claims_json::{Limits, Value, parse};
 
 use crate::algorithm::{Algorithm, AlgorithmSet};
 use crate::base64url;
 use crate::error::{JwtError, clip};
-use crate::header::{Header, parse_header};
+use crate::header::Header;
 use crate::jwks::Jwks;
 use crate::jwt::MAX_TOKEN_BYTES;
 use crate::mac::SharedSecret;
@@ -60,7 +60,7 @@ pub fn verify_jws_by(
 ) -> Result<VerifiedJws, JwtError> {
     let parts = Parts::split(token)?;
     let bytes = parts.header()?;
-    let (header, algorithm) = signature_header(&parse_header(&bytes)?, allowed)?;
+    let (header, algorithm) = signature_header(&bytes, allowed)?;
     let key = keys.select(header.kid.as_deref(), algorithm)?;
     // The algorithms are the key's (RFC 8725 §3.1): the header says which of them, and may not say another.
     key.verify(
@@ -73,7 +73,7 @@ pub fn verify_jws_by(
 
 /// A header with an algorithm of the allow-list.
 pub(crate) fn signature_header(
-    members: &Map<'_>,
+    bytes: &[u8],
     allowed: AlgorithmSet,
 ) -> Result<(Header, Algorithm), JwtError> {
     let named = |name: &str| {
@@ -82,7 +82,7 @@ pub(crate) fn signature_header(
             .contains(algorithm)
             .then_some((algorithm, algorithm.name()))
     };
-    Header::from_members(members, named, || allowed.to_string())
+    Header::read(bytes, named, || allowed.to_string())
 }
 
 /// Verifies the HMAC of a token in compact form: only by the secret's own algorithm.
@@ -90,8 +90,8 @@ pub(crate) fn verify_mac_jws(token: &str, secret: &SharedSecret) -> Result<Verif
     let parts = Parts::split(token)?;
     let only = secret.algorithm().name();
     let bytes = parts.header()?;
-    let (header, ()) = Header::from_members(
-        &parse_header(&bytes)?,
+    let (header, ()) = Header::read(
+        &bytes,
         |name| (name == only).then_some(((), only)),
         || only.to_owned(),
     )?;
@@ -153,10 +153,16 @@ impl<'a> Parts<'a> {
         decode(self.signature, "the signature is not base64url")
     }
 
-    /// The payload, once the signature is known to be good.
+    pub(crate) fn payload(&self) -> Result<Vec<u8>, JwtError> {
+        decode(self.payload, "the payload is not base64url")
+    }
+
+    /// What is left to do once the signature is known to be good.
     pub(crate) fn verified(&self, header: Header) -> Result<VerifiedJws, JwtError> {
-        let payload = decode(self.payload, "the payload is not base64url")?;
-        Ok(VerifiedJws { header, payload })
+        Ok(VerifiedJws {
+            header,
+            payload: self.payload()?,
+        })
     }
 }
 

@@ -1,7 +1,8 @@
 //! Claims: what a token says once its signature is known to be good, and whether it says it to us, now (RFC 7519, RFC 8725).
 
-use stampmill_claims_json::{Limits, Map, Value, parse};
+use stampmill_claims_json::{Claim, Limits, Value, parse};
 
+use crate::claims::{Claims, Name, NumericDate};
 use crate::error::{JwtError, clip};
 use crate::expectations::Expectations;
 use crate::header::Header;
@@ -88,15 +89,13 @@ pub fn verify_mac_jwt(
 /// Everything about a token whose signature is known to be good.
 fn check(jws: VerifiedJws, expect: &Expectations, now: i64) -> Result<VerifiedJwt, JwtError> {
     check_type(jws.header(), expect)?;
-    let payload = parse(jws.payload(), &Limits::TOKEN).map_err(JwtError::Payload)?;
-    let claims = payload.as_map().ok_or(JwtError::Malformed {
-        what: "the payload is not a JSON object",
+    Claims::read(jws.payload(), |claims| {
+        check_issuer(claims, expect)?;
+        check_audience(claims, expect)?;
+        check_times(claims, expect, now)?;
+        check_kind(claims, expect)?;
+        check_nonce(claims, expect)
     })?;
-    check_issuer(claims, expect)?;
-    check_audience(claims, expect)?;
-    check_times(claims, expect, now)?;
-    check_kind(claims, expect)?;
-    check_nonce(claims, expect)?;
     Ok(VerifiedJwt(jws))
 }
 
@@ -110,12 +109,11 @@ fn check_type(header: &Header, expect: &Expectations) -> Result<(), JwtError> {
     })
 }
 
-fn check_issuer(claims: &Map<'_>, expect: &Expectations) -> Result<(), JwtError> {
-    const CLAIM: &str = "iss";
-    if absent(claims, CLAIM, expect.typ.row().parties) {
+fn check_issuer(claims: Claims<'_>, expect: &Expectations) -> Result<(), JwtError> {
+    if absent(claims, Name::Iss, expect.typ.row().parties) {
         return Ok(());
     }
-    let issuer = string(claims, CLAIM)?;
+    let issuer = claims.string(Name::Iss)?;
     if issuer == expect.issuer {
         return Ok(());
     }
@@ -125,47 +123,57 @@ fn check_issuer(claims: &Map<'_>, expect: &Expectations) -> Result<(), JwtError>
     })
 }
 
-fn check_audience(claims: &Map<'_>, expect: &Expectations) -> Result<(), JwtError> {
-    const CLAIM: &str = "aud";
-    if absent(claims, CLAIM, expect.typ.row().parties) {
+fn check_audience(claims: Claims<'_>, expect: &Expectations) -> Result<(), JwtError> {
+    if absent(claims, Name::Aud, expect.typ.row().parties) {
         return Ok(());
     }
     let malformed = || JwtError::ClaimType {
-        claim: CLAIM,
+        claim: Name::Aud.name(),
         expected: "a string or a list of strings",
     };
-    let audiences = match claims.get(CLAIM) {
-        None => return Err(JwtError::ClaimMissing { claim: CLAIM }),
-        Some(one @ Value::String(_)) => std::slice::from_ref(one),
-        Some(Value::List(several)) => several.as_slice(),
+    let refused = |actual: &str| {
+        Err(JwtError::Audience {
+            expected: expect.audience.clone(),
+            actual: clip(actual),
+        })
+    };
+    let count = match claims.get(Name::Aud) {
+        None => {
+            return Err(JwtError::ClaimMissing {
+                claim: Name::Aud.name(),
+            });
+        }
+        Some(Claim::String(one)) if expect.is_for(one) => 1,
+        Some(Claim::String(one)) => return refused(one),
+        Some(Claim::List(several)) => {
+            let names = several.iter().map(|audience| match audience {
+                Claim::String(name) => Ok(name),
+                _ => Err(malformed()),
+            });
+            let names: Vec<&str> = names.collect::<Result<_, _>>()?;
+            if !names.iter().any(|name| expect.is_for(name)) {
+                return refused(&names.join(", "));
+            }
+            names.len()
+        }
         Some(_) => return Err(malformed()),
     };
-    if audiences.iter().any(|value| value.as_str().is_none()) {
-        return Err(malformed());
-    }
-    let names = || audiences.iter().filter_map(Value::as_str);
-    if !names().any(|audience| expect.is_for(audience)) {
-        return Err(JwtError::Audience {
-            expected: expect.audience.clone(),
-            actual: clip(&names().collect::<Vec<_>>().join(", ")),
-        });
-    }
     match expect.typ {
-        Typ::IdToken => check_authorized_party(claims, expect, audiences.len()),
+        Typ::IdToken => check_authorized_party(claims, expect, count),
         _ => Ok(()),
     }
 }
 
 /// OpenID Connect Core §3.1.3.7 steps 4 and 5: with several audiences `azp` says for which client; if it is there, it is us.
 fn check_authorized_party(
-    claims: &Map<'_>,
+    claims: Claims<'_>,
     expect: &Expectations,
     audiences: usize,
 ) -> Result<(), JwtError> {
-    let party = match claims.get("azp") {
+    let party = match claims.get(Name::Azp) {
         None if audiences == 1 => return Ok(()),
         None => None,
-        Some(_) => Some(string(claims, "azp")?),
+        Some(_) => Some(claims.string(Name::Azp)?),
     };
     if party == Some(expect.audience.as_str()) {
         return Ok(());
@@ -176,11 +184,11 @@ fn check_authorized_party(
     })
 }
 
-fn check_times(claims: &Map<'_>, expect: &Expectations, now: i64) -> Result<(), JwtError> {
+fn check_times(claims: Claims<'_>, expect: &Expectations, now: i64) -> Result<(), JwtError> {
     let leeway = expect.leeway();
     let latest = now.saturating_add(leeway);
     let row = expect.typ.row();
-    let exp = needed_date(claims, "exp", row.exp)?;
+    let exp = needed_date(claims, Name::Exp, row.exp)?;
     // "on or after which the JWT MUST NOT be accepted" (RFC 7519 §4.1.4)
     if let Some(exp) = exp
         && !exp.is_after(now)
@@ -190,7 +198,7 @@ fn check_times(claims: &Map<'_>, expect: &Expectations, now: i64) -> Result<(), 
             now,
         });
     }
-    let nbf = date(claims, "nbf")?;
+    let nbf = claims.date(Name::Nbf)?;
     if let Some(nbf) = nbf
         && nbf.is_after(latest)
     {
@@ -200,7 +208,7 @@ fn check_times(claims: &Map<'_>, expect: &Expectations, now: i64) -> Result<(), 
             leeway,
         });
     }
-    if let Some(iat) = needed_date(claims, "iat", row.iat)? {
+    if let Some(iat) = needed_date(claims, Name::Iat, row.iat)? {
         check_not_ahead(iat, now, leeway)?;
     }
     match (exp, expect.max_lifetime_seconds) {
@@ -239,116 +247,46 @@ pub(crate) fn check_not_ahead(iat: NumericDate, now: i64, leeway: i64) -> Result
 }
 
 /// What the row of the kind says, and what the caller adds to it.
-fn check_kind(claims: &Map<'_>, expect: &Expectations) -> Result<(), JwtError> {
+fn check_kind(claims: Claims<'_>, expect: &Expectations) -> Result<(), JwtError> {
     let row = expect.typ.row();
     if let Some(expected) = &expect.subject {
-        must_be(claims, "sub", expected)?;
+        claims.must_be(Name::Sub, expected)?;
     }
-    for claim in row.strings {
-        string(claims, claim)?;
+    for &name in row.strings {
+        claims.string(name)?;
     }
-    if let Some(claim) = row.forbidden.iter().find(|name| claims.get(name).is_some()) {
-        return Err(JwtError::ClaimForbidden { claim });
-    }
-    if let Some(claim) = expect
-        .required
-        .iter()
-        .find(|name| claims.get(name).is_none())
+    let forbidden = row.forbidden.iter().copied();
+    if let Some(name) = forbidden
+        .into_iter()
+        .find(|&name| claims.get(name).is_some())
     {
+        return Err(JwtError::ClaimForbidden { claim: name.name() });
+    }
+    if let Some(claim) = expect.required.iter().find(|name| !claims.has(name)) {
         return Err(JwtError::ClaimMissing { claim });
     }
     (row.rule)(claims)
 }
 
-fn check_nonce(claims: &Map<'_>, expect: &Expectations) -> Result<(), JwtError> {
+fn check_nonce(claims: Claims<'_>, expect: &Expectations) -> Result<(), JwtError> {
     match &expect.nonce {
-        Some(nonce) if string(claims, "nonce")? != nonce => Err(JwtError::Nonce),
+        Some(nonce) if claims.string(Name::Nonce)? != nonce => Err(JwtError::Nonce),
         _ => Ok(()),
     }
 }
 
 /// Whether an optional claim is not there.
-fn absent(claims: &Map<'_>, claim: &str, need: Need) -> bool {
-    need == Need::Optional && claims.get(claim).is_none()
-}
-
-/// A claim that must be this string.
-pub(crate) fn must_be(
-    claims: &Map<'_>,
-    claim: &'static str,
-    expected: &str,
-) -> Result<(), JwtError> {
-    match string(claims, claim)? {
-        actual if actual == expected => Ok(()),
-        actual => Err(JwtError::Mismatch {
-            claim,
-            expected: expected.to_owned(),
-            actual: clip(actual),
-        }),
-    }
-}
-
-pub(crate) fn string<'v>(claims: &'v Map<'_>, claim: &'static str) -> Result<&'v str, JwtError> {
-    match claims.get(claim) {
-        None => Err(JwtError::ClaimMissing { claim }),
-        Some(Value::String(text)) => Ok(text),
-        Some(_) => Err(JwtError::ClaimType {
-            claim,
-            expected: "a string",
-        }),
-    }
-}
-
-/// A NumericDate: seconds since the epoch, possibly with a fraction (RFC 7519 §2).
-#[derive(Clone, Copy)]
-pub(crate) struct NumericDate {
-    /// Rounded down.
-    pub(crate) seconds: i64,
-    has_fraction: bool,
-}
-
-impl NumericDate {
-    pub(crate) fn is_after(self, moment: i64) -> bool {
-        self.seconds > moment || (self.seconds == moment && self.has_fraction)
-    }
+fn absent(claims: Claims<'_>, name: Name, need: Need) -> bool {
+    need == Need::Optional && claims.get(name).is_none()
 }
 
 fn needed_date(
-    claims: &Map<'_>,
-    claim: &'static str,
+    claims: Claims<'_>,
+    name: Name,
     need: Need,
 ) -> Result<Option<NumericDate>, JwtError> {
     match need {
-        Need::Required => required_date(claims, claim).map(Some),
-        Need::Optional => date(claims, claim),
-    }
-}
-
-pub(crate) fn required_date(
-    claims: &Map<'_>,
-    claim: &'static str,
-) -> Result<NumericDate, JwtError> {
-    date(claims, claim)?.ok_or(JwtError::ClaimMissing { claim })
-}
-
-fn date(claims: &Map<'_>, claim: &'static str) -> Result<Option<NumericDate>, JwtError> {
-    let whole = |seconds| NumericDate {
-        seconds,
-        has_fraction: false,
-    };
-    match claims.get(claim) {
-        None => Ok(None),
-        Some(Value::Int(seconds)) => Ok(Some(whole(*seconds))),
-        // beyond i64: later than any clock
-        Some(Value::UInt(_)) => Ok(Some(whole(i64::MAX))),
-        // `as` saturates, and the reader lets no NaN through
-        Some(Value::Double(seconds)) => Ok(Some(NumericDate {
-            seconds: seconds.floor() as i64,
-            has_fraction: seconds.fract() != 0.0,
-        })),
-        Some(_) => Err(JwtError::ClaimType {
-            claim,
-            expected: "a number of seconds",
-        }),
+        Need::Required => claims.required_date(name).map(Some),
+        Need::Optional => claims.date(name),
     }
 }

@@ -52,6 +52,16 @@ impl MacAlgorithm {
         }
     }
 
+    /// What it is, for people: `HMAC with SHA-256`.
+    #[must_use]
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::Hs256 => "HMAC with SHA-256",
+            Self::Hs384 => "HMAC with SHA-384",
+            Self::Hs512 => "HMAC with SHA-512",
+        }
+    }
+
     /// Fewest bytes of a secret: as many as the hash has (RFC 7518 §3.2).
     #[must_use]
     pub fn min_secret_bytes(self) -> usize {

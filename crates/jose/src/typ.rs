@@ -1,7 +1,8 @@
 //! The kinds of tokens, so that one never passes for another (RFC 8725 §3.11): one row says what each must have.
 
-use stampmill_claims_json::{Map, Value};
+use stampmill_claims_json::{Claim, Members};
 
+use crate::claims::{Claims, Name};
 use crate::error::JwtError;
 
 /// The kind of a token.
@@ -16,7 +17,7 @@ pub enum Typ {
     /// `client-authentication+jwt`. Must have `sub`, `jti` and `exp`; `iat` may be absent.
     ClientAssertion,
     /// `oauth-authz-req+jwt`, `JWT`, or nothing (RFC 9101 §4, §10.8): authorization parameters signed by the client. What is there of
-    /// `iss`, `aud`, `exp`, `nbf` and `iat` is checked; it must not hold another request object.
+    /// `iss`, `aud`, `exp`, `nbf` and `iat` is checked; it must not hold another request object, nor `sub`.
     RequestObject,
     /// `logout+jwt` (OpenID Connect Back-Channel Logout §2.4); must have `jti`, `events`, and `sub` or `sid`, and must not have `nonce`.
     LogoutToken,
@@ -46,31 +47,31 @@ pub(crate) struct Row {
     pub(crate) exp: Need,
     pub(crate) iat: Need,
     /// Further claims that must be strings.
-    pub(crate) strings: &'static [&'static str],
+    pub(crate) strings: &'static [Name],
     /// Claims that must not be there.
-    pub(crate) forbidden: &'static [&'static str],
+    pub(crate) forbidden: &'static [Name],
     /// What else must hold.
-    pub(crate) rule: fn(&Map<'_>) -> Result<(), JwtError>,
+    pub(crate) rule: fn(Claims<'_>) -> Result<(), JwtError>,
 }
 
 use Need::{Optional, Required};
 
 const ACCESS_TOKEN: Row = Row {
     names: &["at+jwt"],
-    strings: &["sub", "client_id", "jti"], // RFC 9068 §2.2
+    strings: &[Name::Sub, Name::ClientId, Name::Jti], // RFC 9068 §2.2
     ..EXACT
 };
 const ID_TOKEN: Row = Row {
     names: &["JWT"],
     may_be_untyped: true,
-    strings: &["sub"], // OpenID Connect Core §2
+    strings: &[Name::Sub], // OpenID Connect Core §2
     ..EXACT
 };
 const CLIENT_ASSERTION: Row = Row {
     names: &["JWT", "client-authentication+jwt"],
     may_be_untyped: true,
     iat: Optional,
-    strings: &["sub", "jti"], // OpenID Connect Core §9
+    strings: &[Name::Sub, Name::Jti], // OpenID Connect Core §9
     ..EXACT
 };
 const REQUEST_OBJECT: Row = Row {
@@ -79,13 +80,14 @@ const REQUEST_OBJECT: Row = Row {
     parties: Optional,
     exp: Optional,
     iat: Optional,
-    forbidden: &["request", "request_uri"], // RFC 9101 §4
+    // RFC 9101 §4; and with `sub` a client's request could be taken for its assertion, or the reverse (§10.8)
+    forbidden: &[Name::Request, Name::RequestUri, Name::Sub],
     ..EXACT
 };
 const LOGOUT_TOKEN: Row = Row {
     names: &["logout+jwt"],
-    strings: &["jti"],
-    forbidden: &["nonce"],
+    strings: &[Name::Jti],
+    forbidden: &[Name::Nonce],
     rule: is_logout,
     ..EXACT
 };
@@ -94,13 +96,13 @@ const USER_INFO: Row = Row {
     may_be_untyped: true,
     exp: Optional,
     iat: Optional,
-    strings: &["sub"],
+    strings: &[Name::Sub],
     ..EXACT
 };
 const INTROSPECTION: Row = Row {
     names: &["token-introspection+jwt"],
     exp: Optional,
-    rule: |claims| object(claims, "token_introspection").map(drop),
+    rule: |claims| object(claims, Name::TokenIntrospection).map(drop),
     ..EXACT
 };
 /// What the others differ from.
@@ -165,30 +167,33 @@ fn short(typ: &str) -> &str {
 }
 
 /// OpenID Connect Back-Channel Logout §2.4, §2.6.
-fn is_logout(claims: &Map<'_>) -> Result<(), JwtError> {
+fn is_logout(claims: Claims<'_>) -> Result<(), JwtError> {
     const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
-    const EVENTS: &str = "events";
-    let event = object(claims, EVENTS)?.get(EVENT);
-    if event.and_then(Value::as_map).is_none() {
+    if !matches!(
+        object(claims, Name::Events)?.get(EVENT),
+        Some(Claim::Map(_))
+    ) {
         return Err(JwtError::ClaimType {
-            claim: EVENTS,
+            claim: Name::Events.name(),
             expected: "the member of a back-channel logout, an object",
         });
     }
-    let named = ["sub", "sid"].map(|name| claims.get(name));
-    if named.iter().all(Option::is_none) {
-        return Err(JwtError::ClaimMissing { claim: "sub" });
+    match claims.get(Name::Sub).or(claims.get(Name::Sid)) {
+        Some(_) => Ok(()),
+        None => Err(JwtError::ClaimMissing {
+            claim: Name::Sub.name(),
+        }),
     }
-    Ok(())
 }
 
-fn object<'v, 'a>(claims: &'v Map<'a>, claim: &'static str) -> Result<&'v Map<'a>, JwtError> {
-    claims
-        .get(claim)
-        .ok_or(JwtError::ClaimMissing { claim })?
-        .as_map()
-        .ok_or(JwtError::ClaimType {
+fn object(claims: Claims<'_>, name: Name) -> Result<Members<'_>, JwtError> {
+    let claim = name.name();
+    match claims.get(name) {
+        None => Err(JwtError::ClaimMissing { claim }),
+        Some(Claim::Map(members)) => Ok(members),
+        Some(_) => Err(JwtError::ClaimType {
             claim,
             expected: "an object",
-        })
+        }),
+    }
 }

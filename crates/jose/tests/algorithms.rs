@@ -9,8 +9,9 @@ use openssl::ecdsa::EcdsaSig;
 use openssl::pkey::PKey;
 use serde_json::{Value, json};
 use stampmill_jose::{
-    Algorithm, AlgorithmSet, Backend, Expectations, Jwk, Jwks, JwtError, KeyError, MacAlgorithm,
-    SharedSecret, SigningKey, base64url, verify_jws, verify_jws_by, verify_jwt, verify_mac_jwt,
+    Algorithm, AlgorithmSet, Backend, BatchLimits, BatchSigner, Expectations, Jwk, Jwks, JwtError,
+    KeyError, MacAlgorithm, SharedSecret, SigningKey, base64url, inspect, verify_jws,
+    verify_jws_by, verify_jwt, verify_mac_jwt,
 };
 
 const NOW: i64 = 1_700_000_000;
@@ -45,6 +46,26 @@ fn bare(key: &SigningKey) -> Jwk {
         .unwrap()
         .retain(|name, _| !["alg", "kid"].contains(&name.as_str()));
     Jwk::from_json(jwk.to_string().as_bytes()).unwrap()
+}
+
+/// Through the lanes or alone, by either backend: what PKCS#1 v1.5 and Ed25519 give is the same text, and all of it verifies.
+#[tokio::test]
+async fn in_a_batch_every_algorithm_signs_what_it_verifies() {
+    let signer = BatchSigner::new(BatchLimits::default()).unwrap();
+    for key in keys() {
+        let key = key.with_backend(Backend::Stampmill).unwrap();
+        let keys = Jwks::new(vec![key.public_jwk()]);
+        let alone = key.sign_jwt("JWT", &claims()).unwrap();
+        let batched = key.sign_jwt_in_batch(&signer, "JWT", &claims()).await;
+        let batched = batched.unwrap();
+        assert!(verify_jwt(&batched, &keys, &expect(), NOW).is_ok());
+        let is_the_same = key.alg().starts_with("RS") || key.alg().starts_with("Ed");
+        assert_eq!(alone == batched, is_the_same, "{}", key.alg());
+    }
+    signer.shut_down();
+    let key = keys().remove(0).with_backend(Backend::Stampmill).unwrap();
+    let late = key.sign_jwt_in_batch(&signer, "JWT", &claims()).await;
+    assert!(late.is_err());
 }
 
 #[test]
@@ -403,5 +424,36 @@ fn rfc_7515_appendix_a_1_verifies_and_its_key_is_read() {
     assert_eq!(
         SharedSecret::from_jwk_json(jwk("RS256").as_bytes()).unwrap_err(),
         KeyError::NotForSignatures { member: "alg" }
+    );
+}
+
+#[test]
+fn a_look_inside_names_the_algorithm_and_the_der_signature() {
+    let described = |alg: &str, signature: &[u8]| {
+        let header = base64url::encode(json!({ "alg": alg }).to_string());
+        let token = format!("{header}.e30.{}", base64url::encode(signature));
+        let seen = inspect(&token);
+        (seen.algorithm, seen.problems)
+    };
+    for algorithm in Algorithm::ALL {
+        let length = algorithm.signature_bytes().unwrap_or(256);
+        let (words, problems) = described(algorithm.name(), &vec![1; length]);
+        assert!(words.unwrap().starts_with(algorithm.description()));
+        assert_eq!(problems, [""; 0], "{algorithm}");
+    }
+    assert_eq!(
+        described("ES256", &[1; 71]).1,
+        ["signature: 71 bytes instead of 64, the length of ES256 (DER, perhaps)"]
+    );
+    assert_eq!(
+        described("HS384", &[1; 48]),
+        (
+            Some("HMAC with SHA-384; a shared secret, kty oct".to_owned()),
+            Vec::new()
+        )
+    );
+    assert_eq!(
+        described("none", b"").1,
+        ["alg: `none` is no algorithm of signatures known here"]
     );
 }

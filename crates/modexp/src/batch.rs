@@ -4,7 +4,11 @@ use std::fmt;
 
 use crate::engine::Engine;
 #[cfg(stampmill_asm)]
-use crate::lanes::{self, Task};
+use crate::ifma_x2::IfmaX2;
+#[cfg(stampmill_asm)]
+use crate::ifma_x8::IfmaX8;
+#[cfg(stampmill_asm)]
+use crate::lanes::{self, LaneKernel, Task};
 #[cfg(stampmill_asm)]
 use crate::limbs::Number;
 #[cfg(stampmill_asm)]
@@ -64,7 +68,11 @@ pub fn pow_pair(
     a: Job<'_>,
     b: Job<'_>,
 ) -> (Result<Vec<u8>, OperandError>, Result<Vec<u8>, OperandError>) {
-    (a.pow(), b.pow())
+    let mut results = pow_many(&[a, b]).into_iter();
+    match (results.next(), results.next()) {
+        (Some(a), Some(b)) => (a, b),
+        _ => unreachable!("one result a job"),
+    }
 }
 
 /// What may be known of the exponents.
@@ -83,15 +91,22 @@ fn many(jobs: &[Job<'_>], exponents: Exponents) -> Vec<Result<Vec<u8>, OperandEr
 #[cfg(stampmill_asm)]
 fn many(jobs: &[Job<'_>], exponents: Exponents) -> Vec<Result<Vec<u8>, OperandError>> {
     let mut results: Vec<Option<Result<Vec<u8>, OperandError>>> = vec![None; jobs.len()];
-    let mut together: Vec<usize> = (0..jobs.len()).filter(|&i| jobs[i].has_lanes()).collect();
+    let mut together: Vec<usize> = (0..jobs.len()).collect();
     let key = |&i: &usize| jobs[i].group(exponents);
     together.sort_by_key(key);
     for group in together.chunk_by(|a, b| key(a) == key(b)) {
-        for group in group
-            .chunks(LANES)
-            .filter(|group| group.len() >= BREAK_EVEN)
-        {
-            in_lanes(jobs, group, exponents, &mut results);
+        for group in group.chunks(LANES) {
+            if group.len() >= BREAK_EVEN {
+                in_lanes::<IfmaX8>(jobs, group, exponents, &mut results);
+                continue;
+            }
+            // A short public exponent takes less time than it takes to bring two numbers into one form.
+            for pair in group
+                .chunks_exact(2)
+                .filter(|_| exponents == Exponents::Secret)
+            {
+                in_lanes::<IfmaX2>(jobs, pair, exponents, &mut results);
+            }
         }
     }
     results
@@ -101,19 +116,20 @@ fn many(jobs: &[Job<'_>], exponents: Exponents) -> Vec<Result<Vec<u8>, OperandEr
         .collect()
 }
 
-/// From this number of lanes in use on, all lanes at once take less time than so many jobs one after the other.
+/// From this number of jobs on, eight lanes take less time than the jobs in pairs, or one after the other.
 #[cfg(stampmill_asm)]
-const BREAK_EVEN: usize = 3;
+const BREAK_EVEN: usize = 5;
 
-/// Computes up to eight jobs of one group; those whose operands are refused leave their lanes to others.
+/// Computes as many jobs of one group as a kernel has lanes, or fewer; a job that is refused leaves its lane to another.
+/// Without a kernel for this size nothing is computed.
 #[cfg(stampmill_asm)]
-fn in_lanes(
+fn in_lanes<K: LaneKernel>(
     jobs: &[Job<'_>],
     group: &[usize],
     exponents: Exponents,
     results: &mut [Option<Result<Vec<u8>, OperandError>>],
 ) {
-    let Some(kernel) = jobs[group[0]].modulus.eight_lane_kernel() else {
+    let Some(kernel) = jobs[group[0]].modulus.lane_kernel::<K>() else {
         return;
     };
     let mut accepted = Vec::with_capacity(group.len());
@@ -126,7 +142,7 @@ fn in_lanes(
     let tasks: Vec<Task<'_>> = accepted
         .iter()
         .map(|(i, base)| Task {
-            constants: jobs[*i].modulus.eight_lane_constants(kernel),
+            constants: jobs[*i].modulus.lane_constants(kernel),
             base,
             exponent: exponents.significant(jobs[*i].exponent),
         })
@@ -170,16 +186,12 @@ impl Exponents {
 
 #[cfg(stampmill_asm)]
 impl<'a> Job<'a> {
-    fn has_lanes(&self) -> bool {
-        self.modulus.eight_lane_kernel().is_some()
-    }
-
-    /// What jobs must have in common to be computed together: the number of limbs, and of the exponent what is public.
-    fn group(&self, exponents: Exponents) -> (usize, usize, &'a [u8]) {
-        let limbs = self.modulus.n().len();
+    /// What jobs must have in common to be computed together: the engine, the number of limbs, and of the exponent what is public.
+    fn group(&self, exponents: Exponents) -> (Engine, usize, usize, &'a [u8]) {
+        let (engine, limbs) = (self.modulus.engine(), self.modulus.n().len());
         match exponents {
-            Exponents::Secret => (limbs, self.exponent.len(), &[]),
-            Exponents::Public => (limbs, 0, exponents.significant(self.exponent)),
+            Exponents::Secret => (engine, limbs, self.exponent.len(), &[]),
+            Exponents::Public => (engine, limbs, 0, exponents.significant(self.exponent)),
         }
     }
 
@@ -193,13 +205,9 @@ impl<'a> Job<'a> {
 impl Job<'_> {
     fn alone(&self, exponents: Exponents) -> Result<Vec<u8>, OperandError> {
         match exponents {
-            Exponents::Secret => self.pow(),
+            Exponents::Secret => self.modulus.pow(self.base, self.exponent),
             Exponents::Public => self.modulus.pow_public(self.base, self.exponent),
         }
-    }
-
-    fn pow(&self) -> Result<Vec<u8>, OperandError> {
-        self.modulus.pow(self.base, self.exponent)
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use crate::cpu::{Ifma52, MulxAdx};
 
 /// An implementation of the arithmetic behind [`Modulus`](crate::Modulus). All give the same results.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Engine {
     /// num-bigint. Variable time: an oracle for tests and a bar for benches, not for secrets that matter.

@@ -1,8 +1,50 @@
 //! As many exponentiations at once as a kernel has lanes.
 
+use std::sync::OnceLock;
+
+use crate::cpu::Ifma52;
 use crate::field::{Constants, Field};
+use crate::ifma_x2::IfmaX2;
+use crate::ifma_x8::IfmaX8;
 use crate::kernel::{Kernel, MAX_LANES};
 use crate::limbs::{Limb, Number};
+
+/// A modulus's constants for the kernels of several lanes, whose `R` is not that of the kernels for a single number; each
+/// computed when it is needed for the first time.
+#[derive(Default)]
+pub(crate) struct LaneConstants {
+    two: OnceLock<Constants>,
+    eight: OnceLock<Constants>,
+}
+
+/// A kernel of several lanes.
+pub(crate) trait LaneKernel: Kernel {
+    /// The kernel for moduli of this many limbs, if there is one.
+    fn for_limbs(cpu: Ifma52, limbs: usize) -> Option<Self>;
+
+    /// Where a modulus keeps its constants for this kernel.
+    fn cell(constants: &LaneConstants) -> &OnceLock<Constants>;
+}
+
+impl LaneKernel for IfmaX2 {
+    fn for_limbs(cpu: Ifma52, limbs: usize) -> Option<IfmaX2> {
+        IfmaX2::for_limbs(cpu, limbs)
+    }
+
+    fn cell(constants: &LaneConstants) -> &OnceLock<Constants> {
+        &constants.two
+    }
+}
+
+impl LaneKernel for IfmaX8 {
+    fn for_limbs(cpu: Ifma52, limbs: usize) -> Option<IfmaX8> {
+        IfmaX8::for_limbs(cpu, limbs)
+    }
+
+    fn cell(constants: &LaneConstants) -> &OnceLock<Constants> {
+        &constants.eight
+    }
+}
 
 /// One exponentiation: `base ^ exponent mod n`, `base` below `n`.
 #[derive(Clone, Copy)]
@@ -28,9 +70,7 @@ pub(crate) fn pow<K: Kernel>(kernel: K, tasks: &[Task<'_>]) -> Vec<Number> {
 pub(crate) fn pow_small<K: Kernel>(kernel: K, tasks: &[Task<'_>], exponent: u64) -> Vec<Number> {
     let lanes = Lanes::new(kernel, tasks);
     let mut work = lanes.field.workspace();
-    let base = lanes.field.enter(&lanes.bases(), &mut work);
-    let power = lanes.field.pow_small(&base, exponent, &mut work);
-    lanes.results(lanes.field.leave(power, &mut work))
+    lanes.results(lanes.field.pow_small(&lanes.bases(), exponent, &mut work))
 }
 
 struct Lanes<'a, K> {

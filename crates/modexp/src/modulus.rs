@@ -2,8 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-#[cfg(stampmill_asm)]
-use std::sync::OnceLock;
 
 #[cfg(stampmill_asm)]
 use crate::adx::Adx;
@@ -15,9 +13,7 @@ use crate::field::{Constants, power_of_two};
 #[cfg(stampmill_asm)]
 use crate::ifma::Ifma;
 #[cfg(stampmill_asm)]
-use crate::ifma_x8::IfmaX8;
-#[cfg(stampmill_asm)]
-use crate::kernel::Kernel;
+use crate::lanes::{LaneConstants, LaneKernel};
 use crate::limbs::{self, LIMB_BYTES, Limb, Number};
 use crate::montgomery::Montgomery;
 #[cfg(stampmill_asm)]
@@ -39,9 +35,8 @@ pub struct Modulus {
     bit_len: usize,
     n: Arc<Number>,
     arithmetic: Arc<dyn Arithmetic>,
-    /// What the eight-lane kernel needs, computed when it is used for the first time.
     #[cfg(stampmill_asm)]
-    eight_lanes: Arc<OnceLock<Constants>>,
+    lanes: Arc<LaneConstants>,
 }
 
 /// What an engine computes. All numbers have as many limbs as the modulus and are below it, except `wide`.
@@ -85,7 +80,7 @@ impl Modulus {
             n: Arc::new(n),
             arithmetic,
             #[cfg(stampmill_asm)]
-            eight_lanes: Arc::default(),
+            lanes: Arc::default(),
         })
     }
 
@@ -183,17 +178,17 @@ impl Modulus {
         &self.n
     }
 
-    /// The eight-lane kernel for this modulus, if its engine has one.
+    /// A kernel of several lanes for this modulus, if its engine has one.
     #[cfg(stampmill_asm)]
-    pub(crate) fn eight_lane_kernel(&self) -> Option<IfmaX8> {
+    pub(crate) fn lane_kernel<K: LaneKernel>(&self) -> Option<K> {
         let cpu = Ifma52::detect().filter(|_| self.engine == Engine::Ifma)?;
-        IfmaX8::for_limbs(cpu, self.n.len())
+        K::for_limbs(cpu, self.n.len())
     }
 
-    /// The constants of this modulus for that kernel, whose `R` is not the one of the kernels for a single number.
+    /// The constants of this modulus for such a kernel.
     #[cfg(stampmill_asm)]
-    pub(crate) fn eight_lane_constants(&self, kernel: IfmaX8) -> &Constants {
-        self.eight_lanes.get_or_init(|| {
+    pub(crate) fn lane_constants<K: LaneKernel>(&self, kernel: K) -> &Constants {
+        K::cell(&self.lanes).get_or_init(|| {
             let one = power_of_two(kernel.r_bits(self.n.len()), &self.n, self.bit_len);
             Constants {
                 n: Number::clone(&self.n),

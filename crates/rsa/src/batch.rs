@@ -146,11 +146,14 @@ pub(crate) fn sign_encoded<R: TryCryptoRng>(
     lanes
         .iter()
         .zip(signatures)
-        .map(|((_, encoded), signature)| {
+        .map(|((key, encoded), signature)| {
             let signature = signature?;
             match next(&mut contents) {
                 Ok(content) if content.ct_eq(encoded).into() => Ok(signature),
-                _ => Err(SignError::Fault),
+                _ => {
+                    key.forget_blinding();
+                    Err(SignError::Fault)
+                }
             }
         })
         .collect()

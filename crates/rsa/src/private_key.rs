@@ -1,11 +1,12 @@
 //! The private key: signing, blinded and checked.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rand::TryCryptoRng;
 use rand::rngs::SysRng;
 use stampmill_modexp::Job;
+use zeroize::Zeroizing;
 
 use crate::batch::{self, SignJob};
 use crate::blinding::{Blinding, Factors};
@@ -151,20 +152,31 @@ impl PrivateKey {
             .map_err(|_| SignError::Fault)
     }
 
-    /// Blinding factors nobody else gets. Drawing new ones costs as much as a signature and holds other threads up, one
-    /// time in 32; otherwise the lock is held for two squarings.
+    /// Blinding factors nobody else gets. Drawing new ones costs a little more than a signature and holds other threads up,
+    /// one time in 256; otherwise the lock is held for two squarings.
     fn factors<R: TryCryptoRng>(&self, rng: &mut R) -> Result<Factors, SignError> {
         let n = self.public.modulus();
-        // A thread that panicked has left either the old factors or the new ones: both are sound.
-        let mut slot = self.blinding.lock().unwrap_or_else(PoisonError::into_inner);
-        let current = slot.take().filter(|blinding| !blinding.is_used_up());
-        let mut blinding = match current {
-            Some(blinding) => blinding,
-            None => Blinding::draw(n, self.public.e(), rng, |r| self.crt.invert(r, n))?,
-        };
-        let factors = blinding.next(n).map_err(|_| SignError::Fault)?;
-        *slot = Some(blinding);
-        Ok(factors)
+        let mut slot = self.lock_blinding();
+        let next = |blinding: &mut Blinding| blinding.next(n).map_err(|_| SignError::Fault);
+        if let Some(factors) = slot
+            .as_mut()
+            .and_then(|blinding| next(blinding).transpose())
+        {
+            return factors;
+        }
+        let invert = |r: &[u8]| self.crt.invert(r, n).map(Zeroizing::new);
+        let blinding = slot.insert(Blinding::draw(n, self.public.e(), rng, invert)?);
+        next(blinding)?.ok_or(SignError::Fault)
+    }
+
+    /// After a fault: if it was in the factors, the next signature shall not suffer from it.
+    pub(crate) fn forget_blinding(&self) {
+        *self.lock_blinding() = None;
+    }
+
+    /// A thread that panicked has left either the old factors or the new ones: both are sound.
+    fn lock_blinding(&self) -> MutexGuard<'_, Option<Blinding>> {
+        self.blinding.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -234,7 +246,7 @@ mod tests {
     fn blinding_is_renewed_and_never_repeats() {
         let key = key();
         let mut seen = Vec::new();
-        for _ in 0..70 {
+        for _ in 0..300 {
             let factors = key.factors(&mut SysRng).unwrap();
             let n = key.public.modulus();
             let r = key.crt.invert(&factors.unblind, n).unwrap();
@@ -242,6 +254,16 @@ mod tests {
             assert!(!seen.contains(&factors.blind));
             seen.push(factors.blind);
         }
+    }
+
+    /// The factors themselves are hit: that signature is withheld, and the next one is sound again.
+    #[test]
+    fn a_fault_in_the_blinding_factors_does_not_last() {
+        let key = key();
+        key.sign(Scheme::RS256, b"message").unwrap();
+        key.lock_blinding().as_mut().unwrap().disturb();
+        assert_eq!(key.sign(Scheme::RS256, b"message"), Err(SignError::Fault));
+        assert!(key.sign(Scheme::RS256, b"message").is_ok());
     }
 
     #[test]

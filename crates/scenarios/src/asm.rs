@@ -1,4 +1,15 @@
-//! Lessons of the assembly post: routines of `asm/` called from Rust, and what they look like in memory.
+//! Lessons of the assembly post: routines of `asm/` called from Rust, and what they look like in memory. The lessons that go
+//! on from there have files of their own.
+
+mod clobber;
+mod engines;
+mod limbs;
+mod timing_leak;
+
+pub(crate) use clobber::clobber;
+pub(crate) use engines::engines;
+pub(crate) use limbs::limbs;
+pub(crate) use timing_leak::timing_leak;
 
 use iced_x86::{Decoder, DecoderOptions, Formatter, Instruction, IntelFormatter};
 use rand::TryRng;
@@ -163,15 +174,25 @@ mod compiled {
         a.wrapping_add(b)
     }
 
-    /// The bytes of [`compiled_add`] up to its first return.
+    /// The bytes of [`compiled_add`].
     #[cfg(target_arch = "x86_64")]
     pub(super) fn code() -> Code {
+        // SAFETY: it is a function without a jump.
+        unsafe { code_at(compiled_add as extern "C" fn(i32, i32) -> i32 as *const u8) }
+    }
+
+    /// The bytes of a function up to its first return.
+    ///
+    /// # Safety
+    /// `start` is the first byte of a function that lies in memory as long as the program runs and whose first return
+    /// instruction is its last one.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) unsafe fn code_at(start: *const u8) -> Code {
         use iced_x86::{Decoder, DecoderOptions, FlowControl};
 
-        /// Far more than the function has.
+        /// Far more than a function of these lessons has.
         const LIMIT: usize = 256;
 
-        let start = compiled_add as extern "C" fn(i32, i32) -> i32 as *const u8;
         let mut bytes = Vec::new();
         while bytes.len() < LIMIT {
             // SAFETY: code is mapped readable on this architecture and never written. Bytes are read one by one up to

@@ -68,6 +68,13 @@ pub enum Event {
         /// The lines.
         text: String,
     },
+    /// A picture.
+    Picture {
+        /// What is to be seen.
+        title: String,
+        /// The whole file, in SVG.
+        svg: String,
+    },
     /// How long something took.
     Timing {
         /// What was timed.

@@ -38,6 +38,7 @@ mod jit;
 mod oauth;
 mod own_service;
 mod relying_party;
+mod rsa;
 mod stage;
 mod terminal;
 mod tour;
@@ -49,6 +50,7 @@ pub use stage::{Audience, Stage};
 pub use terminal::{JsonLines, Terminal};
 
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// A lesson: its name, what it shows, the page of the guide that teaches it, and the function that does it.
@@ -105,6 +107,62 @@ pub const SCENARIOS: &[Scenario] = &[
         run: asm::and_c,
     },
     Scenario {
+        name: "asm_limbs",
+        summary: "256 bits added limb by limb, with the carry and without",
+        guide: "docs/02-assembly.md",
+        code: "crates/scenarios/src/asm/limbs.rs",
+        run: asm::limbs,
+    },
+    Scenario {
+        name: "asm_clobber",
+        summary: "a routine that does not give a register back, and its caller's wrong sum",
+        guide: "docs/02-assembly.md",
+        code: "crates/scenarios/src/asm/clobber.rs",
+        run: asm::clobber,
+    },
+    Scenario {
+        name: "asm_modexp",
+        summary: "one 2048-bit power by every engine and by OpenSSL, and the time of each",
+        guide: "docs/02-assembly.md",
+        code: "crates/scenarios/src/asm/engines.rs",
+        run: asm::engines,
+    },
+    Scenario {
+        name: "asm_timing_leak",
+        summary: "what the time of square and multiply tells about the exponent, and what ours tells",
+        guide: "docs/02-assembly.md",
+        code: "crates/scenarios/src/asm/timing_leak.rs",
+        run: asm::timing_leak,
+    },
+    Scenario {
+        name: "rsa_by_hand",
+        summary: "the signature of an issued token checked by seventeen multiplications",
+        guide: "docs/02-assembly.md",
+        code: "crates/scenarios/src/rsa/by_hand.rs",
+        run: rsa::by_hand,
+    },
+    Scenario {
+        name: "rsa_fault",
+        summary: "one wrong bit in half a signature gives the key away, unless the result is checked",
+        guide: "docs/02-assembly.md",
+        code: "crates/scenarios/src/rsa/fault.rs",
+        run: rsa::fault,
+    },
+    Scenario {
+        name: "rsa_lax_padding",
+        summary: "a signature forged by a cube root, for verifiers that parse instead of comparing",
+        guide: "docs/02-assembly.md",
+        code: "crates/scenarios/src/rsa/lax_padding.rs",
+        run: rsa::lax_padding,
+    },
+    Scenario {
+        name: "rsa_two_signatures",
+        summary: "the public key computed from two signatures, and what hiding it does not protect from",
+        guide: "docs/02-assembly.md",
+        code: "crates/scenarios/src/rsa/two_signatures.rs",
+        run: rsa::two_signatures,
+    },
+    Scenario {
         name: "jit_add",
         summary: "an addition compiled while the program runs: CLIF, bytes, instructions",
         guide: "docs/03-jit.md",
@@ -124,6 +182,28 @@ pub const SCENARIOS: &[Scenario] = &[
         guide: "docs/03-jit.md",
         code: "crates/scenarios/src/jit.rs",
         run: jit::claim_check,
+    },
+    Scenario {
+<<<<<<< HEAD
+        name: "jit_vs_interpreter",
+        summary: "when compiling pays: one rule by interpreter and machine code, and the break-even",
+        guide: "docs/03-jit.md",
+        code: "crates/scenarios/src/jit/compared.rs",
+        run: jit::vs_interpreter,
+=======
+        name: "jit_repl",
+        summary: "a session: each line checked, compiled and run, with what it says of mistakes",
+        guide: "docs/03-jit.md",
+        code: "crates/scenarios/src/jit/session.rs",
+        run: jit::repl,
+    },
+    Scenario {
+        name: "attack_expression_bomb",
+        summary: "attack 41: rules that cost more to evaluate than to write, and the limits that end them",
+        guide: "docs/03-jit.md",
+        code: "crates/scenarios/src/jit/bomb.rs",
+        run: jit::bomb,
+>>>>>>> celfront
     },
     Scenario {
         name: "ca_root_and_leaf",
@@ -204,24 +284,25 @@ impl Scenario {
 }
 
 /// The `main` of an example: does the scenario `name` on standard output, as text or, with `--json`, as one event a
-/// line; says where to read on; fails if the scenario does.
+/// line; `--svg FILE` keeps its picture; says where to read on; fails if the scenario does.
 #[must_use]
 pub fn main(name: &str) -> ExitCode {
     let Some(scenario) = Scenario::named(name) else {
         anstream::eprintln!("there is no scenario named {name}");
         return ExitCode::FAILURE;
     };
-    let json = match arguments(std::env::args().skip(1)) {
-        Ok(json) => json,
+    let arguments = match Arguments::parse(std::env::args().skip(1)) {
+        Ok(arguments) => arguments,
         Err(argument) => {
-            anstream::eprintln!("{name} takes no argument but --json; got {argument}");
+            anstream::eprintln!("{name} takes --json or --svg FILE; got {argument}");
             return ExitCode::from(2);
         }
     };
-    let played = if json {
+    let played = if arguments.json {
         scenario.play(&mut JsonLines::new(std::io::stdout()))
     } else {
-        let played = scenario.play(&mut Terminal::new(anstream::stdout()));
+        let terminal = Terminal::new(anstream::stdout());
+        let played = scenario.play(&mut terminal.with_svg(arguments.svg));
         // As in `Terminal`, a reader who closed the pipe has seen enough.
         let _ = writeln!(
             anstream::stdout(),
@@ -240,11 +321,24 @@ pub fn main(name: &str) -> ExitCode {
     }
 }
 
-/// Whether `--json` was given; the first argument that is anything else is an error.
-fn arguments(mut given: impl Iterator<Item = String>) -> Result<bool, String> {
-    match given.next() {
-        None => Ok(false),
-        Some(argument) if argument == "--json" => given.next().map_or(Ok(true), Err),
-        Some(argument) => Err(argument),
+/// What an example takes on its command line.
+#[derive(Debug, Default)]
+struct Arguments {
+    json: bool,
+    svg: Option<PathBuf>,
+}
+
+impl Arguments {
+    /// The first argument that is anything else is an error.
+    fn parse(mut given: impl Iterator<Item = String>) -> Result<Arguments, String> {
+        let mut arguments = Arguments::default();
+        while let Some(argument) = given.next() {
+            match argument.as_str() {
+                "--json" => arguments.json = true,
+                "--svg" => arguments.svg = Some(given.next().ok_or(argument)?.into()),
+                _ => return Err(argument),
+            }
+        }
+        Ok(arguments)
     }
 }

@@ -71,6 +71,14 @@ impl<'a> Stage<'a> {
         });
     }
 
+    /// Shows a picture, drawn in SVG.
+    pub fn picture(&mut self, title: impl Display, svg: String) {
+        self.emit(Event::Picture {
+            title: title.to_string(),
+            svg,
+        });
+    }
+
     /// Shows a computation: formula, named inputs, output.
     pub fn compute(
         &mut self,

@@ -1,6 +1,8 @@
 //! The audience that prints: text for people, or one JSON object a line for programs.
 
+use std::fs;
 use std::io::Write;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
@@ -19,12 +21,19 @@ const BAD: Style = AnsiColor::Red.on_default().bold();
 /// Prints events as text. Give it an [`anstream`] stream, which drops the colours where they do not belong.
 pub struct Terminal<W: Write> {
     out: W,
+    svg: Option<PathBuf>,
 }
 
 impl<W: Write> Terminal<W> {
     /// A terminal that prints to `out`.
     pub fn new(out: W) -> Self {
-        Self { out }
+        Self { out, svg: None }
+    }
+
+    /// Writes the lesson's picture to a file; if it has several, the last one stays.
+    #[must_use]
+    pub fn with_svg(self, file: Option<PathBuf>) -> Self {
+        Self { svg: file, ..self }
     }
 
     fn line(&mut self, text: impl std::fmt::Display) {
@@ -55,6 +64,17 @@ impl<W: Write> Terminal<W> {
         self.named_values(&exchange.sent);
         self.line(format_args!("    ← {}", exchange.status));
         self.named_values(&exchange.received);
+    }
+
+    fn picture(&mut self, title: &str, svg: &str) {
+        let line = match &self.svg {
+            None => format!("{DIM}{title}: --svg FILE keeps the picture{DIM:#}"),
+            Some(file) => match fs::write(file, svg) {
+                Ok(()) => format!("{title}: {}", file.display()),
+                Err(error) => format!("{BAD}{}: {error}{BAD:#}", file.display()),
+            },
+        };
+        self.line(format_args!("  {line}"));
     }
 
     fn stop(&mut self, number: usize, topic: &str, results: &[String], example: &str) {
@@ -151,6 +171,7 @@ impl<W: Write> Audience for Terminal<W> {
                     self.line(format_args!("    {line}"));
                 }
             }
+            Event::Picture { title, svg } => self.picture(title, svg),
             Event::Timing { what, elapsed } => {
                 self.line(format_args!(
                     "  {DIM}{what} took {}{DIM:#}",

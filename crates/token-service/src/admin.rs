@@ -3,12 +3,15 @@
 
 use std::path::Path;
 
+use stampmill_jose::Algorithm;
+
 use crate::clock::{Clock, SystemClock, SystemRandom};
 use crate::data_folder::{DataFolderError, open_beside};
 use crate::domain::{
-    Client, ClientId, Registration, RegistrationError, SealedSecret, User, UserId, Username,
-    UsernameError,
+    Client, ClientAuthentication, ClientId, KeyState, Registration, RegistrationError,
+    SealedSecret, StoredKey, User, UserId, Username, UsernameError, state,
 };
+use crate::keyring::{KeysError, PUBLISHED_AHEAD, make_key};
 use crate::password::{MAX_PASSWORD_BYTES, PasswordHash, typable_password};
 use crate::secret::{SealingKey, Secret};
 use crate::store::{SqliteStore, Store, StoreError};
@@ -118,7 +121,10 @@ impl Admin {
         let unknown = || AdminError::UnknownClient(client_id.to_owned());
         let id = ClientId::parse(client_id).map_err(|_| unknown())?;
         let client = self.store.client(&id).await?.ok_or_else(unknown)?;
-        if client.is_public() {
+        if !matches!(
+            client.authentication,
+            ClientAuthentication::Confidential { .. }
+        ) {
             return Err(AdminError::PublicClient(client_id.to_owned()));
         }
         let secret = Secret::generate(&SystemRandom);
@@ -128,6 +134,23 @@ impl Admin {
         } else {
             Err(unknown())
         }
+    }
+
+    /// Every signing key, oldest first, and where it is in its life.
+    pub async fn signing_keys(&self) -> Result<Vec<(StoredKey, KeyState)>, AdminError> {
+        let (keys, now) = (self.store.signing_keys().await?, SystemClock.now());
+        let states = keys.iter().map(|key| state(&keys, key, now));
+        Ok(keys.iter().cloned().zip(states).collect())
+    }
+
+    /// Makes the next signing key of an algorithm. A running server publishes it within a minute, and signs with it a
+    /// quarter of an hour from now, when verifiers have met it.
+    pub async fn rotate_signing_key(&self, algorithm: Algorithm) -> Result<StoredKey, AdminError> {
+        let now = SystemClock.now();
+        let signs_from = now + PUBLISHED_AHEAD;
+        let key = make_key(algorithm, &self.sealing, &SystemRandom, now, signs_from).await?;
+        self.store.insert_signing_key(key.clone()).await?;
+        Ok(key)
     }
 
     /// Every user, by name.
@@ -156,6 +179,9 @@ pub enum AdminError {
     /// The database; a taken name among others.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The signing keys.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
     /// The client.
     #[error(transparent)]
     Client(#[from] RegistrationError),
@@ -169,7 +195,7 @@ pub enum AdminError {
     #[error("no client has the id {0:?}")]
     UnknownClient(String),
     /// A client that has no secret to renew.
-    #[error("the client {0:?} is public: it has no secret")]
+    #[error("the client {0:?} has no secret: it is public, or has a key of its own")]
     PublicClient(String),
     /// Not a name.
     #[error("a person's name is up to 100 printable characters")]

@@ -38,7 +38,7 @@ use std::sync::Arc;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde::Deserialize;
 use stampmill_claim_check::ClaimCheck;
-use stampmill_jose::Backend;
+use stampmill_jose::{Algorithm, Backend};
 use toml::Spanned;
 
 use crate::domain::{
@@ -169,6 +169,7 @@ struct LifetimesTable {
     session: Option<i64>,
     refresh_token: Option<i64>,
     offline: Option<i64>,
+    signing_key: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -176,6 +177,7 @@ struct LifetimesTable {
 struct ResourceTable {
     resource: Spanned<String>,
     format: Option<Spanned<String>>,
+    signing_alg: Option<Spanned<String>>,
     scope: Option<Spanned<String>>,
     #[serde(default)]
     introspected_by: Vec<Spanned<String>>,
@@ -195,6 +197,11 @@ struct ClientTable {
     redirect_uris: Vec<String>,
     grant_types: Option<Vec<Spanned<String>>>,
     scope: Option<String>,
+    /// A JWK set, as JSON in a string.
+    jwks: Option<String>,
+    id_token_signed_response_alg: Option<Spanned<String>>,
+    #[serde(default)]
+    dpop_bound_access_tokens: bool,
     issue_when: Option<Spanned<String>>,
 }
 
@@ -202,17 +209,38 @@ struct ClientTable {
 type Words<T> = &'static [(&'static str, T)];
 
 const PKCE: Words<Pkce> = &[("all", Pkce::All), ("public", Pkce::Public)];
-const SIGNERS: Words<Backend> = &[("openssl", Backend::OpenSsl)];
+const SIGNERS: Words<Backend> = &[
+    ("openssl", Backend::OpenSsl),
+    ("stampmill", Backend::Stampmill),
+];
 const FORMATS: Words<TokenFormat> = &[("jwt", TokenFormat::Jwt), ("opaque", TokenFormat::Opaque)];
+const ALGORITHMS: Words<Algorithm> = &[
+    ("RS256", Algorithm::Rs256),
+    ("PS256", Algorithm::Ps256),
+    ("ES256", Algorithm::Es256),
+    ("EdDSA", Algorithm::EdDsa),
+];
 const APPLICATIONS: Words<ApplicationType> = &[
     ("web", ApplicationType::Web),
     ("native", ApplicationType::Native),
 ];
-const AUTH_METHODS: Words<Option<SecretMethod>> = &[
-    ("client_secret_basic", Some(SecretMethod::Basic)),
-    ("client_secret_post", Some(SecretMethod::Post)),
-    ("none", None),
+const AUTH_METHODS: Words<AuthMethod> = &[
+    (
+        "client_secret_basic",
+        AuthMethod::Secret(SecretMethod::Basic),
+    ),
+    ("client_secret_post", AuthMethod::Secret(SecretMethod::Post)),
+    ("client_secret_jwt", AuthMethod::Secret(SecretMethod::Jwt)),
+    ("private_key_jwt", AuthMethod::PrivateKey),
+    ("none", AuthMethod::None),
 ];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum AuthMethod {
+    Secret(SecretMethod),
+    PrivateKey,
+    None,
+}
 
 impl File {
     fn check(self, source: &Source<'_>) -> Result<ConfigFile, ConfigFileError> {
@@ -263,6 +291,7 @@ impl LifetimesTable {
             session: self.session,
             refresh_token: self.refresh_token,
             offline: self.offline,
+            signing_key: self.signing_key,
         }
     }
 }
@@ -287,6 +316,9 @@ impl ResourceTable {
             format: source
                 .word(FORMATS, self.format.as_ref())?
                 .unwrap_or(TokenFormat::Jwt),
+            signing_alg: source
+                .word(ALGORITHMS, self.signing_alg.as_ref())?
+                .unwrap_or(Algorithm::Rs256),
             scope: source.parsed::<Scope>(self.scope.as_ref())?,
             introspected_by: introspected_by.collect::<Result<_, _>>()?,
             access_token_lifetime: self.access_token_lifetime.map(Spanned::into_inner),
@@ -308,13 +340,26 @@ impl ClientTable {
             return Err(source.refuse(span, "this client is in the file twice"));
         }
         // RFC 7591 §2: with a secret the default is client_secret_basic; without one the client is public.
+        let default = match (&self.client_secret, &self.jwks) {
+            (Some(_), _) => AuthMethod::Secret(SecretMethod::Basic),
+            (None, Some(_)) => AuthMethod::PrivateKey,
+            (None, None) => AuthMethod::None,
+        };
         let method = source.word(AUTH_METHODS, self.token_endpoint_auth_method.as_ref())?;
-        let secret_method =
-            method.unwrap_or(self.client_secret.is_some().then_some(SecretMethod::Basic));
-        if secret_method.is_some() && self.client_secret.is_none() {
-            let wrong = "a client that authenticates with a secret needs client_secret";
-            return Err(source.refuse(span, wrong));
+        let method = method.unwrap_or(default);
+        let needs = match method {
+            AuthMethod::Secret(_) if self.client_secret.is_none() => Some("client_secret"),
+            AuthMethod::PrivateKey if self.jwks.is_none() => Some("jwks"),
+            _ => None,
+        };
+        if let Some(needed) = needs {
+            let wrong = format!("a client of this token_endpoint_auth_method needs {needed}");
+            return Err(source.refuse(span, &wrong));
         }
+        let secret_method = match method {
+            AuthMethod::Secret(method) => Some(method),
+            AuthMethod::PrivateKey | AuthMethod::None => None,
+        };
         let words = self.grant_types.iter().flatten();
         let grant_types = words
             .map(|word| {
@@ -328,6 +373,8 @@ impl ClientTable {
             name: self.name.unwrap_or_else(|| id.to_string()),
             secret_method,
             secret: self.client_secret.map(Secret::new),
+            jwks: self.jwks.filter(|_| method == AuthMethod::PrivateKey),
+            dpop_bound: self.dpop_bound_access_tokens,
             application: source
                 .word(APPLICATIONS, self.application_type.as_ref())?
                 .unwrap_or(ApplicationType::Web),
@@ -338,6 +385,9 @@ impl ClientTable {
                 false => vec![GrantType::AuthorizationCode],
             },
             scope: self.scope.unwrap_or_else(|| "openid".into()),
+            id_token_alg: source
+                .word(ALGORITHMS, self.id_token_signed_response_alg.as_ref())?
+                .unwrap_or(Algorithm::Rs256),
         };
         registration
             .validate()
@@ -468,9 +518,11 @@ mod tests {
             session = 3600
             refresh_token = 86400
             offline = 864000
+            signing_key = 604800
             [[resources]]
             resource = "https://api.example"
             format = "opaque"
+            signing_alg = "ES256"
             scope = "api.read api.write"
             introspected_by = ["api"]
             access_token_lifetime = 60
@@ -484,6 +536,7 @@ mod tests {
             redirect_uris = ["https://app.example/cb"]
             grant_types = ["authorization_code", "refresh_token"]
             scope = "openid offline_access"
+            id_token_signed_response_alg = "EdDSA"
             issue_when = "claims.sub != claims.client_id"
             [[clients]]
             client_id = "spa"
@@ -514,6 +567,10 @@ mod tests {
         assert_eq!(
             (app.secret_method, spa.secret_method),
             (Some(SecretMethod::Post), None)
+        );
+        assert_eq!(
+            (api.signing_alg, app.id_token_alg),
+            (Algorithm::Es256, Algorithm::EdDsa)
         );
         assert_eq!(file.settings.issue_when.len(), 1);
     }

@@ -7,9 +7,8 @@
 //!   ca/                     the local authority: clients trust root.pem
 //!   tls/certificate.pem     what the server shows; issued anew near its end
 //!   tls/key.pem
-//!   keys/signing.pem        signs tokens (RSA)
-//!   keys/sealing.key        seals client secrets (AES-256)
-//!   stampmill.sqlite3       clients, people, sessions, grants
+//!   keys/sealing.key        seals signing keys and client secrets (AES-256)
+//!   stampmill.sqlite3       clients, people, sessions, grants, signing keys
 //! ```
 //!
 //! A first start builds all of it in a folder beside, `.NAME.new-RANDOM`, and renames that into place as its last act:
@@ -20,7 +19,7 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use stampmill_jose::SigningKey;
+use stampmill_jose::{Algorithm, SigningKey};
 use stampmill_local_ca::{
     Authority, CaError, FileError, create_private, create_private_folder, create_public,
     read_private,
@@ -38,20 +37,20 @@ use crate::store::{SqliteStore, StoreError};
 
 const LOCK: &str = "lock";
 const AUTHORITY: &str = "ca";
+/// Where folders of earlier versions kept the one signing key.
 const SIGNING_KEY: &str = "keys/signing.pem";
 const SEALING_KEY: &str = "keys/sealing.key";
 const DATABASE: &str = "stampmill.sqlite3";
 
 /// What a complete folder holds. (The TLS pair is not among it: it is made again whenever it does not fit.)
-const PARTS: &[&str] = &["ca/root.pem", SIGNING_KEY, SEALING_KEY, DATABASE];
-
-const RSA_BITS: u32 = 2048;
+const PARTS: &[&str] = &["ca/root.pem", SEALING_KEY, DATABASE];
 
 /// An open data folder, locked against a second server.
 #[derive(Debug)]
 pub struct DataFolder {
     pub(crate) certificates: Certificates,
-    pub(crate) signing: SigningKey,
+    /// The one signing key of a folder that an earlier version made, to be taken into the database.
+    pub(crate) earlier_key: Option<(SigningKey, PathBuf)>,
     pub(crate) sealing: SealingKey,
     pub(crate) store: SqliteStore,
     // Held for its lock, until everything above is closed.
@@ -98,7 +97,7 @@ impl DataFolder {
         check_sealing_key(path, &store, &sealing)?;
         Ok(DataFolder {
             certificates: Certificates::new(path, Authority::open(&path.join(AUTHORITY))?),
-            signing: read_signing_key(path)?,
+            earlier_key: read_earlier_key(path)?,
             sealing,
             store,
             lock,
@@ -179,11 +178,6 @@ fn fill(folder: &Path) -> Result<FirstStart, DataFolderError> {
     create_private_folder(&folder.join("tls"))?;
     create_private_folder(&folder.join("keys"))?;
     Authority::create(&folder.join(AUTHORITY), "localhost-ca")?;
-    let signing = SigningKey::generate_rsa(RSA_BITS).map_err(|error| DataFolderError::Damaged {
-        path: folder.join(SIGNING_KEY),
-        reason: error.to_string(),
-    })?;
-    create_private(&folder.join(SIGNING_KEY), &signing.to_pkcs8_pem())?;
     let sealing = SealingKey::generate(&random);
     create_private(&folder.join(SEALING_KEY), sealing.as_bytes())?;
     first_rows(&folder.join(DATABASE), &sealing)
@@ -207,6 +201,9 @@ fn first_rows(database: &Path, sealing: &SealingKey) -> Result<FirstStart, DataF
         redirect_uris: redirect_uris.clone(),
         grant_types: GrantType::ALL.map(|(grant, _)| grant).to_vec(),
         scope: "openid profile email offline_access api".into(),
+        jwks: None,
+        id_token_alg: Algorithm::Rs256,
+        dpop_bound: false,
     };
     let (client, secret) = registration.check(sealing, &random, now)?;
     let client_secret = secret.ok_or(RegistrationError::NoGrant)?;
@@ -271,13 +268,19 @@ fn lock(path: &Path) -> Result<File, DataFolderError> {
     }
 }
 
-fn read_signing_key(path: &Path) -> Result<SigningKey, DataFolderError> {
+fn read_earlier_key(path: &Path) -> Result<Option<(SigningKey, PathBuf)>, DataFolderError> {
     let file = path.join(SIGNING_KEY);
+    if !file.exists() {
+        return Ok(None);
+    }
     let pem = read_private(&file)?;
-    SigningKey::from_pkcs8_pem(&pem).map_err(|error| DataFolderError::Damaged {
-        path: file,
-        reason: error.to_string(),
-    })
+    match SigningKey::from_pkcs8_pem(&pem) {
+        Ok(key) => Ok(Some((key, file))),
+        Err(error) => Err(DataFolderError::Damaged {
+            path: file,
+            reason: error.to_string(),
+        }),
+    }
 }
 
 fn read_sealing_key(path: &Path) -> Result<SealingKey, DataFolderError> {

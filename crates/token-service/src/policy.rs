@@ -25,6 +25,9 @@ pub struct Policy {
     refresh_token_lifetime: i64,
     offline_lifetime: i64,
     refresh_grace: Grace,
+    signing_key_lifetime: i64,
+    device_code_lifetime: i64,
+    device_poll_interval: i64,
     pkce: Pkce,
     exact_redirect_uris: bool,
     revoke_grant_on_code_reuse: bool,
@@ -52,6 +55,9 @@ impl Policy {
                 seconds: 30,
                 uses: 5,
             },
+            signing_key_lifetime: 90 * 86_400,
+            device_code_lifetime: 600,
+            device_poll_interval: 5,
             pkce: Pkce::All,
             exact_redirect_uris: true,
             revoke_grant_on_code_reuse: true,
@@ -102,6 +108,21 @@ impl Policy {
         self.refresh_grace
     }
 
+    /// Seconds a device code and its user code live (RFC 8628 §3.2).
+    pub const fn device_code_lifetime(&self) -> i64 {
+        self.device_code_lifetime
+    }
+
+    /// Seconds a device waits between polls (RFC 8628 §3.2); longer once it did not.
+    pub const fn device_poll_interval(&self) -> i64 {
+        self.device_poll_interval
+    }
+
+    /// Seconds a key signs before the next one does.
+    pub const fn signing_key_lifetime(&self) -> i64 {
+        self.signing_key_lifetime
+    }
+
     /// Whether this client must send a `code_challenge` (RFC 9700 §2.1.1: public clients must, others should).
     pub fn requires_pkce_of(&self, client: &Client) -> bool {
         self.pkce == Pkce::All || client.is_public()
@@ -116,7 +137,17 @@ impl Policy {
 
     /// The same policy with other lifetimes, each within its bounds.
     pub fn with_lifetimes(mut self, lifetimes: &Lifetimes) -> Result<Policy, LifetimeError> {
+        // A new key is published a quarter of an hour before it signs, so keys live longer than that.
+        if lifetimes.signing_key.is_some_and(|seconds| seconds < 3600) {
+            return Err(LifetimeError::SIGNING_KEY);
+        }
         for (name, wanted, longest, mine) in [
+            (
+                "signing_key",
+                lifetimes.signing_key,
+                3660 * 86_400,
+                &mut self.signing_key_lifetime,
+            ),
             ("code", lifetimes.code, 600, &mut self.code_lifetime),
             (
                 "access_token",
@@ -152,7 +183,13 @@ impl Policy {
             match wanted {
                 None => {}
                 Some(seconds) if (1..=longest).contains(&seconds) => *mine = seconds,
-                Some(_) => return Err(LifetimeError { name, longest }),
+                Some(_) => {
+                    return Err(LifetimeError {
+                        name,
+                        shortest: 1,
+                        longest,
+                    });
+                }
             }
         }
         Ok(self)
@@ -209,16 +246,28 @@ pub struct Lifetimes {
     pub refresh_token: Option<i64>,
     /// Of a grant, however often it is refreshed: 366 days at most.
     pub offline: Option<i64>,
+    /// Of a signing key: an hour at least.
+    pub signing_key: Option<i64>,
 }
 
 /// A lifetime out of bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the lifetime {name} is 1 to {longest} seconds")]
+#[error("the lifetime {name} is {shortest} to {longest} seconds")]
 pub struct LifetimeError {
     /// Which.
     pub name: &'static str,
+    /// Its shortest, in seconds.
+    pub shortest: i64,
     /// Its longest, in seconds.
     pub longest: i64,
+}
+
+impl LifetimeError {
+    const SIGNING_KEY: LifetimeError = LifetimeError {
+        name: "signing_key",
+        shortest: 3600,
+        longest: 3660 * 86_400,
+    };
 }
 
 #[cfg(test)]

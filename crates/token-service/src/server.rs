@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use openssl::error::ErrorStack;
-use stampmill_jose::{Backend, KeyError};
+use stampmill_jose::{Backend, SigningKey};
 use stampmill_local_ca::SubjectAltName;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -18,14 +18,19 @@ use crate::certificates::{Certificates, Renewal};
 use crate::clock::{Clock, SystemClock, SystemRandom};
 use crate::config_file::Settings;
 use crate::data_folder::{DataFolder, DataFolderError};
-use crate::domain::{Resource, Resources};
+use crate::domain::{Resource, Resources, StoredKey};
 use crate::http::router;
+use crate::keyring::KeysError;
 use crate::listener::{Closing, Transport, accept_loop};
-use crate::protocol::{Parts, Service};
-use crate::store::{Store, StoreError};
+use crate::protocol::{Parts, Service, Signatures};
+use crate::secret::SealingKey;
+use crate::store::{SqliteStore, Store, StoreError};
 
 /// How often rows that can no longer matter are removed.
 const PURGE_EVERY: Duration = Duration::from_secs(300);
+
+/// How often the signing keys are looked after. Much less than the time a key is published before it signs.
+const TEND_KEYS_EVERY: Duration = Duration::from_secs(60);
 
 /// How often the TLS certificate is looked at: it is exchanged thirty days before its end.
 const LOOK_AT_CERTIFICATE_EVERY: Duration = Duration::from_secs(3600);
@@ -195,6 +200,7 @@ impl Server {
         if let Some(renewal) = renewal {
             tokio::spawn(renew(renewal, Arc::clone(&service.clock), stopped.clone()));
         }
+        tokio::spawn(tend_keys(Arc::clone(&service), stopped.clone()));
         tokio::spawn(purge(Arc::clone(&service), stopped));
         Ok(RunningServer {
             issuer: issuer.text,
@@ -245,6 +251,10 @@ impl RunningServer {
         } = self;
         let _ = stop.send(true);
         closing.wait().await;
+        // A folder that is copied now is whole without SQLite's side files.
+        if let Err(error) = service.store.checkpoint().await {
+            tracing::warn!(%error, "the write-ahead log could not be written into the database");
+        }
         // The database's last write and the folder's lock go with the last owner; connections that were cut off may
         // hold it a moment longer.
         for _ in 0..100 {
@@ -273,11 +283,14 @@ async fn service(
 ) -> Result<(Service, Certificates), StartError> {
     let DataFolder {
         certificates,
-        signing,
+        earlier_key,
         sealing,
         store,
         lock,
     } = data;
+    if let Some((key, file)) = earlier_key {
+        take_in(&store, &sealing, &key, &file).await?;
+    }
     let configured = settings.clients.into_iter().map(|registration| {
         let checked = registration.check(&sealing, &SystemRandom, SystemClock.now());
         checked.map(|(client, _)| client)
@@ -302,10 +315,48 @@ async fn service(
         random: Arc::new(SystemRandom),
         store: Arc::new(store),
         lock: Some(lock),
-        signing: Arc::new(signing.with_backend(backend)?),
+        signatures: Signatures::new(backend).map_err(StartError::Threads)?,
         sealing,
     });
+    service.tend_keys().await?;
     Ok((service, certificates))
+}
+
+/// The signing key of an earlier version's folder moves into the database, where it can be rotated.
+async fn take_in(
+    store: &SqliteStore,
+    sealing: &SealingKey,
+    key: &SigningKey,
+    file: &Path,
+) -> Result<(), StartError> {
+    let rows = store.signing_keys().await.map_err(KeysError::from)?;
+    if rows.iter().all(|row| row.kid != key.kid()) {
+        let now = SystemClock.now();
+        let row = StoredKey::seal(key, sealing, &SystemRandom, now, now);
+        store
+            .insert_signing_key(row)
+            .await
+            .map_err(KeysError::from)?;
+    }
+    std::fs::remove_file(file).map_err(|error| {
+        StartError::Data(DataFolderError::Io {
+            action: "remove",
+            path: file.to_owned(),
+            error,
+        })
+    })
+}
+
+async fn tend_keys(service: Arc<Service>, mut stopped: watch::Receiver<bool>) {
+    let mut every = tokio::time::interval(TEND_KEYS_EVERY);
+    loop {
+        tokio::select! {
+            _ = stopped.changed() => return,
+            _ = every.tick() => if let Err(error) = service.tend_keys().await {
+                tracing::error!(%error, "the signing keys could not be looked after; trying again in a minute");
+            },
+        }
+    }
 }
 
 async fn renew(mut renewal: Renewal, clock: Arc<dyn Clock>, mut stopped: watch::Receiver<bool>) {
@@ -485,12 +536,15 @@ pub enum StartError {
         /// Which.
         client_id: String,
     },
+    /// No thread to sign on.
+    #[error("cannot start the threads that sign: {0}")]
+    Threads(std::io::Error),
     /// The folder.
     #[error(transparent)]
     Data(#[from] DataFolderError),
-    /// The signing key and the chosen backend.
+    /// The signing keys.
     #[error(transparent)]
-    Key(#[from] KeyError),
+    Keys(#[from] KeysError),
     /// TLS.
     #[error("TLS cannot be set up: {0}")]
     Tls(ErrorStack),

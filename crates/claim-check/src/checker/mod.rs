@@ -18,7 +18,7 @@ mod terms;
 use std::fmt::{self, Display, Formatter};
 
 pub(crate) use lints::lint;
-pub(crate) use rules::check;
+pub(crate) use rules::{check, node_types};
 
 /// A type of CEL, as the checker deduces it and an [`Environment`](crate::Environment) declares it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -28,6 +28,55 @@ pub(super) enum TokenKind {
     End,
 }
 
+/// A token or a comment, for the formatter.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    pub(crate) span: Range<usize>,
+    pub(crate) comment: bool,
+    /// Operators, brackets and keywords; nothing that could be spelled like one.
+    pub(crate) symbol: bool,
+    /// Nothing but space stands before it on its line.
+    pub(crate) own_line: bool,
+}
+
+/// All tokens and comments of a source.
+pub(crate) fn pieces(source: &str) -> Result<Vec<Piece>, CompileError> {
+    let mut lexer = Lexer::new(source);
+    let mut pieces = Vec::new();
+    loop {
+        let mut line_start = pieces.is_empty();
+        loop {
+            let space = lexer.take_while(is_space);
+            line_start |= space.contains(['\n', '\r']);
+            let start = lexer.position;
+            if !lexer.rest().starts_with("//") {
+                break;
+            }
+            lexer.take_while(|c| c != '\n' && c != '\r');
+            pieces.push(Piece {
+                span: start..lexer.position,
+                comment: true,
+                symbol: false,
+                own_line: line_start,
+            });
+        }
+        let token = lexer.next()?;
+        if token.kind == TokenKind::End {
+            return Ok(pieces);
+        }
+        pieces.push(Piece {
+            symbol: matches!(token.kind, TokenKind::Symbol(_)),
+            span: token.span,
+            comment: false,
+            own_line: line_start,
+        });
+    }
+}
+
+fn is_space(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\n' | '\r' | '\u{c}')
+}
+
 /// Longer symbols stand before their prefixes.
 const SYMBOLS: &[&str] = &[
     "==", "!=", "<=", ">=", "&&", "||", "<", ">", "!", "+", "-", "*", "/", "%", "?", ":", ".", ",",
@@ -100,7 +149,7 @@ impl<'s> Lexer<'s> {
 
     fn skip_space_and_comments(&mut self) {
         loop {
-            self.take_while(|c| matches!(c, ' ' | '\t' | '\n' | '\r' | '\u{c}'));
+            self.take_while(is_space);
             if !self.rest().starts_with("//") {
                 return;
             }

@@ -8,4 +8,5 @@ mod names;
 mod parser;
 mod print;
 
+pub(crate) use lexer::{Piece, pieces};
 pub(crate) use parser::parse;

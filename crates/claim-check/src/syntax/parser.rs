@@ -238,11 +238,12 @@ impl<'s, 'e> Parser<'s, 'e> {
                 TokenKind::End => return,
                 TokenKind::Symbol("(" | "[" | "{") => depth += 1,
                 TokenKind::Symbol("," | "&&" | "||") if depth == 0 => return,
-                TokenKind::Symbol(at @ (")" | "]" | "}" | ":")) if depth == 0 => {
-                    if close.map_or(at != ":", |close| close == at) {
-                        return;
-                    }
+                TokenKind::Symbol(at @ (")" | "]" | "}" | ":"))
+                    if depth == 0 && close.map_or(at != ":", |close| close == at) =>
+                {
+                    return;
                 }
+                TokenKind::Symbol(")" | "]" | "}") if depth == 0 => {}
                 TokenKind::Symbol(")" | "]" | "}") => depth -= 1,
                 _ => {}
             }

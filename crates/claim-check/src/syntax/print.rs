@@ -17,6 +17,24 @@ impl Display for Ast {
 }
 
 impl Ast {
+    /// The tree with a note behind each node, by its number.
+    pub(crate) fn with_notes(&self, note: impl Fn(usize) -> Option<String>) -> String {
+        let listing = self.to_string();
+        let width = listing.lines().map(|line| line.chars().count()).max();
+        let width = width.unwrap_or(0);
+        let mut text = String::new();
+        for line in listing.lines() {
+            let number = line
+                .split_whitespace()
+                .next()
+                .and_then(|id| id.strip_prefix('#'));
+            let number: Option<usize> = number.and_then(|number| number.parse().ok());
+            let note = number.and_then(&note).unwrap_or_default();
+            text.push_str(&format!("{line:width$}  : {note}\n"));
+        }
+        text
+    }
+
     fn write_node(&self, f: &mut Formatter<'_>, id: NodeId, level: usize) -> fmt::Result {
         let node = &self[id];
         let number = id.to_string();

@@ -8,6 +8,18 @@ const MAX_STEPS = 12
 
 // Goes to `url`, fills in every form it meets, and returns the first address that begins with `until`.
 export async function walk(fetch, url, { until, username, password }) {
+  const { target, page } = await steps(fetch, url, { until, username, password })
+  assert(target, `neither a redirect to ${until} nor a form:\n${page}`)
+  return target
+}
+
+// The same for a walk that ends on a page without a form: returns the page.
+export async function walkTo(fetch, url, { username, password }) {
+  const { page } = await steps(fetch, url, { username, password })
+  return page
+}
+
+async function steps(fetch, url, { until, username, password }) {
   const cookies = new Map()
   let request = { url: new URL(url), method: 'GET' }
   for (let step = 0; step < MAX_STEPS; step++) {
@@ -16,18 +28,18 @@ export async function walk(fetch, url, { until, username, password }) {
     if (location !== null) {
       assert([302, 303].includes(response.status), `a redirect after a form with status ${response.status} (RFC 9700 §4.12)`)
       const target = new URL(location, request.url)
-      if (target.href.startsWith(until)) return target
+      if (until && target.href.startsWith(until)) return { target }
       request = { url: target, method: 'GET' }
       continue
     }
     const page = await response.text()
     assert.equal(response.status, 200, `${request.method} ${request.url.pathname}: ${response.status}\n${page}`)
     const form = forms(page)[0]
-    assert(form, `neither a redirect nor a form:\n${page}`)
+    if (!form) return { page }
     request = submit(form, request.url, { username, password })
     request.origin = origin(response, request.url)
   }
-  throw new Error(`no redirect to ${until} after ${MAX_STEPS} steps`)
+  throw new Error(`no end after ${MAX_STEPS} steps`)
 }
 
 async function send(fetch, { url, method, body, origin }, cookies) {

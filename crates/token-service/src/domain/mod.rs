@@ -2,22 +2,29 @@
 //! edge, and after that a wrong state cannot be written down.
 
 mod client;
+mod device;
 mod grant;
 mod pkce;
 mod redirect_uri;
 mod refresh_token;
 mod resource;
 mod scope;
+mod signing_key;
 mod user;
 
 pub use client::{
-    ApplicationType, Client, ClientAuthentication, ClientId, GrantType, Registration,
+    ApplicationType, Client, ClientAuthentication, ClientId, ClientKeys, GrantType, Registration,
     RegistrationError, SealedSecret, SecretMethod,
 };
+pub use device::{DeviceRequest, Polled, UserCode};
 pub use grant::{AuthorizationCode, CodeRow, Grant, GrantId, Session};
 pub use pkce::{CodeChallenge, CodeVerifier, PkceError};
 pub use redirect_uri::{RedirectUri, RedirectUriError};
 pub use refresh_token::{Grace, NewRefreshToken, RefreshToken, Rotation};
 pub use resource::{Resource, ResourceError, ResourceServer, Resources, TokenFormat};
 pub use scope::{Scope, ScopeError};
+pub(crate) use signing_key::replaced_at;
+pub use signing_key::{
+    KeyState, SIGNING_ALGORITHMS, StoredKey, signing_algorithm, signing_now, state,
+};
 pub use user::{User, UserId, Username, UsernameError};

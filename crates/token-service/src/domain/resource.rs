@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use stampmill_claim_check::ClaimCheck;
+use stampmill_jose::Algorithm;
 use url::Url;
 
 use super::{ClientId, Scope};
@@ -71,6 +72,8 @@ pub struct ResourceServer {
     pub resource: Resource,
     /// What its tokens look like.
     pub format: TokenFormat,
+    /// What its JWTs are signed with.
+    pub signing_alg: Algorithm,
     /// The scopes that mean something to it; `None` for all that no other resource claims.
     pub scope: Option<Scope>,
     /// The clients that may introspect its tokens: the resource server's own name here.
@@ -87,6 +90,7 @@ impl ResourceServer {
         ResourceServer {
             resource,
             format: TokenFormat::Jwt,
+            signing_alg: Algorithm::Rs256,
             scope: None,
             introspected_by: Vec::new(),
             access_token_lifetime: None,
@@ -118,6 +122,14 @@ impl Resources {
     /// The one of that name.
     pub fn find(&self, resource: &Resource) -> Option<&Arc<ResourceServer>> {
         self.0.iter().find(|one| one.resource == *resource)
+    }
+
+    /// The longest life that one of them gives its access tokens by itself, in seconds.
+    pub fn longest_lifetime(&self) -> Option<i64> {
+        self.0
+            .iter()
+            .filter_map(|one| one.access_token_lifetime)
+            .max()
     }
 
     /// What of a granted scope goes into a token for this resource (RFC 9068 §3: a scope means something to one

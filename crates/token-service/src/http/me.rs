@@ -8,18 +8,35 @@ use axum::response::Response;
 use axum::{Extension, Router, routing::get};
 use serde::Serialize;
 use stampmill_claim_check::ClaimCheck;
-use stampmill_resource_guard::{AccessToken, Guard, GuardLayer};
+use stampmill_jose::Jwks;
+use stampmill_resource_guard::{
+    AccessToken, BoxFuture, Guard, GuardLayer, KeySource, KeysUnavailable,
+};
 
 use super::answer;
 use crate::protocol::{Service, paths};
 
 /// Who may call: somebody who signed in, or a client for itself; and the token may not claim a longer life than we
-/// give.
+/// give (600 seconds, unless configured otherwise).
 ///
 /// `auth_time` is missing from a client's own token. In CEL a missing claim is an error, and `||` forgives it where the
-/// other side is true. A NumericDate may have a fraction (RFC 7519 §2). Ours have none; CEL subtracts no double from an
-/// integer, so one that had would be refused.
-pub(crate) const MAY_CALL: &str = "(claims.sub == claims.client_id || claims.auth_time <= now) && claims.exp > now && claims.exp - claims.iat <= 600";
+/// other side is true. A NumericDate may have a fraction (RFC 7519 §2), and CEL subtracts no double from an integer, so both
+/// are made doubles.
+pub(crate) fn may_call(service: &Service) -> String {
+    let own = service.resources.own();
+    let configured = own
+        .accept_when
+        .as_ref()
+        .map(|check| check.source().to_owned());
+    let lifetime = own
+        .access_token_lifetime
+        .unwrap_or(service.policy.access_token_lifetime());
+    configured.unwrap_or_else(|| {
+        format!(
+            "(claims.sub == claims.client_id || claims.auth_time <= now) && claims.exp > now && double(claims.exp) - double(claims.iat) <= {lifetime}.0"
+        )
+    })
+}
 
 #[derive(Serialize)]
 struct Me<'a> {
@@ -35,11 +52,11 @@ pub(super) fn routes<S: Clone + Send + Sync + 'static>(service: &Arc<Service>) -
 }
 
 fn guard(service: &Arc<Service>) -> Guard {
-    let check =
-        ClaimCheck::compile(MAY_CALL).expect("the expression above compiles; a test says so");
+    let check = ClaimCheck::compile(&may_call(service))
+        .expect("the expression above compiles, and a configured one has been compiled before");
     let (clock, grants) = (Arc::clone(&service.clock), Arc::clone(service));
     Guard::builder(service.issuer(), service.resources.own().resource.as_str())
-        .keys(Arc::new(service.jwks.clone()))
+        .keys(OwnKeys(Arc::clone(service)))
         .clock(move || clock.now())
         .accept_when(check)
         // The one question a JWT cannot answer by itself; we keep the grants, so we can.
@@ -51,6 +68,15 @@ fn guard(service: &Arc<Service>) -> Guard {
         .realm("stampmill")
         .build()
         .expect("keys are given and the realm is plain")
+}
+
+/// The keys of the moment: they rotate.
+struct OwnKeys(Arc<Service>);
+
+impl KeySource for OwnKeys {
+    fn current(&self) -> BoxFuture<'_, Result<Arc<Jwks>, KeysUnavailable>> {
+        Box::pin(async { Ok(self.0.jwks()) })
+    }
 }
 
 async fn me(Extension(token): Extension<AccessToken>) -> Response {

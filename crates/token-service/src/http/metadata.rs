@@ -10,5 +10,5 @@ pub(super) async fn metadata(State(app): Shared, request: Request) -> Response {
 }
 
 pub(super) async fn keys(State(app): Shared, request: Request) -> Response {
-    answer::document(&app.keys, request.headers())
+    answer::document(&app.service.keys.ring().document, request.headers())
 }

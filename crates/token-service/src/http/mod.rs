@@ -4,6 +4,7 @@
 mod answer;
 mod authorize;
 mod client_request;
+mod device;
 mod interaction;
 mod introspection;
 mod log;
@@ -40,7 +41,6 @@ pub(crate) const LONGEST_REQUEST: usize = 8 * 1024;
 struct App {
     service: Arc<Service>,
     metadata: Document,
-    keys: Document,
 }
 
 type Shared = State<Arc<App>>;
@@ -55,6 +55,7 @@ fn for_programs() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         (paths::TOKEN,                post(token::token)),
         (paths::REVOCATION,           post(revocation::revoke)),
         (paths::INTROSPECTION,        post(introspection::introspect)),
+        (paths::DEVICE_AUTHORIZATION, post(device::authorization)),
         (paths::USERINFO,             get(userinfo::userinfo).post(userinfo::userinfo)),
     ]
 }
@@ -63,12 +64,15 @@ fn for_programs() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
 #[rustfmt::skip]
 fn for_people() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
     vec![
-        (paths::HOME,      get(home)),
-        (paths::STYLE,     get(pages::style)),
-        (paths::AUTHORIZE, get(authorize::authorize).post(authorize::authorize_by_form)),
-        (paths::RESUME,    get(authorize::resume)),
-        (paths::SIGN_IN,   post(interaction::sign_in)),
-        (paths::CONSENT,   post(interaction::consent)),
+        (paths::HOME,            get(home)),
+        (paths::STYLE,           get(pages::style)),
+        (paths::AUTHORIZE,       get(authorize::authorize).post(authorize::authorize_by_form)),
+        (paths::RESUME,          get(authorize::resume)),
+        (paths::SIGN_IN,         post(interaction::sign_in)),
+        (paths::CONSENT,         post(interaction::consent)),
+        (paths::DEVICE,          get(device::page).post(device::code)),
+        (paths::DEVICE_SIGN_IN,  post(device::sign_in)),
+        (paths::DEVICE_DECISION, post(device::decision)),
     ]
 }
 
@@ -84,7 +88,6 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
     }
     let app = Arc::new(App {
         metadata: service.metadata(),
-        keys: service.key_set(),
         service,
     });
     all.fallback(not_found)

@@ -13,11 +13,15 @@ use url::{Host, Url};
 use super::answer::{NO_SNIFF, NO_STORE};
 use super::me;
 use crate::domain::Resource;
-use crate::protocol::{Attempt, AuthorizationRequest, Page, Service, paths};
+use crate::protocol::{
+    Attempt, AuthorizationRequest, CodeProblem, DevicePage, Page, Service, paths,
+};
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
 struct SignIn<'a> {
+    /// Where the form goes.
+    action: &'a str,
     client: &'a str,
     sealed: &'a str,
     username: &'a str,
@@ -34,6 +38,31 @@ struct Consent<'a> {
     resources: Vec<&'a str>,
     destination: String,
     sealed: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "device_code.html")]
+struct DeviceCode<'a> {
+    sealed: &'a str,
+    user_code: &'a str,
+    problem: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "device_confirm.html")]
+struct DeviceConfirm<'a> {
+    client: &'a str,
+    user: &'a str,
+    user_code: String,
+    scopes: Vec<&'a str>,
+    resources: Vec<&'a str>,
+    sealed: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "device_done.html")]
+struct DeviceDone {
+    allowed: bool,
 }
 
 #[derive(Template)]
@@ -74,23 +103,16 @@ pub(super) fn ask(page: &Page, sealed: &str, request: &AuthorizationRequest) -> 
     let mut retry_after = None;
     let html = match page {
         Page::SignIn { username, last } => {
-            let problem = match last {
-                Attempt::None => String::new(),
-                Attempt::Wrong => {
-                    "That user name and password do not go together. Please try again.".into()
-                }
-                Attempt::TooSoon(seconds) => {
-                    (status, retry_after) = (StatusCode::TOO_MANY_REQUESTS, Some(*seconds));
-                    format!(
-                        "There were too many wrong passwords for this user name. Please try again in {seconds} s."
-                    )
-                }
-            };
+            let (told, wait) = problem_of(*last);
+            if wait.is_some() {
+                (status, retry_after) = (StatusCode::TOO_MANY_REQUESTS, wait);
+            }
             SignIn {
+                action: paths::SIGN_IN,
                 client,
                 sealed,
                 username,
-                problem: &problem,
+                problem: &told,
             }
             .render()
         }
@@ -116,6 +138,105 @@ pub(super) fn ask(page: &Page, sealed: &str, request: &AuthorizationRequest) -> 
     response
 }
 
+/// What the sign-in page says of the last try, and how long to wait.
+fn problem_of(last: Attempt) -> (String, Option<i64>) {
+    match last {
+        Attempt::None => (String::new(), None),
+        Attempt::Wrong => (
+            "That user name and password do not go together. Please try again.".into(),
+            None,
+        ),
+        Attempt::TooSoon(seconds) => (
+            format!(
+                "There were too many wrong passwords for this user name. Please try again in {seconds} s."
+            ),
+            Some(seconds),
+        ),
+    }
+}
+
+/// A page of the device verification.
+pub(super) fn device(page: &DevicePage) -> Response {
+    let mut wait = None;
+    let html = match page {
+        DevicePage::SignIn {
+            sealed,
+            username,
+            last,
+        } => {
+            let (problem, seconds) = problem_of(*last);
+            wait = seconds;
+            SignIn {
+                action: paths::DEVICE_SIGN_IN,
+                client: "a device",
+                sealed,
+                username,
+                problem: &problem,
+            }
+            .render()
+        }
+        DevicePage::Enter {
+            sealed,
+            user_code,
+            problem,
+        } => {
+            let told = match problem {
+                None => String::new(),
+                Some(CodeProblem::Unknown) => {
+                    "No device waits for this code. Please compare it with the one your device shows."
+                        .into()
+                }
+                Some(CodeProblem::TooSoon(seconds)) => {
+                    wait = Some(*seconds);
+                    format!("There were too many wrong codes. Please try again in {seconds} s.")
+                }
+            };
+            DeviceCode {
+                sealed,
+                user_code,
+                problem: &told,
+            }
+            .render()
+        }
+        DevicePage::Confirm {
+            sealed,
+            client,
+            user,
+            request,
+        } => DeviceConfirm {
+            client: &client.name,
+            user: &user.name,
+            user_code: request.user_code.to_string(),
+            scopes: request.scope.iter().map(meaning).collect(),
+            resources: request.resources.iter().map(Resource::as_str).collect(),
+            sealed,
+        }
+        .render(),
+        DevicePage::Done { allowed } => DeviceDone { allowed: *allowed }.render(),
+        DevicePage::Stale => {
+            return problem(
+                StatusCode::BAD_REQUEST,
+                "This page is too old, or belongs to another browser, or the code was used. Start again on your device.",
+            );
+        }
+        DevicePage::Broken | DevicePage::SignedIn { .. } => {
+            return problem(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "The server could not finish this request. Please try again.",
+            );
+        }
+    };
+    let status = match wait {
+        Some(_) => StatusCode::TOO_MANY_REQUESTS,
+        None => StatusCode::OK,
+    };
+    let mut response = html_page(status, html, "'self'");
+    if let Some(seconds) = wait {
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
+    response
+}
+
 /// A page that says what went wrong, without an address to go to.
 pub(super) fn problem(status: StatusCode, sentence: &str) -> Response {
     let title = match status {
@@ -132,7 +253,7 @@ pub(super) fn home(service: &Service) -> Response {
         issuer: service.issuer(),
         jwks: paths::JWKS,
         me: paths::ME,
-        may_call: me::MAY_CALL,
+        may_call: &me::may_call(service),
     };
     html_page(StatusCode::OK, home.render(), "'none'")
 }
@@ -222,6 +343,7 @@ mod tests {
     #[test]
     fn everything_is_escaped() {
         let html = SignIn {
+            action: "/sign-in",
             client: "<script>",
             sealed: "\"><x",
             username: "'\"&",

@@ -2,10 +2,10 @@
 //! advertised.
 
 use serde::Serialize;
-use stampmill_jose::base64url;
+use stampmill_jose::{Algorithm, AlgorithmSet, MacAlgorithm, base64url};
 
 use super::{Service, paths};
-use crate::domain::{GrantType, Scope};
+use crate::domain::{GrantType, SIGNING_ALGORITHMS, Scope};
 
 /// A JSON document that anyone may cache, with the tag that tells versions apart.
 #[derive(Debug, Clone)]
@@ -15,7 +15,7 @@ pub(crate) struct Document {
 }
 
 impl Document {
-    fn new(json: String) -> Document {
+    pub(crate) fn new(json: String) -> Document {
         let hash = openssl::sha::sha256(json.as_bytes());
         Document {
             etag: format!("\"{}\"", base64url::encode(&hash[..12])),
@@ -25,7 +25,13 @@ impl Document {
 }
 
 /// How clients authenticate (RFC 7591 §2).
-const AUTH_METHODS: &[&str] = &["client_secret_basic", "client_secret_post", "none"];
+const AUTH_METHODS: &[&str] = &[
+    "client_secret_basic",
+    "client_secret_post",
+    "client_secret_jwt",
+    "private_key_jwt",
+    "none",
+];
 
 #[derive(Serialize)]
 struct Metadata<'a> {
@@ -36,16 +42,19 @@ struct Metadata<'a> {
     jwks_uri: String,
     revocation_endpoint: String,
     introspection_endpoint: String,
+    device_authorization_endpoint: String,
     scopes_supported: &'static [&'static str],
     response_types_supported: &'static [&'static str],
     response_modes_supported: &'static [&'static str],
     grant_types_supported: Vec<&'static str>,
     subject_types_supported: &'static [&'static str],
-    id_token_signing_alg_values_supported: &'static [&'static str],
+    id_token_signing_alg_values_supported: Vec<&'static str>,
     token_endpoint_auth_methods_supported: &'static [&'static str],
+    token_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
     revocation_endpoint_auth_methods_supported: &'static [&'static str],
     introspection_endpoint_auth_methods_supported: Vec<&'static str>,
-    introspection_signing_alg_values_supported: &'static [&'static str],
+    introspection_signing_alg_values_supported: Vec<&'static str>,
+    dpop_signing_alg_values_supported: Vec<&'static str>,
     claim_types_supported: &'static [&'static str],
     claims_supported: &'static [&'static str],
     code_challenge_methods_supported: &'static [&'static str],
@@ -62,6 +71,8 @@ impl Service {
     pub(crate) fn metadata(&self) -> Document {
         let at = |path: &str| format!("{}{path}", self.issuer);
         let with_a_secret = AUTH_METHODS.iter().copied().filter(|name| *name != "none");
+        let signatures = AlgorithmSet::ALL.iter().map(Algorithm::name);
+        let assertions = signatures.chain([MacAlgorithm::Hs256.name()]);
         let metadata = Metadata {
             issuer: &self.issuer,
             authorization_endpoint: at(paths::AUTHORIZE),
@@ -70,16 +81,24 @@ impl Service {
             jwks_uri: at(paths::JWKS),
             revocation_endpoint: at(paths::REVOCATION),
             introspection_endpoint: at(paths::INTROSPECTION),
+            device_authorization_endpoint: at(paths::DEVICE_AUTHORIZATION),
             scopes_supported: &Scope::OF_PERSONS,
             response_types_supported: &["code"],
             response_modes_supported: &["query"],
             grant_types_supported: GrantType::ALL.iter().map(|(_, name)| *name).collect(),
             subject_types_supported: &["public"],
-            id_token_signing_alg_values_supported: &["RS256"],
+            id_token_signing_alg_values_supported: SIGNING_ALGORITHMS.map(Algorithm::name).to_vec(),
             token_endpoint_auth_methods_supported: AUTH_METHODS,
+            token_endpoint_auth_signing_alg_values_supported: assertions.collect(),
+            dpop_signing_alg_values_supported: AlgorithmSet::ALL
+                .iter()
+                .map(Algorithm::name)
+                .collect(),
             revocation_endpoint_auth_methods_supported: AUTH_METHODS,
             introspection_endpoint_auth_methods_supported: with_a_secret.collect(),
-            introspection_signing_alg_values_supported: &["RS256"],
+            introspection_signing_alg_values_supported: SIGNING_ALGORITHMS
+                .map(Algorithm::name)
+                .to_vec(),
             claim_types_supported: &["normal"],
             claims_supported: &[
                 "iss",
@@ -106,10 +125,5 @@ impl Service {
         Document::new(
             serde_json::to_string(&metadata).expect("strings, lists and booleans have a JSON form"),
         )
-    }
-
-    /// The keys that verify our tokens.
-    pub(crate) fn key_set(&self) -> Document {
-        Document::new(self.jwks.to_json())
     }
 }

@@ -150,22 +150,14 @@ impl Service {
             Ok(reopened) => reopened,
             Err(outcome) => return SignedIn::No(outcome),
         };
-        if let Err(TooSoon(seconds)) = self.throttle.begin(username, self.now()) {
-            tracing::warn!(client_id = %request.client.id, seconds, "sign-in put off: too many failures for one name");
-            let last = Attempt::TooSoon(seconds);
-            return SignedIn::No(self.ask_again(request, &sealed, username, last));
-        }
-        let known = match self.user_of_name(username).await {
-            Ok(known) => known,
+        let user = match self.check_password(username, password).await {
+            Ok(Ok(user)) => user,
+            Ok(Err(last)) => {
+                tracing::info!(client_id = %request.client.id, ?last, "sign-in failed");
+                return SignedIn::No(self.ask_again(request, &sealed, username, last));
+            }
             Err(error) => return SignedIn::No(broken(error)),
         };
-        let hash = known.as_ref().map(|user| user.password.clone());
-        let right = self.passwords.verify(hash, password).await;
-        let Some(user) = known.filter(|_| right) else {
-            tracing::info!(client_id = %request.client.id, "sign-in failed");
-            return SignedIn::No(self.ask_again(request, &sealed, username, Attempt::Wrong));
-        };
-        self.throttle.succeeded(username);
         match self.start_session(&user, browser).await {
             Ok(session) => {
                 let sealed = sealed.signed_in_by(Digest::of(session.expose()));
@@ -358,6 +350,26 @@ impl Service {
         }))
     }
 
+    /// Whose name and password these are, or how the try ended.
+    pub(super) async fn check_password(
+        &self,
+        username: &str,
+        password: Secret,
+    ) -> Result<Result<User, Attempt>, OAuthError> {
+        if let Err(TooSoon(seconds)) = self.throttle.begin(username, self.now()) {
+            tracing::warn!(seconds, "sign-in put off: too many failures for one name");
+            return Ok(Err(Attempt::TooSoon(seconds)));
+        }
+        let known = self.user_of_name(username).await?;
+        let hash = known.as_ref().map(|user| user.password.clone());
+        let right = self.passwords.verify(hash, password).await;
+        let Some(user) = known.filter(|_| right) else {
+            return Ok(Err(Attempt::Wrong));
+        };
+        self.throttle.succeeded(username);
+        Ok(Ok(user))
+    }
+
     async fn user_of_name(&self, username: &str) -> Result<Option<User>, OAuthError> {
         match Username::parse(username) {
             Ok(name) => Ok(self.store.user_by_name(&name).await?),
@@ -366,7 +378,11 @@ impl Service {
     }
 
     /// A new session with a new name, so that one planted before the sign-in is worth nothing (session fixation).
-    async fn start_session(&self, user: &User, browser: &Browser) -> Result<Secret, OAuthError> {
+    pub(super) async fn start_session(
+        &self,
+        user: &User,
+        browser: &Browser,
+    ) -> Result<Secret, OAuthError> {
         let cookie = Secret::generate(&*self.random);
         let now = self.now();
         let session = Session {
@@ -392,10 +408,6 @@ impl Service {
         let now = self.now();
         let code = Secret::generate(&*self.random);
         let expires_at = now + self.policy.code_lifetime();
-        let longest_token = self
-            .policy
-            .access_token_lifetime()
-            .max(self.policy.id_token_lifetime());
         let grant = Grant {
             id: GrantId::generate(&*self.random),
             client: request.client.id.clone(),
@@ -403,13 +415,14 @@ impl Service {
             scope: request.scope.clone(),
             resources: request.resources.clone(),
             auth_time: present.session.auth_time,
-            expires_at: expires_at + longest_token,
+            expires_at: expires_at + self.longest_first_token(),
         };
         let record = AuthorizationCode {
             grant,
             redirect_uri: request.redirect_uri.clone(),
             challenge: request.challenge,
             nonce: request.nonce.clone(),
+            dpop_jkt: request.dpop_jkt.clone(),
             expires_at,
         };
         let before = present.consented.clone().unwrap_or_default();
@@ -420,6 +433,17 @@ impl Service {
             .await?;
         tracing::info!(client_id = %request.client.id, "authorization code issued");
         Ok(self.location(request, [("code", code.expose())]))
+    }
+}
+
+impl Service {
+    /// Seconds the longest-lived of a grant's first tokens lives.
+    pub(super) fn longest_first_token(&self) -> i64 {
+        let of_resources = self.resources.longest_lifetime().unwrap_or_default();
+        self.policy
+            .access_token_lifetime()
+            .max(self.policy.id_token_lifetime())
+            .max(of_resources)
     }
 }
 

@@ -152,13 +152,18 @@ impl Service {
             iat: self.now(),
             token_introspection: answer,
         };
-        let signed = self.sign(move |key| key.sign_jwt("token-introspection+jwt", &claims));
-        signed.await.map(Introspected::Jwt)
+        self.sign_answer(caller, "token-introspection+jwt", claims)
+            .await
+            .map(Introspected::Jwt)
     }
 }
 
 impl Described {
     fn access_token(claims: AccessTokenClaims) -> Described {
+        let token_type = match claims.jkt() {
+            Some(_) => "DPoP",
+            None => "Bearer",
+        };
         Described {
             iss: claims.iss,
             sub: claims.sub,
@@ -170,7 +175,7 @@ impl Described {
             jti: Some(claims.jti),
             auth_time: claims.auth_time,
             cnf: claims.cnf,
-            token_type: Some("Bearer"),
+            token_type: Some(token_type),
         }
     }
 }

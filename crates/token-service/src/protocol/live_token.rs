@@ -55,7 +55,7 @@ impl Service {
 
     /// An access token we signed (an ID token is none, though the same key signed it), neither expired nor revoked.
     async fn live_jwt(&self, token: &str) -> Result<Option<LiveToken>, OAuthError> {
-        let Ok(jws) = verify_jws(token, &self.jwks) else {
+        let Ok(jws) = verify_jws(token, &self.jwks()) else {
             return Ok(None);
         };
         let is_access_token = jws

@@ -8,13 +8,16 @@
 //! | `token` | the token endpoint: RFC 6749 §3.2, §5 |
 //! | `authorization_code` | RFC 6749 §4.1.3, RFC 7636 §4.6 |
 //! | `refresh_token` | RFC 6749 §6, RFC 9700 §4.14.2 |
+//! | `device_authorization`, `device_verification`, `device_code` | RFC 8628 |
 //! | `client_credentials` | RFC 6749 §4.4 |
 //! | `resource` | RFC 8707 |
+//! | `dpop` | RFC 9449 |
 //! | `claim_checks` | `issue_when`, `accept_when` |
 //! | `revocation` | RFC 7009 |
 //! | `introspection` | RFC 7662, RFC 9701 |
 //! | `live_token` | is a token ours, and alive? |
 //! | `tokens` | what the tokens say: RFC 9068, OIDC Core §2 |
+//! | `signing` | on which threads signatures are computed |
 //! | `userinfo` | OIDC Core §5.3 |
 //! | `discovery` | RFC 8414, OIDC Discovery |
 
@@ -24,7 +27,11 @@ mod claim_checks;
 mod client_authentication;
 mod client_credentials;
 mod client_request;
+mod device_authorization;
+mod device_code;
+mod device_verification;
 mod discovery;
+mod dpop;
 mod error;
 mod interaction;
 mod introspection;
@@ -35,6 +42,7 @@ mod refresh_token;
 mod resource;
 mod revocation;
 mod sealed_request;
+mod signing;
 mod token;
 mod tokens;
 mod userinfo;
@@ -45,20 +53,23 @@ use std::fs::File;
 use std::sync::Arc;
 
 use stampmill_claim_check::ClaimCheck;
-use stampmill_jose::{Jwks, SigningKey};
+use stampmill_jose::Jwks;
 
 pub(crate) use authorization::AuthorizationRequest;
 pub(crate) use client_authentication::{BasicCredentials, CredentialsError};
 pub(crate) use client_request::{ClientRequest, TokenError};
+pub(crate) use device_verification::{CodeProblem, DeviceAnswer, DevicePage};
 pub(crate) use discovery::Document;
 pub use error::{ErrorCode, OAuthError};
 pub(crate) use interaction::{Attempt, Browser, Decision, Outcome, Page, SignedIn};
 pub(crate) use introspection::Introspected;
 pub(crate) use parameters::Parameters;
-pub(crate) use userinfo::BearerError;
+pub(crate) use signing::Signatures;
+pub(crate) use userinfo::{BearerError, ResourceRequest};
 
 use crate::clock::{Clock, Random};
 use crate::domain::{ClientId, Resources, SealedSecret};
+use crate::keyring::Keys;
 use crate::password::PasswordGate;
 use crate::policy::Policy;
 use crate::secret::{SealingKey, Secret};
@@ -75,11 +86,13 @@ pub struct Service {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) signing: Arc<SigningKey>,
-    pub(crate) jwks: Jwks,
+    pub(crate) signatures: Signatures,
+    pub(crate) keys: Keys,
     pub(crate) sealing: SealingKey,
     pub(crate) passwords: PasswordGate,
     pub(crate) throttle: Throttle,
+    /// The same for user codes of devices, by person.
+    pub(crate) code_throttle: Throttle,
     /// A secret nobody knows: an unknown client is compared with it, so that it costs what a known one costs.
     pub(crate) nobody: (ClientId, SealedSecret),
     /// The data folder's lock, let go when the service ends. After the store in this list, so that it is closed first.
@@ -95,7 +108,7 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) signing: Arc<SigningKey>,
+    pub(crate) signatures: Signatures,
     pub(crate) sealing: SealingKey,
     pub(crate) lock: Option<File>,
 }
@@ -110,7 +123,7 @@ impl Service {
             clock,
             random,
             store,
-            signing,
+            signatures,
             sealing,
             lock,
         } = parts;
@@ -122,10 +135,11 @@ impl Service {
             resources,
             issue_when,
             clock,
-            jwks: Jwks::new(vec![signing.public_jwk()]),
-            signing,
+            signatures,
+            keys: Keys::none(),
             passwords: PasswordGate::new(&*random),
             throttle: Throttle::default(),
+            code_throttle: Throttle::default(),
             nobody: (id, secret),
             random,
             store,
@@ -137,6 +151,11 @@ impl Service {
     /// The issuer identifier: an https URL without a path.
     pub fn issuer(&self) -> &str {
         &self.issuer
+    }
+
+    /// The keys that verify our tokens.
+    pub(crate) fn jwks(&self) -> Arc<Jwks> {
+        Arc::clone(&self.keys.ring().jwks)
     }
 
     pub(crate) fn now(&self) -> i64 {

@@ -17,6 +17,7 @@ paths! {
     TOKEN = "/token";
     REVOCATION = "/revoke";
     INTROSPECTION = "/introspect";
+    DEVICE_AUTHORIZATION = "/device_authorization";
     USERINFO = "/userinfo";
     ME = "/api/me";
     // for people
@@ -25,5 +26,8 @@ paths! {
     RESUME = "/authorize/resume";
     SIGN_IN = "/sign-in";
     CONSENT = "/consent";
+    DEVICE = "/device";
+    DEVICE_SIGN_IN = "/device/sign-in";
+    DEVICE_DECISION = "/device/decision";
     STYLE = "/style.css";
 }

@@ -59,7 +59,11 @@ pub(super) fn at_token_endpoint(
     Ok(())
 }
 
-fn asked(service: &Service, parameters: &Parameters) -> Result<Vec<Resource>, OAuthError> {
+/// The resources a request names, each known here.
+pub(super) fn asked(
+    service: &Service,
+    parameters: &Parameters,
+) -> Result<Vec<Resource>, OAuthError> {
     let mut resources = Vec::new();
     for text in parameters.all("resource")? {
         let resource = Resource::parse(text).map_err(|_| UNKNOWN)?;

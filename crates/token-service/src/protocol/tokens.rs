@@ -1,10 +1,10 @@
 //! What the tokens say: access tokens in the JWT profile of RFC 9068 (signed, or kept here under a reference), ID tokens
 //! of OIDC Core §2.
 
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use stampmill_jose::{JoseError, SigningKey, base64url, verify_jws};
+use serde_json::json;
+use stampmill_jose::{base64url, verify_jws};
 
 use super::Service;
 use super::error::OAuthError;
@@ -52,11 +52,10 @@ struct IdTokenClaims {
     at_hash: String,
 }
 
-impl IdTokenClaims {
-    /// OIDC Core §3.1.3.6: `at_hash` by the hash of the ID token's own algorithm.
-    fn sign(self, key: &SigningKey, access_token: &str) -> Result<String, JoseError> {
-        let at_hash = key.algorithm().left_half_hash(access_token);
-        key.sign_jwt("JWT", &IdTokenClaims { at_hash, ..self })
+impl AccessTokenClaims {
+    /// The thumbprint of the key the token is bound to (RFC 9449 §6.1).
+    pub(crate) fn jkt(&self) -> Option<&str> {
+        self.cnf.as_ref()?.get("jkt")?.as_str()
     }
 }
 
@@ -81,20 +80,26 @@ impl Service {
                 .map(str::to_owned),
             at_hash: String::new(),
         });
-        let (access_token, id_token) = match asking.resource.format {
-            TokenFormat::Jwt => self.sign_both(access, id).await?,
-            TokenFormat::Opaque => {
-                let token = self.keep(access, &asking.client, grant).await?;
-                let id_token = match id {
-                    Some(id) => Some(self.sign_id_token(id, &token).await?),
-                    None => None,
-                };
-                (token, id_token)
+        let access_token = match asking.resource.format {
+            TokenFormat::Jwt => {
+                self.sign(asking.resource.signing_alg, "at+jwt", access)
+                    .await?
             }
+            TokenFormat::Opaque => self.keep(access, &asking.client, grant).await?,
+        };
+        let id_token = match id {
+            Some(id) => Some(
+                self.sign_id_token(&asking.client, id, &access_token)
+                    .await?,
+            ),
+            None => None,
         };
         Ok(TokenResponse {
             access_token,
-            token_type: "Bearer",
+            token_type: match asking.jkt {
+                Some(_) => "DPoP",
+                None => "Bearer",
+            },
             expires_in,
             scope: asking.token_scope.to_string(),
             id_token,
@@ -120,7 +125,7 @@ impl Service {
             scope: asking.token_scope.to_string(),
             auth_time: grant.map(|grant| grant.auth_time),
             grant_id: grant.map(|grant| grant.id.to_string()),
-            cnf: None,
+            cnf: asking.jkt.as_ref().map(|jkt| json!({ "jkt": jkt })),
         }
     }
 
@@ -132,7 +137,7 @@ impl Service {
         grant: Option<&Grant>,
     ) -> Result<String, OAuthError> {
         let token = Secret::generate(&*self.random);
-        let claims = serde_json::to_string(&access).map_err(|error| unsigned(&error))?;
+        let claims = serde_json::to_string(&access).expect("strings and numbers have a JSON form");
         let row = OpaqueToken {
             hash: Digest::of(token.expose()),
             grant: grant.map(|grant| grant.id.clone()),
@@ -144,45 +149,32 @@ impl Service {
         Ok(token.expose().to_owned())
     }
 
-    async fn sign_both(
-        &self,
-        access: AccessTokenClaims,
-        id: Option<IdTokenClaims>,
-    ) -> Result<(String, Option<String>), OAuthError> {
-        self.sign(move |key| {
-            let access_token = key.sign_jwt("at+jwt", &access)?;
-            let id_token = id.map(|id| id.sign(key, &access_token)).transpose()?;
-            Ok((access_token, id_token))
-        })
-        .await
-    }
-
+    /// OIDC Core §3.1.3.6: `at_hash` by the hash of the ID token's own algorithm.
     async fn sign_id_token(
         &self,
+        client: &Client,
         id: IdTokenClaims,
         access_token: &str,
     ) -> Result<String, OAuthError> {
-        let access_token = access_token.to_owned();
-        self.sign(move |key| id.sign(key, &access_token)).await
+        let at_hash = client.id_token_alg.left_half_hash(access_token);
+        let claims = IdTokenClaims { at_hash, ..id };
+        self.sign(client.id_token_alg, "JWT", claims).await
     }
 
-    /// Signs off the async threads: one RSA signature is about half a millisecond of arithmetic.
-    pub(super) async fn sign<T: Send + 'static>(
+    /// A signed answer for a client: a JWT of another type than the tokens.
+    pub(super) async fn sign_answer(
         &self,
-        sign: impl FnOnce(&SigningKey) -> Result<T, JoseError> + Send + 'static,
-    ) -> Result<T, OAuthError> {
-        let key = Arc::clone(&self.signing);
-        match tokio::task::spawn_blocking(move || sign(&key)).await {
-            Ok(Ok(signed)) => Ok(signed),
-            Ok(Err(error)) => Err(unsigned(&error)),
-            Err(error) => Err(unsigned(&error)),
-        }
+        client: &Client,
+        typ: &'static str,
+        claims: impl Serialize + Send + 'static,
+    ) -> Result<String, OAuthError> {
+        self.sign(client.id_token_alg, typ, claims).await
     }
 
     /// `sub` of an ID token we issued, even one that has expired since (OIDC Core §3.1.2.1: the signature must hold,
     /// `exp` need not).
     pub(crate) fn subject_of_hint(&self, token: &str) -> Option<String> {
-        let jws = verify_jws(token, &self.jwks).ok()?;
+        let jws = verify_jws(token, &self.jwks()).ok()?;
         // An access token is no ID token, though the same key signed it.
         let is_id_token = jws
             .header()
@@ -194,9 +186,4 @@ impl Service {
         let subject = claim("sub").filter(|_| is_id_token && claim("iss") == Some(self.issuer()));
         subject.map(str::to_owned)
     }
-}
-
-fn unsigned(error: &dyn std::error::Error) -> OAuthError {
-    tracing::error!(%error, "signing failed");
-    OAuthError::SERVER_ERROR
 }

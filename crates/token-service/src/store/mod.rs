@@ -4,6 +4,7 @@
 //! hold between two requests (a code is spent once) must hold between two processes as well.
 
 mod access_tokens;
+mod device_codes;
 mod migrations;
 mod refresh_tokens;
 mod rows;
@@ -18,8 +19,9 @@ use std::pin::Pin;
 pub use sqlite::SqliteStore;
 
 use crate::domain::{
-    AuthorizationCode, Client, ClientId, CodeRow, Grace, GrantId, NewRefreshToken, RefreshToken,
-    Rotation, Scope, SealedSecret, Session, User, UserId, Username,
+    AuthorizationCode, Client, ClientId, CodeRow, DeviceRequest, Grace, Grant, GrantId,
+    NewRefreshToken, Polled, RefreshToken, Rotation, Scope, SealedSecret, Session, StoredKey, User,
+    UserCode, UserId, Username,
 };
 use crate::password::PasswordHash;
 use crate::secret::Digest;
@@ -93,6 +95,36 @@ pub trait Store: Send + Sync + 'static {
         now: i64,
     ) -> Answer<'_, Rotation>;
 
+    /// Records what a device asks for; a user code that is taken is a [`StoreError::Conflict`].
+    fn insert_device_request(
+        &self,
+        hash: Digest,
+        request: DeviceRequest,
+        interval: i64,
+    ) -> Answer<'_, ()>;
+    /// The request behind a user code, if nobody has decided it and it has not expired.
+    fn device_request<'a>(
+        &'a self,
+        code: &'a UserCode,
+        now: i64,
+    ) -> Answer<'a, Option<DeviceRequest>>;
+    /// The person's decision: a grant, or no. True for exactly one caller, and for none once it has expired.
+    fn decide_device_request(
+        &self,
+        code: UserCode,
+        grant: Option<Grant>,
+        now: i64,
+    ) -> Answer<'_, bool>;
+    /// A device asks how far the person is (RFC 8628 §3.5).
+    fn poll_device_code(&self, hash: Digest, client: ClientId, now: i64) -> Answer<'_, Polled>;
+    /// Spends a device code that was allowed: true for exactly one caller, ever.
+    fn spend_device_code(
+        &self,
+        hash: Digest,
+        now: i64,
+        first: Option<FirstRefresh>,
+    ) -> Answer<'_, bool>;
+
     /// Keeps the claims of an opaque access token.
     fn insert_access_token(&self, token: OpaqueToken) -> Answer<'_, ()>;
     /// The opaque access token behind a hash, if it has not expired, was not revoked, and its grant stands.
@@ -108,6 +140,19 @@ pub trait Store: Send + Sync + 'static {
     fn grant_is_alive<'a>(&'a self, grant: &'a GrantId, now: i64) -> Answer<'a, bool>;
     /// Kills a grant and everything derived from it.
     fn revoke_grant(&self, grant: GrantId, now: i64) -> Answer<'_, ()>;
+
+    /// Uses something that may be used once until `expires_at`, then forgotten: true for exactly one caller.
+    fn use_once(&self, hash: Digest, expires_at: i64) -> Answer<'_, bool>;
+
+    /// Writes everything that is in side files into the database itself: a file that can be copied alone.
+    fn checkpoint(&self) -> Answer<'_, ()>;
+
+    /// Every signing key, oldest first.
+    fn signing_keys(&self) -> Answer<'_, Vec<StoredKey>>;
+    /// Adds a signing key.
+    fn insert_signing_key(&self, key: StoredKey) -> Answer<'_, ()>;
+    /// Removes a signing key.
+    fn delete_signing_key(&self, kid: String) -> Answer<'_, ()>;
 
     /// Removes rows that can no longer matter; gives how many.
     fn purge(&self, now: i64) -> Answer<'_, usize>;

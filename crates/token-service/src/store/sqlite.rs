@@ -11,12 +11,13 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 
 use super::writer::{Writer, database};
 use super::{
-    Answer, FirstRefresh, OpaqueToken, Store, StoreError, access_tokens, migrations,
+    Answer, FirstRefresh, OpaqueToken, Store, StoreError, access_tokens, device_codes, migrations,
     refresh_tokens, rows,
 };
 use crate::domain::{
-    AuthorizationCode, Client, ClientId, CodeRow, Grace, GrantId, NewRefreshToken, RefreshToken,
-    Rotation, Scope, SealedSecret, Session, User, UserId, Username,
+    AuthorizationCode, Client, ClientId, CodeRow, DeviceRequest, Grace, Grant, GrantId,
+    NewRefreshToken, Polled, RefreshToken, Rotation, Scope, SealedSecret, Session, StoredKey, User,
+    UserCode, UserId, Username,
 };
 use crate::password::PasswordHash;
 use crate::secret::Digest;
@@ -418,17 +419,7 @@ impl Store for SqliteStore {
             // one changes a row.
             let sql = "UPDATE codes SET spent_at = ?2 WHERE code_hash = ?1 AND spent_at IS NULL AND expires_at > ?2
                        RETURNING grant_id";
-            let grant = |row: &rusqlite::Row<'_>| row.get(0).map(GrantId::from_text);
-            let spent = rows::one(c, sql, params![hash.as_bytes(), now], grant)?;
-            if let (Some(grant), Some(first)) = (&spent, first) {
-                execute(
-                    c,
-                    "UPDATE grants SET expires_at = ?2 WHERE grant_id = ?1",
-                    params![grant.as_str(), first.grant_expires_at],
-                )?;
-                refresh_tokens::insert(c, grant, None, &first.token)?;
-            }
-            Ok(spent.is_some())
+            spend(c, sql, hash, now, first)
         })
     }
 
@@ -444,6 +435,54 @@ impl Store for SqliteStore {
         now: i64,
     ) -> Answer<'_, Rotation> {
         self.write(move |c| refresh_tokens::rotate(c, hash, &successor, grace, now))
+    }
+
+    fn insert_device_request(
+        &self,
+        hash: Digest,
+        request: DeviceRequest,
+        interval: i64,
+    ) -> Answer<'_, ()> {
+        self.write(move |c| {
+            device_codes::insert(c, hash, &request, interval)
+                .map(drop)
+                .map_err(|error| conflict(error, request.user_code.letters()))
+        })
+    }
+
+    fn device_request<'a>(
+        &'a self,
+        code: &'a UserCode,
+        now: i64,
+    ) -> Answer<'a, Option<DeviceRequest>> {
+        self.answer(move |c| device_codes::find(c, code, now))
+    }
+
+    fn decide_device_request(
+        &self,
+        code: UserCode,
+        grant: Option<Grant>,
+        now: i64,
+    ) -> Answer<'_, bool> {
+        self.write(move |c| device_codes::decide(c, &code, grant.as_ref(), now))
+    }
+
+    fn poll_device_code(&self, hash: Digest, client: ClientId, now: i64) -> Answer<'_, Polled> {
+        self.write(move |c| device_codes::poll(c, hash, &client, now))
+    }
+
+    fn spend_device_code(
+        &self,
+        hash: Digest,
+        now: i64,
+        first: Option<FirstRefresh>,
+    ) -> Answer<'_, bool> {
+        self.write(move |c| {
+            let sql = "UPDATE device_codes SET spent_at = ?2
+                       WHERE device_hash = ?1 AND spent_at IS NULL AND grant_id IS NOT NULL AND expires_at > ?2
+                       RETURNING grant_id";
+            spend(c, sql, hash, now, first)
+        })
     }
 
     fn insert_access_token(&self, token: OpaqueToken) -> Answer<'_, ()> {
@@ -487,6 +526,32 @@ impl Store for SqliteStore {
         })
     }
 
+    fn use_once(&self, hash: Digest, expires_at: i64) -> Answer<'_, bool> {
+        let sql = "INSERT OR IGNORE INTO used_once (hash, expires_at) VALUES (?1, ?2)";
+        self.write(move |c| Ok(execute(c, sql, params![hash.as_bytes(), expires_at])? == 1))
+    }
+
+    fn checkpoint(&self) -> Answer<'_, ()> {
+        Box::pin(self.writer.checkpoint())
+    }
+
+    fn signing_keys(&self) -> Answer<'_, Vec<StoredKey>> {
+        self.answer(|c| rows::all(c, rows::SIGNING_KEYS, rows::signing_key))
+    }
+
+    fn insert_signing_key(&self, key: StoredKey) -> Answer<'_, ()> {
+        self.write(move |c| {
+            rows::insert_signing_key(c, &key)
+                .map(drop)
+                .map_err(database)
+        })
+    }
+
+    fn delete_signing_key(&self, kid: String) -> Answer<'_, ()> {
+        let sql = "DELETE FROM signing_keys WHERE kid = ?1";
+        self.write(move |c| execute(c, sql, [kid]).map(drop))
+    }
+
     fn purge(&self, now: i64) -> Answer<'_, usize> {
         self.write(move |c| {
             // Codes, refresh tokens and opaque access tokens also go with their grant.
@@ -496,11 +561,35 @@ impl Store for SqliteStore {
                 "DELETE FROM refresh_tokens WHERE expires_at <= ?1",
                 "DELETE FROM access_tokens WHERE expires_at <= ?1",
                 "DELETE FROM revoked_tokens WHERE expires_at <= ?1",
+                "DELETE FROM used_once WHERE expires_at <= ?1",
+                // For an hour a device still hears that its code expired.
+                "DELETE FROM device_codes WHERE expires_at + 3600 <= ?1",
             ];
             let removed = expired.into_iter().map(|sql| execute(c, sql, [now]));
             removed.sum()
         })
     }
+}
+
+/// Runs a statement that spends a ticket at most once and gives its grant; then writes what follows from it.
+fn spend(
+    connection: &Connection,
+    sql: &str,
+    hash: Digest,
+    now: i64,
+    first: Option<FirstRefresh>,
+) -> Result<bool, StoreError> {
+    let grant = |row: &rusqlite::Row<'_>| row.get(0).map(GrantId::from_text);
+    let spent = rows::one(connection, sql, params![hash.as_bytes(), now], grant)?;
+    if let (Some(grant), Some(first)) = (&spent, first) {
+        execute(
+            connection,
+            "UPDATE grants SET expires_at = ?2 WHERE grant_id = ?1",
+            params![grant.as_str(), first.grant_expires_at],
+        )?;
+        refresh_tokens::insert(connection, grant, None, &first.token)?;
+    }
+    Ok(spent.is_some())
 }
 
 fn delete_session(connection: &Connection, hash: Digest) -> Result<(), StoreError> {

@@ -23,7 +23,7 @@ async fn both_addresses_give_the_same_document() {
     );
     assert_eq!(
         metadata["id_token_signing_alg_values_supported"],
-        json!(["RS256"])
+        json!(["RS256", "PS256", "ES256", "EdDSA"])
     );
     assert_eq!(
         metadata["authorization_response_iss_parameter_supported"],
@@ -51,16 +51,27 @@ async fn rfc7517_public_keys_with_kid_alg_and_use() {
     let answer = fixture.get("/jwks.json").await;
     assert_eq!(answer.header("x-content-type-options"), "nosniff");
     let keys = answer.json();
-    let key = keys["keys"][0].as_object().unwrap();
+    let mut kinds = Vec::new();
+    for key in keys["keys"].as_array().unwrap() {
+        let key = key.as_object().unwrap();
+        assert_eq!(key["use"], "sig");
+        assert!(key["kid"].as_str().is_some_and(|kid| !kid.is_empty()));
+        assert!(
+            ["d", "p", "q", "dp", "dq", "qi"]
+                .iter()
+                .all(|private| !key.contains_key(*private))
+        );
+        kinds.push((key["kty"].as_str().unwrap(), key["alg"].as_str().unwrap()));
+    }
+    kinds.sort_unstable();
     assert_eq!(
-        (&key["kty"], &key["alg"], &key["use"]),
-        (&json!("RSA"), &json!("RS256"), &json!("sig"))
-    );
-    assert!(key["kid"].as_str().is_some_and(|kid| !kid.is_empty()));
-    assert!(
-        ["d", "p", "q", "dp", "dq", "qi"]
-            .iter()
-            .all(|private| !key.contains_key(*private))
+        kinds,
+        [
+            ("EC", "ES256"),
+            ("OKP", "EdDSA"),
+            ("RSA", "PS256"),
+            ("RSA", "RS256")
+        ]
     );
 }
 
@@ -82,5 +93,19 @@ async fn rfc9110_13_1_2_unchanged_documents_are_not_sent_again() {
             (StatusCode::NOT_MODIFIED, ""),
             "{path}"
         );
+    }
+}
+
+#[tokio::test]
+async fn rfc9110_13_1_2_a_star_is_any_version() {
+    let fixture = Fixture::new().await;
+    for (tags, status) in [
+        ("*", StatusCode::NOT_MODIFIED),
+        ("\"x\", *", StatusCode::NOT_MODIFIED),
+        ("\"x\"", StatusCode::OK),
+    ] {
+        let request = Request::get("/jwks.json").header("if-none-match", tags);
+        let answer = fixture.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status, status, "{tags}");
     }
 }

@@ -152,9 +152,11 @@ async fn oidc_core_3_1_2_1_prompt_login_asks_again() {
         .redeem(&back.parameter("code").unwrap())
         .await
         .json();
-    let payload =
-        stampmill_jose::verify_jws(tokens["id_token"].as_str().unwrap(), &fixture.service.jwks)
-            .unwrap();
+    let payload = stampmill_jose::verify_jws(
+        tokens["id_token"].as_str().unwrap(),
+        &fixture.service.jwks(),
+    )
+    .unwrap();
     let claims: serde_json::Value = serde_json::from_slice(payload.payload()).unwrap();
     assert_eq!(
         claims["auth_time"],

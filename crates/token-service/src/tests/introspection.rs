@@ -137,7 +137,7 @@ async fn rfc9701_5_a_signed_answer() {
             answer.header("content-type"),
             "application/token-introspection+jwt"
         );
-        let jws = verify_jws(&answer.body, &fixture.service.jwks).unwrap();
+        let jws = verify_jws(&answer.body, &fixture.service.jwks()).unwrap();
         assert_eq!(jws.header().typ.as_deref(), Some("token-introspection+jwt"));
         let claims: Value = serde_json::from_slice(jws.payload()).unwrap();
         assert_eq!(

@@ -3,10 +3,14 @@
 
 mod authorization;
 mod claim_checks;
+mod client_assertions;
 mod client_authentication;
+mod device;
 mod discovery;
+mod dpop;
 mod interaction;
 mod introspection;
+mod keys;
 mod logging;
 mod me;
 mod pkce;

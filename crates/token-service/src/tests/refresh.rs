@@ -14,7 +14,7 @@ fn id_token(fixture: &Fixture, tokens: &Value) -> Value {
     let token = tokens["id_token"].as_str().unwrap();
     let expect = Expectations::id_token(ISSUER, "web");
     let now = fixture.service.now();
-    let jwt = verify_jwt(token, &fixture.service.jwks, &expect, now).unwrap();
+    let jwt = verify_jwt(token, &fixture.service.jwks(), &expect, now).unwrap();
     serde_json::from_slice(jwt.payload()).unwrap()
 }
 

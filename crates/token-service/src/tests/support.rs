@@ -11,18 +11,18 @@ use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, LOCATION, SET_COOK
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::Value;
 use stampmill_claim_check::ClaimCheck;
-use stampmill_jose::SigningKey;
+use stampmill_jose::{Algorithm, Backend, SigningKey};
 use tower::ServiceExt;
 
 use crate::clock::{Clock, SystemRandom};
 use crate::domain::{
     ApplicationType, ClientId, GrantType, Registration, Resource, ResourceServer, Resources,
-    SecretMethod, TokenFormat, User, UserId, Username,
+    SIGNING_ALGORITHMS, SecretMethod, StoredKey, TokenFormat, User, UserId, Username,
 };
 use crate::http::router;
 use crate::password::PasswordHash;
 use crate::policy::Policy;
-use crate::protocol::{Parts, Service};
+use crate::protocol::{Parts, Service, Signatures};
 use crate::secret::{SealingKey, Secret};
 use crate::store::{SqliteStore, Store};
 
@@ -145,6 +145,10 @@ impl Fixture {
         let secrets = register_clients(&store, &sealing).await;
         add_people(&store).await;
         let clock = HandClock(Arc::new(AtomicI64::new(START)));
+        for key in signing_keys() {
+            let row = StoredKey::seal(key, &sealing, &SystemRandom, START, START);
+            store.insert_signing_key(row).await.unwrap();
+        }
         let service = Arc::new(Service::new(Parts {
             issuer: ISSUER.into(),
             policy,
@@ -153,10 +157,11 @@ impl Fixture {
             clock: Arc::new(clock.clone()),
             random: Arc::new(SystemRandom),
             store: Arc::new(store),
-            signing: signing_key(),
+            signatures: Signatures::new(Backend::OpenSsl).unwrap(),
             sealing,
             lock: None,
         }));
+        service.tend_keys().await.unwrap();
         Fixture {
             router: router(Arc::clone(&service)),
             service,
@@ -170,21 +175,43 @@ impl Fixture {
     pub(super) async fn with_clients(more: &[(&str, &[&str])]) -> Fixture {
         let fixture = Fixture::new().await;
         for (id, redirect_uris) in more {
-            let registration = Registration {
-                id: Some((*id).into()),
-                name: (*id).into(),
-                secret_method: Some(SecretMethod::Basic),
-                secret: None,
-                application: ApplicationType::Native,
-                redirect_uris: redirect_uris.iter().map(|uri| (*uri).into()).collect(),
-                grant_types: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
-                scope: "openid profile email offline_access".into(),
-            };
-            let key = &fixture.service.sealing;
-            let (client, _) = registration.check(key, &SystemRandom, START).unwrap();
-            fixture.service.store.insert_client(client).await.unwrap();
+            let uris = redirect_uris.iter().map(|uri| (*uri).into()).collect();
+            let registered = fixture.register(id, |registration| registration.redirect_uris = uris);
+            registered.await;
         }
         fixture
+    }
+
+    /// Registers a confidential client on the person's machine, for code and refresh; gives its secret.
+    pub(super) async fn register(
+        &self,
+        id: &str,
+        change: impl FnOnce(&mut Registration),
+    ) -> String {
+        let mut registration = Registration {
+            id: Some(id.into()),
+            name: id.into(),
+            secret_method: Some(SecretMethod::Basic),
+            secret: None,
+            application: ApplicationType::Native,
+            redirect_uris: vec!["https://client.example/cb".into()],
+            grant_types: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
+            scope: "openid profile email offline_access".into(),
+            jwks: None,
+            id_token_alg: Algorithm::Rs256,
+            dpop_bound: false,
+        };
+        change(&mut registration);
+        let key = &self.service.sealing;
+        let (client, secret) = registration.check(key, &SystemRandom, START).unwrap();
+        self.service.store.insert_client(client).await.unwrap();
+        secret.map_or_else(String::new, |secret| secret.expose().to_owned())
+    }
+
+    /// The key that signs with RS256.
+    pub(super) fn signer(&self) -> Arc<SigningKey> {
+        let ring = self.service.keys.ring();
+        ring.signer(Algorithm::Rs256, self.service.now()).unwrap()
     }
 
     /// From here on no client can be read.
@@ -455,17 +482,21 @@ impl Browser {
     }
 }
 
-/// One 2048-bit key for all tests: making one takes longer than any of them.
-fn signing_key() -> Arc<SigningKey> {
-    static KEY: OnceLock<Arc<SigningKey>> = OnceLock::new();
-    Arc::clone(KEY.get_or_init(|| Arc::new(SigningKey::generate_rsa(2048).unwrap())))
+/// The same keys for all tests: making them takes longer than any of them.
+fn signing_keys() -> &'static [SigningKey] {
+    static KEYS: OnceLock<Vec<SigningKey>> = OnceLock::new();
+    KEYS.get_or_init(|| {
+        SIGNING_ALGORITHMS
+            .map(|algorithm| SigningKey::generate(algorithm).unwrap())
+            .into()
+    })
 }
 
 async fn register_clients(
     store: &dyn Store,
     sealing: &SealingKey,
 ) -> BTreeMap<&'static str, String> {
-    use GrantType::{AuthorizationCode, ClientCredentials, RefreshToken};
+    use GrantType::{AuthorizationCode, ClientCredentials, DeviceCode, RefreshToken};
     let mut secrets = BTreeMap::new();
     let rows = [
         (
@@ -493,6 +524,13 @@ async fn register_clients(
             vec![AuthorizationCode, RefreshToken],
         ),
         (
+            "tv",
+            None,
+            ApplicationType::Native,
+            vec![],
+            vec![DeviceCode, RefreshToken],
+        ),
+        (
             "machine",
             Some(SecretMethod::Basic),
             ApplicationType::Web,
@@ -510,6 +548,9 @@ async fn register_clients(
             redirect_uris: redirect_uris.into_iter().map(str::to_owned).collect(),
             grant_types,
             scope: "openid profile email offline_access reports.read".into(),
+            jwks: None,
+            id_token_alg: Algorithm::Rs256,
+            dpop_bound: false,
         };
         let (client, secret) = registration.check(sealing, &SystemRandom, START).unwrap();
         store.insert_client(client).await.unwrap();

@@ -27,7 +27,7 @@ async fn rfc9068_2_the_access_token() {
     let tokens = fixture.tokens().await;
     let token = tokens["access_token"].as_str().unwrap();
     let expect = Expectations::access_token(ISSUER, ISSUER);
-    let jwt = verify_jwt(token, &fixture.service.jwks, &expect, START).unwrap();
+    let jwt = verify_jwt(token, &fixture.service.jwks(), &expect, START).unwrap();
     let claims: serde_json::Value = serde_json::from_slice(jwt.payload()).unwrap();
     assert_eq!(claims["client_id"], "web");
     assert_eq!(claims["scope"], "openid profile email");
@@ -39,7 +39,7 @@ async fn rfc9068_2_the_access_token() {
     );
     let as_id_token = verify_jwt(
         token,
-        &fixture.service.jwks,
+        &fixture.service.jwks(),
         &Expectations::id_token(ISSUER, "web"),
         START,
     );
@@ -56,7 +56,7 @@ async fn oidc_core_2_the_id_token() {
     let token = tokens["id_token"].as_str().unwrap();
     let jwt = verify_jwt(
         token,
-        &fixture.service.jwks,
+        &fixture.service.jwks(),
         &Expectations::id_token(ISSUER, "web").with_nonce("n-1"),
         START,
     )
@@ -103,7 +103,7 @@ async fn oidc_core_3_1_2_1_nonce_only_when_sent_and_auth_time_always() {
         .json();
     let jwt = verify_jwt(
         tokens["id_token"].as_str().unwrap(),
-        &fixture.service.jwks,
+        &fixture.service.jwks(),
         &Expectations::id_token(ISSUER, "web"),
         START,
     )
@@ -359,7 +359,7 @@ async fn rfc6749_4_4_a_client_for_itself() {
     );
     let jwt = verify_jwt(
         body["access_token"].as_str().unwrap(),
-        &fixture.service.jwks,
+        &fixture.service.jwks(),
         &Expectations::access_token(ISSUER, ISSUER),
         START,
     )

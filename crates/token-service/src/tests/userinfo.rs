@@ -158,15 +158,15 @@ async fn rfc7800_3_1_a_token_bound_to_a_key_is_no_bearer_token() {
     let fixture = Fixture::new().await;
     let tokens = fixture.tokens().await;
     let access = tokens["access_token"].as_str().unwrap();
-    let jws = stampmill_jose::verify_jws(access, &fixture.service.jwks).unwrap();
+    let jws = stampmill_jose::verify_jws(access, &fixture.service.jwks()).unwrap();
     let mut claims: serde_json::Value = serde_json::from_slice(jws.payload()).unwrap();
-    let again = fixture.service.signing.sign_jwt("at+jwt", &claims).unwrap();
+    let again = fixture.signer().sign_jwt("at+jwt", &claims).unwrap();
     assert_eq!(
         fixture.bearer("/userinfo", &again).await.status,
         StatusCode::OK
     );
     claims["cnf"] = serde_json::json!({ "jkt": "thumbprint" });
-    let bound = fixture.service.signing.sign_jwt("at+jwt", &claims).unwrap();
+    let bound = fixture.signer().sign_jwt("at+jwt", &claims).unwrap();
     for path in ["/userinfo", "/api/me"] {
         assert_eq!(
             fixture.bearer(path, &bound).await.status,

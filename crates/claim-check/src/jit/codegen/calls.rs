@@ -15,6 +15,10 @@ impl Generator<'_, '_> {
     pub(super) fn slot(&mut self, value: Val) -> (Value, Value) {
         let (tag, data) = match value {
             Val::Any { head, data } => return (head, data),
+            Val::Claim { .. } => {
+                let value = self.present(value);
+                return self.slot(value);
+            }
             Val::Constant(id) => return self.constant_slot(id),
             Val::Null => (Tag::Null, self.word(0)),
             Val::Bool(truth) => (Tag::Bool, self.builder.ins().uextend(types::I64, truth)),
@@ -26,7 +30,6 @@ impl Generator<'_, '_> {
                     .ins()
                     .bitcast(types::I64, MemFlagsData::new(), number),
             ),
-            Val::Map(address) => (Tag::Map, address),
             Val::BuiltList(place) => (Tag::BuiltList, place),
         };
         (self.word(tag.head()), data)
@@ -199,6 +202,6 @@ impl Generator<'_, '_> {
 }
 
 /// For what does not change during a call.
-fn read_only() -> MemFlagsData {
+pub(super) fn read_only() -> MemFlagsData {
     MemFlagsData::trusted().with_readonly().with_can_move()
 }
