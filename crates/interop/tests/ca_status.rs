@@ -63,6 +63,17 @@ fn main() -> ExitCode {
         )
         .when_present(),
         Verdict::new(
+            "nss_trusts_and_untrusts_in_a_scratch_root",
+            needs(&["certutil"]),
+            trust_nss,
+        ),
+        Verdict::new(
+            "debian_trusts_and_untrusts_in_a_scratch_root",
+            needs(&["update-ca-certificates", "openssl"]),
+            trust_debian,
+        )
+        .when_present(),
+        Verdict::new(
             "a_full_disk_leaves_nothing_half_recorded",
             needs(&["bash"]),
             full_disk,
