@@ -117,11 +117,7 @@ fn a_folder_with_a_part_missing_or_damaged_is_left_as_it_was() {
     let folder = scratch.path().join("data");
     drop(DataFolder::open_or_create(&folder).unwrap());
     let whole = files(&folder);
-    for part in [
-        "ca/root.pem",
-        "keys/sealing.key",
-        "stampmill.sqlite3",
-    ] {
+    for part in ["ca/root.pem", "keys/sealing.key", "stampmill.sqlite3"] {
         let path = folder.join(part);
         fs::remove_file(&path).unwrap();
         let error = refusal(&folder).to_string();

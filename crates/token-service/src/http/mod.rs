@@ -12,6 +12,7 @@ pub(crate) mod me;
 mod metadata;
 mod pages;
 mod request;
+mod response;
 mod revocation;
 mod token;
 mod userinfo;

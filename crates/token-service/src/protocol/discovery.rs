@@ -4,6 +4,7 @@
 use serde::Serialize;
 use stampmill_jose::{Algorithm, base64url};
 
+use super::response_mode::ResponseMode;
 use super::{Service, paths};
 use crate::domain::{GrantType, SIGNING_ALGORITHMS, Scope};
 
@@ -39,7 +40,7 @@ struct Metadata<'a> {
     device_authorization_endpoint: String,
     scopes_supported: &'static [&'static str],
     response_types_supported: &'static [&'static str],
-    response_modes_supported: &'static [&'static str],
+    response_modes_supported: Vec<&'static str>,
     grant_types_supported: Vec<&'static str>,
     subject_types_supported: &'static [&'static str],
     id_token_signing_alg_values_supported: Vec<&'static str>,
@@ -74,7 +75,7 @@ impl Service {
             device_authorization_endpoint: at(paths::DEVICE_AUTHORIZATION),
             scopes_supported: &Scope::OF_PERSONS,
             response_types_supported: &["code"],
-            response_modes_supported: &["query"],
+            response_modes_supported: ResponseMode::ALL.iter().map(|(_, name)| *name).collect(),
             grant_types_supported: GrantType::ALL.iter().map(|(_, name)| *name).collect(),
             subject_types_supported: &["public"],
             id_token_signing_alg_values_supported: SIGNING_ALGORITHMS.map(Algorithm::name).to_vec(),

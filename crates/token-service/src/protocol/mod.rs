@@ -3,6 +3,7 @@
 //! | file | rule |
 //! |---|---|
 //! | `authorization` | the authorization request: RFC 6749 §4.1.1, RFC 7636 §4.3, OIDC Core §3.1.2 |
+//! | `response_mode` | how the answer travels: OAuth 2.0 Multiple Response Types §2.1, Form Post Response Mode |
 //! | `interaction` | what the person must still do, and the answer: OIDC Core §3.1.2.3-6, RFC 9207 |
 //! | `client_authentication` | RFC 6749 §2.3 |
 //! | `token` | the token endpoint: RFC 6749 §3.2, §5 |
@@ -37,6 +38,7 @@ mod parameters;
 pub(crate) mod paths;
 mod refresh_token;
 mod resource;
+mod response_mode;
 mod revocation;
 mod sealed_request;
 mod token;
@@ -60,6 +62,7 @@ pub use error::{ErrorCode, OAuthError};
 pub(crate) use interaction::{Attempt, Browser, Decision, Outcome, Page, SignedIn};
 pub(crate) use introspection::Introspected;
 pub(crate) use parameters::Parameters;
+pub(crate) use response_mode::AuthorizationResponse;
 pub(crate) use userinfo::BearerError;
 
 use crate::clock::{Clock, Random};

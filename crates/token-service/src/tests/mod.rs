@@ -15,6 +15,7 @@ mod pkce;
 mod properties;
 mod refresh;
 mod resources;
+mod response_modes;
 mod revocation;
 mod support;
 mod token;

@@ -83,11 +83,12 @@ impl Answer {
             .unwrap()
     }
 
-    /// A parameter of the redirect's query.
+    /// A parameter of the redirect, in its fragment if it has one, else in its query.
     pub(super) fn parameter(&self, name: &str) -> Option<String> {
-        let query = self
-            .location()
-            .split_once('?')
+        let location = self.location();
+        let query = location
+            .split_once('#')
+            .or_else(|| location.split_once('?'))
             .map_or("", |(_, query)| query);
         form_urlencoded::parse(query.as_bytes())
             .find(|(known, _)| known == name)
