@@ -40,6 +40,7 @@ pub(crate) fn run(verb: ClientVerb, out: Printer) -> anyhow::Result<()> {
                 redirect_uris,
                 scope,
                 id_token_alg: Algorithm::Rs256,
+                ..Registration::default()
             };
             let (client, secret) = block_on(Admin::open(&data.data)?.add_client(registration))??;
             let mut fields = row(&client);

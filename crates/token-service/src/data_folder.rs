@@ -202,6 +202,7 @@ fn first_rows(database: &Path, sealing: &SealingKey) -> Result<FirstStart, DataF
         grant_types: GrantType::ALL.map(|(grant, _)| grant).to_vec(),
         scope: "openid profile email offline_access api".into(),
         id_token_alg: Algorithm::Rs256,
+        ..Registration::default()
     };
     let (client, secret) = registration.check(sealing, &random, now)?;
     let client_secret = secret.ok_or(RegistrationError::NoGrant)?;

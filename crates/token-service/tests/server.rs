@@ -395,6 +395,7 @@ async fn an_administrator_adds_clients_and_people_beside_a_running_server() {
         grant_types: vec![GrantType::AuthorizationCode],
         scope: "openid profile email".into(),
         id_token_alg: Algorithm::Rs256,
+        ..Registration::default()
     };
     let (_, secret) = admin.add_client(registration.clone()).await.unwrap();
     let taken = admin.add_client(registration).await.unwrap_err();

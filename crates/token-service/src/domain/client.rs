@@ -4,7 +4,7 @@ use std::fmt;
 
 use stampmill_jose::{Algorithm, base64url};
 
-use super::{RedirectUri, RedirectUriError, Scope, ScopeError, UserId};
+use super::{RedirectUri, RedirectUriError, ResponseType, Scope, ScopeError, UserId};
 use crate::clock::{Random, SystemRandom, random_bytes};
 use crate::secret::{SealingKey, Secret};
 
@@ -193,6 +193,8 @@ pub struct Client {
     pub redirect_uris: Vec<RedirectUri>,
     /// What it may do at the token endpoint.
     pub grant_types: Vec<GrantType>,
+    /// What it may ask the authorization endpoint for.
+    pub response_types: Vec<ResponseType>,
     /// The most it may ask for.
     pub scope: Scope,
     /// What its ID tokens are signed with (`id_token_signed_response_alg`, OIDC Registration §2).
@@ -230,10 +232,31 @@ pub struct Registration {
     pub redirect_uris: Vec<String>,
     /// What it may do.
     pub grant_types: Vec<GrantType>,
+    /// What it may ask the authorization endpoint for; `code` alone by default (RFC 7591 §2).
+    pub response_types: Vec<ResponseType>,
     /// The most it may ask for, separated by spaces.
     pub scope: String,
     /// What its ID tokens are signed with; RS256 by default (OIDC Registration §2).
     pub id_token_alg: Algorithm,
+}
+
+impl Default for Registration {
+    /// The defaults of RFC 7591 §2: a confidential client of a server, for codes and nothing else. A redirect URI has to
+    /// be added.
+    fn default() -> Registration {
+        Registration {
+            id: None,
+            name: "A client".into(),
+            secret_method: Some(SecretMethod::Basic),
+            secret: None,
+            application: ApplicationType::Web,
+            redirect_uris: Vec::new(),
+            grant_types: vec![GrantType::AuthorizationCode],
+            response_types: vec![ResponseType::Code],
+            scope: "openid".into(),
+            id_token_alg: Algorithm::Rs256,
+        }
+    }
 }
 
 impl Registration {
@@ -267,6 +290,11 @@ impl Registration {
         }
         if self.grant_types.contains(&GrantType::AuthorizationCode) && redirect_uris.is_empty() {
             return Err(RegistrationError::NoRedirectUri);
+        }
+        // RFC 7591 §2.1: every response type there is brings a code.
+        let without_code = !self.grant_types.contains(&GrantType::AuthorizationCode);
+        if without_code && self.response_types.iter().any(|one| one.is_hybrid()) {
+            return Err(RegistrationError::ResponseTypeWithoutGrant);
         }
         // RFC 7591 §2.1: nothing would ever hand out the first refresh token.
         let person = [GrantType::AuthorizationCode, GrantType::DeviceCode];
@@ -304,6 +332,7 @@ impl Registration {
             application: self.application,
             redirect_uris,
             grant_types: self.grant_types,
+            response_types: self.response_types,
             scope: self.scope.parse()?,
             id_token_alg: self.id_token_alg,
             created_at: now,
@@ -345,6 +374,9 @@ pub enum RegistrationError {
     /// RFC 7591 §2.1.
     #[error("refresh_token goes with a grant of a person, such as authorization_code")]
     NothingToRenew,
+    /// RFC 7591 §2.1.
+    #[error("a response type with a code goes with the grant authorization_code")]
+    ResponseTypeWithoutGrant,
     /// RFC 6749 §4.4.
     #[error("client_credentials needs a client with a secret (RFC 6749 §4.4); this one is public")]
     PublicClientCredentials,

@@ -5,10 +5,11 @@
 
 use super::Service;
 use super::error::{ErrorCode, OAuthError};
+use super::hybrid;
 use super::parameters::Parameters;
 use super::resource;
 use super::response_mode::{AuthorizationResponse, ResponseMode, response_mode_is_known};
-use crate::domain::{Client, ClientId, CodeChallenge, GrantType, Resource, Scope};
+use crate::domain::{Client, ClientId, CodeChallenge, GrantType, Resource, ResponseType, Scope};
 use crate::policy::Policy;
 
 /// Longest `nonce` and `state`, in bytes: copied to tokens and addresses, so bounded.
@@ -22,6 +23,7 @@ pub(crate) struct AuthorizationRequest {
     pub(crate) redirect_uri: String,
     /// How it is answered, be it with an error.
     pub(crate) response_mode: ResponseMode,
+    pub(crate) response_type: ResponseType,
     pub(crate) state: Option<String>,
     pub(crate) scope: Scope,
     /// Whom tokens may be for; empty for the service's own resource.
@@ -67,12 +69,13 @@ const RULES: &[(Rule, &str)] = &[
     (no_parameter_twice,       "RFC 6749 §3.1"),
     (no_request_object,        "OIDC Core §3.1.2.6"),
     (client_may_use_codes,     "RFC 6749 §4.1.2.1 unauthorized_client"),
-    (response_type_is_code,    "RFC 6749 §3.1.1"),
+    (hybrid::response_type_is_registered, "RFC 6749 §3.1.1, OIDC Core §3.3"),
     (response_mode_is_known,   "OAuth 2.0 Multiple Response Types §2.1, Form Post Response Mode"),
     (scope_is_known,           "RFC 6749 §3.3"),
     (resource::at_authorization, "RFC 8707 §2.1"),
     (challenge_is_s256,        "RFC 7636 §4.3, RFC 9700 §2.1.1"),
     (nonce_is_kept,            "OIDC Core §3.1.2.1 nonce"),
+    (hybrid::tokens_can_be_made, "OIDC Core §3.3.2.11 nonce, RFC 8707 §2.1"),
     (prompt_makes_sense,       "OIDC Core §3.1.2.1 prompt"),
     (offline_access_is_lawful, "OIDC Core §11"),
     (max_age_is_a_number,      "OIDC Core §3.1.2.1 max_age"),
@@ -92,6 +95,7 @@ impl Service {
             client,
             redirect_uri,
             response_mode: ResponseMode::of(parameters),
+            response_type: ResponseType::Code,
             // A `state` sent twice is reported without one; the rule below reports it.
             state: parameters
                 .one("state")
@@ -227,24 +231,6 @@ fn client_may_use_codes(
         Ok(())
     } else {
         Err(NOT_THIS_CLIENT)
-    }
-}
-
-fn response_type_is_code(
-    _: &Service,
-    parameters: &Parameters,
-    _: &mut AuthorizationRequest,
-) -> Result<(), OAuthError> {
-    const MISSING: OAuthError =
-        OAuthError::new(ErrorCode::InvalidRequest, "response_type is missing");
-    const UNSUPPORTED: OAuthError = OAuthError::new(
-        ErrorCode::UnsupportedResponseType,
-        "response_type must be code",
-    );
-    match parameters.one("response_type")? {
-        Some("code") => Ok(()),
-        Some(_) => Err(UNSUPPORTED),
-        None => Err(MISSING),
     }
 }
 

@@ -4,6 +4,7 @@
 use super::Service;
 use super::authorization::{AuthorizationRequest, Refusal};
 use super::error::{ErrorCode, OAuthError};
+use super::hybrid::FrontTokens;
 use super::parameters::Parameters;
 use super::response_mode::AuthorizationResponse;
 use super::sealed_request::SealedRequest;
@@ -399,7 +400,7 @@ impl Service {
     }
 
     /// The answer everyone waited for: a code bound to client, redirect URI, challenge, nonce and person (RFC 6749
-    /// §4.1.2).
+    /// §4.1.2), and tokens beside it if the response type is hybrid.
     async fn issue_code(
         &self,
         request: &AuthorizationRequest,
@@ -425,14 +426,22 @@ impl Service {
             nonce: request.nonce.clone(),
             expires_at,
         };
+        let (hash, none) = (Digest::of(code.expose()), Parameters::default());
+        let tokens = match FrontTokens::prepare(self, request, &record, hash, &none) {
+            Ok(tokens) => tokens,
+            Err(error) => return Ok(self.error_response(request, error)),
+        };
         let before = present.consented.clone().unwrap_or_default();
         let remember =
             (asked && may_remember(&self.policy, request)).then(|| before.union(&request.scope));
-        self.store
-            .issue_code(Digest::of(code.expose()), record, remember)
-            .await?;
+        self.store.issue_code(hash, record, remember).await?;
         tracing::info!(client_id = %request.client.id, "authorization code issued");
-        Ok(self.response(request, [("code", code.expose().to_owned())]))
+        let mut answer = vec![("code", code.expose().to_owned())];
+        if let Some(tokens) = tokens {
+            answer.extend(tokens.issue(self, code.expose()).await?);
+            tracing::info!(client_id = %request.client.id, response_type = request.response_type.name(), "tokens issued");
+        }
+        Ok(self.response(request, answer))
     }
 }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `authorization` | the authorization request: RFC 6749 §4.1.1, RFC 7636 §4.3, OIDC Core §3.1.2 |
 //! | `response_mode` | how the answer travels: OAuth 2.0 Multiple Response Types §2.1, Form Post Response Mode |
+//! | `hybrid` | tokens beside the code: OIDC Core §3.3 |
 //! | `interaction` | what the person must still do, and the answer: OIDC Core §3.1.2.3-6, RFC 9207 |
 //! | `client_authentication` | RFC 6749 §2.3 |
 //! | `token` | the token endpoint: RFC 6749 §3.2, §5 |
@@ -31,6 +32,7 @@ mod device_code;
 mod device_verification;
 mod discovery;
 mod error;
+mod hybrid;
 mod interaction;
 mod introspection;
 mod live_token;
@@ -66,7 +68,7 @@ pub(crate) use response_mode::AuthorizationResponse;
 pub(crate) use userinfo::BearerError;
 
 use crate::clock::{Clock, Random};
-use crate::domain::{ClientId, Resources, SealedSecret};
+use crate::domain::{ClientId, Resources, ResponseType, SealedSecret};
 use crate::keyring::Keys;
 use crate::password::PasswordGate;
 use crate::policy::Policy;
@@ -79,6 +81,8 @@ pub struct Service {
     pub(crate) issuer: String,
     pub(crate) policy: Policy,
     pub(crate) resources: Resources,
+    /// What the authorization endpoint hands out: `code`, and what the configuration gives to some client.
+    pub(crate) response_types: Vec<ResponseType>,
     /// May this token be issued? By client; one without is not asked.
     pub(crate) issue_when: HashMap<ClientId, ClaimCheck>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -103,6 +107,7 @@ pub(crate) struct Parts {
     pub(crate) issuer: String,
     pub(crate) policy: Policy,
     pub(crate) resources: Resources,
+    pub(crate) response_types: Vec<ResponseType>,
     pub(crate) issue_when: HashMap<ClientId, ClaimCheck>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
@@ -118,6 +123,7 @@ impl Service {
             issuer,
             policy,
             resources,
+            response_types,
             issue_when,
             clock,
             random,
@@ -132,6 +138,7 @@ impl Service {
             issuer,
             policy,
             resources,
+            response_types,
             issue_when,
             clock,
             backend,

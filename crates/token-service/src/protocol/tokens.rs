@@ -49,14 +49,29 @@ struct IdTokenClaims {
     auth_time: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     nonce: Option<String>,
-    at_hash: String,
+    /// OIDC Core §3.1.3.6: of the access token that came along.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at_hash: Option<String>,
+    /// OIDC Core §3.3.2.11: of the code that came along.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    c_hash: Option<String>,
 }
 
 impl IdTokenClaims {
-    /// OIDC Core §3.1.3.6: `at_hash` by the hash of the ID token's own algorithm.
-    fn sign(self, key: &SigningKey, access_token: &str) -> Result<String, JoseError> {
-        let at_hash = key.algorithm().left_half_hash(access_token);
-        key.sign_jwt("JWT", &IdTokenClaims { at_hash, ..self })
+    /// `at_hash` and `c_hash` are made by the hash of the ID token's own algorithm.
+    fn sign(
+        self,
+        key: &SigningKey,
+        access_token: Option<&str>,
+        code: Option<&str>,
+    ) -> Result<String, JoseError> {
+        let hash = |text| key.algorithm().left_half_hash(text);
+        let claims = IdTokenClaims {
+            at_hash: access_token.map(hash),
+            c_hash: code.map(hash),
+            ..self
+        };
+        key.sign_jwt("JWT", &claims)
     }
 }
 
@@ -66,27 +81,16 @@ impl Service {
         let grant = asking.ticket.as_ref().map(Ticket::grant);
         let access = self.access_token_claims(&asking);
         let expires_in = access.exp - access.iat;
-        let openid = grant.filter(|_| asking.scope.contains("openid"));
-        let id = openid.map(|grant| IdTokenClaims {
-            iss: self.issuer.clone(),
-            sub: grant.user.to_string(),
-            aud: asking.client.id.to_string(),
-            iat: access.iat,
-            exp: access.iat + self.policy.id_token_lifetime(),
-            auth_time: grant.auth_time,
-            nonce: asking
-                .ticket
-                .as_ref()
-                .and_then(Ticket::nonce)
-                .map(str::to_owned),
-            at_hash: String::new(),
-        });
+        let id = self.id_token_claims(&asking);
         let (access_token, id_token) = match asking.resource.format {
             TokenFormat::Jwt => self.sign_both(&asking, access, id).await?,
             TokenFormat::Opaque => {
                 let token = self.keep(access, &asking.client, grant).await?;
                 let id_token = match id {
-                    Some(id) => Some(self.sign_id_token(&asking.client, id, &token).await?),
+                    Some(id) => Some(
+                        self.sign_id_token(&asking.client, id, Some(&token), None)
+                            .await?,
+                    ),
                     None => None,
                 };
                 (token, id_token)
@@ -99,6 +103,53 @@ impl Service {
             scope: asking.token_scope.to_string(),
             id_token,
             refresh_token: asking.refresh_token.map(|token| token.expose().to_owned()),
+        })
+    }
+
+    /// An access token alone, and the seconds it lives: for an answer of the authorization endpoint.
+    pub(super) async fn issue_access_token(
+        &self,
+        asking: &Asking<'_>,
+    ) -> Result<(String, i64), OAuthError> {
+        let access = self.access_token_claims(asking);
+        let expires_in = access.exp - access.iat;
+        let token = match asking.resource.format {
+            TokenFormat::Jwt => self.sign_both(asking, access, None).await?.0,
+            TokenFormat::Opaque => {
+                let grant = asking.ticket.as_ref().map(Ticket::grant);
+                self.keep(access, &asking.client, grant).await?
+            }
+        };
+        Ok((token, expires_in))
+    }
+
+    /// An ID token alone, with the hashes of what comes along.
+    pub(super) async fn issue_id_token(
+        &self,
+        asking: &Asking<'_>,
+        access_token: Option<&str>,
+        code: Option<&str>,
+    ) -> Result<String, OAuthError> {
+        let claims = self.id_token_claims(asking);
+        let claims = claims.ok_or(OAuthError::SERVER_ERROR)?;
+        self.sign_id_token(&asking.client, claims, access_token, code)
+            .await
+    }
+
+    /// What the ID token will say, its hashes aside; `None` without a person or without the scope `openid`.
+    fn id_token_claims(&self, asking: &Asking<'_>) -> Option<IdTokenClaims> {
+        let ticket = asking.ticket.as_ref()?;
+        let (grant, now) = (ticket.grant(), self.now());
+        asking.scope.contains("openid").then(|| IdTokenClaims {
+            iss: self.issuer.clone(),
+            sub: grant.user.to_string(),
+            aud: asking.client.id.to_string(),
+            iat: now,
+            exp: now + self.policy.id_token_lifetime(),
+            auth_time: grant.auth_time,
+            nonce: ticket.nonce().map(str::to_owned),
+            at_hash: None,
+            c_hash: None,
         })
     }
 
@@ -154,7 +205,8 @@ impl Service {
         let id_key = self.signer(asking.client.id_token_alg)?;
         blocking(move || {
             let access_token = key.sign_jwt("at+jwt", &access)?;
-            let id_token = id.map(|id| id.sign(&id_key, &access_token)).transpose()?;
+            let id_token = id.map(|id| id.sign(&id_key, Some(&access_token), None));
+            let id_token = id_token.transpose()?;
             Ok((access_token, id_token))
         })
         .await
@@ -164,10 +216,12 @@ impl Service {
         &self,
         client: &Client,
         id: IdTokenClaims,
-        access_token: &str,
+        access_token: Option<&str>,
+        code: Option<&str>,
     ) -> Result<String, OAuthError> {
-        let (key, access_token) = (self.signer(client.id_token_alg)?, access_token.to_owned());
-        blocking(move || id.sign(&key, &access_token)).await
+        let key = self.signer(client.id_token_alg)?;
+        let (access_token, code) = (access_token.map(str::to_owned), code.map(str::to_owned));
+        blocking(move || id.sign(&key, access_token.as_deref(), code.as_deref())).await
     }
 
     /// A signed answer for a client: a JWT of another type than the tokens.

@@ -10,6 +10,7 @@ const MIGRATIONS: &[(u32, &str)] = &[
     (4, include_str!("migrations/0004_configured_clients.sql")),
     (5, include_str!("migrations/0005_signing_keys.sql")),
     (6, include_str!("migrations/0006_device_codes.sql")),
+    (7, include_str!("migrations/0007_response_types.sql")),
 ];
 
 /// `PRAGMA application_id`: "stml" in ASCII, so that another program's database is not taken for ours.

@@ -7,12 +7,12 @@ use super::StoreError;
 use super::writer::database;
 use crate::domain::{
     ApplicationType, AuthorizationCode, Client, ClientAuthentication, ClientId, CodeChallenge,
-    CodeRow, Grant, GrantId, GrantType, RedirectUri, Resource, Scope, SealedSecret, SecretMethod,
-    Session, StoredKey, User, UserId, Username, signing_algorithm,
+    CodeRow, Grant, GrantId, GrantType, RedirectUri, Resource, ResponseType, Scope, SealedSecret,
+    SecretMethod, Session, StoredKey, User, UserId, Username, signing_algorithm,
 };
 use crate::password::PasswordHash;
 
-pub(super) const CLIENT: &str = "SELECT client_id, name, auth_method, secret_sealed, application, redirect_uris, grant_types, scope, id_token_alg, created_at FROM clients";
+pub(super) const CLIENT: &str = "SELECT client_id, name, auth_method, secret_sealed, application, redirect_uris, grant_types, scope, id_token_alg, created_at, response_types FROM clients";
 pub(super) const USER: &str =
     "SELECT user_id, username, password_hash, name, email, email_verified, updated_at FROM users";
 pub(super) const SESSION: &str = "SELECT user_id, auth_time, expires_at FROM sessions";
@@ -80,11 +80,21 @@ pub(super) fn client(row: &Row<'_>) -> rusqlite::Result<Client> {
             .map(|uri| RedirectUri::from_store(uri.into()))
             .collect(),
         grant_types,
+        response_types: response_types(row)?,
         scope: scope(row)?,
         id_token_alg: signing_algorithm(&row.get::<_, String>("id_token_alg")?)
             .ok_or_else(|| nonsense("clients.id_token_alg"))?,
         created_at: row.get("created_at")?,
     })
+}
+
+fn response_types(row: &Row<'_>) -> rusqlite::Result<Vec<ResponseType>> {
+    let names: String = row.get("response_types")?;
+    let names = names.split(',').filter(|name| !name.is_empty());
+    names
+        .map(ResponseType::parse)
+        .collect::<Option<_>>()
+        .ok_or_else(|| nonsense("clients.response_types"))
 }
 
 /// A registered client.
@@ -99,7 +109,8 @@ pub(super) fn configure_client(
 ) -> rusqlite::Result<usize> {
     let or_update = "ON CONFLICT (client_id) DO UPDATE SET name = excluded.name, auth_method = excluded.auth_method,
         secret_sealed = excluded.secret_sealed, application = excluded.application, redirect_uris = excluded.redirect_uris,
-        grant_types = excluded.grant_types, scope = excluded.scope, id_token_alg = excluded.id_token_alg WHERE origin = 'file'";
+        grant_types = excluded.grant_types, scope = excluded.scope, id_token_alg = excluded.id_token_alg,
+        response_types = excluded.response_types WHERE origin = 'file'";
     write_client(connection, client, "file", or_update)
 }
 
@@ -114,8 +125,8 @@ fn write_client(
         ClientAuthentication::Confidential { secret, .. } => Some(secret.as_bytes()),
     };
     let join = |words: Vec<&str>| words.join(" ");
-    let insert = "INSERT INTO clients (client_id, name, auth_method, secret_sealed, application, redirect_uris, grant_types, scope, id_token_alg, created_at, origin)
-         VALUES (:client_id, :name, :auth_method, :secret_sealed, :application, :redirect_uris, :grant_types, :scope, :id_token_alg, :created_at, :origin)";
+    let insert = "INSERT INTO clients (client_id, name, auth_method, secret_sealed, application, redirect_uris, grant_types, scope, id_token_alg, created_at, origin, response_types)
+         VALUES (:client_id, :name, :auth_method, :secret_sealed, :application, :redirect_uris, :grant_types, :scope, :id_token_alg, :created_at, :origin, :response_types)";
     connection.execute(
         &format!("{insert} {on_conflict}"),
         named_params! {
@@ -130,6 +141,7 @@ fn write_client(
             ":id_token_alg": client.id_token_alg.name(),
             ":created_at": client.created_at,
             ":origin": origin,
+            ":response_types": client.response_types.iter().map(|one| one.name()).collect::<Vec<_>>().join(","),
         },
     )
 }

@@ -55,6 +55,7 @@ pub(crate) fn client(id: &str, secret_method: Option<SecretMethod>) -> Client {
         grant_types: vec![GrantType::AuthorizationCode],
         scope: "openid email".into(),
         id_token_alg: Algorithm::Rs256,
+        ..Registration::default()
     };
     registration
         .check(&SealingKey::generate(&SystemRandom), &SystemRandom, NOW)

@@ -17,7 +17,7 @@ use tower::ServiceExt;
 use crate::clock::{Clock, SystemRandom};
 use crate::domain::{
     ApplicationType, ClientId, GrantType, Registration, Resource, ResourceServer, Resources,
-    SIGNING_ALGORITHMS, SecretMethod, StoredKey, TokenFormat, User, UserId, Username,
+    ResponseType, SIGNING_ALGORITHMS, SecretMethod, StoredKey, TokenFormat, User, UserId, Username,
 };
 use crate::http::router;
 use crate::password::PasswordHash;
@@ -140,6 +140,16 @@ impl Fixture {
         resources: Vec<ResourceServer>,
         issue_when: HashMap<ClientId, ClaimCheck>,
     ) -> Fixture {
+        Fixture::offering(vec![ResponseType::Code], policy, resources, issue_when).await
+    }
+
+    /// With more response types than `code`.
+    pub(super) async fn offering(
+        response_types: Vec<ResponseType>,
+        policy: Policy,
+        resources: Vec<ResourceServer>,
+        issue_when: HashMap<ClientId, ClaimCheck>,
+    ) -> Fixture {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::create(&folder.path().join("store.sqlite3")).unwrap();
         let sealing = SealingKey::generate(&SystemRandom);
@@ -154,6 +164,7 @@ impl Fixture {
             issuer: ISSUER.into(),
             policy,
             resources: Resources::new(Resource::parse(ISSUER).unwrap(), resources),
+            response_types,
             issue_when,
             clock: Arc::new(clock.clone()),
             random: Arc::new(SystemRandom),
@@ -199,6 +210,7 @@ impl Fixture {
             grant_types: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
             scope: "openid profile email offline_access".into(),
             id_token_alg: Algorithm::Rs256,
+            ..Registration::default()
         };
         change(&mut registration);
         let key = &self.service.sealing;
@@ -548,6 +560,7 @@ async fn register_clients(
             grant_types,
             scope: "openid profile email offline_access reports.read".into(),
             id_token_alg: Algorithm::Rs256,
+            ..Registration::default()
         };
         let (client, secret) = registration.check(sealing, &SystemRandom, START).unwrap();
         store.insert_client(client).await.unwrap();
