@@ -21,6 +21,7 @@
 //! redirect_uris = ["https://app.example/callback"]
 //! grant_types = ["authorization_code", "refresh_token"]
 //! response_types = ["code", "code id_token"]  # only "code" if left out
+//! post_logout_redirect_uris = ["https://app.example/bye"]
 //! scope = "openid profile offline_access api"
 //! issue_when = "claims.sub != claims.client_id"
 //! ```
@@ -210,6 +211,8 @@ struct ClientTable {
     redirect_uris: Vec<String>,
     grant_types: Option<Vec<Spanned<String>>>,
     response_types: Option<Vec<Spanned<String>>>,
+    #[serde(default)]
+    post_logout_redirect_uris: Vec<String>,
     scope: Option<String>,
     id_token_signed_response_alg: Option<Spanned<String>>,
     issue_when: Option<Spanned<String>>,
@@ -370,6 +373,7 @@ impl ClientTable {
                 false => vec![GrantType::AuthorizationCode],
             },
             response_types,
+            post_logout_redirect_uris: self.post_logout_redirect_uris,
             scope: self.scope.unwrap_or(defaults.scope),
             id_token_alg: source
                 .word(ALGORITHMS, self.id_token_signed_response_alg.as_ref())?

@@ -195,6 +195,8 @@ pub struct Client {
     pub grant_types: Vec<GrantType>,
     /// What it may ask the authorization endpoint for.
     pub response_types: Vec<ResponseType>,
+    /// Where its users may be sent once they have signed out (RP-Initiated Logout §3.1).
+    pub post_logout_redirect_uris: Vec<RedirectUri>,
     /// The most it may ask for.
     pub scope: Scope,
     /// What its ID tokens are signed with (`id_token_signed_response_alg`, OIDC Registration §2).
@@ -234,6 +236,8 @@ pub struct Registration {
     pub grant_types: Vec<GrantType>,
     /// What it may ask the authorization endpoint for; `code` alone by default (RFC 7591 §2).
     pub response_types: Vec<ResponseType>,
+    /// Where its users may be sent once they have signed out.
+    pub post_logout_redirect_uris: Vec<String>,
     /// The most it may ask for, separated by spaces.
     pub scope: String,
     /// What its ID tokens are signed with; RS256 by default (OIDC Registration §2).
@@ -253,6 +257,7 @@ impl Default for Registration {
             redirect_uris: Vec::new(),
             grant_types: vec![GrantType::AuthorizationCode],
             response_types: vec![ResponseType::Code],
+            post_logout_redirect_uris: Vec::new(),
             scope: "openid".into(),
             id_token_alg: Algorithm::Rs256,
         }
@@ -280,11 +285,13 @@ impl Registration {
         if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
             return Err(RegistrationError::Name);
         }
-        let redirect_uris = self
-            .redirect_uris
-            .iter()
-            .map(|uri| RedirectUri::register(uri, self.application))
-            .collect::<Result<Vec<_>, _>>()?;
+        let register = |uris: &[String]| {
+            let uris = uris.iter();
+            uris.map(|uri| RedirectUri::register(uri, self.application))
+                .collect::<Result<Vec<_>, _>>()
+        };
+        let redirect_uris = register(&self.redirect_uris)?;
+        let post_logout_redirect_uris = register(&self.post_logout_redirect_uris)?;
         if self.grant_types.is_empty() {
             return Err(RegistrationError::NoGrant);
         }
@@ -333,6 +340,7 @@ impl Registration {
             redirect_uris,
             grant_types: self.grant_types,
             response_types: self.response_types,
+            post_logout_redirect_uris,
             scope: self.scope.parse()?,
             id_token_alg: self.id_token_alg,
             created_at: now,

@@ -7,6 +7,7 @@ use super::Service;
 use super::error::{ErrorCode, OAuthError};
 use super::hybrid;
 use super::parameters::Parameters;
+use super::request_object;
 use super::resource;
 use super::response_mode::{AuthorizationResponse, ResponseMode, response_mode_is_known};
 use crate::domain::{Client, ClientId, CodeChallenge, GrantType, Resource, ResponseType, Scope};
@@ -101,8 +102,9 @@ impl Service {
                 .one("state")
                 .ok()
                 .flatten()
-                .filter(|state| state.len() <= LONGEST)
-                .map(str::to_owned),
+                .map(str::to_owned)
+                .or_else(|| request_object::member(parameters, "state"))
+                .filter(|state| state.len() <= LONGEST),
             scope: Scope::default(),
             resources: Vec::new(),
             nonce: None,

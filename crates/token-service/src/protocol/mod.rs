@@ -3,6 +3,7 @@
 //! | file | rule |
 //! |---|---|
 //! | `authorization` | the authorization request: RFC 6749 §4.1.1, RFC 7636 §4.3, OIDC Core §3.1.2 |
+//! | `request_object` | how its refusal goes: OIDC Core §6 |
 //! | `response_mode` | how the answer travels: OAuth 2.0 Multiple Response Types §2.1, Form Post Response Mode |
 //! | `hybrid` | tokens beside the code: OIDC Core §3.3 |
 //! | `interaction` | what the person must still do, and the answer: OIDC Core §3.1.2.3-6, RFC 9207 |
@@ -19,6 +20,7 @@
 //! | `live_token` | is a token ours, and alive? |
 //! | `tokens` | what the tokens say: RFC 9068, OIDC Core §2 |
 //! | `userinfo` | OIDC Core §5.3 |
+//! | `end_session` | OpenID Connect RP-Initiated Logout 1.0 |
 //! | `discovery` | RFC 8414, OIDC Discovery |
 
 mod authorization;
@@ -31,6 +33,7 @@ mod device_authorization;
 mod device_code;
 mod device_verification;
 mod discovery;
+mod end_session;
 mod error;
 mod hybrid;
 mod interaction;
@@ -39,6 +42,7 @@ mod live_token;
 mod parameters;
 pub(crate) mod paths;
 mod refresh_token;
+mod request_object;
 mod resource;
 mod response_mode;
 mod revocation;
@@ -60,6 +64,7 @@ pub(crate) use client_authentication::{BasicCredentials, CredentialsError};
 pub(crate) use client_request::{ClientRequest, TokenError};
 pub(crate) use device_verification::{CodeProblem, DeviceAnswer, DevicePage};
 pub(crate) use discovery::Document;
+pub(crate) use end_session::Logout;
 pub use error::{ErrorCode, OAuthError};
 pub(crate) use interaction::{Attempt, Browser, Decision, Outcome, Page, SignedIn};
 pub(crate) use introspection::Introspected;

@@ -15,6 +15,7 @@ use super::Service;
 use super::authorization::AuthorizationRequest;
 use super::error::{ErrorCode, OAuthError};
 use super::parameters::{Parameters, append_fragment, append_query};
+use super::request_object;
 
 /// `response_mode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +42,11 @@ impl ResponseMode {
     /// asks for tokens in the front channel is never answered in a query (Multiple Response Types §3, §5).
     pub(super) fn of(parameters: &Parameters) -> ResponseMode {
         let one = |name| parameters.one(name).ok().flatten();
-        let asked = one("response_mode").and_then(ResponseMode::parse);
+        let asked = match one("response_mode") {
+            Some(name) => ResponseMode::parse(name),
+            None => request_object::member(parameters, "response_mode")
+                .and_then(|name| ResponseMode::parse(&name)),
+        };
         match asked {
             None | Some(ResponseMode::Query) if wants_tokens(one("response_type")) => {
                 ResponseMode::Fragment

@@ -57,6 +57,14 @@ struct IdTokenClaims {
     c_hash: Option<String>,
 }
 
+/// What an ID token says when it comes back as `id_token_hint`.
+pub(super) struct IdTokenHint {
+    /// The person.
+    pub(super) subject: String,
+    /// The client it was issued to.
+    pub(super) audience: String,
+}
+
 impl IdTokenClaims {
     /// `at_hash` and `c_hash` are made by the hash of the ID token's own algorithm.
     fn sign(
@@ -243,9 +251,13 @@ impl Service {
         })
     }
 
-    /// `sub` of an ID token we issued, even one that has expired since (OIDC Core §3.1.2.1: the signature must hold,
-    /// `exp` need not).
+    /// `sub` of an ID token we issued (OIDC Core §3.1.2.1).
     pub(crate) fn subject_of_hint(&self, token: &str) -> Option<String> {
+        self.id_token_hint(token).map(|hint| hint.subject)
+    }
+
+    /// Whom an ID token we issued names, even one that has expired since: the signature must hold, `exp` need not.
+    pub(super) fn id_token_hint(&self, token: &str) -> Option<IdTokenHint> {
         let jws = verify_jws(token, &self.jwks()).ok()?;
         // An access token is no ID token, though the same key signed it.
         let is_id_token = jws
@@ -255,8 +267,11 @@ impl Service {
             .is_none_or(|typ| typ.eq_ignore_ascii_case("JWT"));
         let claims = jws.claims().ok()?;
         let claim = |name| claims.get(name)?.as_str();
-        let subject = claim("sub").filter(|_| is_id_token && claim("iss") == Some(self.issuer()));
-        subject.map(str::to_owned)
+        let ours = is_id_token && claim("iss") == Some(self.issuer());
+        ours.then_some(IdTokenHint {
+            subject: claim("sub")?.to_owned(),
+            audience: claim("aud")?.to_owned(),
+        })
     }
 }
 

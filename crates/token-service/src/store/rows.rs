@@ -12,7 +12,7 @@ use crate::domain::{
 };
 use crate::password::PasswordHash;
 
-pub(super) const CLIENT: &str = "SELECT client_id, name, auth_method, secret_sealed, application, redirect_uris, grant_types, scope, id_token_alg, created_at, response_types FROM clients";
+pub(super) const CLIENT: &str = "SELECT client_id, name, auth_method, secret_sealed, application, redirect_uris, grant_types, scope, id_token_alg, created_at, response_types, post_logout_redirect_uris FROM clients";
 pub(super) const USER: &str =
     "SELECT user_id, username, password_hash, name, email, email_verified, updated_at FROM users";
 pub(super) const SESSION: &str = "SELECT user_id, auth_time, expires_at FROM sessions";
@@ -76,16 +76,21 @@ pub(super) fn client(row: &Row<'_>) -> rusqlite::Result<Client> {
         name: row.get("name")?,
         authentication,
         application,
-        redirect_uris: words(&row.get::<_, String>("redirect_uris")?)
-            .map(|uri| RedirectUri::from_store(uri.into()))
-            .collect(),
+        redirect_uris: redirect_uris(row, "redirect_uris")?,
         grant_types,
         response_types: response_types(row)?,
+        post_logout_redirect_uris: redirect_uris(row, "post_logout_redirect_uris")?,
         scope: scope(row)?,
         id_token_alg: signing_algorithm(&row.get::<_, String>("id_token_alg")?)
             .ok_or_else(|| nonsense("clients.id_token_alg"))?,
         created_at: row.get("created_at")?,
     })
+}
+
+fn redirect_uris(row: &Row<'_>, column: &str) -> rusqlite::Result<Vec<RedirectUri>> {
+    let uris: String = row.get(column)?;
+    let uris = words(&uris).map(|uri| RedirectUri::from_store(uri.into()));
+    Ok(uris.collect())
 }
 
 fn response_types(row: &Row<'_>) -> rusqlite::Result<Vec<ResponseType>> {
@@ -110,7 +115,7 @@ pub(super) fn configure_client(
     let or_update = "ON CONFLICT (client_id) DO UPDATE SET name = excluded.name, auth_method = excluded.auth_method,
         secret_sealed = excluded.secret_sealed, application = excluded.application, redirect_uris = excluded.redirect_uris,
         grant_types = excluded.grant_types, scope = excluded.scope, id_token_alg = excluded.id_token_alg,
-        response_types = excluded.response_types WHERE origin = 'file'";
+        response_types = excluded.response_types, post_logout_redirect_uris = excluded.post_logout_redirect_uris WHERE origin = 'file'";
     write_client(connection, client, "file", or_update)
 }
 
@@ -125,8 +130,8 @@ fn write_client(
         ClientAuthentication::Confidential { secret, .. } => Some(secret.as_bytes()),
     };
     let join = |words: Vec<&str>| words.join(" ");
-    let insert = "INSERT INTO clients (client_id, name, auth_method, secret_sealed, application, redirect_uris, grant_types, scope, id_token_alg, created_at, origin, response_types)
-         VALUES (:client_id, :name, :auth_method, :secret_sealed, :application, :redirect_uris, :grant_types, :scope, :id_token_alg, :created_at, :origin, :response_types)";
+    let insert = "INSERT INTO clients (client_id, name, auth_method, secret_sealed, application, redirect_uris, grant_types, scope, id_token_alg, created_at, origin, response_types, post_logout_redirect_uris)
+         VALUES (:client_id, :name, :auth_method, :secret_sealed, :application, :redirect_uris, :grant_types, :scope, :id_token_alg, :created_at, :origin, :response_types, :post_logout_redirect_uris)";
     connection.execute(
         &format!("{insert} {on_conflict}"),
         named_params! {
@@ -141,6 +146,7 @@ fn write_client(
             ":id_token_alg": client.id_token_alg.name(),
             ":created_at": client.created_at,
             ":origin": origin,
+            ":post_logout_redirect_uris": join(client.post_logout_redirect_uris.iter().map(RedirectUri::as_str).collect()),
             ":response_types": client.response_types.iter().map(|one| one.name()).collect::<Vec<_>>().join(","),
         },
     )

@@ -6,6 +6,7 @@ mod claim_checks;
 mod client_authentication;
 mod device;
 mod discovery;
+mod end_session;
 mod hybrid;
 mod interaction;
 mod introspection;

@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use serde_json::json;
+use stampmill_jose::base64url;
 
 use super::support::{Answer, Browser, Fixture, ISSUER, ask_for};
 
@@ -86,6 +87,23 @@ async fn form_post_2_errors_are_posted_too() {
         assert_eq!(fields[0], expected, "{page:?}");
         assert!(fields.iter().any(|(name, _)| name == "state"));
         assert!(fields.iter().any(|(name, _)| name == "iss"), "RFC 9207 §2");
+    }
+}
+
+#[tokio::test]
+async fn oidc_core_6_1_a_request_object_is_refused_in_the_mode_it_names() {
+    let fixture = Fixture::new().await;
+    let payload = r#"{"response_mode":"form_post","state":"inside"}"#;
+    let object = format!("eyJhbGciOiJub25lIn0.{}.", base64url::encode(payload));
+    let ask = ask_for(&[("request", &object), ("state", "")]);
+    let fields = fields(&fixture.get(&ask).await);
+    assert_eq!(fields[0].1, "request_not_supported");
+    assert!(fields.contains(&("state".into(), "inside".into())));
+    for broken in ["x", "a.b.c", "..", "eyJhbGciOiJub25lIn0.W10."] {
+        let back = fixture.get(&ask_for(&[("request", broken)])).await;
+        let error = back.parameter("error");
+        assert_eq!(error.as_deref(), Some("request_not_supported"));
+        assert_eq!(back.parameter("state").as_deref(), Some("s-1 2&3"));
     }
 }
 

@@ -446,6 +446,14 @@ impl Browser {
         for cookie in answer.headers.get_all(SET_COOKIE) {
             let (name, rest) = cookie.to_str().unwrap().split_once('=').unwrap();
             let (value, attributes) = rest.split_once(';').unwrap();
+            let (end, attributes) = match attributes.strip_prefix(" Max-Age=0;") {
+                Some(attributes) => (true, attributes),
+                None => (false, attributes),
+            };
+            if end {
+                self.cookies.remove(name);
+                continue;
+            }
             assert_eq!(attributes, " Path=/; Secure; HttpOnly; SameSite=Lax");
             self.cookies.insert(name.to_owned(), value.to_owned());
         }
