@@ -284,6 +284,8 @@ pub(crate) enum SecretIn {
     Basic,
     /// In the body (client_secret_post).
     Post,
+    /// Never: it signs assertions (client_secret_jwt).
+    Jwt,
 }
 
 #[derive(Debug, Subcommand)]

@@ -29,6 +29,7 @@ pub(crate) fn run(verb: ClientVerb, out: Printer) -> anyhow::Result<()> {
                 secret_method: (!public).then_some(match secret_in {
                     SecretIn::Basic => SecretMethod::Basic,
                     SecretIn::Post => SecretMethod::Post,
+                    SecretIn::Jwt => SecretMethod::Jwt,
                 }),
                 secret: None,
                 application: if native {
@@ -39,7 +40,9 @@ pub(crate) fn run(verb: ClientVerb, out: Printer) -> anyhow::Result<()> {
                 grant_types: grants_or_default(grants, &redirect_uris),
                 redirect_uris,
                 scope,
+                jwks: None,
                 id_token_alg: Algorithm::Rs256,
+                dpop_bound: false,
                 ..Registration::default()
             };
             let (client, secret) = block_on(Admin::open(&data.data)?.add_client(registration))??;

@@ -1,4 +1,4 @@
-//! Finding the token in a request: the `Authorization` header and nothing else (RFC 6750 §2.1).
+//! Finding the token in a request: the `Authorization` header and nothing else (RFC 6750 §2.1, RFC 9449 §7.1).
 //!
 //! The RFC knows two more places, and both are refused here. A token in the query (§2.3) ends up in logs, histories and
 //! `Referer` headers, which RFC 9700 §4.3.2 forbids; a token in a form body (§2.2) would make a guard read bodies it has
@@ -16,29 +16,49 @@ pub enum MalformedCredentials {
     /// More than one `Authorization` header: a proxy and an API could each believe another one.
     #[error("expected one Authorization header, found {0}")]
     RepeatedHeader(usize),
-    /// The scheme is `Bearer`, but what follows is not one `b64token` (RFC 6750 §2.1).
-    #[error("expected `Bearer` and one token of the b64token alphabet")]
+    /// The scheme is one of ours, but what follows is not one `b64token` (RFC 6750 §2.1).
+    #[error("expected the scheme and one token of the b64token alphabet")]
     NotAToken,
     /// A token in the header and another in the query: "more than one method" (RFC 6750 §3.1).
     #[error("an access token in the header and another in the query")]
     TwoMethods,
 }
 
-/// The bearer token of a request, or `None` when it carries none in the one form that is supported.
+/// How a token was offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    /// By whoever bears it (RFC 6750).
+    Bearer,
+    /// With a proof of its key (RFC 9449 §7.1).
+    Dpop,
+}
+
+/// A token, and how it was offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Credentials<'a> {
+    pub(crate) scheme: Scheme,
+    pub(crate) token: &'a str,
+}
+
+/// The token of a request, or `None` when it carries none in a form that is supported; `dpop` says whether the scheme
+/// `DPoP` is.
 ///
 /// The size is not judged here: see [`GuardBuilder::max_token_bytes`](crate::GuardBuilder::max_token_bytes).
-pub(crate) fn bearer_token(request: &Parts) -> Result<Option<&str>, MalformedCredentials> {
+pub(crate) fn credentials(
+    request: &Parts,
+    dpop: bool,
+) -> Result<Option<Credentials<'_>>, MalformedCredentials> {
     let Some(credentials) = authorization(&request.headers)? else {
         return Ok(None);
     };
-    let Some(token) = after_bearer_scheme(credentials) else {
+    let Some((scheme, rest)) = scheme_of(credentials, dpop) else {
         return Ok(None);
     };
-    let token = b64token(token).ok_or(MalformedCredentials::NotAToken)?;
+    let token = b64token(rest).ok_or(MalformedCredentials::NotAToken)?;
     if has_query_token(request) {
         return Err(MalformedCredentials::TwoMethods);
     }
-    Ok(Some(token))
+    Ok(Some(Credentials { scheme, token }))
 }
 
 fn authorization(headers: &HeaderMap) -> Result<Option<&[u8]>, MalformedCredentials> {
@@ -50,14 +70,20 @@ fn authorization(headers: &HeaderMap) -> Result<Option<&[u8]>, MalformedCredenti
     }
 }
 
-/// What follows the scheme `Bearer`, whose name is case-insensitive (RFC 9110 §11.1); `None` for every other scheme.
-fn after_bearer_scheme(credentials: &[u8]) -> Option<&[u8]> {
+/// The scheme, whose name is case-insensitive (RFC 9110 §11.1), and what follows it; `None` for every other scheme.
+fn scheme_of(credentials: &[u8], dpop: bool) -> Option<(Scheme, &[u8])> {
     let end = credentials
         .iter()
         .position(|&byte| byte == b' ')
         .unwrap_or(credentials.len());
-    let (scheme, rest) = credentials.split_at(end);
-    scheme.eq_ignore_ascii_case(b"Bearer").then_some(rest)
+    let (name, rest) = credentials.split_at(end);
+    if name.eq_ignore_ascii_case(b"Bearer") {
+        Some((Scheme::Bearer, rest))
+    } else if dpop && name.eq_ignore_ascii_case(b"DPoP") {
+        Some((Scheme::Dpop, rest))
+    } else {
+        None
+    }
 }
 
 /// `b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`, after one space or more (RFC 9110 §11.4).
@@ -84,7 +110,7 @@ mod tests {
             request = request.header(AUTHORIZATION, *value);
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        bearer_token(&parts).map(|token| token.map(str::to_owned))
+        credentials(&parts, false).map(|found| found.map(|found| found.token.to_owned()))
     }
 
     #[test]
@@ -109,6 +135,18 @@ mod tests {
             assert_eq!(read("/", &[other]), Ok(None), "{other}");
         }
         assert_eq!(read("/", &[]), Ok(None));
+    }
+
+    #[test]
+    fn rfc_9449_7_1_the_scheme_dpop_where_it_is_supported() {
+        let request = Request::get("/").header(AUTHORIZATION, "dPoP t");
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        let found = credentials(&parts, true).unwrap();
+        let expected = Credentials {
+            scheme: Scheme::Dpop,
+            token: "t",
+        };
+        assert_eq!(found, Some(expected));
     }
 
     #[test]

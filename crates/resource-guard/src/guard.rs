@@ -6,13 +6,15 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use stampmill_claim_check::{ClaimCheck, Context};
-use stampmill_jose::{Expectations, JwtError, VerifiedJwt, verify_jwt};
+use stampmill_jose::{Expectations, JwtError, verify_jwt};
 use thiserror::Error;
 
 use crate::BoxError;
-use crate::bearer::bearer_token;
+use crate::bearer::credentials;
 use crate::clock::{Clock, SystemClock};
-use crate::keys::{BoxFuture, KeySource};
+use crate::keys::{BoxFuture, KeySource, KeysUnavailable};
+use crate::metadata::ResourceMetadata;
+use crate::proof::{Dpop, ReplayStore, check_binding};
 use crate::refusal::{Challenge, Refusal};
 use crate::token::AccessToken;
 
@@ -27,14 +29,18 @@ pub struct Guard {
 
 struct Rules {
     expect: Expectations,
-    keys: Box<dyn KeySource>,
+    keys: Option<Box<dyn KeySource>>,
+    introspect: Option<Introspect>,
+    dpop: Option<Dpop>,
     clock: Box<dyn Clock>,
     max_token_bytes: usize,
-    accept_when: Option<ClaimCheck>,
+    accept_when: Option<Arc<ClaimCheck>>,
     revoked_when: Option<RevokedWhen>,
     challenge: Challenge,
 }
 
+type Introspect =
+    Box<dyn Fn(String) -> BoxFuture<'static, Result<Vec<u8>, BoxError>> + Send + Sync>;
 type RevokedWhen =
     Box<dyn Fn(AccessToken) -> BoxFuture<'static, Result<bool, BoxError>> + Send + Sync>;
 
@@ -47,6 +53,9 @@ impl Guard {
             issuer,
             resource,
             keys: None,
+            introspect: None,
+            dpop: None,
+            publish_metadata: false,
             clock: Box::new(SystemClock),
             max_token_bytes: DEFAULT_MAX_TOKEN_BYTES,
             required_scope: Vec::new(),
@@ -62,15 +71,21 @@ impl Guard {
     /// A [`Refusal`] for every request that may not pass, including those that cannot be judged.
     pub async fn authorize(&self, request: &Parts) -> Result<AccessToken, Refusal> {
         let rules = &self.rules;
-        let token = bearer_token(request)?.ok_or(Refusal::NoCredentials)?;
-        rules.check_length(token)?;
+        let credentials =
+            credentials(request, rules.dpop.is_some())?.ok_or(Refusal::NoCredentials)?;
+        rules.check_length(credentials.token)?;
         let now = rules.clock.now();
-        let jwt = rules.verify(token, now).await?;
-        let token = AccessToken::from_verified(jwt)?;
+        let token = rules.verify(credentials.token, now).await?;
+        check_binding(rules.dpop.as_ref(), request, credentials, &token, now).await?;
         rules.check_scope(&token)?;
         rules.check_claims(&token, now)?;
         rules.check_revocation(&token).await?;
         Ok(token)
+    }
+
+    /// What this resource tells about itself (RFC 9728), if it does: [`GuardBuilder::publish_metadata`].
+    pub fn metadata(&self) -> Option<&ResourceMetadata> {
+        self.rules.challenge.metadata.as_ref()
     }
 
     pub(crate) fn challenge(&self) -> &Challenge {
@@ -88,20 +103,52 @@ impl Rules {
         }
     }
 
+    /// A JWT is verified here; what is none, or where there are no keys, is asked about (RFC 7662).
+    async fn verify(&self, token: &str, now: i64) -> Result<AccessToken, Refusal> {
+        let looks_like_a_jwt = token.bytes().filter(|&byte| byte == b'.').count() == 2;
+        match (&self.keys, &self.introspect) {
+            (Some(keys), Some(_)) if looks_like_a_jwt => self.verify_jwt(&**keys, token, now).await,
+            (Some(keys), None) => self.verify_jwt(&**keys, token, now).await,
+            (_, Some(introspect)) => self.ask(introspect, token, now).await,
+            (None, None) => Err(Refusal::Keys(KeysUnavailable)),
+        }
+    }
+
     /// RFC 9068 §4: type, key by `kid`, signature, issuer, audience, times. An unknown `kid` is looked for once in a
     /// newer key set.
-    async fn verify(&self, token: &str, now: i64) -> Result<VerifiedJwt, Refusal> {
-        let keys = self.keys.current().await?;
-        match verify_jwt(token, &keys, &self.expect, now) {
+    async fn verify_jwt(
+        &self,
+        source: &dyn KeySource,
+        token: &str,
+        now: i64,
+    ) -> Result<AccessToken, Refusal> {
+        let keys = source.current().await?;
+        let jwt = match verify_jwt(token, &keys, &self.expect, now) {
             Err(unknown @ JwtError::UnknownKeyId { .. }) => {
-                let newer = self.keys.newer_than(Arc::clone(&keys)).await?;
+                let newer = source.newer_than(Arc::clone(&keys)).await?;
                 if Arc::ptr_eq(&keys, &newer) {
                     return Err(unknown.into());
                 }
-                Ok(verify_jwt(token, &newer, &self.expect, now)?)
+                verify_jwt(token, &newer, &self.expect, now)?
             }
-            decided => Ok(decided?),
-        }
+            decided => decided?,
+        };
+        Ok(AccessToken::from_verified(&jwt)?)
+    }
+
+    async fn ask(
+        &self,
+        introspect: &Introspect,
+        token: &str,
+        now: i64,
+    ) -> Result<AccessToken, Refusal> {
+        let answer = introspect(token.to_owned())
+            .await
+            .map_err(Refusal::IntrospectionUnknown)?;
+        let (issuer, resource) = (&self.expect.issuer, &self.expect.audience);
+        Ok(AccessToken::from_introspection(
+            &answer, issuer, resource, now,
+        )?)
     }
 
     fn check_scope(&self, token: &AccessToken) -> Result<(), Refusal> {
@@ -122,7 +169,7 @@ impl Rules {
         let Some(check) = &self.accept_when else {
             return Ok(());
         };
-        match check.decide(token.jwt().payload(), &Context { now }) {
+        match check.decide(token.claims_json(), &Context { now }) {
             Ok(true) => Ok(()),
             Ok(false) => Err(Refusal::ClaimCheckFalse),
             Err(error) => Err(Refusal::ClaimCheckError(error)),
@@ -147,18 +194,53 @@ pub struct GuardBuilder {
     resource: String,
     realm: String,
     keys: Option<Box<dyn KeySource>>,
+    introspect: Option<Introspect>,
+    dpop: Option<Dpop>,
+    publish_metadata: bool,
     clock: Box<dyn Clock>,
     max_token_bytes: usize,
     required_scope: Vec<String>,
-    accept_when: Option<ClaimCheck>,
+    accept_when: Option<Arc<ClaimCheck>>,
     revoked_when: Option<RevokedWhen>,
 }
 
 impl GuardBuilder {
-    /// The issuer's keys; required.
+    /// The issuer's keys; required, unless every token is introspected.
     #[must_use]
     pub fn keys(mut self, keys: impl KeySource) -> GuardBuilder {
         self.keys = Some(Box::new(keys));
+        self
+    }
+
+    /// Asks about tokens that are no JWTs (and, without keys, about all): the function gets the token, asks the
+    /// authorization server's introspection endpoint (RFC 7662) and gives the body of the answer. How it travels and
+    /// authenticates is the caller's business; what the answer is worth is decided here. An error is 503.
+    #[must_use]
+    pub fn introspect<F, Fut>(mut self, ask: F) -> GuardBuilder
+    where
+        F: Fn(String) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Vec<u8>, BoxError>> + Send + 'static,
+    {
+        self.introspect = Some(Box::new(move |token| Box::pin(ask(token))));
+        self
+    }
+
+    /// Takes tokens that are bound to a key, with a proof of it (RFC 9449 §7). `origin` is this service's address as clients
+    /// know it, for instance `https://api.example`; the path of the request is appended to it. Without this, bound tokens
+    /// are refused.
+    #[must_use]
+    pub fn dpop(mut self, origin: impl Into<String>, replay: impl ReplayStore) -> GuardBuilder {
+        self.dpop = Some(Dpop {
+            origin: origin.into().trim_end_matches('/').to_owned(),
+            replay: Box::new(replay),
+        });
+        self
+    }
+
+    /// Tells about itself: challenges name the address of [`Guard::metadata`] (RFC 9728 §5.1), which the caller serves.
+    #[must_use]
+    pub fn publish_metadata(mut self) -> GuardBuilder {
+        self.publish_metadata = true;
         self
     }
 
@@ -172,8 +254,8 @@ impl GuardBuilder {
     /// A claim check that must evaluate to `true` on the token's claims; it runs as machine code. A check that cannot be
     /// evaluated refuses.
     #[must_use]
-    pub fn accept_when(mut self, check: ClaimCheck) -> GuardBuilder {
-        self.accept_when = Some(check);
+    pub fn accept_when(mut self, check: impl Into<Arc<ClaimCheck>>) -> GuardBuilder {
+        self.accept_when = Some(check.into());
         self
     }
 
@@ -224,10 +306,24 @@ impl GuardBuilder {
         {
             return Err(GuardError::Scope(bad.clone()));
         }
+        if self.keys.is_none() && self.introspect.is_none() {
+            return Err(GuardError::NoKeys);
+        }
+        let dpop = self.dpop.is_some();
+        let metadata = match self.publish_metadata {
+            false => None,
+            true => Some(
+                ResourceMetadata::new(&self.resource, &self.issuer, &self.required_scope, dpop)
+                    .filter(|metadata| metadata.url.bytes().all(is_quotable))
+                    .ok_or_else(|| GuardError::NotAnAddress(self.resource.clone()))?,
+            ),
+        };
         Ok(Guard {
             rules: Arc::new(Rules {
                 expect: Expectations::access_token(self.issuer, self.resource),
-                keys: self.keys.ok_or(GuardError::NoKeys)?,
+                keys: self.keys,
+                introspect: self.introspect,
+                dpop: self.dpop,
                 clock: self.clock,
                 max_token_bytes: self.max_token_bytes,
                 accept_when: self.accept_when,
@@ -235,6 +331,8 @@ impl GuardBuilder {
                 challenge: Challenge {
                     realm: self.realm,
                     required_scope: self.required_scope,
+                    dpop,
+                    metadata,
                 },
             }),
         })
@@ -245,12 +343,17 @@ impl GuardBuilder {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GuardError {
-    /// [`GuardBuilder::keys`] was not called.
-    #[error("a guard needs the issuer's keys")]
+    /// Neither [`GuardBuilder::keys`] nor [`GuardBuilder::introspect`] was called.
+    #[error("a guard needs the issuer's keys, or somebody to ask about tokens")]
     NoKeys,
     /// The realm is empty, or holds a quote, a backslash or something that is not printable ASCII.
     #[error("{0:?} cannot be a realm: expected printable ASCII without quote and backslash")]
     Realm(String),
+    /// Metadata is found by the resource's own address (RFC 9728 §3.1), and this is none.
+    #[error(
+        "{0:?} has no place for metadata: expected an https address without query and fragment"
+    )]
+    NotAnAddress(String),
     /// Not a scope token (RFC 6749 §3.3).
     #[error("{0:?} is no scope value: expected the characters of RFC 6749 §3.3")]
     Scope(String),
@@ -273,7 +376,7 @@ impl fmt::Debug for Guard {
             .field("required_scope", &self.rules.challenge.required_scope)
             .field(
                 "accept_when",
-                &self.rules.accept_when.as_ref().map(ClaimCheck::source),
+                &self.rules.accept_when.as_ref().map(|check| check.source()),
             )
             .finish_non_exhaustive()
     }

@@ -12,7 +12,9 @@
 //!        v
 //!   verify the JWT      typ, key by kid, signature, iss, aud,     RFC 9068 §4, RFC 8725             401 invalid_token
 //!        v              exp, nbf
-//!   read the claims     sub, client_id, jti; no cnf               RFC 9068 §2.2                     401 invalid_token
+//!   read the claims     sub, client_id, jti                       RFC 9068 §2.2                     401 invalid_token
+//!        v
+//!   bound to a key?     a proof of it, for this request, new      RFC 9449 §7                       401 invalid_dpop_proof
 //!        v
 //!   required scope      every required value is there             RFC 6750 §3.1                     403 insufficient_scope
 //!        v
@@ -26,9 +28,13 @@
 //! Each arrow can only refuse, and a step that cannot be carried out refuses too: keys out of reach are 503, a claim check
 //! that meets a missing claim is 403, and none of them is ever "let it pass this time".
 //!
-//! Two things the layer does not do. It reads no body and no cookie: a bearer token in the header is immune to cross-site
-//! request forgery precisely because no browser adds it by itself. And it knows no proofs of possession yet (mutual TLS,
-//! DPoP), so a token that is bound to a key by `cnf` is refused rather than accepted as if it were not.
+//! A token that is no JWT is a reference: [`GuardBuilder::introspect`] asks the authorization server what it is worth (RFC
+//! 7662), and the answer passes the same steps. A token that is bound to a key (`cnf`) needs [`GuardBuilder::dpop`] and a
+//! proof with each request; without, and for bindings not known here (mutual TLS), it is refused rather than accepted as
+//! if it were free. [`GuardBuilder::publish_metadata`] tells whoever was refused where tokens come from (RFC 9728).
+//!
+//! The layer reads no body and no cookie: a bearer token in the header is immune to cross-site request forgery precisely
+//! because no browser adds it by itself.
 //!
 //! # Example
 //!
@@ -66,6 +72,8 @@ mod clock;
 mod guard;
 mod keys;
 mod layer;
+mod metadata;
+mod proof;
 mod refusal;
 mod token;
 
@@ -74,6 +82,8 @@ pub use clock::{Clock, SystemClock};
 pub use guard::{DEFAULT_MAX_TOKEN_BYTES, Guard, GuardBuilder, GuardError};
 pub use keys::{BoxFuture, CachedKeys, KeySource, KeysUnavailable};
 pub use layer::{GuardLayer, Guarded, GuardedBody};
+pub use metadata::ResourceMetadata;
+pub use proof::{ProofError, ReplayMemory, ReplayStore};
 pub use refusal::Refusal;
 pub use token::{AccessToken, ProfileError};
 

@@ -7,6 +7,7 @@
 //! | a token that fails verification, has expired or is revoked | 401 | `invalid_token` |
 //! | a good token without the required scope | 403 | `insufficient_scope` |
 //! | a good token that the claim check does not accept | 403 | `insufficient_scope` |
+//! | a bound token without a good proof of its key | 401 | `invalid_dpop_proof` (RFC 9449 §7.1) |
 //! | keys or revocation state out of reach | 503 | none: not the client's fault |
 //!
 //! **Why a failed claim check is 403 and not 401.** RFC 6750 §3.1 lets a client answer `invalid_token` by getting a new
@@ -29,6 +30,8 @@ use thiserror::Error;
 use crate::BoxError;
 use crate::bearer::MalformedCredentials;
 use crate::keys::KeysUnavailable;
+use crate::metadata::{ResourceMetadata, dpop_algorithms};
+use crate::proof::ProofError;
 use crate::token::ProfileError;
 
 /// Why a request was refused, with the evidence. The response says less: see the module's page.
@@ -70,6 +73,15 @@ pub enum Refusal {
     /// The claim check could not be evaluated on this token.
     #[error("the claim check could not be evaluated: {0}")]
     ClaimCheckError(EvalError),
+    /// The proof of the token's key does not hold.
+    #[error("DPoP: {0}")]
+    Proof(#[from] ProofError),
+    /// What the token is worth cannot be found out.
+    #[error("introspection out of reach: {0}")]
+    IntrospectionUnknown(BoxError),
+    /// Whether a proof was used before cannot be found out.
+    #[error("the memory of used proofs is out of reach: {0}")]
+    ReplayUnknown(BoxError),
     /// No key set is at hand.
     #[error(transparent)]
     Keys(#[from] KeysUnavailable),
@@ -96,6 +108,13 @@ const INVALID_TOKEN: Row = (
         "the access token is malformed, expired, revoked or not for this resource",
     )),
 );
+const INVALID_PROOF: Row = (
+    StatusCode::UNAUTHORIZED,
+    Some((
+        "invalid_dpop_proof",
+        "the DPoP proof is missing, invalid, for another request or used before",
+    )),
+);
 const INSUFFICIENT_SCOPE: Row = (
     StatusCode::FORBIDDEN,
     Some((
@@ -116,7 +135,11 @@ impl Refusal {
             Refusal::InsufficientScope { .. }
             | Refusal::ClaimCheckFalse
             | Refusal::ClaimCheckError(_) => INSUFFICIENT_SCOPE,
-            Refusal::Keys(_) | Refusal::RevocationUnknown(_) => UNAVAILABLE,
+            Refusal::Proof(_) => INVALID_PROOF,
+            Refusal::Keys(_)
+            | Refusal::RevocationUnknown(_)
+            | Refusal::IntrospectionUnknown(_)
+            | Refusal::ReplayUnknown(_) => UNAVAILABLE,
         }
     }
 
@@ -148,7 +171,15 @@ impl Refusal {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         if status != StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(WWW_AUTHENTICATE, challenge.header(self));
+            headers.insert(WWW_AUTHENTICATE, challenge.header("Bearer", self));
+            // RFC 9449 §7.1: whoever may come with a proof is told so, and by which algorithms.
+            if challenge.dpop {
+                let dpop = challenge.header("DPoP", self);
+                match self {
+                    Refusal::Proof(_) => drop(headers.insert(WWW_AUTHENTICATE, dpop)),
+                    _ => drop(headers.append(WWW_AUTHENTICATE, dpop)),
+                }
+            }
         }
         response
     }
@@ -160,11 +191,13 @@ impl Refusal {
 pub(crate) struct Challenge {
     pub(crate) realm: String,
     pub(crate) required_scope: Vec<String>,
+    pub(crate) dpop: bool,
+    pub(crate) metadata: Option<ResourceMetadata>,
 }
 
 impl Challenge {
-    fn header(&self, refusal: &Refusal) -> HeaderValue {
-        let mut value = format!(r#"Bearer realm="{}""#, self.realm);
+    fn header(&self, scheme: &str, refusal: &Refusal) -> HeaderValue {
+        let mut value = format!(r#"{scheme} realm="{}""#, self.realm);
         if let (_, Some((code, description))) = refusal.row() {
             value.push_str(&format!(
                 r#", error="{code}", error_description="{description}""#
@@ -173,7 +206,13 @@ impl Challenge {
         if let Refusal::InsufficientScope { .. } = refusal {
             value.push_str(&format!(r#", scope="{}""#, self.required_scope.join(" ")));
         }
+        if scheme == "DPoP" {
+            value.push_str(&format!(r#", algs="{}""#, dpop_algorithms().join(" ")));
+        }
+        if let Some(metadata) = &self.metadata {
+            value.push_str(&format!(r#", resource_metadata="{}""#, metadata.url));
+        }
         HeaderValue::try_from(value)
-            .expect("realm and scope are printable ASCII, which the builder checked")
+            .expect("realm, scope and address are printable ASCII, which the builder checked")
     }
 }

@@ -12,9 +12,9 @@ use http::header::{AUTHORIZATION, CACHE_CONTROL, WWW_AUTHENTICATE};
 use http::{Request, Response, StatusCode};
 use serde_json::{Map, Value, json};
 use stampmill_claim_check::ClaimCheck;
-use stampmill_jose::{Jwks, SigningKey};
+use stampmill_jose::{Algorithm, Jwks, SigningKey, dpop_proof};
 use stampmill_resource_guard::{
-    AccessToken, Guard, GuardBuilder, GuardError, GuardLayer, GuardedBody,
+    AccessToken, Guard, GuardBuilder, GuardError, GuardLayer, GuardedBody, ReplayMemory,
 };
 use tower::{Layer, Service, ServiceExt};
 
@@ -296,6 +296,173 @@ async fn revocation_state_out_of_reach_refuses_without_blaming_the_token() {
     let answer = ask(guarded, &token(json!({}))).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!((answer.challenge.as_str(), answer.body.as_str()), ("", ""));
+}
+
+// ---- introspected tokens: RFC 7662 ---------------------------------------------------------------------------------
+
+fn introspecting(answer: Value) -> GuardBuilder {
+    let answer = answer.to_string().into_bytes();
+    guard().introspect(move |token| {
+        assert_eq!(token, "opaque-reference");
+        let answer = answer.clone();
+        async move { Ok(answer) }
+    })
+}
+
+#[tokio::test]
+async fn rfc_7662_2_2_an_active_token_passes_with_its_claims() {
+    let mut answer = claims(json!({"active": true, "jti": null}));
+    let passed = ask(introspecting(answer.clone()), "opaque-reference").await;
+    assert_eq!(passed.body, "alice through demo for openid profile");
+    answer["aud"] = json!(["https://elsewhere.example", RESOURCE]);
+    let passed = ask(introspecting(answer), "opaque-reference").await;
+    assert_eq!(passed.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn rfc_7662_2_2_whatever_is_not_active_for_us_now_is_refused() {
+    for changes in [
+        json!({"active": false}),
+        json!({"active": null}),
+        json!({"active": "true"}),
+        json!({"active": true, "aud": "https://elsewhere.example"}),
+        json!({"active": true, "aud": null}),
+        json!({"active": true, "iss": "https://evil.example"}),
+        json!({"active": true, "exp": NOW}),
+        json!({"active": true, "exp": "never"}),
+        json!({"active": true, "sub": null}),
+    ] {
+        let answer = ask(introspecting(claims(changes)), "opaque-reference").await;
+        answer.refused(StatusCode::UNAUTHORIZED, "invalid_token");
+    }
+    let answer = ask(introspecting(json!([1])), "opaque-reference").await;
+    answer.refused(StatusCode::UNAUTHORIZED, "invalid_token");
+}
+
+#[tokio::test]
+async fn introspection_out_of_reach_is_503_and_jwts_do_not_need_it() {
+    let unreachable = || guard().introspect(|_| async { Err("no route".into()) });
+    let answer = ask(unreachable(), "opaque-reference").await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    let answer = ask(unreachable(), &token(json!({}))).await;
+    assert_eq!(answer.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn without_keys_every_token_is_introspected() {
+    let asked = Guard::builder(ISSUER, RESOURCE)
+        .clock(|| NOW)
+        .introspect(|_| async { Ok(claims(json!({"active": true})).to_string().into()) });
+    assert_eq!(ask(asked, &token(json!({}))).await.status, StatusCode::OK);
+}
+
+// ---- proof of possession: RFC 9449 ---------------------------------------------------------------------------------
+
+fn dpop_guard() -> GuardBuilder {
+    guard().dpop("https://localhost:8443", ReplayMemory::default())
+}
+
+fn proof(key: &SigningKey, token: &str) -> String {
+    let uri = "https://localhost:8443/api/me";
+    dpop_proof(key, "GET", uri, Some(token), None, NOW).unwrap()
+}
+
+#[tokio::test]
+async fn rfc_9449_7_a_bound_token_passes_with_a_proof_of_its_key() {
+    let key = SigningKey::generate(Algorithm::Es256).unwrap();
+    let token = token(json!({"cnf": {"jkt": key.kid()}}));
+    let offer = |scheme: &str, proofs: &[String]| {
+        let mut request = request().header(AUTHORIZATION, format!("{scheme} {token}"));
+        for proof in proofs {
+            request = request.header("DPoP", proof);
+        }
+        request
+    };
+    let other = SigningKey::generate(Algorithm::Es256).unwrap();
+    let good = || proof(&key, &token);
+    let answer = send(dpop_guard(), offer("DPoP", &[good()])).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.challenge);
+    for (name, proofs) in [
+        ("none", vec![]),
+        ("two", vec![good(), good()]),
+        ("of another key", vec![proof(&other, &token)]),
+        ("for another token", vec![proof(&key, "another")]),
+        ("no JWT", vec!["x".to_owned()]),
+    ] {
+        let answer = send(dpop_guard(), offer("DPoP", &proofs)).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{name}");
+        assert!(
+            answer.challenge.starts_with("DPoP realm=")
+                && answer.challenge.contains("error=\"invalid_dpop_proof\"")
+                && answer.challenge.contains("algs=\"")
+                && answer.challenge.contains("ES256"),
+            "{name}: {}",
+            answer.challenge
+        );
+    }
+    for guard in [dpop_guard(), guard()] {
+        send(guard, offer("Bearer", &[good()]))
+            .await
+            .refused(StatusCode::UNAUTHORIZED, "invalid_token");
+    }
+}
+
+#[tokio::test]
+async fn rfc_9449_11_1_a_proof_works_once() {
+    let key = SigningKey::generate(Algorithm::Es256).unwrap();
+    let token = token(json!({"cnf": {"jkt": key.kid()}}));
+    let guard = dpop_guard().build().unwrap();
+    let proof = proof(&key, &token);
+    let request = || {
+        let request = request()
+            .header(AUTHORIZATION, format!("DPoP {token}"))
+            .header("DPoP", &proof);
+        request.body(()).unwrap().into_parts().0
+    };
+    assert!(guard.authorize(&request()).await.is_ok());
+    let again = guard.authorize(&request()).await.unwrap_err();
+    assert_eq!(again.error_code(), Some("invalid_dpop_proof"));
+}
+
+#[tokio::test]
+async fn a_token_bound_to_nothing_or_to_a_certificate_is_no_dpop_token() {
+    let key = SigningKey::generate(Algorithm::Es256).unwrap();
+    for cnf in [json!(null), json!({"x5t#S256": "abc"}), json!({"jkt": 1})] {
+        let token = token(json!({ "cnf": cnf }));
+        let request = request()
+            .header(AUTHORIZATION, format!("DPoP {token}"))
+            .header("DPoP", proof(&key, &token));
+        let answer = send(dpop_guard(), request).await;
+        answer.refused(StatusCode::UNAUTHORIZED, "invalid_token");
+    }
+}
+
+// ---- metadata: RFC 9728 --------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn rfc_9728_5_1_a_challenge_names_the_metadata() {
+    let guarded = || dpop_guard().required_scope("profile").publish_metadata();
+    let answer = send(guarded(), request()).await;
+    let address = "https://localhost:8443/.well-known/oauth-protected-resource/api";
+    assert!(
+        answer
+            .challenge
+            .ends_with(&format!("resource_metadata=\"{address}\"")),
+        "{}",
+        answer.challenge
+    );
+    let guard = guarded().build().unwrap();
+    let metadata = guard.metadata().unwrap();
+    assert_eq!(metadata.path, "/.well-known/oauth-protected-resource/api");
+    let document: Value = serde_json::from_str(&metadata.json).unwrap();
+    assert_eq!(document["resource"], RESOURCE);
+    assert_eq!(document["authorization_servers"], json!([ISSUER]));
+    assert_eq!(document["scopes_supported"], json!(["profile"]));
+    let nowhere = Guard::builder(ISSUER, "urn:api").keys(Arc::new(Jwks::new(vec![])));
+    assert!(matches!(
+        nowhere.publish_metadata().build(),
+        Err(GuardError::NotAnAddress(_))
+    ));
 }
 
 // ---- building a guard ----------------------------------------------------------------------------------------------

@@ -36,6 +36,8 @@ mod dh;
 mod event;
 mod jit;
 mod oauth;
+mod oauth_device;
+mod oauth_tokens;
 mod own_service;
 mod relying_party;
 mod rsa;
@@ -210,6 +212,41 @@ pub const SCENARIOS: &[Scenario] = &[
         guide: "docs/05-oauth.md",
         code: "crates/scenarios/src/oauth.rs",
         run: oauth::client_credentials,
+    },
+    Scenario {
+        name: "oauth_refresh",
+        summary: "refresh tokens that rotate, a lost answer, and a thief's late use",
+        guide: "docs/05-oauth.md",
+        code: "crates/scenarios/src/oauth_tokens.rs",
+        run: oauth_tokens::refresh,
+    },
+    Scenario {
+        name: "oauth_device",
+        summary: "a device shows a code, and a person allows it elsewhere",
+        guide: "docs/05-oauth.md",
+        code: "crates/scenarios/src/oauth_device.rs",
+        run: oauth_device::device,
+    },
+    Scenario {
+        name: "oauth_split",
+        summary: "tokens that speak for themselves against tokens that are asked about",
+        guide: "docs/05-oauth.md",
+        code: "crates/scenarios/src/oauth_tokens.rs",
+        run: oauth_tokens::split,
+    },
+    Scenario {
+        name: "oauth_jwks_rotation",
+        summary: "a signing key is replaced, and no token becomes unverifiable",
+        guide: "docs/05-oauth.md",
+        code: "crates/scenarios/src/oauth_tokens.rs",
+        run: oauth_tokens::jwks_rotation,
+    },
+    Scenario {
+        name: "oauth_dpop",
+        summary: "a token bound to a key, and what a thief of it gets",
+        guide: "docs/05-oauth.md",
+        code: "crates/scenarios/src/oauth_tokens.rs",
+        run: oauth_tokens::dpop,
     },
 ];
 

@@ -17,7 +17,7 @@ use crate::stage::Stage;
 const SCOPE: &str = "openid profile email";
 
 /// Starts the lesson's service and introduces it.
-async fn open(stage: &mut Stage<'_>) -> anyhow::Result<OwnService> {
+pub(crate) async fn open(stage: &mut Stage<'_>) -> anyhow::Result<OwnService> {
     stage.heading("1  a token service");
     let begun = Instant::now();
     let service = OwnService::start().await?;
@@ -526,7 +526,7 @@ async fn wrong_secrets(stage: &mut Stage<'_>, service: &OwnService) -> anyhow::R
 
 // ---- small things ----------------------------------------------------------------------------------------------------
 
-fn refused(
+pub(crate) fn refused(
     stage: &mut Stage<'_>,
     what: &str,
     answer: &Answer,
@@ -565,7 +565,7 @@ fn challenge(answer: &Answer) -> &str {
 }
 
 /// The claims of a token, without believing them.
-fn claims(token: &str) -> String {
+pub(crate) fn claims(token: &str) -> String {
     inspect(token)
         .payload
         .and_then(|part| part.json)
@@ -613,7 +613,7 @@ fn tamper(token: &str) -> anyhow::Result<String> {
     .join("."))
 }
 
-fn now() -> anyhow::Result<i64> {
+pub(crate) fn now() -> anyhow::Result<i64> {
     Ok(i64::try_from(
         SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs(),
     )?)

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use stampmill_token_service::{
-    Backend, Config, DataFolder, FirstStart, Listen, RunningServer, Server,
+    Backend, Config, ConfigFile, DataFolder, FirstStart, Listen, RunningServer, Server,
 };
 
 use crate::http_client::HttpClient;
@@ -27,12 +27,18 @@ pub(crate) struct OwnService {
 impl OwnService {
     /// Makes the folder, and starts the service as a user's first start does.
     pub(crate) async fn start() -> anyhow::Result<Self> {
+        Self::configured("").await
+    }
+
+    /// The same with a configuration file of this text.
+    pub(crate) async fn configured(toml: &str) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let (data, first) = DataFolder::open_or_create(&folder.path().join("data"))?;
         let config = Config {
             listen: Some(Listen::Localhost(0)),
             // The lesson on modular exponentiation signs the tokens; both backends give the same bytes.
             backend: Backend::Stampmill,
+            settings: ConfigFile::parse("lesson.toml", toml)?.settings,
             ..Config::new(data)
         };
         let server = Server::start(config).await?;
@@ -60,6 +66,30 @@ impl OwnService {
             REDIRECT_URI,
         )
         .await
+    }
+
+    /// Stops the service and starts it again on the same folder, at another port.
+    pub(crate) async fn restarted(self) -> anyhow::Result<Self> {
+        let Self {
+            server,
+            first,
+            folder,
+            ..
+        } = self;
+        server.shutdown().await;
+        let config = Config {
+            listen: Some(Listen::Localhost(0)),
+            backend: Backend::Stampmill,
+            ..Config::new(DataFolder::open(&folder.path().join("data"))?)
+        };
+        let server = Server::start(config).await?;
+        let http = HttpClient::trusting(server.ca_root_pem())?;
+        Ok(Self {
+            server,
+            first,
+            http,
+            folder,
+        })
     }
 
     /// The demo user with a fresh browser.

@@ -83,6 +83,22 @@ impl RelyingParty {
         })
     }
 
+    /// Prepares a login whose tokens may be refreshed (OpenID Connect Core §11), and may be for a resource (RFC 8707).
+    pub(crate) fn begin_offline(
+        &self,
+        scope: &str,
+        resource: Option<&str>,
+    ) -> anyhow::Result<Pending> {
+        let mut pending = self.begin(scope)?;
+        let mut query = pending.authorize.query_pairs_mut();
+        query.append_pair("prompt", "consent");
+        if let Some(resource) = resource {
+            query.append_pair("resource", resource);
+        }
+        drop(query);
+        Ok(pending)
+    }
+
     /// Prepares a login: fresh state, nonce and verifier, and the address that carries the challenge.
     pub(crate) fn begin(&self, scope: &str) -> anyhow::Result<Pending> {
         let (state, nonce, code_verifier) = (random_text()?, random_text()?, random_text()?);
@@ -154,19 +170,45 @@ impl RelyingParty {
         self.ask_for_token(stage, &all).await
     }
 
+    /// Trades a refresh token for new tokens (RFC 6749 §6).
+    pub(crate) async fn refresh(
+        &self,
+        stage: &mut Stage<'_>,
+        refresh_token: &str,
+    ) -> anyhow::Result<Answer> {
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", refresh_token),
+        ];
+        self.ask_for_token(stage, &form).await
+    }
+
     async fn ask_for_token(
         &self,
         stage: &mut Stage<'_>,
         form: &[(&str, &str)],
     ) -> anyhow::Result<Answer> {
-        let endpoint = self.endpoint("token_endpoint")?;
+        self.post(stage, "token_endpoint", form, None).await
+    }
+
+    /// Posts a form to an endpoint of the metadata, as this client; with a DPoP proof, if there is one.
+    pub(crate) async fn post(
+        &self,
+        stage: &mut Stage<'_>,
+        endpoint: &str,
+        form: &[(&str, &str)],
+        proof: Option<&str>,
+    ) -> anyhow::Result<Answer> {
+        let endpoint = self.endpoint(endpoint)?;
         let basic = self.basic_authentication();
-        let headers = [(header::AUTHORIZATION.as_str(), basic.as_str())];
+        let mut headers = vec![(header::AUTHORIZATION.as_str(), basic.as_str())];
+        headers.extend(proof.map(|proof| ("dpop", proof)));
         let answer = self.http.post_form(&endpoint, &headers, form).await?;
         let mut sent = vec![(
             "authorization".to_owned(),
             "Basic (client_id and client_secret)".to_owned(),
         )];
+        sent.extend(proof.map(|proof| ("dpop".to_owned(), proof.to_owned())));
         sent.extend(pairs(form));
         let received = answer.json().unwrap_or_default();
         stage.http(back_channel(
@@ -179,9 +221,17 @@ impl RelyingParty {
                 &[
                     "access_token",
                     "id_token",
+                    "refresh_token",
                     "token_type",
                     "expires_in",
                     "scope",
+                    "active",
+                    "sub",
+                    "aud",
+                    "device_code",
+                    "user_code",
+                    "verification_uri",
+                    "interval",
                     "error",
                     "error_description",
                 ],
@@ -224,12 +274,23 @@ impl RelyingParty {
         path: &str,
         access_token: Option<&str>,
     ) -> anyhow::Result<Answer> {
+        let credentials = access_token.map(|token| format!("Bearer {token}"));
+        self.call_with(stage, path, credentials.as_deref(), None)
+            .await
+    }
+
+    /// The same with whatever credentials, and a DPoP proof.
+    pub(crate) async fn call_with(
+        &self,
+        stage: &mut Stage<'_>,
+        path: &str,
+        credentials: Option<&str>,
+        proof: Option<&str>,
+    ) -> anyhow::Result<Answer> {
         let at = Url::parse(&format!("{}{path}", self.issuer))?;
-        let bearer = access_token.map(|token| format!("Bearer {token}"));
-        let headers: Vec<(&str, &str)> = bearer
-            .iter()
-            .map(|bearer| (header::AUTHORIZATION.as_str(), bearer.as_str()))
-            .collect();
+        let credentials = credentials.map(|text| (header::AUTHORIZATION.as_str(), text));
+        let proof = proof.map(|proof| ("dpop", proof));
+        let headers: Vec<(&str, &str)> = credentials.into_iter().chain(proof).collect();
         let answer = self.http.get(&at, &headers).await?;
         let received = match answer.header(header::WWW_AUTHENTICATE) {
             Some(challenge) => vec![("www-authenticate".to_owned(), challenge.to_owned())],
@@ -342,6 +403,58 @@ impl Person {
             page = form.action;
         }
         anyhow::bail!("the login did not end after {MOST_PAGES} pages")
+    }
+}
+
+impl Person {
+    /// Opens the verification page a device names, signs in, types its code, and decides; gives the last page's title.
+    pub(crate) async fn verify_device(
+        &mut self,
+        stage: &mut Stage<'_>,
+        page: &Url,
+        user_code: &str,
+        decision: &str,
+    ) -> anyhow::Result<String> {
+        let mut page = page.clone();
+        let mut answer = self.browser.open(&page).await?;
+        for _ in 0..MOST_PAGES {
+            if let Some(location) = answer.header(header::LOCATION) {
+                page = page.join(location)?;
+                answer = self.browser.open(&page).await?;
+                continue;
+            }
+            let text = answer.text()?.to_owned();
+            let (username, password) = (self.username.clone(), self.password.clone());
+            let typed = if text.contains("type=\"password\"") {
+                vec![
+                    ("username", username.as_str()),
+                    ("password", password.as_str()),
+                ]
+            } else if text.contains("name=\"user_code\"") {
+                vec![("user_code", user_code)]
+            } else if text.contains("name=\"decision\"") {
+                vec![("decision", decision)]
+            } else {
+                return title(&answer).context("the page has no title");
+            };
+            let form = Form::first_in(&text, &page)?;
+            answer = self.browser.submit(&form, &typed).await?;
+            let shown = |name: &str, value: &str| match name {
+                "password" => "(typed)".to_owned(),
+                _ => value.to_owned(),
+            };
+            let sent = typed
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), shown(name, value)))
+                .collect();
+            stage.http(front_channel(
+                format!("POST {}", form.action.path()),
+                sent,
+                &answer,
+            ));
+            page = form.action;
+        }
+        anyhow::bail!("the verification did not end after {MOST_PAGES} pages")
     }
 }
 

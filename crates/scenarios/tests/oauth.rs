@@ -68,3 +68,16 @@ fn client_credentials() {
         "no browser takes part: {paths:?}"
     );
 }
+
+#[test]
+fn refresh_device_split_rotation_and_dpop() {
+    for (name, attacks) in [
+        ("oauth_refresh", &["stolen refresh token"][..]),
+        ("oauth_device", &["guessed or replayed device codes"]),
+        ("oauth_split", &[]),
+        ("oauth_jwks_rotation", &["token of a foreign key"]),
+        ("oauth_dpop", &["stolen access token"]),
+    ] {
+        assert_eq!(blocked(&events(name)), attacks, "{name}");
+    }
+}

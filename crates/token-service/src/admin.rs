@@ -8,8 +8,8 @@ use stampmill_jose::Algorithm;
 use crate::clock::{Clock, SystemClock, SystemRandom};
 use crate::data_folder::{DataFolderError, open_beside};
 use crate::domain::{
-    Client, ClientId, KeyState, Registration, RegistrationError, SealedSecret, StoredKey, User,
-    UserId, Username, UsernameError, state,
+    Client, ClientAuthentication, ClientId, KeyState, Registration, RegistrationError,
+    SealedSecret, StoredKey, User, UserId, Username, UsernameError, state,
 };
 use crate::keyring::{KeysError, PUBLISHED_AHEAD, make_key};
 use crate::password::{MAX_PASSWORD_BYTES, PasswordHash, typable_password};
@@ -121,7 +121,10 @@ impl Admin {
         let unknown = || AdminError::UnknownClient(client_id.to_owned());
         let id = ClientId::parse(client_id).map_err(|_| unknown())?;
         let client = self.store.client(&id).await?.ok_or_else(unknown)?;
-        if client.is_public() {
+        if !matches!(
+            client.authentication,
+            ClientAuthentication::Confidential { .. }
+        ) {
             return Err(AdminError::PublicClient(client_id.to_owned()));
         }
         let secret = Secret::generate(&SystemRandom);
@@ -192,7 +195,7 @@ pub enum AdminError {
     #[error("no client has the id {0:?}")]
     UnknownClient(String),
     /// A client that has no secret to renew.
-    #[error("the client {0:?} is public: it has no secret")]
+    #[error("the client {0:?} has no secret: it is public, or has a key of its own")]
     PublicClient(String),
     /// Not a name.
     #[error("a person's name is up to 100 printable characters")]

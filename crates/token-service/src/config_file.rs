@@ -214,7 +214,11 @@ struct ClientTable {
     #[serde(default)]
     post_logout_redirect_uris: Vec<String>,
     scope: Option<String>,
+    /// A JWK set, as JSON in a string.
+    jwks: Option<String>,
     id_token_signed_response_alg: Option<Spanned<String>>,
+    #[serde(default)]
+    dpop_bound_access_tokens: bool,
     issue_when: Option<Spanned<String>>,
 }
 
@@ -234,11 +238,23 @@ const APPLICATIONS: Words<ApplicationType> = &[
     ("web", ApplicationType::Web),
     ("native", ApplicationType::Native),
 ];
-const AUTH_METHODS: Words<Option<SecretMethod>> = &[
-    ("client_secret_basic", Some(SecretMethod::Basic)),
-    ("client_secret_post", Some(SecretMethod::Post)),
-    ("none", None),
+const AUTH_METHODS: Words<AuthMethod> = &[
+    (
+        "client_secret_basic",
+        AuthMethod::Secret(SecretMethod::Basic),
+    ),
+    ("client_secret_post", AuthMethod::Secret(SecretMethod::Post)),
+    ("client_secret_jwt", AuthMethod::Secret(SecretMethod::Jwt)),
+    ("private_key_jwt", AuthMethod::PrivateKey),
+    ("none", AuthMethod::None),
 ];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum AuthMethod {
+    Secret(SecretMethod),
+    PrivateKey,
+    None,
+}
 
 impl File {
     fn check(self, source: &Source<'_>) -> Result<ConfigFile, ConfigFileError> {
@@ -338,13 +354,26 @@ impl ClientTable {
             return Err(source.refuse(span, "this client is in the file twice"));
         }
         // RFC 7591 §2: with a secret the default is client_secret_basic; without one the client is public.
+        let default = match (&self.client_secret, &self.jwks) {
+            (Some(_), _) => AuthMethod::Secret(SecretMethod::Basic),
+            (None, Some(_)) => AuthMethod::PrivateKey,
+            (None, None) => AuthMethod::None,
+        };
         let method = source.word(AUTH_METHODS, self.token_endpoint_auth_method.as_ref())?;
-        let secret_method =
-            method.unwrap_or(self.client_secret.is_some().then_some(SecretMethod::Basic));
-        if secret_method.is_some() && self.client_secret.is_none() {
-            let wrong = "a client that authenticates with a secret needs client_secret";
-            return Err(source.refuse(span, wrong));
+        let method = method.unwrap_or(default);
+        let needs = match method {
+            AuthMethod::Secret(_) if self.client_secret.is_none() => Some("client_secret"),
+            AuthMethod::PrivateKey if self.jwks.is_none() => Some("jwks"),
+            _ => None,
+        };
+        if let Some(needed) = needs {
+            let wrong = format!("a client of this token_endpoint_auth_method needs {needed}");
+            return Err(source.refuse(span, &wrong));
         }
+        let secret_method = match method {
+            AuthMethod::Secret(method) => Some(method),
+            AuthMethod::PrivateKey | AuthMethod::None => None,
+        };
         let words = self.grant_types.iter().flatten();
         let grant_types = words
             .map(|word| {
@@ -363,6 +392,8 @@ impl ClientTable {
             name: self.name.unwrap_or_else(|| id.to_string()),
             secret_method,
             secret: self.client_secret.map(Secret::new),
+            jwks: self.jwks.filter(|_| method == AuthMethod::PrivateKey),
+            dpop_bound: self.dpop_bound_access_tokens,
             application: source
                 .word(APPLICATIONS, self.application_type.as_ref())?
                 .unwrap_or(ApplicationType::Web),
@@ -575,6 +606,16 @@ mod tests {
             (Algorithm::Es256, Algorithm::EdDsa)
         );
         assert_eq!(file.settings.issue_when.len(), 1);
+    }
+
+    #[test]
+    fn the_file_for_the_conformance_suite_is_good() {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../docs/conformance/op.toml"
+        );
+        let file = ConfigFile::read(Path::new(path)).unwrap();
+        assert_eq!(file.settings.clients.len(), 3);
     }
 
     #[test]

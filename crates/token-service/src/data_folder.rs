@@ -201,7 +201,9 @@ fn first_rows(database: &Path, sealing: &SealingKey) -> Result<FirstStart, DataF
         redirect_uris: redirect_uris.clone(),
         grant_types: GrantType::ALL.map(|(grant, _)| grant).to_vec(),
         scope: "openid profile email offline_access api".into(),
+        jwks: None,
         id_token_alg: Algorithm::Rs256,
+        dpop_bound: false,
         ..Registration::default()
     };
     let (client, secret) = registration.check(sealing, &random, now)?;

@@ -24,7 +24,7 @@
 //! ```text
 //! listener      TLS handshake, limits, timeouts
 //!    ▼
-//! http          reads the request, gives the answer its shape; pages are plain HTML without script
+//! http          reads the request, gives the answer its shape; pages are plain HTML, all but one without script
 //!    ▼
 //! protocol      one file an endpoint or grant, named after its RFC; its steps are a table: authorization.rs, token.rs
 //!    ▼
@@ -33,15 +33,15 @@
 //! store         one trait; SQLite with a writer thread that commits in groups
 //! ```
 //! Time, randomness and the store come in from outside, so every rule is tested without waiting, luck or a socket.
-//! Every rule asks one [`Policy`], and [`Policy::strict`] is the only one there is.
+//! Every rule asks one [`Policy`]: [`Policy::strict`], as far as a [`ConfigFile`] does not change what it may.
 //!
 //! # What is kept, and how
-//! Codes, session cookies and the browser's own cookie are 256 random bits; the store keeps their SHA-256
-//! ([`secret::Digest`]). Client secrets are sealed under a key beside the database ([`secret::SealingKey`]), passwords
-//! hashed with argon2id ([`password`]), and wrong ones are answered ever more slowly. Tokens are not kept at all: they
-//! are JWTs, and what can be revoked is the
-//! *grant* they name, which UserInfo and `/api/me` look up. Another resource server, which does not ask us, accepts a
-//! revoked token until it expires: ten minutes at most.
+//! Codes, refresh tokens, opaque access tokens, session cookies and the browser's own cookie are 256 random bits; the store
+//! keeps their SHA-256 ([`secret::Digest`]). Client secrets and signing keys are sealed under a key beside the database
+//! ([`secret::SealingKey`]), passwords hashed with argon2id ([`password`]), and wrong ones are answered ever more slowly.
+//! JWTs are not kept at all: what can be revoked is their `jti` and the *grant* they name, which UserInfo, introspection and
+//! `/api/me` look up. A resource server that does not ask us accepts a revoked JWT until it expires, ten minutes at most; one
+//! that cannot live with that is configured for opaque tokens and asks.
 //!
 //! # Example
 //! A server on a free port, and what a client would read first:

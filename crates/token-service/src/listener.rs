@@ -6,6 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::HOST;
+use axum::http::{StatusCode, Version};
+use axum::middleware::{self, Next};
+use axum::response::Response;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
@@ -101,6 +107,7 @@ pub(crate) async fn accept_loop(
     mut stopped: watch::Receiver<bool>,
     ticket: Ticket,
 ) {
+    let router = router.layer(middleware::from_fn(one_host));
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
@@ -132,6 +139,17 @@ pub(crate) async fn accept_loop(
             drop((place, ticket));
         });
     }
+}
+
+/// RFC 9112 §3.2: an HTTP/1.1 request names its host, once.
+async fn one_host(request: Request, next: Next) -> Response {
+    let hosts = request.headers().get_all(HOST).iter().count();
+    if request.version() == Version::HTTP_11 && hosts != 1 {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::BAD_REQUEST;
+        return response;
+    }
+    next.run(request).await
 }
 
 async fn connection(

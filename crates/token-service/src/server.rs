@@ -251,6 +251,10 @@ impl RunningServer {
         } = self;
         let _ = stop.send(true);
         closing.wait().await;
+        // A folder that is copied now is whole without SQLite's side files.
+        if let Err(error) = service.store.checkpoint().await {
+            tracing::warn!(%error, "the write-ahead log could not be written into the database");
+        }
         // The database's last write and the folder's lock go with the last owner; connections that were cut off may
         // hold it a moment longer.
         for _ in 0..100 {

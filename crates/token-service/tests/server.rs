@@ -297,12 +297,12 @@ async fn the_certificate_is_kept_until_the_names_change() {
     assert_eq!(certificate(), first);
     let mut config = Config::new(DataFolder::open(&folder).unwrap());
     config.listen = Some(Listen::Localhost(0));
-    config.issuer = Some("https://id.example".into());
+    config.issuer = Some("https://id.test".into());
     let server = Server::start(config).await.unwrap();
     assert_ne!(certificate(), first);
     assert!(
         Client::of(&server)
-            .connect("id.example", b"\x08http/1.1")
+            .connect("id.test", b"\x08http/1.1")
             .await
             .is_ok()
     );
@@ -317,6 +317,62 @@ async fn the_certificate_is_kept_until_the_names_change() {
             .is_ok()
     );
     server.shutdown().await;
+}
+
+#[tokio::test]
+async fn rfc9112_3_2_a_request_names_its_host_once() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (data, _) = DataFolder::open_or_create(&scratch.path().join("data")).unwrap();
+    let config = Config {
+        listen_plain: Some((Ipv4Addr::LOCALHOST, 0).into()),
+        listen: Some(Listen::Localhost(0)),
+        ..Config::new(data)
+    };
+    let server = Server::start(config).await.unwrap();
+    let plain = server.plain_addr().unwrap();
+    for (head, status) in [
+        ("GET /jwks.json HTTP/1.1\r\nHost: localhost\r\n", "200"),
+        ("GET /jwks.json HTTP/1.1\r\n", "400"),
+        ("GET /jwks.json HTTP/1.1\r\nHost: a\r\nHost: b\r\n", "400"),
+        ("GET /jwks.json HTTP/1.0\r\n", "200"),
+        (
+            "GET /jwks.json HTTP/1.1\r\nHost: a\r\nIf-None-Match: *\r\n",
+            "304",
+        ),
+    ] {
+        let mut stream = TcpStream::connect(plain).await.unwrap();
+        let request = format!("{head}Connection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(&answer[9..12], status, "{head}{answer}");
+        if status == "304" {
+            assert!(
+                !answer.to_ascii_lowercase().contains("content-length"),
+                "{answer}"
+            );
+            assert!(
+                !answer.to_ascii_lowercase().contains("transfer-encoding"),
+                "{answer}"
+            );
+        }
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn after_a_stop_the_database_is_one_file() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("data");
+    let (server, first) = start(&folder).await;
+    let first = first.unwrap();
+    let mut client = Client::of(&server);
+    let code = client.code(&first.client_id, &first.username, first.password.expose());
+    code.await;
+    server.shutdown().await;
+    let log = folder.join("stampmill.sqlite3-wal");
+    let length = std::fs::metadata(log).map_or(0, |file| file.len());
+    assert_eq!(length, 0, "the write-ahead log is in the database");
 }
 
 #[tokio::test]
@@ -394,7 +450,9 @@ async fn an_administrator_adds_clients_and_people_beside_a_running_server() {
         redirect_uris: vec!["http://localhost:3000/callback".into()],
         grant_types: vec![GrantType::AuthorizationCode],
         scope: "openid profile email".into(),
+        jwks: None,
         id_token_alg: Algorithm::Rs256,
+        dpop_bound: false,
         ..Registration::default()
     };
     let (_, secret) = admin.add_client(registration.clone()).await.unwrap();

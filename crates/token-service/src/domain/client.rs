@@ -1,8 +1,9 @@
 //! Clients: the programs that ask for tokens (RFC 6749 §2, RFC 7591 §2).
 
 use std::fmt;
+use std::sync::Arc;
 
-use stampmill_jose::{Algorithm, base64url};
+use stampmill_jose::{Algorithm, Jwks, base64url};
 
 use super::{RedirectUri, RedirectUriError, ResponseType, Scope, ScopeError, UserId};
 use crate::clock::{Random, SystemRandom, random_bytes};
@@ -61,6 +62,8 @@ pub enum SecretMethod {
     Basic,
     /// As `client_id` and `client_secret` in the body.
     Post,
+    /// Not at all: it is the key of an HMAC over an assertion (OIDC Core §9).
+    Jwt,
 }
 
 /// A client secret as the store keeps it: AES-256-GCM under the data folder's key, bound to its client.
@@ -110,7 +113,12 @@ impl fmt::Debug for SealedSecret {
 pub enum ClientAuthentication {
     /// `none`: anybody can hold the program, so it keeps no secret.
     Public,
-    /// `client_secret_basic` or `client_secret_post`.
+    /// `private_key_jwt`: it signs assertions with a key of its own (RFC 7523, OIDC Core §9).
+    PrivateKey {
+        /// The public halves.
+        keys: ClientKeys,
+    },
+    /// `client_secret_basic`, `client_secret_post` or `client_secret_jwt`.
     Confidential {
         /// The secret, sealed.
         secret: SealedSecret,
@@ -132,9 +140,56 @@ impl ClientAuthentication {
                 method: SecretMethod::Post,
                 ..
             } => "client_secret_post",
+            ClientAuthentication::Confidential {
+                method: SecretMethod::Jwt,
+                ..
+            } => "client_secret_jwt",
+            ClientAuthentication::PrivateKey { .. } => "private_key_jwt",
         }
     }
 }
+
+/// A client's public keys (`jwks`, RFC 7591 §2), parsed once.
+#[derive(Debug, Clone)]
+pub struct ClientKeys {
+    json: String,
+    keys: Arc<Jwks>,
+}
+
+impl ClientKeys {
+    /// Reads a JWK set; at least one key of it must be one that signatures can be verified with.
+    pub fn parse(json: &str) -> Result<ClientKeys, RegistrationError> {
+        let keys = Jwks::from_json(json.as_bytes())
+            .map_err(|error| RegistrationError::Jwks(error.to_string()))?;
+        if keys.keys().is_empty() {
+            let skipped = keys.skipped().first().map(ToString::to_string);
+            let why = skipped.unwrap_or_else(|| "it has no keys".into());
+            return Err(RegistrationError::Jwks(why));
+        }
+        Ok(ClientKeys {
+            json: json.to_owned(),
+            keys: Arc::new(keys),
+        })
+    }
+
+    /// The set to verify with.
+    pub fn jwks(&self) -> &Jwks {
+        &self.keys
+    }
+
+    /// The text it was read from.
+    pub fn as_json(&self) -> &str {
+        &self.json
+    }
+}
+
+impl PartialEq for ClientKeys {
+    fn eq(&self, other: &ClientKeys) -> bool {
+        self.json == other.json
+    }
+}
+
+impl Eq for ClientKeys {}
 
 /// The grants a client may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -201,6 +256,8 @@ pub struct Client {
     pub scope: Scope,
     /// What its ID tokens are signed with (`id_token_signed_response_alg`, OIDC Registration §2).
     pub id_token_alg: Algorithm,
+    /// Whether it gets no token but one bound to a key (`dpop_bound_access_tokens`, RFC 9449 §5.2).
+    pub dpop_bound: bool,
     /// Registered at, in seconds since the epoch.
     pub created_at: i64,
 }
@@ -240,8 +297,12 @@ pub struct Registration {
     pub post_logout_redirect_uris: Vec<String>,
     /// The most it may ask for, separated by spaces.
     pub scope: String,
+    /// Its public keys, if it authenticates by `private_key_jwt`; it has no secret then.
+    pub jwks: Option<String>,
     /// What its ID tokens are signed with; RS256 by default (OIDC Registration §2).
     pub id_token_alg: Algorithm,
+    /// Whether it gets no token but one bound to a key (RFC 9449 §5.2).
+    pub dpop_bound: bool,
 }
 
 impl Default for Registration {
@@ -260,6 +321,8 @@ impl Default for Registration {
             post_logout_redirect_uris: Vec::new(),
             scope: "openid".into(),
             id_token_alg: Algorithm::Rs256,
+            jwks: None,
+            dpop_bound: false,
         }
     }
 }
@@ -310,13 +373,20 @@ impl Registration {
             return Err(RegistrationError::NothingToRenew);
         }
         // RFC 6749 §4.4: whoever has no secret cannot speak for itself.
-        if self.secret_method.is_none() && self.grant_types.contains(&GrantType::ClientCredentials)
-        {
+        let public = self.secret_method.is_none() && self.jwks.is_none();
+        if public && self.grant_types.contains(&GrantType::ClientCredentials) {
             return Err(RegistrationError::PublicClientCredentials);
         }
         let (authentication, secret) = match self.secret_method {
+            Some(_) if self.jwks.is_some() => return Err(RegistrationError::SecretAndKeys),
             None if self.secret.is_some() => return Err(RegistrationError::PublicSecret),
-            None => (ClientAuthentication::Public, None),
+            None => match &self.jwks {
+                None => (ClientAuthentication::Public, None),
+                Some(jwks) => {
+                    let keys = ClientKeys::parse(jwks)?;
+                    (ClientAuthentication::PrivateKey { keys }, None)
+                }
+            },
             Some(method) => {
                 let secret = self.secret.unwrap_or_else(|| Secret::generate(random));
                 let printable = secret.expose().bytes().all(|byte| byte.is_ascii_graphic());
@@ -343,6 +413,7 @@ impl Registration {
             post_logout_redirect_uris,
             scope: self.scope.parse()?,
             id_token_alg: self.id_token_alg,
+            dpop_bound: self.dpop_bound,
             created_at: now,
         };
         Ok((client, secret))
@@ -376,8 +447,14 @@ pub enum RegistrationError {
         "a client secret is {MIN_SECRET} to {MAX_SECRET} printable ASCII characters without spaces"
     )]
     WeakSecret,
+    /// Not a usable JWK set.
+    #[error("jwks cannot be used: {0}")]
+    Jwks(String),
     /// RFC 7591 §2.
-    #[error("a public client (method none) has no secret")]
+    #[error("a client authenticates with a secret or with keys of its own, not with both")]
+    SecretAndKeys,
+    /// RFC 7591 §2.
+    #[error("a client of this token_endpoint_auth_method has no client_secret")]
     PublicSecret,
     /// RFC 7591 §2.1.
     #[error("refresh_token goes with a grant of a person, such as authorization_code")]

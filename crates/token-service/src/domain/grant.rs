@@ -72,6 +72,8 @@ pub struct AuthorizationCode {
     pub redirect_uri: String,
     /// What the verifier must hash to.
     pub challenge: Option<CodeChallenge>,
+    /// The key that must prove itself at the token endpoint (`dpop_jkt`, RFC 9449 §10).
+    pub dpop_jkt: Option<String>,
     /// To be copied to the ID token.
     pub nonce: Option<String>,
     /// First second at which the code is too old.

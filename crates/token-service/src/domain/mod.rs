@@ -14,7 +14,7 @@ mod signing_key;
 mod user;
 
 pub use client::{
-    ApplicationType, Client, ClientAuthentication, ClientId, GrantType, Registration,
+    ApplicationType, Client, ClientAuthentication, ClientId, ClientKeys, GrantType, Registration,
     RegistrationError, SealedSecret, SecretMethod,
 };
 pub use device::{DeviceRequest, Polled, UserCode};

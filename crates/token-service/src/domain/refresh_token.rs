@@ -22,6 +22,8 @@ pub struct RefreshToken {
     pub seed: [u8; 16],
     /// First second at which it is too old.
     pub expires_at: i64,
+    /// The key it is bound to, if any (RFC 9449 §5).
+    pub dpop_jkt: Option<String>,
     /// Whether it brought its successor already.
     pub used: bool,
 }
@@ -33,6 +35,8 @@ pub struct NewRefreshToken {
     pub hash: Digest,
     /// For its own successor.
     pub seed: [u8; 16],
+    /// The key it is bound to.
+    pub dpop_jkt: Option<String>,
     /// First second at which it is too old.
     pub expires_at: i64,
 }

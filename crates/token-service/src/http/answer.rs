@@ -1,6 +1,10 @@
 //! The shape of answers: status, headers, JSON. Each kind is made in one place, so that none forgets `no-store`.
 
-use axum::body::Body;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, HttpBody};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, CACHE_CONTROL, CONTENT_TYPE, ETAG,
@@ -8,6 +12,8 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
+use bytes::Bytes;
+use hyper::body::Frame;
 use serde::Serialize;
 
 use super::pages;
@@ -118,6 +124,10 @@ pub(super) fn bearer_error(error: &BearerError) -> Response {
                 ""
             };
             let (name, description) = (error.code.name(), error.description);
+            // RFC 9449 §7.1: a bad proof is answered in the scheme it belongs to, and by 401.
+            if error.code == ErrorCode::InvalidDpopProof {
+                return dpop_challenge(name, description);
+            }
             (
                 error.code.status(),
                 format!(
@@ -135,17 +145,35 @@ pub(super) fn bearer_error(error: &BearerError) -> Response {
     response
 }
 
+fn dpop_challenge(name: &str, description: &str) -> Response {
+    let mut response = empty(StatusCode::UNAUTHORIZED);
+    let value =
+        format!("DPoP realm=\"stampmill\", error=\"{name}\", error_description=\"{description}\"");
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, NO_STORE);
+    headers.insert(
+        WWW_AUTHENTICATE,
+        HeaderValue::from_str(&value).expect("fixed sentences of the RFC 6749 §5.2 alphabet"),
+    );
+    response
+}
+
 /// Metadata and keys: public, cached for five minutes, told apart by their tag.
 pub(super) fn document(document: &Document, asked: &HeaderMap) -> Response {
     let known = asked
         .get(IF_NONE_MATCH)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
+    // `*` is any version there is (RFC 9110 §13.1.2).
     let unchanged = known
         .split(',')
-        .any(|tag| tag.trim().trim_start_matches("W/") == document.etag);
+        .map(|tag| tag.trim().trim_start_matches("W/"))
+        .any(|tag| tag == "*" || tag == document.etag);
     let mut response = if unchanged {
-        empty(StatusCode::NOT_MODIFIED)
+        with_status(
+            Response::new(Body::new(NoContent)),
+            StatusCode::NOT_MODIFIED,
+        )
     } else {
         Response::new(Body::from(document.json.clone()))
     };
@@ -161,6 +189,26 @@ pub(super) fn document(document: &Document, asked: &HeaderMap) -> Response {
         HeaderValue::from_str(&document.etag).expect("a tag is base64url in quotes"),
     );
     response
+}
+
+/// The body of a 304, which has none. An empty body has a length, and HTTP/2 would announce it: `content-length: 0`, as if
+/// that were the document's (RFC 9110 §8.6).
+struct NoContent;
+
+impl HttpBody for NoContent {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(None)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        true
+    }
 }
 
 /// CORS for what carries no cookie: any page may read the answer.
@@ -193,7 +241,7 @@ pub(super) async fn preflight() -> Response {
     );
     headers.insert(
         ACCESS_CONTROL_ALLOW_HEADERS,
-        HeaderValue::from_static("Authorization, Content-Type"),
+        HeaderValue::from_static("Authorization, Content-Type, DPoP"),
     );
     headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("3600"));
     response

@@ -22,10 +22,15 @@ pub(super) async fn read(request: Request) -> Result<ClientRequest, Response> {
             challenge: true,
         }));
     };
+    let dpop = request::dpop_proofs(request.headers());
     let form = request::form_text(request).await.map_err(|error| {
         answer::with_status(answer::token_error(&NOT_A_FORM.into()), error.status())
     })?;
     let parameters =
         Parameters::parse(&form).map_err(|error| answer::token_error(&error.into()))?;
-    Ok(ClientRequest { basic, parameters })
+    Ok(ClientRequest {
+        basic,
+        dpop,
+        parameters,
+    })
 }

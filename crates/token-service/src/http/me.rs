@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::{Extension, Router, routing::get};
@@ -10,19 +11,33 @@ use serde::Serialize;
 use stampmill_claim_check::ClaimCheck;
 use stampmill_jose::Jwks;
 use stampmill_resource_guard::{
-    AccessToken, BoxFuture, Guard, GuardLayer, KeySource, KeysUnavailable,
+    AccessToken, BoxError, BoxFuture, Guard, GuardLayer, KeySource, KeysUnavailable, ReplayStore,
 };
 
 use super::answer;
-use crate::protocol::{Service, paths};
+use crate::protocol::{Document, Service, paths};
 
 /// Who may call: somebody who signed in, or a client for itself; and the token may not claim a longer life than we
-/// give.
+/// give (600 seconds, unless configured otherwise).
 ///
 /// `auth_time` is missing from a client's own token. In CEL a missing claim is an error, and `||` forgives it where the
-/// other side is true. A NumericDate may have a fraction (RFC 7519 §2). Ours have none; CEL subtracts no double from an
-/// integer, so one that had would be refused.
-pub(crate) const MAY_CALL: &str = "(claims.sub == claims.client_id || claims.auth_time <= now) && claims.exp > now && claims.exp - claims.iat <= 600";
+/// other side is true. A NumericDate may have a fraction (RFC 7519 §2), and CEL subtracts no double from an integer, so both
+/// are made doubles.
+pub(crate) fn may_call(service: &Service) -> String {
+    let own = service.resources.own();
+    let configured = own
+        .accept_when
+        .as_ref()
+        .map(|check| check.source().to_owned());
+    let lifetime = own
+        .access_token_lifetime
+        .unwrap_or(service.policy.access_token_lifetime());
+    configured.unwrap_or_else(|| {
+        format!(
+            "(claims.sub == claims.client_id || claims.auth_time <= now) && claims.exp > now && double(claims.exp) - double(claims.iat) <= {lifetime}.0"
+        )
+    })
+}
 
 #[derive(Serialize)]
 struct Me<'a> {
@@ -31,15 +46,27 @@ struct Me<'a> {
     scope: Vec<&'a str>,
 }
 
-/// The route and its guard.
+/// The route, its guard, and what the guard tells of itself (RFC 9728).
 pub(super) fn routes<S: Clone + Send + Sync + 'static>(service: &Arc<Service>) -> Router<S> {
-    let guarded = get(me).layer(GuardLayer::new(guard(service)));
-    Router::new().route(paths::ME, guarded.options(answer::preflight))
+    let guard = guard(service);
+    let metadata = guard.metadata().map(|metadata| metadata.json.clone());
+    let metadata = Document::new(metadata.unwrap_or_default());
+    let guarded = get(me).layer(GuardLayer::new(guard));
+    let describe = get(move |request: Request| {
+        let answer = answer::document(&metadata, request.headers());
+        async move { answer }
+    });
+    Router::new()
+        .route(paths::ME, guarded.options(answer::preflight))
+        .route(
+            paths::PROTECTED_RESOURCE,
+            describe.options(answer::preflight),
+        )
 }
 
 fn guard(service: &Arc<Service>) -> Guard {
-    let check =
-        ClaimCheck::compile(MAY_CALL).expect("the expression above compiles; a test says so");
+    let check = ClaimCheck::compile(&may_call(service))
+        .expect("the expression above compiles, and a configured one has been compiled before");
     let (clock, grants) = (Arc::clone(&service.clock), Arc::clone(service));
     Guard::builder(service.issuer(), service.resources.own().resource.as_str())
         .keys(OwnKeys(Arc::clone(service)))
@@ -48,9 +75,18 @@ fn guard(service: &Arc<Service>) -> Guard {
         // The one question a JWT cannot answer by itself; we keep the grants, so we can.
         .revoked_when(move |token: AccessToken| {
             let grants = Arc::clone(&grants);
-            let (jti, grant) = (token.jwt_id().to_owned(), token.jwt().claim_str("grant_id"));
+            let (jti, grant) = (token.jwt_id().to_owned(), token.claim_str("grant_id"));
             async move { Ok(!grants.jwt_stands(&jti, grant).await?) }
         })
+        .introspect({
+            let service = Arc::clone(service);
+            move |token| {
+                let service = Arc::clone(&service);
+                async move { Ok(service.describe_own(&token).await?) }
+            }
+        })
+        .dpop(service.issuer(), UsedProofs(Arc::clone(service)))
+        .publish_metadata()
         .realm("stampmill")
         .build()
         .expect("keys are given and the realm is plain")
@@ -62,6 +98,20 @@ struct OwnKeys(Arc<Service>);
 impl KeySource for OwnKeys {
     fn current(&self) -> BoxFuture<'_, Result<Arc<Jwks>, KeysUnavailable>> {
         Box::pin(async { Ok(self.0.jwks()) })
+    }
+}
+
+/// Proofs used at our own API are remembered where those of the token endpoint are.
+struct UsedProofs(Arc<Service>);
+
+impl ReplayStore for UsedProofs {
+    fn first_use(
+        &self,
+        name: String,
+        expires_at: i64,
+        _now: i64,
+    ) -> BoxFuture<'_, Result<bool, BoxError>> {
+        Box::pin(async move { Ok(self.0.first_use(&name, expires_at).await?) })
     }
 }
 

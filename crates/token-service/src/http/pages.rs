@@ -256,7 +256,7 @@ pub(super) fn home(service: &Service) -> Response {
         issuer: service.issuer(),
         jwks: paths::JWKS,
         me: paths::ME,
-        may_call: me::MAY_CALL,
+        may_call: &me::may_call(service),
     };
     html_page(StatusCode::OK, home.render(), Policy::forms_to("'none'"))
 }

@@ -8,7 +8,7 @@ use axum::response::Response;
 use zeroize::Zeroizing;
 
 use super::pages;
-use crate::protocol::{BasicCredentials, Browser, CredentialsError, Parameters};
+use crate::protocol::{BasicCredentials, Browser, CredentialsError, Parameters, ResourceRequest};
 use crate::secret::Secret;
 
 /// Longest form taken, in bytes.
@@ -124,43 +124,72 @@ pub(super) fn basic_credentials(
     }
 }
 
-/// More than one token in a request (RFC 6750 §2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct TwoTokens;
+/// The values of every `DPoP` header field; one that is no text counts as one that is no proof.
+pub(super) fn dpop_proofs(headers: &HeaderMap) -> Vec<String> {
+    let values = headers.get_all("dpop").iter();
+    values
+        .map(|value| value.to_str().unwrap_or_default().to_owned())
+        .collect()
+}
 
-/// The bearer token of a header (RFC 6750 §2.1) or, by POST, of a form field (§2.2). A token in the query is not looked
-/// at (RFC 9700 §4.3.2).
-pub(super) async fn bearer_token(request: Request) -> Result<Option<Secret>, TwoTokens> {
-    let in_header = header_token(request.headers())?;
-    let in_form = if request.method() == Method::POST && is_form(request.headers()) {
+/// A request whose credentials cannot be told: more than one token (RFC 6750 §2), or not exactly one proof for a token of
+/// the `DPoP` scheme (RFC 9449 §7.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Unclear;
+
+/// The access token of a header (RFC 6750 §2.1, RFC 9449 §7.1) or, by POST, of a form field (§2.2). A token in the query
+/// is not looked at (RFC 9700 §4.3.2).
+pub(super) async fn access_token(request: Request) -> Result<Option<ResourceRequest>, Unclear> {
+    let by_post = request.method() == Method::POST;
+    let method = if by_post { "POST" } else { "GET" };
+    let in_header = header_token(request.headers(), method)?;
+    let in_form = if by_post && is_form(request.headers()) {
         let form = form_text(request)
             .await
             .ok()
             .and_then(|text| Parameters::parse(&text).ok())
             .unwrap_or_default();
         form.one("access_token")
-            .map_err(|_| TwoTokens)?
-            .map(Secret::new)
+            .map_err(|_| Unclear)?
+            .map(|token| ResourceRequest {
+                token: Secret::new(token),
+                proof: None,
+                method,
+            })
     } else {
         None
     };
     match (in_header, in_form) {
-        (Some(_), Some(_)) => Err(TwoTokens),
+        (Some(_), Some(_)) => Err(Unclear),
         (one, other) => Ok(one.or(other)),
     }
 }
 
-fn header_token(headers: &HeaderMap) -> Result<Option<Secret>, TwoTokens> {
+fn header_token(
+    headers: &HeaderMap,
+    method: &'static str,
+) -> Result<Option<ResourceRequest>, Unclear> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = match (values.next(), values.next()) {
         (None, _) => return Ok(None),
         (Some(value), None) => value.to_str().unwrap_or_default(),
-        _ => return Err(TwoTokens),
+        _ => return Err(Unclear),
     };
     // The scheme's name is case-blind (RFC 9110 §11.1).
-    let token = value
-        .split_once(' ')
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim());
-    Ok(token.map(Secret::new))
+    let Some((scheme, token)) = value.split_once(' ') else {
+        return Ok(None);
+    };
+    let proof = match scheme.to_ascii_lowercase().as_str() {
+        "bearer" => None,
+        "dpop" => match <[String; 1]>::try_from(dpop_proofs(headers)) {
+            Ok([proof]) => Some(proof),
+            Err(_) => return Err(Unclear),
+        },
+        _ => return Ok(None),
+    };
+    Ok(Some(ResourceRequest {
+        token: Secret::new(token.trim()),
+        proof,
+        method,
+    }))
 }

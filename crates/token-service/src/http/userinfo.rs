@@ -6,22 +6,17 @@ use axum::response::Response;
 
 use super::{Shared, answer, request};
 use crate::protocol::{BearerError, ErrorCode, OAuthError};
-use crate::secret::Secret;
 
 /// OIDC Core §5.3.1, by GET and POST.
 pub(super) async fn userinfo(State(app): Shared, request: Request) -> Response {
     const TWO_METHODS: OAuthError = OAuthError::new(
         ErrorCode::InvalidRequest,
-        "more than one access token in one request",
+        "send one access token, and with the scheme DPoP one proof",
     );
-    let Ok(token) = request::bearer_token(request).await else {
+    let Ok(asked) = request::access_token(request).await else {
         return answer::bearer_error(&BearerError::Refused(TWO_METHODS));
     };
-    match app
-        .service
-        .userinfo(token.as_ref().map(Secret::expose))
-        .await
-    {
+    match app.service.userinfo(asked.as_ref()).await {
         Ok(claims) => answer::private_json(StatusCode::OK, &claims),
         Err(error) => answer::bearer_error(&error),
     }

@@ -5,11 +5,10 @@
 
 use super::Service;
 use super::error::{ErrorCode, OAuthError};
-use super::hybrid;
 use super::parameters::Parameters;
 use super::request_object;
-use super::resource;
 use super::response_mode::{AuthorizationResponse, ResponseMode, response_mode_is_known};
+use super::{dpop, hybrid, resource};
 use crate::domain::{Client, ClientId, CodeChallenge, GrantType, Resource, ResponseType, Scope};
 use crate::policy::Policy;
 
@@ -31,6 +30,8 @@ pub(crate) struct AuthorizationRequest {
     pub(crate) resources: Vec<Resource>,
     pub(crate) nonce: Option<String>,
     pub(crate) challenge: Option<CodeChallenge>,
+    /// The key the code will be bound to.
+    pub(crate) dpop_jkt: Option<String>,
     pub(crate) prompt: Prompt,
     pub(crate) max_age: Option<i64>,
     pub(crate) login_hint: Option<String>,
@@ -75,6 +76,7 @@ const RULES: &[(Rule, &str)] = &[
     (scope_is_known,           "RFC 6749 §3.3"),
     (resource::at_authorization, "RFC 8707 §2.1"),
     (challenge_is_s256,        "RFC 7636 §4.3, RFC 9700 §2.1.1"),
+    (dpop::key_is_named,       "RFC 9449 §10 dpop_jkt"),
     (nonce_is_kept,            "OIDC Core §3.1.2.1 nonce"),
     (hybrid::tokens_can_be_made, "OIDC Core §3.3.2.11 nonce, RFC 8707 §2.1"),
     (prompt_makes_sense,       "OIDC Core §3.1.2.1 prompt"),
@@ -109,6 +111,7 @@ impl Service {
             resources: Vec::new(),
             nonce: None,
             challenge: None,
+            dpop_jkt: None,
             prompt: Prompt::default(),
             max_age: None,
             login_hint: None,

@@ -81,7 +81,8 @@ pub(super) fn verifier_fits(_: &Service, asking: &Asking<'_>) -> Result<(), OAut
 /// tokens go (RFC 6749 §4.1.2).
 pub(super) async fn spend(service: &Service, asking: &mut Asking<'_>) -> Result<(), OAuthError> {
     let (hash, code) = found(asking)?;
-    let refresh_token = service.first_refresh_token(&asking.client, &code.grant);
+    let refresh_token =
+        service.first_refresh_token(&asking.client, &code.grant, asking.jkt.as_deref());
     let (token, first) = refresh_token.unzip();
     if service
         .store

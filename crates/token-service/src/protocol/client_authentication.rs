@@ -1,13 +1,17 @@
-//! Who asks at the token endpoint (RFC 6749 §2.3): by header, by form fields, or (public clients) by name alone.
+//! Who asks at the token endpoint (RFC 6749 §2.3): by header, by form fields, by a signed assertion (RFC 7523), or (public
+//! clients) by name alone.
 
+use stampmill_jose::{
+    Expectations, MacAlgorithm, SharedSecret, unverified_claim, verify_jwt, verify_mac_jwt,
+};
 use zeroize::Zeroizing;
 
 use super::Service;
 use super::client_request::ClientRequest;
 use super::error::{ErrorCode, OAuthError};
-use super::parameters::Parameters;
+use super::paths;
 use crate::domain::{Client, ClientAuthentication, ClientId, SecretMethod};
-use crate::secret::Secret;
+use crate::secret::{Digest, Secret};
 
 /// `Authorization: Basic`, taken apart.
 #[derive(Debug)]
@@ -52,9 +56,18 @@ fn form_decode(text: &str) -> Zeroizing<String> {
 }
 
 /// What a client showed.
-struct Shown {
+struct Shown<'a> {
     id: String,
-    secret: Option<(Secret, SecretMethod)>,
+    credential: Credential<'a>,
+}
+
+enum Credential<'a> {
+    /// Its name alone.
+    Name,
+    /// Its secret, and how it came.
+    Secret(Secret, SecretMethod),
+    /// A JWT it signed (RFC 7523 §2.2).
+    Assertion(&'a str),
 }
 
 const FAILED: OAuthError =
@@ -69,6 +82,7 @@ const TWO_NAMES: OAuthError = OAuthError::new(
     ErrorCode::InvalidRequest,
     "client_id differs from the authenticated client",
 );
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 impl Service {
     /// The client that asks, or `invalid_client`: for an unknown one with the same words and at the same cost as for a
@@ -77,14 +91,20 @@ impl Service {
         &self,
         request: &ClientRequest,
     ) -> Result<Client, OAuthError> {
-        let shown = shown(request.basic.as_ref(), &request.parameters)?;
+        let shown = shown(request)?;
         let client = match ClientId::parse(&shown.id) {
             Ok(id) => self.store.client(&id).await?,
             Err(_) => None,
         };
-        let secret_fits = self.secret_fits(client.as_ref(), &shown);
+        let proven = match (&shown.credential, &client) {
+            (Credential::Assertion(assertion), Some(client)) => {
+                self.assertion_holds(client, assertion).await?
+            }
+            (Credential::Assertion(_), None) => false,
+            (credential, client) => self.secret_fits(client.as_ref(), credential),
+        };
         match client {
-            Some(client) if secret_fits => Ok(client),
+            Some(client) if proven => Ok(client),
             _ => {
                 tracing::info!("client authentication failed");
                 Err(FAILED)
@@ -92,18 +112,22 @@ impl Service {
         }
     }
 
-    fn secret_fits(&self, client: Option<&Client>, shown: &Shown) -> bool {
+    fn secret_fits(&self, client: Option<&Client>, shown: &Credential<'_>) -> bool {
         let (id, sealed, registered) =
             match client.map(|client| (&client.id, &client.authentication)) {
                 // RFC 7591 §2: a client registered as `none` shows its name and nothing else.
-                Some((_, ClientAuthentication::Public)) => return shown.secret.is_none(),
+                Some((_, ClientAuthentication::Public)) => {
+                    return matches!(shown, Credential::Name);
+                }
                 Some((id, ClientAuthentication::Confidential { secret, method })) => {
                     (id, secret, Some(*method))
                 }
-                None => (&self.nobody.0, &self.nobody.1, None),
+                Some((_, ClientAuthentication::PrivateKey { .. })) | None => {
+                    (&self.nobody.0, &self.nobody.1, None)
+                }
             };
         let expected = sealed.open(&self.sealing, id);
-        let Some((secret, method)) = &shown.secret else {
+        let Credential::Secret(secret, method) = shown else {
             return false;
         };
         let equal = expected.is_some_and(|expected| expected.ct_eq(secret));
@@ -111,37 +135,97 @@ impl Service {
             registered == Some(*method) || !self.policy.registered_authentication_method_only();
         equal && registered.is_some() && method_fits
     }
+
+    /// RFC 7523 §3, OIDC Core §9: signed by the client (with its key, or its secret), about itself, for us, and for the
+    /// first time.
+    async fn assertion_holds(&self, client: &Client, assertion: &str) -> Result<bool, OAuthError> {
+        let expect = Expectations::client_assertion(client.id.as_str(), self.issuer())
+            .or_audience(format!("{}{}", self.issuer, paths::TOKEN));
+        let verified = match &client.authentication {
+            ClientAuthentication::PrivateKey { keys } => {
+                verify_jwt(assertion, keys.jwks(), &expect, self.now())
+            }
+            ClientAuthentication::Confidential {
+                secret,
+                method: SecretMethod::Jwt,
+            } => {
+                let secret = secret.open(&self.sealing, &client.id).ok_or(FAILED)?;
+                let key =
+                    SharedSecret::new(MacAlgorithm::Hs256, secret.expose()).map_err(|_| FAILED)?;
+                verify_mac_jwt(assertion, &key, &expect, self.now())
+            }
+            _ => return Ok(false),
+        };
+        let jwt = match verified {
+            Ok(jwt) => jwt,
+            Err(reason) => {
+                tracing::info!(client_id = %client.id, %reason, "client assertion refused");
+                return Ok(false);
+            }
+        };
+        let Some(jti) = jwt.claim_str("jti") else {
+            return Ok(false);
+        };
+        let used = Digest::of(&format!("client assertion:{}:{jti}", client.id));
+        // No assertion is accepted for longer than that, so no jti need be known for longer.
+        let expires_at = self.now() + Expectations::MAX_ASSERTION_SECONDS + 1;
+        let first = self.store.use_once(used, expires_at).await?;
+        if !first {
+            tracing::warn!(client_id = %client.id, "a client assertion was used twice");
+        }
+        Ok(first)
+    }
 }
 
-fn shown(basic: Option<&BasicCredentials>, parameters: &Parameters) -> Result<Shown, OAuthError> {
+fn shown(request: &ClientRequest) -> Result<Shown<'_>, OAuthError> {
+    let (basic, parameters) = (request.basic.as_ref(), &request.parameters);
     let id = parameters.one("client_id")?;
     let posted = parameters.one("client_secret")?;
-    if parameters.one("client_assertion")?.is_some()
-        || parameters.one("client_assertion_type")?.is_some()
-    {
-        return Err(if basic.is_some() || posted.is_some() {
-            TWO_METHODS
-        } else {
-            FAILED
-        });
+    let assertion = parameters.one("client_assertion")?;
+    let assertion_type = parameters.one("client_assertion_type")?;
+    if assertion.is_some() || assertion_type.is_some() {
+        if basic.is_some() || posted.is_some() {
+            return Err(TWO_METHODS);
+        }
+        return shown_by_assertion(
+            id,
+            assertion.filter(|_| assertion_type == Some(ASSERTION_TYPE)),
+        );
     }
-    match (basic, id, posted) {
-        (Some(_), _, Some(_)) => Err(TWO_METHODS),
-        (Some(basic), Some(id), None) if id != basic.id => Err(TWO_NAMES),
-        (Some(basic), _, None) => Ok(Shown {
-            id: basic.id.clone(),
-            secret: Some((basic.secret.clone(), SecretMethod::Basic)),
-        }),
-        (None, Some(id), Some(secret)) => Ok(Shown {
-            id: id.into(),
-            secret: Some((Secret::new(secret), SecretMethod::Post)),
-        }),
-        (None, Some(id), None) => Ok(Shown {
-            id: id.into(),
-            secret: None,
-        }),
-        (None, None, _) => Err(NOBODY),
+    let (id, credential) = match (basic, id, posted) {
+        (Some(_), _, Some(_)) => return Err(TWO_METHODS),
+        (Some(basic), Some(id), None) if id != basic.id => return Err(TWO_NAMES),
+        (Some(basic), _, None) => {
+            let credential = Credential::Secret(basic.secret.clone(), SecretMethod::Basic);
+            (basic.id.as_str(), credential)
+        }
+        (None, Some(id), Some(secret)) => {
+            let credential = Credential::Secret(Secret::new(secret), SecretMethod::Post);
+            (id, credential)
+        }
+        (None, Some(id), None) => (id, Credential::Name),
+        (None, None, _) => return Err(NOBODY),
+    };
+    Ok(Shown {
+        id: id.to_owned(),
+        credential,
+    })
+}
+
+/// Whose assertion it says it is. `client_id` may be left out (RFC 7521 §4.2); if it is there, it must agree.
+fn shown_by_assertion<'a>(
+    id: Option<&str>,
+    assertion: Option<&'a str>,
+) -> Result<Shown<'a>, OAuthError> {
+    let assertion = assertion.ok_or(FAILED)?;
+    let subject = unverified_claim(assertion, "sub").ok_or(FAILED)?;
+    if id.is_some_and(|id| id != subject) {
+        return Err(TWO_NAMES);
     }
+    Ok(Shown {
+        id: subject,
+        credential: Credential::Assertion(assertion),
+    })
 }
 
 #[cfg(test)]

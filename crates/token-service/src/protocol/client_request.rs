@@ -9,6 +9,8 @@ use super::parameters::Parameters;
 pub(crate) struct ClientRequest {
     /// The `Authorization` header, if there was one.
     pub(crate) basic: Option<BasicCredentials>,
+    /// The `DPoP` header fields: one, if any (RFC 9449 §4.3).
+    pub(crate) dpop: Vec<String>,
     /// The form.
     pub(crate) parameters: Parameters,
 }

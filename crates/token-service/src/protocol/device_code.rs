@@ -48,7 +48,10 @@ pub(super) async fn spend(service: &Service, asking: &mut Asking<'_>) -> Result<
     let Some(Ticket::Device(hash, grant)) = &asking.ticket else {
         return Err(NO_GOOD);
     };
-    let (token, first) = service.first_refresh_token(&asking.client, grant).unzip();
+    let jkt = asking.jkt.as_deref();
+    let (token, first) = service
+        .first_refresh_token(&asking.client, grant, jkt)
+        .unzip();
     let spent = service.store.spend_device_code(*hash, service.now(), first);
     if spent.await? {
         asking.refresh_token = token;

@@ -2,10 +2,10 @@
 //! advertised.
 
 use serde::Serialize;
-use stampmill_jose::{Algorithm, base64url};
+use stampmill_jose::{Algorithm, AlgorithmSet, MacAlgorithm, base64url};
 
 use super::response_mode::ResponseMode;
-use super::{Service, paths};
+use super::{Service, paths, tokens};
 use crate::domain::{GrantType, SIGNING_ALGORITHMS, Scope};
 
 /// A JSON document that anyone may cache, with the tag that tells versions apart.
@@ -26,7 +26,13 @@ impl Document {
 }
 
 /// How clients authenticate (RFC 7591 §2).
-const AUTH_METHODS: &[&str] = &["client_secret_basic", "client_secret_post", "none"];
+const AUTH_METHODS: &[&str] = &[
+    "client_secret_basic",
+    "client_secret_post",
+    "client_secret_jwt",
+    "private_key_jwt",
+    "none",
+];
 
 #[derive(Serialize)]
 struct Metadata<'a> {
@@ -46,9 +52,12 @@ struct Metadata<'a> {
     subject_types_supported: &'static [&'static str],
     id_token_signing_alg_values_supported: Vec<&'static str>,
     token_endpoint_auth_methods_supported: &'static [&'static str],
+    token_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
     revocation_endpoint_auth_methods_supported: &'static [&'static str],
     introspection_endpoint_auth_methods_supported: Vec<&'static str>,
     introspection_signing_alg_values_supported: Vec<&'static str>,
+    dpop_signing_alg_values_supported: Vec<&'static str>,
+    acr_values_supported: &'static [&'static str],
     claim_types_supported: &'static [&'static str],
     claims_supported: &'static [&'static str],
     code_challenge_methods_supported: &'static [&'static str],
@@ -65,6 +74,8 @@ impl Service {
     pub(crate) fn metadata(&self) -> Document {
         let at = |path: &str| format!("{}{path}", self.issuer);
         let with_a_secret = AUTH_METHODS.iter().copied().filter(|name| *name != "none");
+        let signatures = AlgorithmSet::ALL.iter().map(Algorithm::name);
+        let assertions = signatures.chain([MacAlgorithm::Hs256.name()]);
         let metadata = Metadata {
             issuer: &self.issuer,
             authorization_endpoint: at(paths::AUTHORIZE),
@@ -82,11 +93,17 @@ impl Service {
             subject_types_supported: &["public"],
             id_token_signing_alg_values_supported: SIGNING_ALGORITHMS.map(Algorithm::name).to_vec(),
             token_endpoint_auth_methods_supported: AUTH_METHODS,
+            token_endpoint_auth_signing_alg_values_supported: assertions.collect(),
+            dpop_signing_alg_values_supported: AlgorithmSet::ALL
+                .iter()
+                .map(Algorithm::name)
+                .collect(),
             revocation_endpoint_auth_methods_supported: AUTH_METHODS,
             introspection_endpoint_auth_methods_supported: with_a_secret.collect(),
             introspection_signing_alg_values_supported: SIGNING_ALGORITHMS
                 .map(Algorithm::name)
                 .to_vec(),
+            acr_values_supported: &[tokens::ACR],
             claim_types_supported: &["normal"],
             claims_supported: &[
                 "iss",
@@ -96,6 +113,8 @@ impl Service {
                 "iat",
                 "auth_time",
                 "nonce",
+                "acr",
+                "amr",
                 "at_hash",
                 "c_hash",
                 "name",

@@ -58,6 +58,10 @@ pub(super) fn tokens_can_be_made(
         ErrorCode::InvalidScope,
         "an ID token needs the scope openid",
     );
+    const NO_KEY: OAuthError = OAuthError::new(
+        ErrorCode::InvalidRequest,
+        "dpop_jkt is missing; this client gets no token but one bound to a key",
+    );
     const MANY: OAuthError = OAuthError::new(
         ErrorCode::InvalidTarget,
         "an access token is for one resource; name one",
@@ -68,6 +72,9 @@ pub(super) fn tokens_can_be_made(
     }
     if asked.has_id_token() && request.nonce.is_none() {
         return Err(NO_NONCE);
+    }
+    if asked.has_token() && request.client.dpop_bound && request.dpop_jkt.is_none() {
+        return Err(NO_KEY);
     }
     if asked.has_token() && service.front_resource(request).is_none() {
         return Err(MANY);
@@ -109,6 +116,9 @@ impl<'a> FrontTokens<'a> {
         let resource = resource.unwrap_or_else(|| own.clone());
         let asking = Asking {
             parameters: no_parameters,
+            dpop: &[],
+            // A key the request names (RFC 9449 §10) binds this token, too: who reads it in the browser cannot use it.
+            jkt: request.dpop_jkt.clone(),
             client: request.client.clone(),
             token_scope: service.resources.scope_for(&resource, &request.scope),
             scope: request.scope.clone(),
@@ -138,7 +148,8 @@ impl<'a> FrontTokens<'a> {
         if response_type.has_token() {
             let (token, expires_in) = service.issue_access_token(&asking).await?;
             told.push(("access_token", token.clone()));
-            told.push(("token_type", "Bearer".to_owned()));
+            let kind = asking.jkt.as_ref().map_or("Bearer", |_| "DPoP");
+            told.push(("token_type", kind.to_owned()));
             told.push(("expires_in", expires_in.to_string()));
             if !asking.token_scope.is_empty() {
                 told.push(("scope", asking.token_scope.to_string()));

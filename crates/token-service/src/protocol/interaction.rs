@@ -424,6 +424,7 @@ impl Service {
             redirect_uri: request.redirect_uri.clone(),
             challenge: request.challenge,
             nonce: request.nonce.clone(),
+            dpop_jkt: request.dpop_jkt.clone(),
             expires_at,
         };
         let (hash, none) = (Digest::of(code.expose()), Parameters::default());

@@ -1,6 +1,7 @@
 //! Introspection (RFC 7662): a resource server asks what a token is worth; signed for it, if it wants (RFC 9701).
 
 use serde::Serialize;
+use serde_json::json;
 
 use super::Service;
 use super::client_request::{ClientRequest, TokenError};
@@ -97,6 +98,17 @@ impl Service {
         }
     }
 
+    /// What our own API's guard hears of a token that is no JWT.
+    pub(crate) async fn describe_own(&self, token: &str) -> Result<Vec<u8>, OAuthError> {
+        let mut answer = json!({ "active": false });
+        let live = self.live_access_token(token).await?;
+        if let Some(LiveToken::Jwt(claims) | LiveToken::Opaque(_, claims)) = live {
+            answer = serde_json::to_value(&claims).map_err(|_| OAuthError::SERVER_ERROR)?;
+            answer["active"] = true.into();
+        }
+        Ok(answer.to_string().into_bytes())
+    }
+
     fn describe(&self, caller: &Client, token: LiveToken) -> Introspection {
         let described = match token {
             LiveToken::Jwt(claims) | LiveToken::Opaque(_, claims) => {
@@ -160,6 +172,10 @@ impl Service {
 
 impl Described {
     fn access_token(claims: AccessTokenClaims) -> Described {
+        let token_type = match claims.jkt() {
+            Some(_) => "DPoP",
+            None => "Bearer",
+        };
         Described {
             iss: claims.iss,
             sub: claims.sub,
@@ -171,7 +187,7 @@ impl Described {
             jti: Some(claims.jti),
             auth_time: claims.auth_time,
             cnf: claims.cnf,
-            token_type: Some("Bearer"),
+            token_type: Some(token_type),
         }
     }
 }

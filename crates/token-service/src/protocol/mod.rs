@@ -14,6 +14,7 @@
 //! | `device_authorization`, `device_verification`, `device_code` | RFC 8628 |
 //! | `client_credentials` | RFC 6749 §4.4 |
 //! | `resource` | RFC 8707 |
+//! | `dpop` | RFC 9449 |
 //! | `claim_checks` | `issue_when`, `accept_when` |
 //! | `revocation` | RFC 7009 |
 //! | `introspection` | RFC 7662, RFC 9701 |
@@ -33,6 +34,7 @@ mod device_authorization;
 mod device_code;
 mod device_verification;
 mod discovery;
+mod dpop;
 mod end_session;
 mod error;
 mod hybrid;
@@ -70,7 +72,7 @@ pub(crate) use interaction::{Attempt, Browser, Decision, Outcome, Page, SignedIn
 pub(crate) use introspection::Introspected;
 pub(crate) use parameters::Parameters;
 pub(crate) use response_mode::AuthorizationResponse;
-pub(crate) use userinfo::BearerError;
+pub(crate) use userinfo::{BearerError, ResourceRequest};
 
 use crate::clock::{Clock, Random};
 use crate::domain::{ClientId, Resources, ResponseType, SealedSecret};

@@ -19,6 +19,7 @@ paths! {
     INTROSPECTION = "/introspect";
     DEVICE_AUTHORIZATION = "/device_authorization";
     USERINFO = "/userinfo";
+    PROTECTED_RESOURCE = "/.well-known/oauth-protected-resource";
     ME = "/api/me";
     // for people
     HOME = "/";

@@ -60,7 +60,7 @@ pub(super) async fn rotate(service: &Service, asking: &mut Asking<'_>) -> Result
     let (hash, token) = found(asking)?;
     let shown = Secret::new(asking.parameters.one("refresh_token")?.ok_or(NO_GOOD)?);
     let successor = service.sealing.derive(SUCCESSOR, &token.seed, &shown);
-    let row = service.new_refresh_token(&successor, &token.grant);
+    let row = service.new_refresh_token(&successor, &token.grant, token.dpop_jkt.clone());
     let (grace, now) = (service.policy.refresh_grace(), service.now());
     let rotated = service.store.rotate_refresh_token(*hash, row, grace, now);
     match rotated.await? {
@@ -93,6 +93,7 @@ impl Service {
         &self,
         client: &Client,
         grant: &Grant,
+        jkt: Option<&str>,
     ) -> Option<(Secret, FirstRefresh)> {
         let allowed = grant.scope.contains(Scope::OFFLINE_ACCESS);
         if !allowed || !client.may(GrantType::RefreshToken) {
@@ -104,7 +105,9 @@ impl Service {
             ..grant.clone()
         };
         let value = Secret::generate(&*self.random);
-        let token = self.new_refresh_token(&value, &renewed);
+        // RFC 9449 §5: a public client's is bound to the key; a confidential client has its authentication.
+        let jkt = jkt.filter(|_| client.is_public()).map(str::to_owned);
+        let token = self.new_refresh_token(&value, &renewed, jkt);
         Some((
             value,
             FirstRefresh {
@@ -115,12 +118,18 @@ impl Service {
     }
 
     /// It dies early enough that the last access token it brings dies before the grant's row goes.
-    fn new_refresh_token(&self, value: &Secret, grant: &Grant) -> NewRefreshToken {
+    fn new_refresh_token(
+        &self,
+        value: &Secret,
+        grant: &Grant,
+        dpop_jkt: Option<String>,
+    ) -> NewRefreshToken {
         let idle = self.now() + self.policy.refresh_token_lifetime();
         let last = grant.expires_at - self.longest_first_token();
         NewRefreshToken {
             hash: Digest::of(value.expose()),
             seed: random_bytes(&*self.random),
+            dpop_jkt,
             expires_at: idle.min(last),
         }
     }

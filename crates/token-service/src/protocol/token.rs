@@ -12,6 +12,7 @@ use super::claim_checks;
 use super::client_credentials as machine;
 use super::client_request::{ClientRequest, TokenError};
 use super::device_code as device;
+use super::dpop;
 use super::error::{ErrorCode, OAuthError};
 use super::parameters::Parameters;
 use super::refresh_token as refresh;
@@ -38,6 +39,9 @@ pub(crate) struct TokenResponse {
 /// A request under way: what is known of it after each step.
 pub(crate) struct Asking<'a> {
     pub(crate) parameters: &'a Parameters,
+    pub(crate) dpop: &'a [String],
+    /// The key whose proof came along: tokens are bound to it.
+    pub(crate) jkt: Option<String>,
     pub(crate) client: Client,
     /// What was granted, as far as this request wants it.
     pub(crate) scope: Scope,
@@ -100,6 +104,7 @@ const O: bool = false;
 const STEPS: &[Row] = &[
     //  step                                         rule                            code refresh machine device
     Row(Look(client_may_use_grant),                  "RFC 6749 §5.2 unauthorized_client", [X, X, X, X]),
+    Row(Ask(|s, a| Box::pin(dpop::proof(s, a))),     "RFC 9449 §5 proof",                 [X, X, X, X]),
     Row(Ask(|s, a| Box::pin(code::find(s, a))),      "RFC 6749 §4.1.2 code",              [X, O, O, O]),
     Row(Look(code::redirect_uri_is_the_same),        "RFC 6749 §4.1.3 redirect_uri",      [X, O, O, O]),
     Row(Look(code::verifier_fits),                   "RFC 7636 §4.6 code_verifier",       [X, O, O, O]),
@@ -107,6 +112,7 @@ const STEPS: &[Row] = &[
     Row(Decide(refresh::narrow_scope),               "RFC 6749 §6 scope",                 [O, X, O, O]),
     Row(Decide(machine::choose_scope),               "RFC 6749 §4.4.2 scope",             [O, O, X, O]),
     Row(Ask(|s, a| Box::pin(device::poll(s, a))),    "RFC 8628 §3.5 device_code",         [O, O, O, X]),
+    Row(Look(dpop::key_is_the_bound_one),            "RFC 9449 §5, §10 bound key",        [X, X, O, O]),
     Row(Decide(resource::at_token_endpoint),         "RFC 8707 §2.2",                     [X, X, X, X]),
     Row(Look(claim_checks::token_may_be_issued),     "issue_when of the client",          [X, X, X, X]),
     Row(Ask(|s, a| Box::pin(code::spend(s, a))),     "RFC 6749 §4.1.2 single use",        [X, O, O, O]),
@@ -129,6 +135,8 @@ impl Service {
         let client = self.authenticate_client(request).await?;
         let mut asking = Asking {
             parameters,
+            dpop: &request.dpop,
+            jkt: None,
             client,
             scope: Scope::default(),
             resource: self.resources.own().clone(),

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use stampmill_jose::{Algorithm, JoseError, SigningKey, base64url, verify_jws};
 
 use super::Service;
@@ -37,6 +38,13 @@ pub(crate) struct AccessTokenClaims {
     pub(crate) cnf: Option<serde_json::Value>,
 }
 
+/// How everybody signs in here: a name and a password, over TLS. A value other servers know, too (OASIS SAML 2.0
+/// Authentication Context §3.4.9; OIDC Core §2 wants a URI or a registered name).
+pub(super) const ACR: &str = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport";
+
+/// The same in the words of RFC 8176 §2.
+const AMR: &[&str] = &["pwd"];
+
 /// OIDC Core §2. `aud` is the one client, so there is no `azp`.
 #[derive(Serialize)]
 struct IdTokenClaims {
@@ -47,6 +55,8 @@ struct IdTokenClaims {
     exp: i64,
     /// Required with `max_age`, welcome without.
     auth_time: i64,
+    acr: &'static str,
+    amr: &'static [&'static str],
     #[serde(skip_serializing_if = "Option::is_none")]
     nonce: Option<String>,
     /// OIDC Core §3.1.3.6: of the access token that came along.
@@ -63,6 +73,13 @@ pub(super) struct IdTokenHint {
     pub(super) subject: String,
     /// The client it was issued to.
     pub(super) audience: String,
+}
+
+impl AccessTokenClaims {
+    /// The thumbprint of the key the token is bound to (RFC 9449 §6.1).
+    pub(crate) fn jkt(&self) -> Option<&str> {
+        self.cnf.as_ref()?.get("jkt")?.as_str()
+    }
 }
 
 impl IdTokenClaims {
@@ -106,7 +123,10 @@ impl Service {
         };
         Ok(TokenResponse {
             access_token,
-            token_type: "Bearer",
+            token_type: match asking.jkt {
+                Some(_) => "DPoP",
+                None => "Bearer",
+            },
             expires_in,
             scope: asking.token_scope.to_string(),
             id_token,
@@ -155,6 +175,8 @@ impl Service {
             iat: now,
             exp: now + self.policy.id_token_lifetime(),
             auth_time: grant.auth_time,
+            acr: ACR,
+            amr: AMR,
             nonce: ticket.nonce().map(str::to_owned),
             at_hash: None,
             c_hash: None,
@@ -179,7 +201,7 @@ impl Service {
             scope: asking.token_scope.to_string(),
             auth_time: grant.map(|grant| grant.auth_time),
             grant_id: grant.map(|grant| grant.id.to_string()),
-            cnf: None,
+            cnf: asking.jkt.as_ref().map(|jkt| json!({ "jkt": jkt })),
         }
     }
 

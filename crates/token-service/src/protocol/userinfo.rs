@@ -1,11 +1,15 @@
 //! UserInfo (OIDC Core §5.3): what the person's scopes let the client know, for an access token.
 
 use serde::Serialize;
+use stampmill_jose::DpopExpectations;
 
 use super::Service;
 use super::error::{ErrorCode, OAuthError};
 use super::live_token::LiveToken;
+use super::paths;
+use super::tokens::AccessTokenClaims;
 use crate::domain::{Scope, User, UserId};
+use crate::secret::Secret;
 
 /// The answer: claims of the scopes `openid`, `profile` and `email` (OIDC Core §5.4).
 #[derive(Debug, Serialize)]
@@ -48,14 +52,17 @@ const NO_OPENID: OAuthError = OAuthError::new(
 
 impl Service {
     /// Answers a UserInfo request.
-    pub(crate) async fn userinfo(&self, token: Option<&str>) -> Result<UserInfo, BearerError> {
-        let token = token.ok_or(BearerError::Missing)?;
-        self.claims_of(token).await.map_err(BearerError::Refused)
+    pub(crate) async fn userinfo(
+        &self,
+        request: Option<&ResourceRequest>,
+    ) -> Result<UserInfo, BearerError> {
+        let request = request.ok_or(BearerError::Missing)?;
+        self.claims_of(request).await.map_err(BearerError::Refused)
     }
 
-    async fn claims_of(&self, token: &str) -> Result<UserInfo, OAuthError> {
+    async fn claims_of(&self, request: &ResourceRequest) -> Result<UserInfo, OAuthError> {
         let Some(LiveToken::Jwt(claims) | LiveToken::Opaque(_, claims)) =
-            self.live_access_token(token).await?
+            self.live_access_token(request.token.expose()).await?
         else {
             return Err(INVALID);
         };
@@ -63,10 +70,7 @@ impl Service {
         if claims.aud != self.resources.own().resource.as_str() {
             return Err(INVALID);
         }
-        // Bound to a key whose proof a bearer does not bring (RFC 7800 §3.1): refused here as at `/api/me`.
-        if claims.cnf.is_some() {
-            return Err(INVALID);
-        }
+        self.check_binding(request, &claims).await?;
         let scope: Scope = claims.scope.parse().map_err(|_| INVALID)?;
         if !scope.contains("openid") {
             return Err(NO_OPENID);
@@ -75,6 +79,40 @@ impl Service {
         let user = self.store.user(&sub).await?.ok_or(INVALID)?;
         Ok(UserInfo::of(user, &scope))
     }
+
+    /// RFC 9449 §7: a bound token comes with a proof of its key, and never as a bearer token; one that is not bound comes
+    /// as a bearer token.
+    async fn check_binding(
+        &self,
+        request: &ResourceRequest,
+        claims: &AccessTokenClaims,
+    ) -> Result<(), OAuthError> {
+        match (&claims.cnf, &request.proof) {
+            (None, None) => Ok(()),
+            (Some(_), Some(proof)) => {
+                let uri = format!("{}{}", self.issuer, paths::USERINFO);
+                let expect = DpopExpectations::new(request.method, &uri)
+                    .with_access_token(request.token.expose());
+                let jkt = self.check_proof(proof, &expect).await?;
+                // Bound by anything else than the key of a proof, it is refused: what cannot be checked does not hold.
+                if claims.jkt() == Some(jkt.as_str()) {
+                    Ok(())
+                } else {
+                    Err(INVALID)
+                }
+            }
+            _ => Err(INVALID),
+        }
+    }
+}
+
+/// An access token, and how it came.
+#[derive(Debug)]
+pub(crate) struct ResourceRequest {
+    pub(crate) token: Secret,
+    /// The proof, where the scheme was `DPoP`.
+    pub(crate) proof: Option<String>,
+    pub(crate) method: &'static str,
 }
 
 impl UserInfo {

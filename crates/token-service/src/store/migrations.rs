@@ -10,10 +10,11 @@ const MIGRATIONS: &[(u32, &str)] = &[
     (4, include_str!("migrations/0004_configured_clients.sql")),
     (5, include_str!("migrations/0005_signing_keys.sql")),
     (6, include_str!("migrations/0006_device_codes.sql")),
-    (7, include_str!("migrations/0007_response_types.sql")),
+    (7, include_str!("migrations/0007_assertions_and_dpop.sql")),
+    (8, include_str!("migrations/0008_response_types.sql")),
     (
-        8,
-        include_str!("migrations/0008_post_logout_redirect_uris.sql"),
+        9,
+        include_str!("migrations/0009_post_logout_redirect_uris.sql"),
     ),
 ];
 
@@ -26,16 +27,28 @@ pub(super) fn known_version() -> u32 {
 }
 
 /// Brings the database from its version to the newest, one transaction a step.
+///
+/// Foreign keys are off meanwhile, because a table can only be rebuilt so (sqlite.org/lang_altertable.html §7), and every
+/// step that leaves one dangling is taken back.
 pub(super) fn apply(connection: &mut Connection) -> rusqlite::Result<()> {
     let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let enforced: bool = connection.pragma_query_value(None, "foreign_keys", |row| row.get(0))?;
+    connection.pragma_update(None, "foreign_keys", false)?;
     for (number, sql) in MIGRATIONS.iter().filter(|(number, _)| *number > version) {
         let step = connection.transaction()?;
         step.execute_batch(sql)?;
+        let dangling: i64 =
+            step.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| {
+                row.get(0)
+            })?;
+        if dangling > 0 {
+            return Err(rusqlite::Error::StatementChangedRows(0));
+        }
         step.pragma_update(None, "application_id", APPLICATION_ID)?;
         step.pragma_update(None, "user_version", number)?;
         step.commit()?;
     }
-    Ok(())
+    connection.pragma_update(None, "foreign_keys", enforced)
 }
 
 #[cfg(test)]
@@ -49,6 +62,45 @@ mod tests {
                 .iter()
                 .zip(1..)
                 .all(|((number, _), expected)| *number == expected)
+        );
+    }
+
+    #[test]
+    fn rows_of_the_first_version_survive_every_step() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(MIGRATIONS[0].1).unwrap();
+        connection
+            .execute_batch(
+                "PRAGMA user_version = 1; PRAGMA foreign_keys = ON;
+                 INSERT INTO clients VALUES ('app', 'App', 'client_secret_basic', x'00', 'web', 'https://a/cb', 'authorization_code', 'openid', 1);
+                 INSERT INTO users VALUES ('user-1', 'alice', 'hash', 'Alice', NULL, 0, 1);
+                 INSERT INTO consents VALUES ('user-1', 'app', 'openid');
+                 INSERT INTO grants VALUES ('g', 'app', 'user-1', 100, NULL);
+                 INSERT INTO codes VALUES (zeroblob(32), 'g', 'app', 'user-1', 'https://a/cb', NULL, NULL, 'openid', 7, 0, 60, 100, NULL);",
+            )
+            .unwrap();
+        apply(&mut connection).unwrap();
+        let count = |sql: &str| {
+            connection
+                .query_row(sql, [], |row| row.get::<_, i64>(0))
+                .unwrap()
+        };
+        assert_eq!(
+            count("SELECT count(*) FROM clients WHERE auth_method = 'client_secret_basic'"),
+            1
+        );
+        assert_eq!(count("SELECT count(*) FROM consents"), 1);
+        assert_eq!(
+            count(
+                "SELECT count(*) FROM codes JOIN grants USING (grant_id) WHERE scope = 'openid' AND auth_time = 7"
+            ),
+            1
+        );
+        connection.execute_batch("DELETE FROM clients").unwrap();
+        assert_eq!(
+            count("SELECT count(*) FROM codes"),
+            0,
+            "foreign keys hold again"
         );
     }
 

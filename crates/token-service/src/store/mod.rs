@@ -141,6 +141,12 @@ pub trait Store: Send + Sync + 'static {
     /// Kills a grant and everything derived from it.
     fn revoke_grant(&self, grant: GrantId, now: i64) -> Answer<'_, ()>;
 
+    /// Uses something that may be used once until `expires_at`, then forgotten: true for exactly one caller.
+    fn use_once(&self, hash: Digest, expires_at: i64) -> Answer<'_, bool>;
+
+    /// Writes everything that is in side files into the database itself: a file that can be copied alone.
+    fn checkpoint(&self) -> Answer<'_, ()>;
+
     /// Every signing key, oldest first.
     fn signing_keys(&self) -> Answer<'_, Vec<StoredKey>>;
     /// Adds a signing key.

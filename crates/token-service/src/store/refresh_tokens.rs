@@ -71,8 +71,8 @@ pub(super) fn insert(
 ) -> Result<(), StoreError> {
     connection
         .prepare_cached(
-            "INSERT INTO refresh_tokens (token_hash, grant_id, predecessor, seed, expires_at)
-             VALUES (:hash, :grant, :predecessor, :seed, :expires_at)",
+            "INSERT INTO refresh_tokens (token_hash, grant_id, predecessor, seed, dpop_jkt, expires_at)
+             VALUES (:hash, :grant, :predecessor, :seed, :dpop_jkt, :expires_at)",
         )
         .and_then(|mut statement| {
             statement.execute(named_params! {
@@ -80,6 +80,7 @@ pub(super) fn insert(
                 ":grant": grant.as_str(),
                 ":predecessor": predecessor.as_ref().map(Digest::as_bytes),
                 ":seed": token.seed,
+                ":dpop_jkt": token.dpop_jkt,
                 ":expires_at": token.expires_at,
             })
         })
@@ -92,13 +93,14 @@ pub(super) fn find(
     hash: Digest,
     now: i64,
 ) -> Result<Option<RefreshToken>, StoreError> {
-    let sql = "SELECT seed, uses, refresh_tokens.expires_at AS token_expires_at, grants.*
+    let sql = "SELECT seed, uses, dpop_jkt, refresh_tokens.expires_at AS token_expires_at, grants.*
                FROM refresh_tokens JOIN grants USING (grant_id)
                WHERE token_hash = ?1 AND revoked_at IS NULL AND grants.expires_at > ?2";
     rows::one(connection, sql, params![hash.as_bytes(), now], |row| {
         Ok(RefreshToken {
             grant: rows::grant(row)?,
             seed: row.get("seed")?,
+            dpop_jkt: row.get("dpop_jkt")?,
             expires_at: row.get("token_expires_at")?,
             used: row.get::<_, i64>("uses")? > 0,
         })

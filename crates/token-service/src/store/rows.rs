@@ -6,17 +6,17 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params};
 use super::StoreError;
 use super::writer::database;
 use crate::domain::{
-    ApplicationType, AuthorizationCode, Client, ClientAuthentication, ClientId, CodeChallenge,
-    CodeRow, Grant, GrantId, GrantType, RedirectUri, Resource, ResponseType, Scope, SealedSecret,
-    SecretMethod, Session, StoredKey, User, UserId, Username, signing_algorithm,
+    ApplicationType, AuthorizationCode, Client, ClientAuthentication, ClientId, ClientKeys,
+    CodeChallenge, CodeRow, Grant, GrantId, GrantType, RedirectUri, Resource, ResponseType, Scope,
+    SealedSecret, SecretMethod, Session, StoredKey, User, UserId, Username, signing_algorithm,
 };
 use crate::password::PasswordHash;
 
-pub(super) const CLIENT: &str = "SELECT client_id, name, auth_method, secret_sealed, application, redirect_uris, grant_types, scope, id_token_alg, created_at, response_types, post_logout_redirect_uris FROM clients";
+pub(super) const CLIENT: &str = "SELECT client_id, name, auth_method, secret_sealed, jwks, application, redirect_uris, grant_types, scope, id_token_alg, dpop_bound, created_at, response_types, post_logout_redirect_uris FROM clients";
 pub(super) const USER: &str =
     "SELECT user_id, username, password_hash, name, email, email_verified, updated_at FROM users";
 pub(super) const SESSION: &str = "SELECT user_id, auth_time, expires_at FROM sessions";
-pub(super) const CODE: &str = "SELECT redirect_uri, challenge, nonce, codes.expires_at AS code_expires_at, spent_at, grants.* \
+pub(super) const CODE: &str = "SELECT redirect_uri, challenge, nonce, dpop_jkt, codes.expires_at AS code_expires_at, spent_at, grants.* \
      FROM codes JOIN grants USING (grant_id)";
 
 pub(super) const SIGNING_KEYS: &str = "SELECT kid, alg, pem_sealed, created_at, signs_from FROM signing_keys ORDER BY created_at, kid";
@@ -49,15 +49,16 @@ pub(super) fn all<T>(
 pub(super) fn client(row: &Row<'_>) -> rusqlite::Result<Client> {
     let method: String = row.get("auth_method")?;
     let secret: Option<Vec<u8>> = row.get("secret_sealed")?;
-    let authentication = match (method.as_str(), secret.map(SealedSecret::from_store)) {
-        ("none", None) => ClientAuthentication::Public,
-        ("client_secret_basic", Some(secret)) => ClientAuthentication::Confidential {
-            secret,
-            method: SecretMethod::Basic,
-        },
-        ("client_secret_post", Some(secret)) => ClientAuthentication::Confidential {
-            secret,
-            method: SecretMethod::Post,
+    let secret = secret.map(SealedSecret::from_store);
+    let jwks: Option<String> = row.get("jwks")?;
+    let confidential = |secret, method| ClientAuthentication::Confidential { secret, method };
+    let authentication = match (method.as_str(), secret, jwks) {
+        ("none", None, None) => ClientAuthentication::Public,
+        ("client_secret_basic", Some(secret), None) => confidential(secret, SecretMethod::Basic),
+        ("client_secret_post", Some(secret), None) => confidential(secret, SecretMethod::Post),
+        ("client_secret_jwt", Some(secret), None) => confidential(secret, SecretMethod::Jwt),
+        ("private_key_jwt", None, Some(jwks)) => ClientAuthentication::PrivateKey {
+            keys: ClientKeys::parse(&jwks).map_err(|_| nonsense("clients.jwks"))?,
         },
         _ => return Err(nonsense("clients.auth_method")),
     };
@@ -83,6 +84,7 @@ pub(super) fn client(row: &Row<'_>) -> rusqlite::Result<Client> {
         scope: scope(row)?,
         id_token_alg: signing_algorithm(&row.get::<_, String>("id_token_alg")?)
             .ok_or_else(|| nonsense("clients.id_token_alg"))?,
+        dpop_bound: row.get("dpop_bound")?,
         created_at: row.get("created_at")?,
     })
 }
@@ -113,8 +115,8 @@ pub(super) fn configure_client(
     client: &Client,
 ) -> rusqlite::Result<usize> {
     let or_update = "ON CONFLICT (client_id) DO UPDATE SET name = excluded.name, auth_method = excluded.auth_method,
-        secret_sealed = excluded.secret_sealed, application = excluded.application, redirect_uris = excluded.redirect_uris,
-        grant_types = excluded.grant_types, scope = excluded.scope, id_token_alg = excluded.id_token_alg,
+        secret_sealed = excluded.secret_sealed, jwks = excluded.jwks, application = excluded.application, redirect_uris = excluded.redirect_uris,
+        grant_types = excluded.grant_types, scope = excluded.scope, id_token_alg = excluded.id_token_alg, dpop_bound = excluded.dpop_bound,
         response_types = excluded.response_types, post_logout_redirect_uris = excluded.post_logout_redirect_uris WHERE origin = 'file'";
     write_client(connection, client, "file", or_update)
 }
@@ -125,13 +127,14 @@ fn write_client(
     origin: &str,
     on_conflict: &str,
 ) -> rusqlite::Result<usize> {
-    let secret = match &client.authentication {
-        ClientAuthentication::Public => None,
-        ClientAuthentication::Confidential { secret, .. } => Some(secret.as_bytes()),
+    let (secret, jwks) = match &client.authentication {
+        ClientAuthentication::Public => (None, None),
+        ClientAuthentication::Confidential { secret, .. } => (Some(secret.as_bytes()), None),
+        ClientAuthentication::PrivateKey { keys } => (None, Some(keys.as_json())),
     };
     let join = |words: Vec<&str>| words.join(" ");
-    let insert = "INSERT INTO clients (client_id, name, auth_method, secret_sealed, application, redirect_uris, grant_types, scope, id_token_alg, created_at, origin, response_types, post_logout_redirect_uris)
-         VALUES (:client_id, :name, :auth_method, :secret_sealed, :application, :redirect_uris, :grant_types, :scope, :id_token_alg, :created_at, :origin, :response_types, :post_logout_redirect_uris)";
+    let insert = "INSERT INTO clients (client_id, name, auth_method, secret_sealed, jwks, application, redirect_uris, grant_types, scope, id_token_alg, dpop_bound, created_at, origin, response_types, post_logout_redirect_uris)
+         VALUES (:client_id, :name, :auth_method, :secret_sealed, :jwks, :application, :redirect_uris, :grant_types, :scope, :id_token_alg, :dpop_bound, :created_at, :origin, :response_types, :post_logout_redirect_uris)";
     connection.execute(
         &format!("{insert} {on_conflict}"),
         named_params! {
@@ -139,11 +142,13 @@ fn write_client(
             ":name": client.name,
             ":auth_method": client.authentication.name(),
             ":secret_sealed": secret,
+            ":jwks": jwks,
             ":application": match client.application { ApplicationType::Web => "web", ApplicationType::Native => "native" },
             ":redirect_uris": join(client.redirect_uris.iter().map(RedirectUri::as_str).collect()),
             ":grant_types": join(client.grant_types.iter().map(|grant| grant.name()).collect()),
             ":scope": client.scope.to_string(),
             ":id_token_alg": client.id_token_alg.name(),
+            ":dpop_bound": client.dpop_bound,
             ":created_at": client.created_at,
             ":origin": origin,
             ":post_logout_redirect_uris": join(client.post_logout_redirect_uris.iter().map(RedirectUri::as_str).collect()),
@@ -197,6 +202,7 @@ pub(super) fn code(row: &Row<'_>) -> rusqlite::Result<CodeRow> {
             .get::<_, Option<[u8; 32]>>("challenge")?
             .map(CodeChallenge::from_bytes),
         nonce: row.get("nonce")?,
+        dpop_jkt: row.get("dpop_jkt")?,
         expires_at: row.get("code_expires_at")?,
     };
     Ok(CodeRow {
@@ -211,8 +217,8 @@ pub(super) fn insert_code(
     code: &AuthorizationCode,
 ) -> rusqlite::Result<usize> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO codes (code_hash, grant_id, redirect_uri, challenge, nonce, expires_at)
-         VALUES (:code_hash, :grant_id, :redirect_uri, :challenge, :nonce, :expires_at)",
+        "INSERT INTO codes (code_hash, grant_id, redirect_uri, challenge, nonce, dpop_jkt, expires_at)
+         VALUES (:code_hash, :grant_id, :redirect_uri, :challenge, :nonce, :dpop_jkt, :expires_at)",
     )?;
     statement.execute(named_params! {
         ":code_hash": hash,
@@ -220,6 +226,7 @@ pub(super) fn insert_code(
         ":redirect_uri": code.redirect_uri,
         ":challenge": code.challenge.map(|challenge| *challenge.as_bytes()),
         ":nonce": code.nonce,
+        ":dpop_jkt": code.dpop_jkt,
         ":expires_at": code.expires_at,
     })
 }

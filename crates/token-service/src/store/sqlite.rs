@@ -526,6 +526,15 @@ impl Store for SqliteStore {
         })
     }
 
+    fn use_once(&self, hash: Digest, expires_at: i64) -> Answer<'_, bool> {
+        let sql = "INSERT OR IGNORE INTO used_once (hash, expires_at) VALUES (?1, ?2)";
+        self.write(move |c| Ok(execute(c, sql, params![hash.as_bytes(), expires_at])? == 1))
+    }
+
+    fn checkpoint(&self) -> Answer<'_, ()> {
+        Box::pin(self.writer.checkpoint())
+    }
+
     fn signing_keys(&self) -> Answer<'_, Vec<StoredKey>> {
         self.answer(|c| rows::all(c, rows::SIGNING_KEYS, rows::signing_key))
     }
@@ -552,6 +561,7 @@ impl Store for SqliteStore {
                 "DELETE FROM refresh_tokens WHERE expires_at <= ?1",
                 "DELETE FROM access_tokens WHERE expires_at <= ?1",
                 "DELETE FROM revoked_tokens WHERE expires_at <= ?1",
+                "DELETE FROM used_once WHERE expires_at <= ?1",
                 // For an hour a device still hears that its code expired.
                 "DELETE FROM device_codes WHERE expires_at + 3600 <= ?1",
             ];

@@ -7,9 +7,9 @@ use stampmill_jose::{Algorithm, SigningKey};
 use super::{FirstRefresh, Store, StoreError};
 use crate::clock::SystemRandom;
 use crate::domain::{
-    ApplicationType, AuthorizationCode, Client, CodeChallenge, Grace, Grant, GrantId, GrantType,
-    NewRefreshToken, Registration, Resource, Rotation, SecretMethod, Session, StoredKey, User,
-    UserId, Username,
+    ApplicationType, AuthorizationCode, Client, ClientAuthentication, ClientKeys, CodeChallenge,
+    Grace, Grant, GrantId, GrantType, NewRefreshToken, Registration, Resource, Rotation,
+    SecretMethod, Session, StoredKey, User, UserId, Username,
 };
 use crate::password::PasswordHash;
 use crate::secret::{Digest, SealingKey};
@@ -27,6 +27,8 @@ pub(crate) async fn run(store: &dyn Store) {
     refresh_tokens_rotate(store).await;
     purging_removes_only_what_cannot_matter(store).await;
     signing_keys_come_and_go(store).await;
+    what_may_be_used_once_is(store).await;
+    store.checkpoint().await.unwrap();
 }
 
 pub(crate) fn user(name: &str) -> User {
@@ -54,13 +56,27 @@ pub(crate) fn client(id: &str, secret_method: Option<SecretMethod>) -> Client {
         ],
         grant_types: vec![GrantType::AuthorizationCode],
         scope: "openid email".into(),
+        jwks: None,
         id_token_alg: Algorithm::Rs256,
+        dpop_bound: false,
         ..Registration::default()
     };
     registration
         .check(&SealingKey::generate(&SystemRandom), &SystemRandom, NOW)
         .unwrap()
         .0
+}
+
+/// A client that authenticates with a key of its own.
+fn with_keys(id: &str) -> Client {
+    let key = SigningKey::generate(Algorithm::Es256).unwrap();
+    let jwks = stampmill_jose::Jwks::new(vec![key.public_jwk()]).to_json();
+    Client {
+        authentication: ClientAuthentication::PrivateKey {
+            keys: ClientKeys::parse(&jwks).unwrap(),
+        },
+        ..client(id, None)
+    }
 }
 
 fn code(grant: &str) -> AuthorizationCode {
@@ -78,6 +94,7 @@ fn code(grant: &str) -> AuthorizationCode {
         redirect_uri: "http://127.0.0.1:1/callback".into(),
         challenge: Some(CodeChallenge::from_bytes([7; 32])),
         nonce: Some("n".into()),
+        dpop_jkt: Some("thumbprint".into()),
         expires_at: NOW + 60,
     }
 }
@@ -86,6 +103,7 @@ fn refresh_token(value: &str) -> NewRefreshToken {
     NewRefreshToken {
         hash: Digest::of(value),
         seed: [3; 16],
+        dpop_jkt: Some("thumbprint".into()),
         expires_at: NOW + 1000,
     }
 }
@@ -95,6 +113,11 @@ async fn clients_come_back_as_they_went_in(store: &dyn Store) {
         client("api", Some(SecretMethod::Basic)),
         client("post", Some(SecretMethod::Post)),
         client("web", None),
+        Client {
+            dpop_bound: true,
+            ..client("x-jwt", Some(SecretMethod::Jwt))
+        },
+        with_keys("y-keys"),
     ];
     for client in &clients {
         store.insert_client(client.clone()).await.unwrap();
@@ -379,6 +402,16 @@ async fn signing_keys_come_and_go(store: &dyn Store) {
     );
     store.delete_signing_key(row.kid).await.unwrap();
     assert_eq!(store.signing_keys().await.unwrap(), []);
+}
+
+async fn what_may_be_used_once_is(store: &dyn Store) {
+    let hash = Digest::of("a jti");
+    assert!(store.use_once(hash, NOW + 60).await.unwrap());
+    assert!(!store.use_once(hash, NOW + 60).await.unwrap());
+    store.purge(NOW + 59).await.unwrap();
+    assert!(!store.use_once(hash, NOW + 60).await.unwrap());
+    store.purge(NOW + 60).await.unwrap();
+    assert!(store.use_once(hash, NOW + 60).await.unwrap(), "forgotten");
 }
 
 /// Sixteen at once, one winner (RFC 6749 §4.1.2).

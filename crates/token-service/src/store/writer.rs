@@ -27,9 +27,15 @@ type Commit = Result<(), StoreError>;
 type Job = Box<dyn FnOnce(&mut Connection) -> Reply + Send>;
 type Reply = Box<dyn FnOnce(Commit) + Send>;
 
+/// What waits in the queue.
+enum Entry {
+    Write(Job),
+    Checkpoint(oneshot::Sender<Result<(), StoreError>>),
+}
+
 /// The queue's entry; the thread ends, with everything written, when it is dropped.
 pub(super) struct Writer {
-    queue: Option<mpsc::Sender<Job>>,
+    queue: Option<mpsc::Sender<Entry>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -62,7 +68,21 @@ impl Writer {
             Box::new(move |commit| drop(answer.send(commit.and(result))))
         });
         let queue = self.queue.as_ref().ok_or(StoreError::Closed)?;
-        queue.send(job).await.map_err(|_| StoreError::Closed)?;
+        queue
+            .send(Entry::Write(job))
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        answered.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+impl Writer {
+    /// Moves the write-ahead log into the database and empties it, after every write that waits.
+    pub(super) async fn checkpoint(&self) -> Result<(), StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let queue = self.queue.as_ref().ok_or(StoreError::Closed)?;
+        let entry = Entry::Checkpoint(answer);
+        queue.send(entry).await.map_err(|_| StoreError::Closed)?;
         answered.await.map_err(|_| StoreError::Closed)?
     }
 }
@@ -77,15 +97,29 @@ impl Drop for Writer {
     }
 }
 
-fn run(mut connection: Connection, mut jobs: mpsc::Receiver<Job>) {
-    while let Some(first) = jobs.blocking_recv() {
-        let mut group = Vec::with_capacity(8);
-        group.push(first);
-        while group.len() < GROUP {
-            let Ok(job) = jobs.try_recv() else { break };
-            group.push(job);
+fn run(mut connection: Connection, mut entries: mpsc::Receiver<Entry>) {
+    while let Some(first) = entries.blocking_recv() {
+        let (mut group, mut next) = (Vec::with_capacity(8), Some(first));
+        let mut checkpoint = None;
+        while let Some(entry) = next {
+            match entry {
+                Entry::Write(job) => group.push(job),
+                // What came before it is written first.
+                Entry::Checkpoint(answer) => {
+                    checkpoint = Some(answer);
+                    break;
+                }
+            }
+            let full = group.len() >= GROUP;
+            next = if full { None } else { entries.try_recv().ok() };
         }
-        commit_group(&mut connection, group);
+        if !group.is_empty() {
+            commit_group(&mut connection, group);
+        }
+        if let Some(answer) = checkpoint {
+            let done = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+            let _ = answer.send(done.map_err(database));
+        }
     }
 }
 

@@ -95,3 +95,17 @@ async fn rfc9110_13_1_2_unchanged_documents_are_not_sent_again() {
         );
     }
 }
+
+#[tokio::test]
+async fn rfc9110_13_1_2_a_star_is_any_version() {
+    let fixture = Fixture::new().await;
+    for (tags, status) in [
+        ("*", StatusCode::NOT_MODIFIED),
+        ("\"x\", *", StatusCode::NOT_MODIFIED),
+        ("\"x\"", StatusCode::OK),
+    ] {
+        let request = Request::get("/jwks.json").header("if-none-match", tags);
+        let answer = fixture.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status, status, "{tags}");
+    }
+}

@@ -11,7 +11,7 @@ use super::response_modes::{fields, page_after_consent};
 use super::support::{
     Answer, Browser, FILES, Fixture, ISSUER, OTHER, VAULT, ask_for, basic, claims, redemption,
 };
-use crate::domain::{ClientId, Resource, ResourceServer, ResponseType, TokenFormat};
+use crate::domain::{ClientId, Registration, Resource, ResourceServer, ResponseType, TokenFormat};
 use crate::policy::Policy;
 
 /// A service whose client `hybrid` may ask for everything, with its secret.
@@ -274,6 +274,26 @@ async fn rfc8707_2_1_a_token_at_once_is_for_one_resource() {
     let opaque = format!("{}&resource={VAULT}", ask(&[]));
     let back = browser.through(&fixture, &opaque).await;
     assert_eq!(back.parameter("access_token").unwrap().len(), 43);
+}
+
+#[tokio::test]
+async fn rfc9449_10_a_key_named_in_the_request_binds_the_token_too() {
+    let (fixture, _) = hybrid().await;
+    let all = ResponseType::ALL.map(|(one, _)| one).to_vec();
+    let change = |bound: &mut Registration| {
+        bound.response_types = all;
+        bound.dpop_bound = true;
+    };
+    fixture.register("bound", change).await;
+    let request = ask(&[("client_id", "bound"), ("response_type", "code token")]);
+    let back = fixture.get(&request).await;
+    assert_eq!(back.parameter("error").as_deref(), Some("invalid_request"));
+    let jkt = stampmill_jose::base64url::encode([7; 32]);
+    let request = format!("{request}&dpop_jkt={jkt}");
+    let back = Browser::default().through(&fixture, &request).await;
+    assert_eq!(back.parameter("token_type").as_deref(), Some("DPoP"));
+    let token = json!(back.parameter("access_token").unwrap());
+    assert_eq!(claims(&token)["cnf"]["jkt"], jkt);
 }
 
 #[test]

@@ -78,7 +78,18 @@ async fn nothing_secret_is_logged() {
         .await;
     fixture.get("/path-secret?query-secret").await;
 
+    fixture.break_the_database();
+    let broken = fixture.redeem("wrong-code").await;
+    assert_eq!(
+        (broken.status.as_u16(), broken.error().as_str()),
+        (500, "server_error")
+    );
+
     let log = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
+    assert!(
+        log.contains("ERROR") && log.contains("the store failed"),
+        "{log}"
+    );
     assert!(
         log.contains("tokens issued") && log.contains("path=\"/token\" status=200"),
         "the log works: {log}"

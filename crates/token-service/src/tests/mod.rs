@@ -3,9 +3,11 @@
 
 mod authorization;
 mod claim_checks;
+mod client_assertions;
 mod client_authentication;
 mod device;
 mod discovery;
+mod dpop;
 mod end_session;
 mod hybrid;
 mod interaction;

@@ -165,3 +165,48 @@ async fn an_opaque_token_is_a_reference_and_its_id_token_still_binds_it() {
         "its hash is kept, not the token"
     );
 }
+
+#[tokio::test]
+async fn the_services_own_tokens_can_be_opaque() {
+    let own = crate::domain::ResourceServer {
+        format: crate::domain::TokenFormat::Opaque,
+        ..crate::domain::ResourceServer::new(crate::domain::Resource::parse(ISSUER).unwrap())
+    };
+    let fixture = Fixture::with(vec![own], Default::default()).await;
+    let tokens = fixture.tokens().await;
+    let token = tokens["access_token"].as_str().unwrap();
+    assert!(!token.contains('.'));
+    for path in ["/userinfo", "/api/me"] {
+        assert_eq!(
+            fixture.bearer(path, token).await.status,
+            StatusCode::OK,
+            "{path}"
+        );
+    }
+    let form = format!("token={token}");
+    fixture.post("/revoke", fixture.basic("web"), &form).await;
+    for path in ["/userinfo", "/api/me"] {
+        let answer = fixture.bearer(path, token).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn rfc9728_3_the_api_tells_who_issues_its_tokens() {
+    let fixture = Fixture::new().await;
+    let refused = fixture.get("/api/me").await;
+    let address = format!("{ISSUER}/.well-known/oauth-protected-resource");
+    let challenges = refused.headers.get_all("www-authenticate");
+    let named = format!("resource_metadata=\"{address}\"");
+    assert!(
+        challenges
+            .iter()
+            .all(|value| value.to_str().unwrap().contains(&named))
+    );
+    let document = fixture
+        .get("/.well-known/oauth-protected-resource")
+        .await
+        .json();
+    assert_eq!(document["resource"], ISSUER);
+    assert_eq!(document["authorization_servers"][0], ISSUER);
+}

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use serde_json::json;
 use stampmill_jose::base64url;
 
-use super::support::{Answer, Browser, Fixture, ISSUER, ask_for};
+use super::support::{Answer, Browser, Fixture, ISSUER, ask_for, claims};
 
 /// The hidden fields of a form_post page, with what HTML escapes put back.
 pub(super) fn fields(page: &Answer) -> Vec<(String, String)> {
@@ -104,6 +104,21 @@ async fn oidc_core_6_1_a_request_object_is_refused_in_the_mode_it_names() {
         let error = back.parameter("error");
         assert_eq!(error.as_deref(), Some("request_not_supported"));
         assert_eq!(back.parameter("state").as_deref(), Some("s-1 2&3"));
+    }
+}
+
+#[tokio::test]
+async fn oidc_core_3_1_2_1_acr_values_are_answered_with_how_the_person_signed_in() {
+    let fixture = Fixture::new().await;
+    let metadata = fixture.get("/.well-known/openid-configuration").await;
+    let known = metadata.json()["acr_values_supported"][0].clone();
+    for asked in [known.as_str().unwrap(), "urn:mace:incommon:iap:gold 2"] {
+        let ask = ask_for(&[("acr_values", asked)]);
+        let back = Browser::default().through(&fixture, &ask).await;
+        let tokens = fixture.redeem(&back.parameter("code").unwrap()).await;
+        let claims = claims(&tokens.json()["id_token"]);
+        assert_eq!(claims["acr"], known, "never more than was done");
+        assert_eq!(claims["amr"], json!(["pwd"]), "RFC 8176 §2");
     }
 }
 

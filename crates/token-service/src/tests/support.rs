@@ -209,7 +209,9 @@ impl Fixture {
             redirect_uris: vec!["https://client.example/cb".into()],
             grant_types: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
             scope: "openid profile email offline_access".into(),
+            jwks: None,
             id_token_alg: Algorithm::Rs256,
+            dpop_bound: false,
             ..Registration::default()
         };
         change(&mut registration);
@@ -567,7 +569,9 @@ async fn register_clients(
             redirect_uris: redirect_uris.into_iter().map(str::to_owned).collect(),
             grant_types,
             scope: "openid profile email offline_access reports.read".into(),
+            jwks: None,
             id_token_alg: Algorithm::Rs256,
+            dpop_bound: false,
             ..Registration::default()
         };
         let (client, secret) = registration.check(sealing, &SystemRandom, START).unwrap();

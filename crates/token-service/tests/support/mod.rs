@@ -1,4 +1,5 @@
 //! A client over real TLS that trusts one root and keeps cookies, and a server on a free port.
+#![allow(dead_code)]
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

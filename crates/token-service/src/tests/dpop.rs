@@ -1,0 +1,260 @@
+//! DPoP at the token endpoint and at UserInfo: RFC 9449.
+
+use axum::body::Body;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::{Request, StatusCode};
+use serde_json::Value;
+use stampmill_jose::{Algorithm, SigningKey, dpop_proof};
+
+use super::support::{Answer, Browser, Fixture, ISSUER, VERIFIER, ask_for, claims};
+
+const REDIRECT_URI: &str = "http://127.0.0.1:5555/callback";
+
+fn key() -> SigningKey {
+    SigningKey::generate(Algorithm::Es256).unwrap()
+}
+
+fn proof(fixture: &Fixture, key: &SigningKey, path: &str) -> String {
+    let now = fixture.service.now();
+    dpop_proof(key, "POST", &format!("{ISSUER}{path}"), None, None, now).unwrap()
+}
+
+async fn post(fixture: &Fixture, proofs: &[&str], form: &str) -> Answer {
+    let mut request =
+        Request::post("/token").header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+    for proof in proofs {
+        request = request.header("dpop", *proof);
+    }
+    fixture
+        .send(request.body(Body::from(form.to_owned())).unwrap())
+        .await
+}
+
+/// What redeems a fresh code of `native`, a public client.
+async fn redemption(fixture: &Fixture, more: &[(&str, &str)]) -> String {
+    let mut parameters = vec![
+        ("client_id", "native"),
+        ("redirect_uri", REDIRECT_URI),
+        ("scope", "openid offline_access"),
+    ];
+    parameters.extend(more);
+    let back = Browser::default()
+        .through(fixture, &ask_for(&parameters))
+        .await;
+    let code = back.parameter("code").unwrap();
+    format!(
+        "grant_type=authorization_code&client_id=native&code={code}&redirect_uri={REDIRECT_URI}&code_verifier={VERIFIER}"
+    )
+}
+
+async fn userinfo(fixture: &Fixture, scheme: &str, token: &str, proofs: &[String]) -> Answer {
+    let mut request = Request::get("/userinfo").header(AUTHORIZATION, format!("{scheme} {token}"));
+    for proof in proofs {
+        request = request.header("dpop", proof);
+    }
+    fixture.send(request.body(Body::empty()).unwrap()).await
+}
+
+#[tokio::test]
+async fn rfc9449_5_tokens_are_bound_to_the_key() {
+    let fixture = Fixture::new().await;
+    let (key, thief) = (key(), key());
+    let form = redemption(&fixture, &[]).await;
+    let tokens = post(&fixture, &[&proof(&fixture, &key, "/token")], &form).await;
+    assert_eq!(tokens.status, StatusCode::OK, "{tokens:?}");
+    let tokens = tokens.json();
+    assert_eq!(tokens["token_type"], "DPoP");
+    assert_eq!(claims(&tokens["access_token"])["cnf"]["jkt"], key.kid());
+
+    let refresh = format!(
+        "grant_type=refresh_token&client_id=native&refresh_token={}",
+        tokens["refresh_token"].as_str().unwrap()
+    );
+    for proofs in [vec![], vec![proof(&fixture, &thief, "/token")]] {
+        let proofs: Vec<&str> = proofs.iter().map(String::as_str).collect();
+        let answer = post(&fixture, &proofs, &refresh).await;
+        assert_eq!(
+            answer.error(),
+            "invalid_grant",
+            "a public client's refresh token is bound"
+        );
+    }
+    let refreshed = post(&fixture, &[&proof(&fixture, &key, "/token")], &refresh).await;
+    assert_eq!(refreshed.status, StatusCode::OK, "{refreshed:?}");
+    assert_eq!(refreshed.json()["token_type"], "DPoP");
+}
+
+#[tokio::test]
+async fn rfc9449_4_3_bad_proofs_spend_nothing() {
+    let fixture = Fixture::new().await;
+    let key = key();
+    let form = redemption(&fixture, &[]).await;
+    let (good, other) = (
+        proof(&fixture, &key, "/token"),
+        proof(&fixture, &key, "/revoke"),
+    );
+    let old = {
+        let then = fixture.service.now() - 3600;
+        dpop_proof(&key, "POST", &format!("{ISSUER}/token"), None, None, then).unwrap()
+    };
+    for (name, proofs) in [
+        ("no JWT", vec!["nonsense"]),
+        ("for another address", vec![&other]),
+        ("an hour old", vec![&old]),
+        ("two of them", vec![&good, &good]),
+    ] {
+        let answer = post(&fixture, &proofs, &form).await;
+        assert_eq!(
+            (answer.status, answer.error().as_str()),
+            (StatusCode::BAD_REQUEST, "invalid_dpop_proof"),
+            "{name}"
+        );
+    }
+    let answer = post(&fixture, &[&good], &form).await;
+    assert_eq!(
+        answer.status,
+        StatusCode::OK,
+        "the code was not spent: {answer:?}"
+    );
+    let form = redemption(&fixture, &[]).await;
+    let replayed = post(&fixture, &[&good], &form).await;
+    assert_eq!(
+        replayed.error(),
+        "invalid_dpop_proof",
+        "§11.1: a jti works once"
+    );
+}
+
+#[tokio::test]
+async fn rfc9449_10_a_code_bound_by_dpop_jkt_needs_its_key() {
+    let fixture = Fixture::new().await;
+    let (key, thief) = (key(), key());
+    let form = redemption(&fixture, &[("dpop_jkt", key.kid())]).await;
+    let stolen = post(&fixture, &[&proof(&fixture, &thief, "/token")], &form).await;
+    assert_eq!(stolen.error(), "invalid_grant");
+    let without = post(&fixture, &[], &form).await;
+    assert_eq!(without.error(), "invalid_grant");
+    let rightful = post(&fixture, &[&proof(&fixture, &key, "/token")], &form).await;
+    assert_eq!(rightful.status, StatusCode::OK, "{rightful:?}");
+    let bad = fixture.get(&ask_for(&[("dpop_jkt", "short")])).await;
+    assert_eq!(bad.parameter("error").as_deref(), Some("invalid_request"));
+}
+
+#[tokio::test]
+async fn rfc9449_5_2_a_client_that_registered_for_it_gets_no_bearer_tokens() {
+    let fixture = Fixture::new().await;
+    let secret = fixture.register("bound", |registration| {
+        registration.dpop_bound = true;
+        registration.redirect_uris = Vec::new();
+        registration.grant_types = vec![crate::domain::GrantType::ClientCredentials];
+        registration.scope = "api".into();
+    });
+    let secret = secret.await;
+    let basic = super::support::basic("bound", &secret);
+    let without = fixture
+        .post("/token", Some(basic), "grant_type=client_credentials")
+        .await;
+    assert_eq!(without.error(), "invalid_dpop_proof");
+}
+
+#[tokio::test]
+async fn rfc9449_7_a_bound_token_needs_its_key_at_userinfo() {
+    let fixture = Fixture::new().await;
+    let (key, thief) = (key(), key());
+    let form = redemption(&fixture, &[]).await;
+    let tokens = post(&fixture, &[&proof(&fixture, &key, "/token")], &form)
+        .await
+        .json();
+    let token = tokens["access_token"].as_str().unwrap();
+    let prove = |key: &SigningKey, token: &str| {
+        let (uri, now) = (format!("{ISSUER}/userinfo"), fixture.service.now());
+        dpop_proof(key, "GET", &uri, Some(token), None, now).unwrap()
+    };
+    let good = prove(&key, token);
+    let answer = userinfo(&fixture, "dPoP", token, std::slice::from_ref(&good)).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    for (name, scheme, proofs, status) in [
+        ("as a bearer token", "Bearer", vec![], 401),
+        (
+            "as a bearer token, with a proof",
+            "Bearer",
+            vec![prove(&key, token)],
+            401,
+        ),
+        ("no proof", "DPoP", vec![], 400),
+        (
+            "two proofs",
+            "DPoP",
+            vec![prove(&key, token), prove(&key, token)],
+            400,
+        ),
+        ("another key", "DPoP", vec![prove(&thief, token)], 401),
+        (
+            "for another token",
+            "DPoP",
+            vec![prove(&key, "another")],
+            401,
+        ),
+        ("used before", "DPoP", vec![good], 401),
+    ] {
+        let answer = userinfo(&fixture, scheme, token, &proofs).await;
+        assert_eq!(answer.status.as_u16(), status, "{name}: {answer:?}");
+    }
+    let unbound = fixture.tokens().await;
+    let token = unbound["access_token"].as_str().unwrap();
+    let answer = userinfo(&fixture, "DPoP", token, &[prove(&key, token)]).await;
+    assert_eq!(
+        answer.status,
+        StatusCode::UNAUTHORIZED,
+        "a bearer token is no bound one"
+    );
+}
+
+#[tokio::test]
+async fn rfc9449_6_2_introspection_names_the_key() {
+    let fixture = Fixture::new().await;
+    let key = key();
+    let request = Request::post("/token")
+        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .header(AUTHORIZATION, fixture.basic("machine").unwrap())
+        .header("dpop", proof(&fixture, &key, "/token"))
+        .body(Body::from("grant_type=client_credentials"))
+        .unwrap();
+    let tokens = fixture.send(request).await.json();
+    let form = format!("token={}", tokens["access_token"].as_str().unwrap());
+    let answer = fixture
+        .post("/introspect", fixture.basic("machine"), &form)
+        .await;
+    let body: Value = answer.json();
+    assert_eq!(
+        (&body["cnf"]["jkt"], &body["token_type"]),
+        (&key.kid().into(), &"DPoP".into())
+    );
+}
+
+#[tokio::test]
+async fn rfc9449_7_and_at_the_api() {
+    let fixture = Fixture::new().await;
+    let key = key();
+    let form = redemption(&fixture, &[]).await;
+    let tokens = post(&fixture, &[&proof(&fixture, &key, "/token")], &form)
+        .await
+        .json();
+    let token = tokens["access_token"].as_str().unwrap();
+    let (uri, now) = (format!("{ISSUER}/api/me"), fixture.service.now());
+    let proof = dpop_proof(&key, "GET", &uri, Some(token), None, now).unwrap();
+    let ask = async |scheme: &str| {
+        let request = Request::get("/api/me")
+            .header(AUTHORIZATION, format!("{scheme} {token}"))
+            .header("dpop", &proof)
+            .body(Body::empty());
+        fixture.send(request.unwrap()).await
+    };
+    assert_eq!(ask("DPoP").await.status, StatusCode::OK);
+    let replayed = ask("DPoP").await;
+    assert!(
+        replayed.header("www-authenticate").starts_with("DPoP "),
+        "{replayed:?}"
+    );
+    assert_eq!(ask("Bearer").await.status, StatusCode::UNAUTHORIZED);
+}
