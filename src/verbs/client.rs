@@ -43,6 +43,7 @@ pub(crate) fn run(verb: ClientVerb, out: Printer) -> anyhow::Result<()> {
                 jwks: None,
                 id_token_alg: Algorithm::Rs256,
                 dpop_bound: false,
+                ..Registration::default()
             };
             let (client, secret) = block_on(Admin::open(&data.data)?.add_client(registration))??;
             let mut fields = row(&client);

@@ -75,6 +75,17 @@ ERROR_PAGE = [
 # Modules that sign in twice; of the second sign-in page a picture is taken.
 SECOND_SIGN_IN = ["oidcc-prompt-login", "oidcc-max-age-1"]
 
+# Modules of RP-initiated logout, by the page they want to see a picture of at the end.
+LOGOUT_ASKS = ["oidcc-rp-initiated-logout-no-params", "oidcc-rp-initiated-logout-only-state"]
+LOGOUT_ENDS = ["oidcc-rp-initiated-logout-no-post-logout-redirect-uri"]
+LOGOUT_REFUSED = [
+    "oidcc-rp-initiated-logout-bad-post-logout-redirect-uri",
+    "oidcc-rp-initiated-logout-query-added-to-post-logout-redirect-uri",
+    "oidcc-rp-initiated-logout-no-id-token-hint",
+    "oidcc-rp-initiated-logout-modified-id-token-hint",
+    "oidcc-rp-initiated-logout-bad-id-token-hint",
+]
+
 PICTURE = "update-image-placeholder"
 PICTURE_IF_WANTED = "update-image-placeholder-optional"
 
@@ -84,6 +95,13 @@ def configuration(server, username, password):
     client = lambda name: {"client_id": name, "client_secret": f"{name}-secret-not-for-anything-else"}
     override = {module: {"browser": [error_page(server)]} for module in ERROR_PAGE}
     override |= {module: {"browser": [sign_in(server, username, password, picture=True)]} for module in SECOND_SIGN_IN}
+    logout_pages = {
+        **{module: [ask_to_sign_out(server), picture(server, "Signed out")] for module in LOGOUT_ASKS},
+        **{module: [picture(server, "Signed out")] for module in LOGOUT_ENDS},
+        **{module: [picture(server, "This cannot be done")] for module in LOGOUT_REFUSED},
+    }
+    for module, tasks in logout_pages.items():
+        override[module] = {"browser": [sign_in(server, username, password), sign_out(server, tasks)]}
     return {
         "alias": "stampmill",
         "description": "stampmill",
@@ -91,7 +109,7 @@ def configuration(server, username, password):
         "client": client("suite-1"),
         "client2": client("suite-2"),
         "client_secret_post": client("suite-post"),
-        "browser": [sign_in(server, username, password)],
+        "browser": [sign_in(server, username, password), sign_out(server, [back_from_sign_out()])],
         "override": override,
     }
 
@@ -129,15 +147,33 @@ def sign_in(server, username, password, picture=False):
 
 
 def error_page(server):
+    return {"match": f"{server}/authorize*", "tasks": [picture(server, "This cannot be done")]}
+
+
+def sign_out(server, tasks):
+    """What the suite's browser does at our end session endpoint."""
+    return {"match": f"{server}/end_session*", "tasks": tasks}
+
+
+def ask_to_sign_out(server):
+    """Nobody showed an ID token, so the page asks first."""
     return {
-        "match": f"{server}/authorize*",
-        "tasks": [
-            {
-                "task": "Our error page",
-                "match": f"{server}/authorize*",
-                "commands": [["wait", "xpath", "//*", 10, "This cannot be done", PICTURE]],
-            }
-        ],
+        "task": "Sign out",
+        "match": f"{server}/end_session*",
+        "commands": [["click", "css", "button[value='end']"]],
+    }
+
+
+def back_from_sign_out():
+    return {"task": "Back at the suite", "match": "*/test/*/post_logout_redirect*"}
+
+
+def picture(server, words):
+    """A page of ours that says this; the suite wants to see it."""
+    return {
+        "task": words,
+        "match": f"{server}/*",
+        "commands": [["wait", "xpath", "//*", 10, words, PICTURE]],
     }
 
 

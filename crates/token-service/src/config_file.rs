@@ -20,6 +20,8 @@
 //! client_secret = "..."
 //! redirect_uris = ["https://app.example/callback"]
 //! grant_types = ["authorization_code", "refresh_token"]
+//! response_types = ["code", "code id_token"]  # only "code" if left out
+//! post_logout_redirect_uris = ["https://app.example/bye"]
 //! scope = "openid profile offline_access api"
 //! issue_when = "claims.sub != claims.client_id"
 //! ```
@@ -42,8 +44,8 @@ use stampmill_jose::{Algorithm, Backend};
 use toml::Spanned;
 
 use crate::domain::{
-    ApplicationType, ClientId, GrantType, Registration, Resource, ResourceServer, Scope,
-    SecretMethod, TokenFormat,
+    ApplicationType, ClientId, GrantType, Registration, Resource, ResourceServer, ResponseType,
+    Scope, SecretMethod, TokenFormat,
 };
 use crate::policy::{Lifetimes, Pkce, Policy};
 use crate::secret::Secret;
@@ -71,6 +73,18 @@ impl Default for Settings {
             clients: Vec::new(),
             issue_when: HashMap::new(),
         }
+    }
+}
+
+impl Settings {
+    /// What the authorization endpoint hands out: `code`, and what some client is configured for.
+    pub(crate) fn response_types(&self) -> Vec<ResponseType> {
+        let all = ResponseType::ALL.map(|(response_type, _)| response_type);
+        let wanted = |one: &ResponseType| {
+            let mut clients = self.clients.iter();
+            !one.is_hybrid() || clients.any(|client| client.response_types.contains(one))
+        };
+        all.into_iter().filter(wanted).collect()
     }
 }
 
@@ -196,6 +210,9 @@ struct ClientTable {
     #[serde(default)]
     redirect_uris: Vec<String>,
     grant_types: Option<Vec<Spanned<String>>>,
+    response_types: Option<Vec<Spanned<String>>>,
+    #[serde(default)]
+    post_logout_redirect_uris: Vec<String>,
     scope: Option<String>,
     /// A JWK set, as JSON in a string.
     jwks: Option<String>,
@@ -368,6 +385,11 @@ impl ClientTable {
                 })
             })
             .collect::<Result<Vec<_>, _>>()?;
+        let defaults = Registration::default();
+        let response_types = match &self.response_types {
+            None => defaults.response_types,
+            Some(words) => source.response_types(words)?,
+        };
         let registration = Registration {
             id: Some(id.to_string()),
             name: self.name.unwrap_or_else(|| id.to_string()),
@@ -384,7 +406,9 @@ impl ClientTable {
                 // RFC 7591 §2.
                 false => vec![GrantType::AuthorizationCode],
             },
-            scope: self.scope.unwrap_or_else(|| "openid".into()),
+            response_types,
+            post_logout_redirect_uris: self.post_logout_redirect_uris,
+            scope: self.scope.unwrap_or(defaults.scope),
             id_token_alg: source
                 .word(ALGORITHMS, self.id_token_signed_response_alg.as_ref())?
                 .unwrap_or(Algorithm::Rs256),
@@ -433,6 +457,18 @@ impl Source<'_> {
                 Err(self.refuse(word.span(), &one_of(names)))
             }
         }
+    }
+
+    fn response_types(
+        &self,
+        words: &[Spanned<String>],
+    ) -> Result<Vec<ResponseType>, ConfigFileError> {
+        let one = |word: &Spanned<String>| {
+            let known = ResponseType::parse(word.get_ref());
+            let names = ResponseType::ALL.map(|(_, name)| name);
+            known.ok_or_else(|| self.refuse(word.span(), &one_of(names)))
+        };
+        words.iter().map(one).collect()
     }
 
     fn parsed<T: FromStr<Err: fmt::Display>>(

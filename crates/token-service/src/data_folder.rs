@@ -204,6 +204,7 @@ fn first_rows(database: &Path, sealing: &SealingKey) -> Result<FirstStart, DataF
         jwks: None,
         id_token_alg: Algorithm::Rs256,
         dpop_bound: false,
+        ..Registration::default()
     };
     let (client, secret) = registration.check(sealing, &random, now)?;
     let client_secret = secret.ok_or(RegistrationError::NoGrant)?;

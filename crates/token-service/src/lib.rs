@@ -24,7 +24,7 @@
 //! ```text
 //! listener      TLS handshake, limits, timeouts
 //!    ▼
-//! http          reads the request, gives the answer its shape; pages are plain HTML without script
+//! http          reads the request, gives the answer its shape; pages are plain HTML, all but one without script
 //!    ▼
 //! protocol      one file an endpoint or grant, named after its RFC; its steps are a table: authorization.rs, token.rs
 //!    ▼

@@ -291,6 +291,7 @@ async fn service(
     if let Some((key, file)) = earlier_key {
         take_in(&store, &sealing, &key, &file).await?;
     }
+    let response_types = settings.response_types();
     let configured = settings.clients.into_iter().map(|registration| {
         let checked = registration.check(&sealing, &SystemRandom, SystemClock.now());
         checked.map(|(client, _)| client)
@@ -310,6 +311,7 @@ async fn service(
         issuer,
         policy: settings.policy,
         resources: Resources::new(own, settings.resources),
+        response_types,
         issue_when: settings.issue_when,
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),

@@ -453,6 +453,7 @@ async fn an_administrator_adds_clients_and_people_beside_a_running_server() {
         jwks: None,
         id_token_alg: Algorithm::Rs256,
         dpop_bound: false,
+        ..Registration::default()
     };
     let (_, secret) = admin.add_client(registration.clone()).await.unwrap();
     let taken = admin.add_client(registration).await.unwrap_err();

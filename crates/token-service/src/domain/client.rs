@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use stampmill_jose::{Algorithm, Jwks, base64url};
 
-use super::{RedirectUri, RedirectUriError, Scope, ScopeError, UserId};
+use super::{RedirectUri, RedirectUriError, ResponseType, Scope, ScopeError, UserId};
 use crate::clock::{Random, SystemRandom, random_bytes};
 use crate::secret::{SealingKey, Secret};
 
@@ -248,6 +248,10 @@ pub struct Client {
     pub redirect_uris: Vec<RedirectUri>,
     /// What it may do at the token endpoint.
     pub grant_types: Vec<GrantType>,
+    /// What it may ask the authorization endpoint for.
+    pub response_types: Vec<ResponseType>,
+    /// Where its users may be sent once they have signed out (RP-Initiated Logout §3.1).
+    pub post_logout_redirect_uris: Vec<RedirectUri>,
     /// The most it may ask for.
     pub scope: Scope,
     /// What its ID tokens are signed with (`id_token_signed_response_alg`, OIDC Registration §2).
@@ -287,6 +291,10 @@ pub struct Registration {
     pub redirect_uris: Vec<String>,
     /// What it may do.
     pub grant_types: Vec<GrantType>,
+    /// What it may ask the authorization endpoint for; `code` alone by default (RFC 7591 §2).
+    pub response_types: Vec<ResponseType>,
+    /// Where its users may be sent once they have signed out.
+    pub post_logout_redirect_uris: Vec<String>,
     /// The most it may ask for, separated by spaces.
     pub scope: String,
     /// Its public keys, if it authenticates by `private_key_jwt`; it has no secret then.
@@ -295,6 +303,28 @@ pub struct Registration {
     pub id_token_alg: Algorithm,
     /// Whether it gets no token but one bound to a key (RFC 9449 §5.2).
     pub dpop_bound: bool,
+}
+
+impl Default for Registration {
+    /// The defaults of RFC 7591 §2: a confidential client of a server, for codes and nothing else. A redirect URI has to
+    /// be added.
+    fn default() -> Registration {
+        Registration {
+            id: None,
+            name: "A client".into(),
+            secret_method: Some(SecretMethod::Basic),
+            secret: None,
+            application: ApplicationType::Web,
+            redirect_uris: Vec::new(),
+            grant_types: vec![GrantType::AuthorizationCode],
+            response_types: vec![ResponseType::Code],
+            post_logout_redirect_uris: Vec::new(),
+            scope: "openid".into(),
+            id_token_alg: Algorithm::Rs256,
+            jwks: None,
+            dpop_bound: false,
+        }
+    }
 }
 
 impl Registration {
@@ -318,16 +348,23 @@ impl Registration {
         if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
             return Err(RegistrationError::Name);
         }
-        let redirect_uris = self
-            .redirect_uris
-            .iter()
-            .map(|uri| RedirectUri::register(uri, self.application))
-            .collect::<Result<Vec<_>, _>>()?;
+        let register = |uris: &[String]| {
+            let uris = uris.iter();
+            uris.map(|uri| RedirectUri::register(uri, self.application))
+                .collect::<Result<Vec<_>, _>>()
+        };
+        let redirect_uris = register(&self.redirect_uris)?;
+        let post_logout_redirect_uris = register(&self.post_logout_redirect_uris)?;
         if self.grant_types.is_empty() {
             return Err(RegistrationError::NoGrant);
         }
         if self.grant_types.contains(&GrantType::AuthorizationCode) && redirect_uris.is_empty() {
             return Err(RegistrationError::NoRedirectUri);
+        }
+        // RFC 7591 §2.1: every response type there is brings a code.
+        let without_code = !self.grant_types.contains(&GrantType::AuthorizationCode);
+        if without_code && self.response_types.iter().any(|one| one.is_hybrid()) {
+            return Err(RegistrationError::ResponseTypeWithoutGrant);
         }
         // RFC 7591 §2.1: nothing would ever hand out the first refresh token.
         let person = [GrantType::AuthorizationCode, GrantType::DeviceCode];
@@ -372,6 +409,8 @@ impl Registration {
             application: self.application,
             redirect_uris,
             grant_types: self.grant_types,
+            response_types: self.response_types,
+            post_logout_redirect_uris,
             scope: self.scope.parse()?,
             id_token_alg: self.id_token_alg,
             dpop_bound: self.dpop_bound,
@@ -420,6 +459,9 @@ pub enum RegistrationError {
     /// RFC 7591 §2.1.
     #[error("refresh_token goes with a grant of a person, such as authorization_code")]
     NothingToRenew,
+    /// RFC 7591 §2.1.
+    #[error("a response type with a code goes with the grant authorization_code")]
+    ResponseTypeWithoutGrant,
     /// RFC 6749 §4.4.
     #[error("client_credentials needs a client with a secret (RFC 6749 §4.4); this one is public")]
     PublicClientCredentials,

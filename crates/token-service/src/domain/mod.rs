@@ -8,6 +8,7 @@ mod pkce;
 mod redirect_uri;
 mod refresh_token;
 mod resource;
+mod response_type;
 mod scope;
 mod signing_key;
 mod user;
@@ -22,6 +23,7 @@ pub use pkce::{CodeChallenge, CodeVerifier, PkceError};
 pub use redirect_uri::{RedirectUri, RedirectUriError};
 pub use refresh_token::{Grace, NewRefreshToken, RefreshToken, Rotation};
 pub use resource::{Resource, ResourceError, ResourceServer, Resources, TokenFormat};
+pub use response_type::ResponseType;
 pub use scope::{Scope, ScopeError};
 pub(crate) use signing_key::replaced_at;
 pub use signing_key::{

@@ -53,6 +53,14 @@ pub(super) fn with_cookie(mut response: Response, name: &str, value: &Secret) ->
     response
 }
 
+/// Takes a cookie away.
+pub(super) fn without_cookie(mut response: Response, name: &str) -> Response {
+    let cookie = format!("{name}=; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=Lax");
+    let cookie = HeaderValue::from_str(&cookie).expect("names of cookies are ASCII");
+    response.headers_mut().append(SET_COOKIE, cookie);
+    response
+}
+
 pub(super) fn with_status(mut response: Response, status: StatusCode) -> Response {
     *response.status_mut() = status;
     response

@@ -10,28 +10,41 @@ use crate::protocol::{Parameters, paths};
 
 /// RFC 6749 §3.1, by GET.
 pub(super) async fn authorize(State(app): Shared, request: Request) -> Response {
-    let query = request.uri().query().unwrap_or_default();
-    if query.len() > LONGEST_REQUEST {
-        return pages::problem(
-            StatusCode::URI_TOO_LONG,
-            "The application sent a longer request than any needs.",
-        );
-    }
-    let Ok(parameters) = Parameters::parse(query) else {
-        return pages::problem(
-            StatusCode::BAD_REQUEST,
-            "The application sent more parameters than any request needs.",
-        );
+    let parameters = match query(&request) {
+        Ok(parameters) => parameters,
+        Err(problem) => return problem,
     };
     let browser = request::browser(request.headers());
     outcome(app.service.authorize(&parameters, &browser).await)
 }
 
+/// What an application sent in an address, or our page that says it is too much.
+pub(super) fn query(request: &Request) -> Result<Parameters, Response> {
+    let query = request.uri().query().unwrap_or_default();
+    if query.len() > LONGEST_REQUEST {
+        return Err(pages::problem(
+            StatusCode::URI_TOO_LONG,
+            "The application sent a longer request than any needs.",
+        ));
+    }
+    Parameters::parse(query).map_err(|_| {
+        pages::problem(
+            StatusCode::BAD_REQUEST,
+            "The application sent more parameters than any request needs.",
+        )
+    })
+}
+
 /// RFC 6749 §3.1, by POST: turned into a GET, because a form posted by another site arrives without our SameSite=Lax
 /// cookies, and the person would have to sign in again.
 pub(super) async fn authorize_by_form(request: Request) -> Response {
+    form_as_query(request, paths::AUTHORIZE).await
+}
+
+/// Sends the browser to the same place by GET.
+pub(super) async fn form_as_query(request: Request, path: &str) -> Response {
     match request::form_text(request).await {
-        Ok(form) => answer::see_other(&format!("{}?{}", paths::AUTHORIZE, form.as_str())),
+        Ok(form) => answer::see_other(&format!("{path}?{}", form.as_str())),
         Err(error) => pages::problem(
             error.status(),
             "The application posted something that is not a form.",

@@ -4,6 +4,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
+use super::response::authorization_response;
 use super::{Shared, answer, pages, request};
 use crate::protocol::{Decision, Outcome, SignedIn, paths};
 use crate::secret::Secret;
@@ -55,7 +56,7 @@ pub(super) async fn consent(State(app): Shared, request: Request) -> Response {
 /// What the browser gets from the protocol's answer.
 pub(super) fn outcome(outcome: Outcome) -> Response {
     match outcome {
-        Outcome::Redirect(location) => answer::see_other(&location),
+        Outcome::Respond(response) => authorization_response(&response),
         Outcome::Refuse(sentence) => pages::problem(StatusCode::BAD_REQUEST, sentence),
         Outcome::Broken => pages::problem(
             StatusCode::INTERNAL_SERVER_ERROR,

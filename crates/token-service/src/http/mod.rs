@@ -5,6 +5,7 @@ mod answer;
 mod authorize;
 mod client_request;
 mod device;
+mod end_session;
 mod interaction;
 mod introspection;
 mod log;
@@ -12,6 +13,7 @@ pub(crate) mod me;
 mod metadata;
 mod pages;
 mod request;
+mod response;
 mod revocation;
 mod token;
 mod userinfo;
@@ -70,6 +72,8 @@ fn for_people() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         (paths::RESUME,          get(authorize::resume)),
         (paths::SIGN_IN,         post(interaction::sign_in)),
         (paths::CONSENT,         post(interaction::consent)),
+        (paths::END_SESSION,     get(end_session::end_session).post(end_session::end_session_by_form)),
+        (paths::END_SESSION_DECISION, post(end_session::decision)),
         (paths::DEVICE,          get(device::page).post(device::code)),
         (paths::DEVICE_SIGN_IN,  post(device::sign_in)),
         (paths::DEVICE_DECISION, post(device::decision)),

@@ -1,4 +1,5 @@
-//! The pages people see: plain HTML and one stylesheet, no script. Everything in them is escaped by askama.
+//! The pages people see: plain HTML and one stylesheet, no script (save one line in `response`). Everything in them is
+//! escaped by askama.
 
 use askama::Template;
 use axum::body::Body;
@@ -131,7 +132,8 @@ pub(super) fn ask(page: &Page, sealed: &str, request: &AuthorizationRequest) -> 
             .render()
         }
     };
-    let mut response = html_page(status, html, &form_targets(&request.redirect_uri));
+    let targets = form_targets(&request.redirect_uri);
+    let mut response = html_page(status, html, Policy::forms_to(&targets));
     if let Some(seconds) = retry_after {
         response.headers_mut().insert(RETRY_AFTER, seconds.into());
     }
@@ -230,7 +232,7 @@ pub(super) fn device(page: &DevicePage) -> Response {
         Some(_) => StatusCode::TOO_MANY_REQUESTS,
         None => StatusCode::OK,
     };
-    let mut response = html_page(status, html, "'self'");
+    let mut response = html_page(status, html, Policy::forms_to("'self'"));
     if let Some(seconds) = wait {
         response.headers_mut().insert(RETRY_AFTER, seconds.into());
     }
@@ -244,7 +246,8 @@ pub(super) fn problem(status: StatusCode, sentence: &str) -> Response {
         StatusCode::INTERNAL_SERVER_ERROR => "Our mistake",
         _ => "This cannot be done",
     };
-    html_page(status, Problem { title, sentence }.render(), "'none'")
+    let html = Problem { title, sentence }.render();
+    html_page(status, html, Policy::forms_to("'none'"))
 }
 
 /// The page at `/`.
@@ -255,7 +258,7 @@ pub(super) fn home(service: &Service) -> Response {
         me: paths::ME,
         may_call: &me::may_call(service),
     };
-    html_page(StatusCode::OK, home.render(), "'none'")
+    html_page(StatusCode::OK, home.render(), Policy::forms_to("'none'"))
 }
 
 /// The one stylesheet.
@@ -274,12 +277,39 @@ pub(super) async fn style() -> Response {
     response
 }
 
-fn html_page(status: StatusCode, html: askama::Result<String>, form_action: &str) -> Response {
+/// What a page may do (Content Security Policy). Everything that is not named is forbidden.
+pub(super) struct Policy<'a> {
+    /// Where its forms may lead.
+    pub(super) form_action: &'a str,
+    /// Which script it may run: almost always `'none'`.
+    pub(super) script: &'a str,
+}
+
+impl Policy<'_> {
+    /// A page without script.
+    pub(super) fn forms_to(form_action: &str) -> Policy<'_> {
+        Policy {
+            form_action,
+            script: "'none'",
+        }
+    }
+}
+
+/// A page that stands alone: in no frame, in no cache, and no trace of its address elsewhere.
+pub(super) fn html_page(
+    status: StatusCode,
+    html: askama::Result<String>,
+    policy: Policy<'_>,
+) -> Response {
+    let Policy {
+        form_action,
+        script,
+    } = policy;
     let html = html.expect("the templates write strings into a string");
     let mut response = Response::new(Body::from(html));
     *response.status_mut() = status;
     let policy = format!(
-        "default-src 'none'; style-src 'self'; img-src data:; form-action {form_action}; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; script-src {script}; style-src 'self'; img-src data:; form-action {form_action}; base-uri 'none'; frame-ancestors 'none'"
     );
     let headers = response.headers_mut();
     headers.insert(
@@ -299,19 +329,23 @@ fn html_page(status: StatusCode, html: askama::Result<String>, form_action: &str
 
 /// Where a form may lead: to us, and by redirect to the client. Browsers apply `form-action` to the redirect as well
 /// (CSP 3 §6.4).
-fn form_targets(redirect_uri: &str) -> String {
-    let client = match Url::parse(redirect_uri) {
+pub(super) fn form_targets(redirect_uri: &str) -> String {
+    format!("'self' {}", source(redirect_uri)).trim_end().into()
+}
+
+/// An address as a source expression of a Content Security Policy; empty where it has none.
+pub(super) fn source(uri: &str) -> String {
+    match Url::parse(uri) {
         // A source expression cannot name an IPv6 address.
         Ok(url) if matches!(url.host(), Some(Host::Ipv6(_))) => format!("{}:", url.scheme()),
         Ok(url) if url.origin().is_tuple() => url.origin().ascii_serialization(),
         Ok(url) => format!("{}:", url.scheme()),
-        Err(_) => return "'self'".into(),
-    };
-    format!("'self' {client}")
+        Err(_) => String::new(),
+    }
 }
 
 /// The part of the redirect URI a person can judge.
-fn destination(redirect_uri: &str) -> String {
+pub(super) fn destination(redirect_uri: &str) -> String {
     match Url::parse(redirect_uri) {
         Ok(url) if url.origin().is_tuple() => url.origin().ascii_serialization(),
         Ok(url) => format!("{}:", url.scheme()),

@@ -5,9 +5,11 @@
 
 use super::Service;
 use super::error::{ErrorCode, OAuthError};
-use super::parameters::{Parameters, append_query};
-use super::{dpop, resource};
-use crate::domain::{Client, ClientId, CodeChallenge, GrantType, Resource, Scope};
+use super::parameters::Parameters;
+use super::request_object;
+use super::response_mode::{AuthorizationResponse, ResponseMode, response_mode_is_known};
+use super::{dpop, hybrid, resource};
+use crate::domain::{Client, ClientId, CodeChallenge, GrantType, Resource, ResponseType, Scope};
 use crate::policy::Policy;
 
 /// Longest `nonce` and `state`, in bytes: copied to tokens and addresses, so bounded.
@@ -19,6 +21,9 @@ pub(crate) struct AuthorizationRequest {
     pub(crate) client: Client,
     /// As sent; it matches a registered one.
     pub(crate) redirect_uri: String,
+    /// How it is answered, be it with an error.
+    pub(crate) response_mode: ResponseMode,
+    pub(crate) response_type: ResponseType,
     pub(crate) state: Option<String>,
     pub(crate) scope: Scope,
     /// Whom tokens may be for; empty for the service's own resource.
@@ -49,7 +54,7 @@ pub(crate) enum Refusal {
     /// No trusted place to answer to: our own page, HTTP 400, never a redirect (RFC 6749 §4.1.2.1).
     Page(&'static str),
     /// The client hears of it at its redirect URI.
-    Redirect(String),
+    Respond(AuthorizationResponse),
     /// Our fault, before anyone was found to tell: our own page, HTTP 500.
     Broken,
 }
@@ -66,13 +71,14 @@ const RULES: &[(Rule, &str)] = &[
     (no_parameter_twice,       "RFC 6749 §3.1"),
     (no_request_object,        "OIDC Core §3.1.2.6"),
     (client_may_use_codes,     "RFC 6749 §4.1.2.1 unauthorized_client"),
-    (response_type_is_code,    "RFC 6749 §3.1.1"),
-    (response_mode_is_query,   "OAuth 2.0 Multiple Response Types §2.1"),
+    (hybrid::response_type_is_registered, "RFC 6749 §3.1.1, OIDC Core §3.3"),
+    (response_mode_is_known,   "OAuth 2.0 Multiple Response Types §2.1, Form Post Response Mode"),
     (scope_is_known,           "RFC 6749 §3.3"),
     (resource::at_authorization, "RFC 8707 §2.1"),
     (challenge_is_s256,        "RFC 7636 §4.3, RFC 9700 §2.1.1"),
     (dpop::key_is_named,       "RFC 9449 §10 dpop_jkt"),
     (nonce_is_kept,            "OIDC Core §3.1.2.1 nonce"),
+    (hybrid::tokens_can_be_made, "OIDC Core §3.3.2.11 nonce, RFC 8707 §2.1"),
     (prompt_makes_sense,       "OIDC Core §3.1.2.1 prompt"),
     (offline_access_is_lawful, "OIDC Core §11"),
     (max_age_is_a_number,      "OIDC Core §3.1.2.1 max_age"),
@@ -91,13 +97,16 @@ impl Service {
         let mut request = AuthorizationRequest {
             client,
             redirect_uri,
+            response_mode: ResponseMode::of(parameters),
+            response_type: ResponseType::Code,
             // A `state` sent twice is reported without one; the rule below reports it.
             state: parameters
                 .one("state")
                 .ok()
                 .flatten()
-                .filter(|state| state.len() <= LONGEST)
-                .map(str::to_owned),
+                .map(str::to_owned)
+                .or_else(|| request_object::member(parameters, "state"))
+                .filter(|state| state.len() <= LONGEST),
             scope: Scope::default(),
             resources: Vec::new(),
             nonce: None,
@@ -111,7 +120,7 @@ impl Service {
         for (step, rule) in RULES {
             if let Err(error) = step(self, parameters, &mut request) {
                 tracing::info!(client_id = %request.client.id, error = error.code.name(), rule, "authorization request refused");
-                return Err(Refusal::Redirect(self.error_location(&request, error)));
+                return Err(Refusal::Respond(self.error_response(&request, error)));
             }
         }
         Ok(request)
@@ -132,38 +141,6 @@ impl Service {
             Refusal::Broken
         })?;
         client.ok_or(UNKNOWN)
-    }
-
-    /// Where the browser goes with an error: `error`, `state` and `iss` (RFC 6749 §4.1.2.1, RFC 9207 §2).
-    pub(crate) fn error_location(
-        &self,
-        request: &AuthorizationRequest,
-        error: OAuthError,
-    ) -> String {
-        self.location(
-            request,
-            [
-                ("error", error.code.name()),
-                ("error_description", error.description),
-            ],
-        )
-    }
-
-    /// Where the browser goes with an answer: the client's redirect URI, the answer, the request's `state`, our `iss`.
-    pub(crate) fn location<'a>(
-        &'a self,
-        request: &'a AuthorizationRequest,
-        answer: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> String {
-        let state = request.state.as_deref().map(|state| ("state", state));
-        let iss = self
-            .policy
-            .iss_in_responses()
-            .then_some(("iss", self.issuer.as_str()));
-        append_query(
-            &request.redirect_uri,
-            answer.into_iter().chain(state).chain(iss),
-        )
     }
 }
 
@@ -259,37 +236,6 @@ fn client_may_use_codes(
         Ok(())
     } else {
         Err(NOT_THIS_CLIENT)
-    }
-}
-
-fn response_type_is_code(
-    _: &Service,
-    parameters: &Parameters,
-    _: &mut AuthorizationRequest,
-) -> Result<(), OAuthError> {
-    const MISSING: OAuthError =
-        OAuthError::new(ErrorCode::InvalidRequest, "response_type is missing");
-    const UNSUPPORTED: OAuthError = OAuthError::new(
-        ErrorCode::UnsupportedResponseType,
-        "response_type must be code",
-    );
-    match parameters.one("response_type")? {
-        Some("code") => Ok(()),
-        Some(_) => Err(UNSUPPORTED),
-        None => Err(MISSING),
-    }
-}
-
-fn response_mode_is_query(
-    _: &Service,
-    parameters: &Parameters,
-    _: &mut AuthorizationRequest,
-) -> Result<(), OAuthError> {
-    const UNSUPPORTED: OAuthError =
-        OAuthError::new(ErrorCode::InvalidRequest, "response_mode must be query");
-    match parameters.one("response_mode")? {
-        None | Some("query") => Ok(()),
-        Some(_) => Err(UNSUPPORTED),
     }
 }
 

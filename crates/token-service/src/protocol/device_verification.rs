@@ -255,7 +255,7 @@ impl Service {
         }
     }
 
-    async fn signed_in(
+    pub(super) async fn signed_in(
         &self,
         browser: &Browser,
     ) -> Result<Option<(Digest, Session, User)>, OAuthError> {

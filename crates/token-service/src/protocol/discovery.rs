@@ -4,7 +4,8 @@
 use serde::Serialize;
 use stampmill_jose::{Algorithm, AlgorithmSet, MacAlgorithm, base64url};
 
-use super::{Service, paths};
+use super::response_mode::ResponseMode;
+use super::{Service, paths, tokens};
 use crate::domain::{GrantType, SIGNING_ALGORITHMS, Scope};
 
 /// A JSON document that anyone may cache, with the tag that tells versions apart.
@@ -43,9 +44,10 @@ struct Metadata<'a> {
     revocation_endpoint: String,
     introspection_endpoint: String,
     device_authorization_endpoint: String,
+    end_session_endpoint: String,
     scopes_supported: &'static [&'static str],
-    response_types_supported: &'static [&'static str],
-    response_modes_supported: &'static [&'static str],
+    response_types_supported: Vec<&'static str>,
+    response_modes_supported: Vec<&'static str>,
     grant_types_supported: Vec<&'static str>,
     subject_types_supported: &'static [&'static str],
     id_token_signing_alg_values_supported: Vec<&'static str>,
@@ -55,6 +57,7 @@ struct Metadata<'a> {
     introspection_endpoint_auth_methods_supported: Vec<&'static str>,
     introspection_signing_alg_values_supported: Vec<&'static str>,
     dpop_signing_alg_values_supported: Vec<&'static str>,
+    acr_values_supported: &'static [&'static str],
     claim_types_supported: &'static [&'static str],
     claims_supported: &'static [&'static str],
     code_challenge_methods_supported: &'static [&'static str],
@@ -82,9 +85,10 @@ impl Service {
             revocation_endpoint: at(paths::REVOCATION),
             introspection_endpoint: at(paths::INTROSPECTION),
             device_authorization_endpoint: at(paths::DEVICE_AUTHORIZATION),
+            end_session_endpoint: at(paths::END_SESSION),
             scopes_supported: &Scope::OF_PERSONS,
-            response_types_supported: &["code"],
-            response_modes_supported: &["query"],
+            response_types_supported: self.response_types.iter().map(|one| one.name()).collect(),
+            response_modes_supported: ResponseMode::ALL.iter().map(|(_, name)| *name).collect(),
             grant_types_supported: GrantType::ALL.iter().map(|(_, name)| *name).collect(),
             subject_types_supported: &["public"],
             id_token_signing_alg_values_supported: SIGNING_ALGORITHMS.map(Algorithm::name).to_vec(),
@@ -99,6 +103,7 @@ impl Service {
             introspection_signing_alg_values_supported: SIGNING_ALGORITHMS
                 .map(Algorithm::name)
                 .to_vec(),
+            acr_values_supported: &[tokens::ACR],
             claim_types_supported: &["normal"],
             claims_supported: &[
                 "iss",
@@ -108,7 +113,10 @@ impl Service {
                 "iat",
                 "auth_time",
                 "nonce",
+                "acr",
+                "amr",
                 "at_hash",
+                "c_hash",
                 "name",
                 "preferred_username",
                 "updated_at",

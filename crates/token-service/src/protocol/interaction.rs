@@ -4,7 +4,9 @@
 use super::Service;
 use super::authorization::{AuthorizationRequest, Refusal};
 use super::error::{ErrorCode, OAuthError};
+use super::hybrid::FrontTokens;
 use super::parameters::Parameters;
+use super::response_mode::AuthorizationResponse;
 use super::sealed_request::SealedRequest;
 use crate::domain::{AuthorizationCode, Grant, GrantId, Scope, Session, User, Username};
 use crate::policy::Policy;
@@ -31,7 +33,7 @@ pub(crate) enum Outcome {
         new_binding: Option<Secret>,
     },
     /// Back to the client, with a code or an error.
-    Redirect(String),
+    Respond(AuthorizationResponse),
     /// Our own error page: the request is wrong.
     Refuse(&'static str),
     /// Our own error page: we are at fault.
@@ -204,7 +206,7 @@ impl Service {
         }
         let fresh = sealed.is_fresh_for(present.hash);
         match decision {
-            Decision::Deny => Ok(Outcome::Redirect(self.error_location(&request, DENIED))),
+            Decision::Deny => Ok(Outcome::Respond(self.error_response(&request, DENIED))),
             Decision::SwitchUser => {
                 self.store.end_session(present.hash).await?;
                 Ok(self.ask_to_sign_in(request, sealed.signed_out(), None))
@@ -216,7 +218,7 @@ impl Service {
                     Next::Consent | Next::Issue => self
                         .issue_code(&request, &present, true)
                         .await
-                        .map(Outcome::Redirect),
+                        .map(Outcome::Respond),
                 }
             }
         }
@@ -241,15 +243,15 @@ impl Service {
             next(&self.policy, &request, present.as_ref(), fresh, self.now()),
             present,
         ) {
-            (Next::SignIn, _) if request.prompt.none => Ok(Outcome::Redirect(
-                self.error_location(&request, LOGIN_REQUIRED),
+            (Next::SignIn, _) if request.prompt.none => Ok(Outcome::Respond(
+                self.error_response(&request, LOGIN_REQUIRED),
             )),
             (Next::SignIn, _) if fresh && other_user => {
-                Ok(Outcome::Redirect(self.error_location(&request, OTHER_USER)))
+                Ok(Outcome::Respond(self.error_response(&request, OTHER_USER)))
             }
             (Next::SignIn, _) | (_, None) => Ok(self.ask_to_sign_in(request, sealed, new_binding)),
-            (Next::Consent, _) if request.prompt.none => Ok(Outcome::Redirect(
-                self.error_location(&request, CONSENT_REQUIRED),
+            (Next::Consent, _) if request.prompt.none => Ok(Outcome::Respond(
+                self.error_response(&request, CONSENT_REQUIRED),
             )),
             (Next::Consent, Some(present)) => {
                 let sealed = self.seal_request(&sealed.shown_to(present.hash));
@@ -266,7 +268,7 @@ impl Service {
             (Next::Issue, Some(present)) => self
                 .issue_code(&request, &present, false)
                 .await
-                .map(Outcome::Redirect),
+                .map(Outcome::Respond),
         }
     }
 
@@ -398,13 +400,13 @@ impl Service {
     }
 
     /// The answer everyone waited for: a code bound to client, redirect URI, challenge, nonce and person (RFC 6749
-    /// §4.1.2).
+    /// §4.1.2), and tokens beside it if the response type is hybrid.
     async fn issue_code(
         &self,
         request: &AuthorizationRequest,
         present: &Present,
         asked: bool,
-    ) -> Result<String, OAuthError> {
+    ) -> Result<AuthorizationResponse, OAuthError> {
         let now = self.now();
         let code = Secret::generate(&*self.random);
         let expires_at = now + self.policy.code_lifetime();
@@ -425,14 +427,22 @@ impl Service {
             dpop_jkt: request.dpop_jkt.clone(),
             expires_at,
         };
+        let (hash, none) = (Digest::of(code.expose()), Parameters::default());
+        let tokens = match FrontTokens::prepare(self, request, &record, hash, &none) {
+            Ok(tokens) => tokens,
+            Err(error) => return Ok(self.error_response(request, error)),
+        };
         let before = present.consented.clone().unwrap_or_default();
         let remember =
             (asked && may_remember(&self.policy, request)).then(|| before.union(&request.scope));
-        self.store
-            .issue_code(Digest::of(code.expose()), record, remember)
-            .await?;
+        self.store.issue_code(hash, record, remember).await?;
         tracing::info!(client_id = %request.client.id, "authorization code issued");
-        Ok(self.location(request, [("code", code.expose())]))
+        let mut answer = vec![("code", code.expose().to_owned())];
+        if let Some(tokens) = tokens {
+            answer.extend(tokens.issue(self, code.expose()).await?);
+            tracing::info!(client_id = %request.client.id, response_type = request.response_type.name(), "tokens issued");
+        }
+        Ok(self.response(request, answer))
     }
 }
 
@@ -497,7 +507,7 @@ fn may_remember(policy: &Policy, request: &AuthorizationRequest) -> bool {
 fn refused(refusal: Refusal) -> Outcome {
     match refusal {
         Refusal::Page(sentence) => Outcome::Refuse(sentence),
-        Refusal::Redirect(location) => Outcome::Redirect(location),
+        Refusal::Respond(response) => Outcome::Respond(response),
         Refusal::Broken => Outcome::Broken,
     }
 }

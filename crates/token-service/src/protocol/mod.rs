@@ -3,6 +3,9 @@
 //! | file | rule |
 //! |---|---|
 //! | `authorization` | the authorization request: RFC 6749 §4.1.1, RFC 7636 §4.3, OIDC Core §3.1.2 |
+//! | `request_object` | how its refusal goes: OIDC Core §6 |
+//! | `response_mode` | how the answer travels: OAuth 2.0 Multiple Response Types §2.1, Form Post Response Mode |
+//! | `hybrid` | tokens beside the code: OIDC Core §3.3 |
 //! | `interaction` | what the person must still do, and the answer: OIDC Core §3.1.2.3-6, RFC 9207 |
 //! | `client_authentication` | RFC 6749 §2.3 |
 //! | `token` | the token endpoint: RFC 6749 §3.2, §5 |
@@ -19,6 +22,7 @@
 //! | `tokens` | what the tokens say: RFC 9068, OIDC Core §2 |
 //! | `signing` | on which threads signatures are computed |
 //! | `userinfo` | OIDC Core §5.3 |
+//! | `end_session` | OpenID Connect RP-Initiated Logout 1.0 |
 //! | `discovery` | RFC 8414, OIDC Discovery |
 
 mod authorization;
@@ -32,14 +36,18 @@ mod device_code;
 mod device_verification;
 mod discovery;
 mod dpop;
+mod end_session;
 mod error;
+mod hybrid;
 mod interaction;
 mod introspection;
 mod live_token;
 mod parameters;
 pub(crate) mod paths;
 mod refresh_token;
+mod request_object;
 mod resource;
+mod response_mode;
 mod revocation;
 mod sealed_request;
 mod signing;
@@ -60,15 +68,17 @@ pub(crate) use client_authentication::{BasicCredentials, CredentialsError};
 pub(crate) use client_request::{ClientRequest, TokenError};
 pub(crate) use device_verification::{CodeProblem, DeviceAnswer, DevicePage};
 pub(crate) use discovery::Document;
+pub(crate) use end_session::Logout;
 pub use error::{ErrorCode, OAuthError};
 pub(crate) use interaction::{Attempt, Browser, Decision, Outcome, Page, SignedIn};
 pub(crate) use introspection::Introspected;
 pub(crate) use parameters::Parameters;
+pub(crate) use response_mode::AuthorizationResponse;
 pub(crate) use signing::Signatures;
 pub(crate) use userinfo::{BearerError, ResourceRequest};
 
 use crate::clock::{Clock, Random};
-use crate::domain::{ClientId, Resources, SealedSecret};
+use crate::domain::{ClientId, Resources, ResponseType, SealedSecret};
 use crate::keyring::Keys;
 use crate::password::PasswordGate;
 use crate::policy::Policy;
@@ -81,6 +91,8 @@ pub struct Service {
     pub(crate) issuer: String,
     pub(crate) policy: Policy,
     pub(crate) resources: Resources,
+    /// What the authorization endpoint hands out: `code`, and what the configuration gives to some client.
+    pub(crate) response_types: Vec<ResponseType>,
     /// May this token be issued? By client; one without is not asked.
     pub(crate) issue_when: HashMap<ClientId, ClaimCheck>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -104,6 +116,7 @@ pub(crate) struct Parts {
     pub(crate) issuer: String,
     pub(crate) policy: Policy,
     pub(crate) resources: Resources,
+    pub(crate) response_types: Vec<ResponseType>,
     pub(crate) issue_when: HashMap<ClientId, ClaimCheck>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
@@ -119,6 +132,7 @@ impl Service {
             issuer,
             policy,
             resources,
+            response_types,
             issue_when,
             clock,
             random,
@@ -133,6 +147,7 @@ impl Service {
             issuer,
             policy,
             resources,
+            response_types,
             issue_when,
             clock,
             signatures,

@@ -149,6 +149,17 @@ pub(crate) fn append_query<'a>(
     format!("{uri}{joint}{query}")
 }
 
+/// Appends form-encoded pairs as a URI's fragment (RFC 6749 §4.2.2). Registered URIs have none.
+pub(crate) fn append_fragment<'a>(
+    uri: &str,
+    pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> String {
+    let fragment = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(pairs)
+        .finish();
+    format!("{uri}#{fragment}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -27,6 +27,8 @@ paths! {
     RESUME = "/authorize/resume";
     SIGN_IN = "/sign-in";
     CONSENT = "/consent";
+    END_SESSION = "/end_session";
+    END_SESSION_DECISION = "/end_session/decision";
     DEVICE = "/device";
     DEVICE_SIGN_IN = "/device/sign-in";
     DEVICE_DECISION = "/device/decision";

@@ -93,16 +93,30 @@ impl SealedRequest {
 
 impl Service {
     pub(crate) fn seal_request(&self, request: &SealedRequest) -> String {
+        self.seal_for(PURPOSE, request)
+    }
+
+    /// Seals a request of another endpoint: what was sealed for one opens nowhere else.
+    pub(super) fn seal_for(&self, purpose: &str, request: &SealedRequest) -> String {
         let json =
             serde_json::to_vec(request).expect("strings, numbers and arrays have a JSON form");
-        base64url::encode(self.sealing.seal(&*self.random, PURPOSE, &json))
+        base64url::encode(self.sealing.seal(&*self.random, purpose, &json))
     }
 
     /// Opens a hidden field; `None` if it is not ours, too old, or was made for another browser.
     pub(crate) fn open_request(&self, sealed: &str, browser: &Secret) -> Option<SealedRequest> {
+        self.open_for(PURPOSE, sealed, browser)
+    }
+
+    pub(super) fn open_for(
+        &self,
+        purpose: &str,
+        sealed: &str,
+        browser: &Secret,
+    ) -> Option<SealedRequest> {
         let json = self
             .sealing
-            .open(PURPOSE, &base64url::decode(sealed).ok()?)?;
+            .open(purpose, &base64url::decode(sealed).ok()?)?;
         let request: SealedRequest = serde_json::from_slice(&json).ok()?;
         let age = self.now() - request.started_at;
         let same_browser = bool::from(request.browser.ct_eq(&Digest::of(browser.expose()).0));

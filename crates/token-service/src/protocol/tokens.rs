@@ -1,7 +1,6 @@
 //! What the tokens say: access tokens in the JWT profile of RFC 9068 (signed, or kept here under a reference), ID tokens
 //! of OIDC Core §2.
 
-
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use stampmill_jose::{base64url, verify_jws};
@@ -37,6 +36,13 @@ pub(crate) struct AccessTokenClaims {
     pub(crate) cnf: Option<serde_json::Value>,
 }
 
+/// How everybody signs in here: a name and a password, over TLS. A value other servers know, too (OASIS SAML 2.0
+/// Authentication Context §3.4.9; OIDC Core §2 wants a URI or a registered name).
+pub(super) const ACR: &str = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport";
+
+/// The same in the words of RFC 8176 §2.
+const AMR: &[&str] = &["pwd"];
+
 /// OIDC Core §2. `aud` is the one client, so there is no `azp`.
 #[derive(Serialize)]
 struct IdTokenClaims {
@@ -47,9 +53,24 @@ struct IdTokenClaims {
     exp: i64,
     /// Required with `max_age`, welcome without.
     auth_time: i64,
+    acr: &'static str,
+    amr: &'static [&'static str],
     #[serde(skip_serializing_if = "Option::is_none")]
     nonce: Option<String>,
-    at_hash: String,
+    /// OIDC Core §3.1.3.6: of the access token that came along.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at_hash: Option<String>,
+    /// OIDC Core §3.3.2.11: of the code that came along.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    c_hash: Option<String>,
+}
+
+/// What an ID token says when it comes back as `id_token_hint`.
+pub(super) struct IdTokenHint {
+    /// The person.
+    pub(super) subject: String,
+    /// The client it was issued to.
+    pub(super) audience: String,
 }
 
 impl AccessTokenClaims {
@@ -62,34 +83,10 @@ impl AccessTokenClaims {
 impl Service {
     /// The answer, once every step has been walked: an access token, and an ID token where `openid` was granted.
     pub(super) async fn issue(&self, asking: Asking<'_>) -> Result<TokenResponse, OAuthError> {
-        let grant = asking.ticket.as_ref().map(Ticket::grant);
-        let access = self.access_token_claims(&asking);
-        let expires_in = access.exp - access.iat;
-        let openid = grant.filter(|_| asking.scope.contains("openid"));
-        let id = openid.map(|grant| IdTokenClaims {
-            iss: self.issuer.clone(),
-            sub: grant.user.to_string(),
-            aud: asking.client.id.to_string(),
-            iat: access.iat,
-            exp: access.iat + self.policy.id_token_lifetime(),
-            auth_time: grant.auth_time,
-            nonce: asking
-                .ticket
-                .as_ref()
-                .and_then(Ticket::nonce)
-                .map(str::to_owned),
-            at_hash: String::new(),
-        });
-        let access_token = match asking.resource.format {
-            TokenFormat::Jwt => {
-                self.sign(asking.resource.signing_alg, "at+jwt", access)
-                    .await?
-            }
-            TokenFormat::Opaque => self.keep(access, &asking.client, grant).await?,
-        };
-        let id_token = match id {
+        let (access_token, expires_in) = self.issue_access_token(&asking).await?;
+        let id_token = match self.id_token_claims(&asking) {
             Some(id) => Some(
-                self.sign_id_token(&asking.client, id, &access_token)
+                self.sign_id_token(&asking.client, id, Some(&access_token), None)
                     .await?,
             ),
             None => None,
@@ -104,6 +101,58 @@ impl Service {
             scope: asking.token_scope.to_string(),
             id_token,
             refresh_token: asking.refresh_token.map(|token| token.expose().to_owned()),
+        })
+    }
+
+    /// An access token and the seconds it lives.
+    pub(super) async fn issue_access_token(
+        &self,
+        asking: &Asking<'_>,
+    ) -> Result<(String, i64), OAuthError> {
+        let access = self.access_token_claims(asking);
+        let expires_in = access.exp - access.iat;
+        let token = match asking.resource.format {
+            TokenFormat::Jwt => {
+                self.sign(asking.resource.signing_alg, "at+jwt", access)
+                    .await?
+            }
+            TokenFormat::Opaque => {
+                let grant = asking.ticket.as_ref().map(Ticket::grant);
+                self.keep(access, &asking.client, grant).await?
+            }
+        };
+        Ok((token, expires_in))
+    }
+
+    /// An ID token alone, with the hashes of what comes along.
+    pub(super) async fn issue_id_token(
+        &self,
+        asking: &Asking<'_>,
+        access_token: Option<&str>,
+        code: Option<&str>,
+    ) -> Result<String, OAuthError> {
+        let claims = self.id_token_claims(asking);
+        let claims = claims.ok_or(OAuthError::SERVER_ERROR)?;
+        self.sign_id_token(&asking.client, claims, access_token, code)
+            .await
+    }
+
+    /// What the ID token will say, its hashes aside; `None` without a person or without the scope `openid`.
+    fn id_token_claims(&self, asking: &Asking<'_>) -> Option<IdTokenClaims> {
+        let ticket = asking.ticket.as_ref()?;
+        let (grant, now) = (ticket.grant(), self.now());
+        asking.scope.contains("openid").then(|| IdTokenClaims {
+            iss: self.issuer.clone(),
+            sub: grant.user.to_string(),
+            aud: asking.client.id.to_string(),
+            iat: now,
+            exp: now + self.policy.id_token_lifetime(),
+            auth_time: grant.auth_time,
+            acr: ACR,
+            amr: AMR,
+            nonce: ticket.nonce().map(str::to_owned),
+            at_hash: None,
+            c_hash: None,
         })
     }
 
@@ -149,15 +198,20 @@ impl Service {
         Ok(token.expose().to_owned())
     }
 
-    /// OIDC Core §3.1.3.6: `at_hash` by the hash of the ID token's own algorithm.
+    /// `at_hash` and `c_hash` are made by the hash of the ID token's own algorithm.
     async fn sign_id_token(
         &self,
         client: &Client,
         id: IdTokenClaims,
-        access_token: &str,
+        access_token: Option<&str>,
+        code: Option<&str>,
     ) -> Result<String, OAuthError> {
-        let at_hash = client.id_token_alg.left_half_hash(access_token);
-        let claims = IdTokenClaims { at_hash, ..id };
+        let hash = |text| client.id_token_alg.left_half_hash(text);
+        let claims = IdTokenClaims {
+            at_hash: access_token.map(hash),
+            c_hash: code.map(hash),
+            ..id
+        };
         self.sign(client.id_token_alg, "JWT", claims).await
     }
 
@@ -171,9 +225,13 @@ impl Service {
         self.sign(client.id_token_alg, typ, claims).await
     }
 
-    /// `sub` of an ID token we issued, even one that has expired since (OIDC Core §3.1.2.1: the signature must hold,
-    /// `exp` need not).
+    /// `sub` of an ID token we issued (OIDC Core §3.1.2.1).
     pub(crate) fn subject_of_hint(&self, token: &str) -> Option<String> {
+        self.id_token_hint(token).map(|hint| hint.subject)
+    }
+
+    /// Whom an ID token we issued names, even one that has expired since: the signature must hold, `exp` need not.
+    pub(super) fn id_token_hint(&self, token: &str) -> Option<IdTokenHint> {
         let jws = verify_jws(token, &self.jwks()).ok()?;
         // An access token is no ID token, though the same key signed it.
         let is_id_token = jws
@@ -183,7 +241,10 @@ impl Service {
             .is_none_or(|typ| typ.eq_ignore_ascii_case("JWT"));
         let claims = jws.claims().ok()?;
         let claim = |name| claims.get(name)?.as_str();
-        let subject = claim("sub").filter(|_| is_id_token && claim("iss") == Some(self.issuer()));
-        subject.map(str::to_owned)
+        let ours = is_id_token && claim("iss") == Some(self.issuer());
+        ours.then_some(IdTokenHint {
+            subject: claim("sub")?.to_owned(),
+            audience: claim("aud")?.to_owned(),
+        })
     }
 }

@@ -11,6 +11,11 @@ const MIGRATIONS: &[(u32, &str)] = &[
     (5, include_str!("migrations/0005_signing_keys.sql")),
     (6, include_str!("migrations/0006_device_codes.sql")),
     (7, include_str!("migrations/0007_assertions_and_dpop.sql")),
+    (8, include_str!("migrations/0008_response_types.sql")),
+    (
+        9,
+        include_str!("migrations/0009_post_logout_redirect_uris.sql"),
+    ),
 ];
 
 /// `PRAGMA application_id`: "stml" in ASCII, so that another program's database is not taken for ours.

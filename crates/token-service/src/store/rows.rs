@@ -7,12 +7,12 @@ use super::StoreError;
 use super::writer::database;
 use crate::domain::{
     ApplicationType, AuthorizationCode, Client, ClientAuthentication, ClientId, ClientKeys,
-    CodeChallenge, CodeRow, Grant, GrantId, GrantType, RedirectUri, Resource, Scope, SealedSecret,
-    SecretMethod, Session, StoredKey, User, UserId, Username, signing_algorithm,
+    CodeChallenge, CodeRow, Grant, GrantId, GrantType, RedirectUri, Resource, ResponseType, Scope,
+    SealedSecret, SecretMethod, Session, StoredKey, User, UserId, Username, signing_algorithm,
 };
 use crate::password::PasswordHash;
 
-pub(super) const CLIENT: &str = "SELECT client_id, name, auth_method, secret_sealed, jwks, application, redirect_uris, grant_types, scope, id_token_alg, dpop_bound, created_at FROM clients";
+pub(super) const CLIENT: &str = "SELECT client_id, name, auth_method, secret_sealed, jwks, application, redirect_uris, grant_types, scope, id_token_alg, dpop_bound, created_at, response_types, post_logout_redirect_uris FROM clients";
 pub(super) const USER: &str =
     "SELECT user_id, username, password_hash, name, email, email_verified, updated_at FROM users";
 pub(super) const SESSION: &str = "SELECT user_id, auth_time, expires_at FROM sessions";
@@ -77,16 +77,31 @@ pub(super) fn client(row: &Row<'_>) -> rusqlite::Result<Client> {
         name: row.get("name")?,
         authentication,
         application,
-        redirect_uris: words(&row.get::<_, String>("redirect_uris")?)
-            .map(|uri| RedirectUri::from_store(uri.into()))
-            .collect(),
+        redirect_uris: redirect_uris(row, "redirect_uris")?,
         grant_types,
+        response_types: response_types(row)?,
+        post_logout_redirect_uris: redirect_uris(row, "post_logout_redirect_uris")?,
         scope: scope(row)?,
         id_token_alg: signing_algorithm(&row.get::<_, String>("id_token_alg")?)
             .ok_or_else(|| nonsense("clients.id_token_alg"))?,
         dpop_bound: row.get("dpop_bound")?,
         created_at: row.get("created_at")?,
     })
+}
+
+fn redirect_uris(row: &Row<'_>, column: &str) -> rusqlite::Result<Vec<RedirectUri>> {
+    let uris: String = row.get(column)?;
+    let uris = words(&uris).map(|uri| RedirectUri::from_store(uri.into()));
+    Ok(uris.collect())
+}
+
+fn response_types(row: &Row<'_>) -> rusqlite::Result<Vec<ResponseType>> {
+    let names: String = row.get("response_types")?;
+    let names = names.split(',').filter(|name| !name.is_empty());
+    names
+        .map(ResponseType::parse)
+        .collect::<Option<_>>()
+        .ok_or_else(|| nonsense("clients.response_types"))
 }
 
 /// A registered client.
@@ -101,7 +116,8 @@ pub(super) fn configure_client(
 ) -> rusqlite::Result<usize> {
     let or_update = "ON CONFLICT (client_id) DO UPDATE SET name = excluded.name, auth_method = excluded.auth_method,
         secret_sealed = excluded.secret_sealed, jwks = excluded.jwks, application = excluded.application, redirect_uris = excluded.redirect_uris,
-        grant_types = excluded.grant_types, scope = excluded.scope, id_token_alg = excluded.id_token_alg, dpop_bound = excluded.dpop_bound WHERE origin = 'file'";
+        grant_types = excluded.grant_types, scope = excluded.scope, id_token_alg = excluded.id_token_alg, dpop_bound = excluded.dpop_bound,
+        response_types = excluded.response_types, post_logout_redirect_uris = excluded.post_logout_redirect_uris WHERE origin = 'file'";
     write_client(connection, client, "file", or_update)
 }
 
@@ -117,8 +133,8 @@ fn write_client(
         ClientAuthentication::PrivateKey { keys } => (None, Some(keys.as_json())),
     };
     let join = |words: Vec<&str>| words.join(" ");
-    let insert = "INSERT INTO clients (client_id, name, auth_method, secret_sealed, jwks, application, redirect_uris, grant_types, scope, id_token_alg, dpop_bound, created_at, origin)
-         VALUES (:client_id, :name, :auth_method, :secret_sealed, :jwks, :application, :redirect_uris, :grant_types, :scope, :id_token_alg, :dpop_bound, :created_at, :origin)";
+    let insert = "INSERT INTO clients (client_id, name, auth_method, secret_sealed, jwks, application, redirect_uris, grant_types, scope, id_token_alg, dpop_bound, created_at, origin, response_types, post_logout_redirect_uris)
+         VALUES (:client_id, :name, :auth_method, :secret_sealed, :jwks, :application, :redirect_uris, :grant_types, :scope, :id_token_alg, :dpop_bound, :created_at, :origin, :response_types, :post_logout_redirect_uris)";
     connection.execute(
         &format!("{insert} {on_conflict}"),
         named_params! {
@@ -135,6 +151,8 @@ fn write_client(
             ":dpop_bound": client.dpop_bound,
             ":created_at": client.created_at,
             ":origin": origin,
+            ":post_logout_redirect_uris": join(client.post_logout_redirect_uris.iter().map(RedirectUri::as_str).collect()),
+            ":response_types": client.response_types.iter().map(|one| one.name()).collect::<Vec<_>>().join(","),
         },
     )
 }

@@ -59,6 +59,7 @@ pub(crate) fn client(id: &str, secret_method: Option<SecretMethod>) -> Client {
         jwks: None,
         id_token_alg: Algorithm::Rs256,
         dpop_bound: false,
+        ..Registration::default()
     };
     registration
         .check(&SealingKey::generate(&SystemRandom), &SystemRandom, NOW)

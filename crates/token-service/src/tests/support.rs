@@ -17,7 +17,7 @@ use tower::ServiceExt;
 use crate::clock::{Clock, SystemRandom};
 use crate::domain::{
     ApplicationType, ClientId, GrantType, Registration, Resource, ResourceServer, Resources,
-    SIGNING_ALGORITHMS, SecretMethod, StoredKey, TokenFormat, User, UserId, Username,
+    ResponseType, SIGNING_ALGORITHMS, SecretMethod, StoredKey, TokenFormat, User, UserId, Username,
 };
 use crate::http::router;
 use crate::password::PasswordHash;
@@ -83,11 +83,12 @@ impl Answer {
             .unwrap()
     }
 
-    /// A parameter of the redirect's query.
+    /// A parameter of the redirect, in its fragment if it has one, else in its query.
     pub(super) fn parameter(&self, name: &str) -> Option<String> {
-        let query = self
-            .location()
-            .split_once('?')
+        let location = self.location();
+        let query = location
+            .split_once('#')
+            .or_else(|| location.split_once('?'))
             .map_or("", |(_, query)| query);
         form_urlencoded::parse(query.as_bytes())
             .find(|(known, _)| known == name)
@@ -139,6 +140,16 @@ impl Fixture {
         resources: Vec<ResourceServer>,
         issue_when: HashMap<ClientId, ClaimCheck>,
     ) -> Fixture {
+        Fixture::offering(vec![ResponseType::Code], policy, resources, issue_when).await
+    }
+
+    /// With more response types than `code`.
+    pub(super) async fn offering(
+        response_types: Vec<ResponseType>,
+        policy: Policy,
+        resources: Vec<ResourceServer>,
+        issue_when: HashMap<ClientId, ClaimCheck>,
+    ) -> Fixture {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::create(&folder.path().join("store.sqlite3")).unwrap();
         let sealing = SealingKey::generate(&SystemRandom);
@@ -153,6 +164,7 @@ impl Fixture {
             issuer: ISSUER.into(),
             policy,
             resources: Resources::new(Resource::parse(ISSUER).unwrap(), resources),
+            response_types,
             issue_when,
             clock: Arc::new(clock.clone()),
             random: Arc::new(SystemRandom),
@@ -200,6 +212,7 @@ impl Fixture {
             jwks: None,
             id_token_alg: Algorithm::Rs256,
             dpop_bound: false,
+            ..Registration::default()
         };
         change(&mut registration);
         let key = &self.service.sealing;
@@ -435,6 +448,14 @@ impl Browser {
         for cookie in answer.headers.get_all(SET_COOKIE) {
             let (name, rest) = cookie.to_str().unwrap().split_once('=').unwrap();
             let (value, attributes) = rest.split_once(';').unwrap();
+            let (end, attributes) = match attributes.strip_prefix(" Max-Age=0;") {
+                Some(attributes) => (true, attributes),
+                None => (false, attributes),
+            };
+            if end {
+                self.cookies.remove(name);
+                continue;
+            }
             assert_eq!(attributes, " Path=/; Secure; HttpOnly; SameSite=Lax");
             self.cookies.insert(name.to_owned(), value.to_owned());
         }
@@ -551,6 +572,7 @@ async fn register_clients(
             jwks: None,
             id_token_alg: Algorithm::Rs256,
             dpop_bound: false,
+            ..Registration::default()
         };
         let (client, secret) = registration.check(sealing, &SystemRandom, START).unwrap();
         store.insert_client(client).await.unwrap();

@@ -71,6 +71,8 @@ async fn oidc_core_2_the_id_token() {
     assert_eq!(
         names,
         [
+            "acr",
+            "amr",
             "at_hash",
             "aud",
             "auth_time",

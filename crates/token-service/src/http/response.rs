@@ -1,0 +1,55 @@
+//! The answer of the authorization endpoint, in the mode it was asked for: a redirect, or a page that posts it.
+
+use std::sync::LazyLock;
+
+use askama::Template;
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::{answer, pages};
+use crate::protocol::AuthorizationResponse;
+
+/// The one script there is. The page works without it: there is a button.
+const SCRIPT: &str = "document.forms[0].submit()";
+
+/// CSP 3 §6.7.3: this script, by its hash, and no other.
+static SCRIPT_SOURCE: LazyLock<String> = LazyLock::new(|| {
+    let hash = openssl::sha::sha256(SCRIPT.as_bytes());
+    format!("'sha256-{}'", base64_simd::STANDARD.encode_to_string(hash))
+});
+
+#[derive(Template)]
+#[template(path = "form_post.html")]
+struct FormPost<'a> {
+    action: &'a str,
+    fields: Vec<(&'static str, &'a str)>,
+    script: &'static str,
+}
+
+/// Back to the client.
+pub(super) fn authorization_response(response: &AuthorizationResponse) -> Response {
+    match response.location() {
+        Some(location) => answer::see_other(&location),
+        None => form_post(response),
+    }
+}
+
+/// OAuth 2.0 Form Post Response Mode §2.
+fn form_post(response: &AuthorizationResponse) -> Response {
+    let fields = response.parameters.iter();
+    let page = FormPost {
+        action: &response.redirect_uri,
+        fields: fields
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect(),
+        script: SCRIPT,
+    };
+    // Browsers hold every redirect that follows a post against `form-action` (CSP 3 §6.4): clients send people on to
+    // other hosts of theirs, so any https address may follow.
+    let form_action = format!("https: {}", pages::source(&response.redirect_uri));
+    let policy = pages::Policy {
+        form_action: form_action.trim_end(),
+        script: &SCRIPT_SOURCE,
+    };
+    pages::html_page(StatusCode::OK, page.render(), policy)
+}

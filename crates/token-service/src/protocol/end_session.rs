@@ -1,0 +1,205 @@
+//! Signing out at a client's wish: OpenID Connect RP-Initiated Logout 1.0.
+//!
+//! Anybody can make a browser come here, so coming here alone ends nothing. An ID token of ours for the person who is
+//! signed in shows that a client they use asks (§2); without one the person is asked, on a page. And the browser goes back
+//! only to an address that is registered, character for character, for the client that asked (§3).
+
+use super::Service;
+use super::error::OAuthError;
+use super::interaction::Browser;
+use super::parameters::{Parameters, append_query};
+use super::sealed_request::SealedRequest;
+use crate::domain::{Client, ClientId, User};
+use crate::secret::{Digest, Secret};
+
+const PURPOSE: &str = "end of session, form 1";
+
+/// What the browser gets.
+#[derive(Debug)]
+pub(crate) enum Logout {
+    /// A page that asks. `new_binding` is to be set as a cookie.
+    Ask {
+        sealed: String,
+        user: Box<User>,
+        client: Option<Box<Client>>,
+        /// The registered address it will go to.
+        back: Option<String>,
+        new_binding: Option<Secret>,
+    },
+    /// Nobody is signed in any more; back to the client.
+    Return(String),
+    /// Nobody is signed in any more; our own page says so.
+    Done,
+    /// The person chose to stay.
+    Stayed,
+    /// Our own error page: the request is wrong. Nothing was ended.
+    Refuse(&'static str),
+    /// Our own error page: we are at fault.
+    Broken,
+}
+
+/// What a request asks, once it was found good.
+struct Asked {
+    client: Option<Client>,
+    /// The person the ID token names.
+    hinted: Option<String>,
+    /// The registered address, as it was sent.
+    back: Option<String>,
+    state: Option<String>,
+}
+
+impl Asked {
+    fn done(self) -> Logout {
+        let Some(back) = self.back else {
+            return Logout::Done;
+        };
+        let state = self.state.as_deref().map(|state| ("state", state));
+        Logout::Return(match state {
+            Some(state) => append_query(&back, [state]),
+            None => back,
+        })
+    }
+}
+
+const STALE: Logout = Logout::Refuse(
+    "This page is too old, or belongs to another browser. Go back to the application and start again.",
+);
+
+impl Service {
+    /// The end session endpoint (§2).
+    pub(crate) async fn end_session(&self, parameters: &Parameters, browser: &Browser) -> Logout {
+        match self.check_end_session(parameters).await {
+            Ok(asked) => self
+                .end_or_ask(asked, parameters, browser)
+                .await
+                .unwrap_or(Logout::Broken),
+            Err(refused) => refused,
+        }
+    }
+
+    /// The form of our page was posted.
+    pub(crate) async fn decide_end_session(
+        &self,
+        sealed: &str,
+        end: bool,
+        browser: &Browser,
+    ) -> Logout {
+        let opened = browser
+            .binding
+            .as_ref()
+            .and_then(|binding| self.open_for(PURPOSE, sealed, binding));
+        let Some(sealed) = opened else {
+            return STALE;
+        };
+        let session = browser.session.as_ref();
+        let session = session.map(|cookie| Digest::of(cookie.expose()));
+        // The session that is ended is the one that was shown.
+        let Some(session) = session.filter(|session| sealed.was_shown_to(*session)) else {
+            return STALE;
+        };
+        if !end {
+            return Logout::Stayed;
+        }
+        let Some(parameters) = sealed.parameters() else {
+            return STALE;
+        };
+        match self.check_end_session(&parameters).await {
+            Ok(asked) => match self.store.end_session(session).await {
+                Ok(()) => asked.done(),
+                Err(_) => Logout::Broken,
+            },
+            Err(refused) => refused,
+        }
+    }
+
+    async fn end_or_ask(
+        &self,
+        asked: Asked,
+        parameters: &Parameters,
+        browser: &Browser,
+    ) -> Result<Logout, OAuthError> {
+        let Some((session, _, user)) = self.signed_in(browser).await? else {
+            // §3: without an ID token there is no going back that the person did not choose.
+            return Ok(match asked.hinted {
+                Some(_) => asked.done(),
+                None => Logout::Done,
+            });
+        };
+        if asked.hinted.as_deref() == Some(user.id.as_str()) {
+            self.store.end_session(session).await?;
+            tracing::info!("session ended at a client's wish");
+            return Ok(asked.done());
+        }
+        let binding = browser
+            .binding
+            .clone()
+            .unwrap_or_else(|| Secret::generate(&*self.random));
+        let request = SealedRequest::begin(parameters, &binding, self.now()).shown_to(session);
+        Ok(Logout::Ask {
+            sealed: self.seal_for(PURPOSE, &request),
+            user: Box::new(user),
+            client: asked.client.map(Box::new),
+            back: asked.back,
+            new_binding: browser.binding.is_none().then_some(binding),
+        })
+    }
+
+    /// Every rule of §2 and §3 that needs no session.
+    async fn check_end_session(&self, parameters: &Parameters) -> Result<Asked, Logout> {
+        const TWICE: Logout = Logout::Refuse(
+            "The application sent one of its parameters more than once, or not as UTF-8.",
+        );
+        const FOREIGN_HINT: Logout =
+            Logout::Refuse("The application sent an ID token that was not issued here.");
+        const OTHER_CLIENT: Logout = Logout::Refuse(
+            "The application sent an ID token that was issued to another application.",
+        );
+        const UNREGISTERED: Logout = Logout::Refuse(
+            "The application asked to return to an address that is not registered for it.",
+        );
+        const NOBODY_ASKS: Logout = Logout::Refuse(
+            "The application asked to return to an address, but did not say who it is.",
+        );
+        parameters.refuse_repeats().map_err(|_| TWICE)?;
+        let one = |name| parameters.one(name).ok().flatten();
+        let hint = match one("id_token_hint") {
+            None => None,
+            Some(token) => Some(self.id_token_hint(token).ok_or(FOREIGN_HINT)?),
+        };
+        let named = one("client_id");
+        let audience = hint.as_ref().map(|hint| hint.audience.as_str());
+        if named.is_some() && audience.is_some() && named != audience {
+            return Err(OTHER_CLIENT);
+        }
+        let client = match named.or(audience) {
+            None => None,
+            Some(id) => self.client_that_asks(id).await?,
+        };
+        let back = match (one("post_logout_redirect_uri"), &client) {
+            (None, _) => None,
+            (Some(_), None) => return Err(NOBODY_ASKS),
+            (Some(uri), Some(client)) => {
+                let mut registered = client.post_logout_redirect_uris.iter();
+                let known = registered.any(|known| known.as_str() == uri);
+                Some(known.then(|| uri.to_owned()).ok_or(UNREGISTERED)?)
+            }
+        };
+        Ok(Asked {
+            client,
+            hinted: hint.map(|hint| hint.subject),
+            back,
+            state: one("state").map(str::to_owned),
+        })
+    }
+
+    async fn client_that_asks(&self, id: &str) -> Result<Option<Client>, Logout> {
+        const UNKNOWN: Logout =
+            Logout::Refuse("No application of this client_id is registered here.");
+        let id = ClientId::parse(id).map_err(|_| UNKNOWN)?;
+        let client = self.store.client(&id).await.map_err(|error| {
+            tracing::error!(%error, "the store failed");
+            Logout::Broken
+        })?;
+        client.ok_or(UNKNOWN).map(Some)
+    }
+}
