@@ -150,7 +150,7 @@ pub(crate) fn binary(op: BinaryOp, left: &Item<'_>, right: &Item<'_>) -> u64 {
         | (BinaryOp::Add, Item::Bytes(_), Item::Bytes(_)) => tenth(a + b).max(1),
         (BinaryOp::Add, ..) => 1,
         (BinaryOp::StartsWith | BinaryOp::EndsWith, ..) => tenth(b),
-        (BinaryOp::Contains, Item::String(_), Item::String(_)) => tenth(a) * tenth(b),
+        (BinaryOp::Contains, Item::String(a), Item::String(b)) => contains(a.len(), b.len()),
         (BinaryOp::Contains, ..) => 1,
         // what is compared is walked: a list that holds another holds its elements, too
         (_, Item::List(_) | Item::Map(_), Item::List(_) | Item::Map(_)) if a == b => {
@@ -160,12 +160,22 @@ pub(crate) fn binary(op: BinaryOp, left: &Item<'_>, right: &Item<'_>) -> u64 {
     }
 }
 
+/// What `contains` costs for texts of these lengths.
+pub(crate) fn contains(text: usize, part: usize) -> u64 {
+    tenth(text as u64) * tenth(part as u64)
+}
+
+/// What `matches` costs for a text and a pattern of these lengths.
+pub(crate) fn matches(text: usize, pattern: usize) -> u64 {
+    tenth(1 + text as u64) * (pattern as u64).div_ceil(4)
+}
+
 /// What a call of a function costs.
 pub(crate) fn call(function: Function, arguments: &[Item<'_>]) -> u64 {
     let lengths = |items: &[Item<'_>]| items.iter().map(length).sum::<u64>();
     match (function, arguments) {
-        (Function::Matches, [text @ Item::String(_), pattern @ Item::String(_)]) => {
-            tenth(1 + length(text)) * length(pattern).div_ceil(4)
+        (Function::Matches, [Item::String(text), Item::String(pattern)]) => {
+            matches(text.len(), pattern.len())
         }
         (Function::Strings(Strings::Join), [Item::List(list), ..]) => {
             let parts = list.iter().map(|part| length(&part)).sum::<u64>();

@@ -40,7 +40,9 @@ const LOGIC: [Option<&str>; 8] = [
 type Table = BTreeMap<&'static str, [f64; CASES.len()]>;
 
 fn main() {
-    let rounds = std::env::var("ROUNDS").ok().and_then(|rounds| rounds.parse().ok());
+    let rounds = std::env::var("ROUNDS")
+        .ok()
+        .and_then(|rounds| rounds.parse().ok());
     let mut table = Table::new();
     for index in 0..CASES.len() {
         match index {
@@ -93,7 +95,12 @@ fn case<H: Hand<'static>>(index: usize, rounds: Option<usize>, table: &mut Table
             == Ok(stampmill_claim_check::Value::Bool(true));
         let others = [by_hand, by_sonic, decided, interpreted, by_cel(&payload)];
         assert_eq!(others, [expected; 5], "{} {payload}", case.name);
-        assert_eq!(by_logic(&payload).unwrap_or(expected), expected, "{}", case.name);
+        assert_eq!(
+            by_logic(&payload).unwrap_or(expected),
+            expected,
+            "{}",
+            case.name
+        );
     }
 
     let mut buffers = Buffers::default();
@@ -112,37 +119,65 @@ fn case<H: Hand<'static>>(index: usize, rounds: Option<usize>, table: &mut Table
             let best = &mut table.entry(name).or_insert([f64::INFINITY; CASES.len()])[index];
             *best = best.min(nanoseconds(run));
         };
-        time("1 eval: machine code", &mut || ours.decide_on(black_box(&bound), &CONTEXT).unwrap());
-        time("1 eval: machine code, no cost limit", &mut || {
-            unlimited.decide_on(black_box(&unlimited_bound), &CONTEXT).unwrap()
+        time("1 eval: machine code", &mut || {
+            ours.decide_on(black_box(&bound), &CONTEXT).unwrap()
         });
-        time("1 eval: interpreter", &mut || ours.interpret_on(black_box(&bound), &CONTEXT).unwrap());
-        time("1 eval: hand-written on a struct", &mut || black_box(&hand).accepted(black_box(NOW)));
-        time("1 eval: cel", &mut || program.execute(black_box(&context)).is_ok());
+        time("1 eval: machine code, no cost limit", &mut || {
+            unlimited
+                .decide_on(black_box(&unlimited_bound), &CONTEXT)
+                .unwrap()
+        });
+        time("1 eval: interpreter", &mut || {
+            ours.interpret_on(black_box(&bound), &CONTEXT).unwrap()
+        });
+        time("1 eval: hand-written on a struct", &mut || {
+            black_box(&hand).accepted(black_box(NOW))
+        });
+        time("1 eval: cel", &mut || {
+            program.execute(black_box(&context)).is_ok()
+        });
         if let Some(logic) = &logic {
             time("1 eval: datalogic-rs", &mut || {
                 arena.reset();
-                engine.evaluate(logic, black_box(&data), &arena).unwrap().as_bool().unwrap()
+                engine
+                    .evaluate(logic, black_box(&data), &arena)
+                    .unwrap()
+                    .as_bool()
+                    .unwrap()
             });
         }
-        time("2 bytes: machine code", &mut || ours.decide(black_box(payload), &CONTEXT).unwrap());
+        time("2 bytes: machine code", &mut || {
+            ours.decide(black_box(payload), &CONTEXT).unwrap()
+        });
         time("2 bytes: our reading alone", &mut || {
             ours.bind(black_box(payload), &mut fresh_buffers).is_ok()
         });
         time("2 bytes: hand-written, serde derive", &mut || {
-            serde_json::from_slice::<H>(black_box(payload)).unwrap().accepted(NOW)
+            serde_json::from_slice::<H>(black_box(payload))
+                .unwrap()
+                .accepted(NOW)
         });
         time("2 bytes: hand-written, sonic-rs derive", &mut || {
-            sonic_rs::from_slice::<H>(black_box(payload)).unwrap().accepted(NOW)
+            sonic_rs::from_slice::<H>(black_box(payload))
+                .unwrap()
+                .accepted(NOW)
         });
-        time("2 bytes: cel, serde_json::Value", &mut || by_cel(black_box(case.payload)));
+        time("2 bytes: cel, serde_json::Value", &mut || {
+            by_cel(black_box(case.payload))
+        });
         if let Some(logic) = &logic {
             time("2 bytes: datalogic-rs", &mut || {
                 arena.reset();
-                engine.evaluate(logic, black_box(case.payload), &arena).unwrap().as_bool().unwrap()
+                engine
+                    .evaluate(logic, black_box(case.payload), &arena)
+                    .unwrap()
+                    .as_bool()
+                    .unwrap()
             });
         }
-        time("3 compile: to machine code", &mut || ClaimCheck::compile(black_box(case.rule)).is_ok());
+        time("3 compile: to machine code", &mut || {
+            ClaimCheck::compile(black_box(case.rule)).is_ok()
+        });
         time("3 compile: parse and check", &mut || {
             ClaimCheck::interpreted_in(black_box(case.rule), &Environment::claims()).is_ok()
         });
@@ -164,12 +199,18 @@ fn nanoseconds(run: &mut dyn FnMut() -> bool) -> f64 {
 
 fn print(table: &Table) {
     print!("{:42}", "nanoseconds");
-    CASES.iter().for_each(|case| print!("{:>9}", &case.name[..2]));
+    CASES
+        .iter()
+        .for_each(|case| print!("{:>9}", &case.name[..2]));
     println!("{:>10}", "geomean");
     for (name, times) in table {
         print!("{name:42}");
         for time in times {
-            if time.is_finite() { print!("{time:9.1}") } else { print!("{:>9}", "-") }
+            if time.is_finite() {
+                print!("{time:9.1}")
+            } else {
+                print!("{:>9}", "-")
+            }
         }
         println!("{:10.1}", mean(times, times));
     }
@@ -181,20 +222,68 @@ fn print(table: &Table) {
     };
     let code = "1 eval: machine code";
     let bytes = "2 bytes: machine code";
-    ratio("bound claims: cel / machine code", ">= 60", "1 eval: cel", code);
-    ratio("bound claims: datalogic-rs / machine code", ">= 6", "1 eval: datalogic-rs", code);
-    ratio("bound claims: machine code / hand-written on a struct", "<= 2", code, "1 eval: hand-written on a struct");
-    ratio("bound claims: cel / our interpreter", ">= 4", "1 eval: cel", "1 eval: interpreter");
-    ratio("bound claims: cost limit on / off", "<= 1.10", code, "1 eval: machine code, no cost limit");
-    ratio("from bytes: cel, documented binding / machine code", ">= 30", "2 bytes: cel, serde_json::Value", bytes);
-    ratio("from bytes: datalogic-rs / machine code", ">= 2.2", "2 bytes: datalogic-rs", bytes);
-    ratio("from bytes: machine code / hand-written, serde derive", "<= 0.6", bytes, "2 bytes: hand-written, serde derive");
-    ratio("from bytes: machine code / hand-written, sonic-rs derive", "<= 1.0", bytes, "2 bytes: hand-written, sonic-rs derive");
+    ratio(
+        "bound claims: cel / machine code",
+        ">= 60",
+        "1 eval: cel",
+        code,
+    );
+    ratio(
+        "bound claims: datalogic-rs / machine code",
+        ">= 6",
+        "1 eval: datalogic-rs",
+        code,
+    );
+    ratio(
+        "bound claims: machine code / hand-written on a struct",
+        "<= 2",
+        code,
+        "1 eval: hand-written on a struct",
+    );
+    ratio(
+        "bound claims: cel / our interpreter",
+        ">= 4",
+        "1 eval: cel",
+        "1 eval: interpreter",
+    );
+    ratio(
+        "bound claims: cost limit on / off",
+        "<= 1.10",
+        code,
+        "1 eval: machine code, no cost limit",
+    );
+    ratio(
+        "from bytes: cel, documented binding / machine code",
+        ">= 30",
+        "2 bytes: cel, serde_json::Value",
+        bytes,
+    );
+    ratio(
+        "from bytes: datalogic-rs / machine code",
+        ">= 2.2",
+        "2 bytes: datalogic-rs",
+        bytes,
+    );
+    ratio(
+        "from bytes: machine code / hand-written, serde derive",
+        "<= 0.6",
+        bytes,
+        "2 bytes: hand-written, serde derive",
+    );
+    ratio(
+        "from bytes: machine code / hand-written, sonic-rs derive",
+        "<= 1.0",
+        bytes,
+        "2 bytes: hand-written, sonic-rs derive",
+    );
 }
 
 /// The geometric mean of the times for which both engines have one.
 fn mean(times: &[f64], other: &[f64]) -> f64 {
-    let both = times.iter().zip(other).filter(|(a, b)| a.is_finite() && b.is_finite());
+    let both = times
+        .iter()
+        .zip(other)
+        .filter(|(a, b)| a.is_finite() && b.is_finite());
     let logarithms: Vec<f64> = both.map(|(time, _)| time.ln()).collect();
     (logarithms.iter().sum::<f64>() / logarithms.len() as f64).exp()
 }

@@ -1,6 +1,7 @@
 //! Lessons of the JIT post: functions that Cranelift compiles while the program runs, up to a claim check.
 
 mod bomb;
+mod compared;
 mod control_flow;
 #[expect(
     unsafe_code,
@@ -17,6 +18,7 @@ use crate::stage::Stage;
 pub(crate) use native::{Machine, Native};
 
 pub(crate) use bomb::bomb;
+pub(crate) use compared::vs_interpreter;
 pub(crate) use control_flow::control_flow;
 pub(crate) use session::repl;
 

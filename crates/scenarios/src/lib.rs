@@ -126,6 +126,13 @@ pub const SCENARIOS: &[Scenario] = &[
         run: jit::claim_check,
     },
     Scenario {
+        name: "jit_vs_interpreter",
+        summary: "when compiling pays: one rule by interpreter and machine code, and the break-even",
+        guide: "docs/03-jit.md",
+        code: "crates/scenarios/src/jit/compared.rs",
+        run: jit::vs_interpreter,
+    },
+    Scenario {
         name: "jit_repl",
         summary: "a session: each line checked, compiled and run, with what it says of mistakes",
         guide: "docs/03-jit.md",

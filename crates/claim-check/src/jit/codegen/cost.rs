@@ -1,15 +1,15 @@
 //! Counting what an evaluation costs.
 //!
-//! The count is a variable in a register. What a stretch of code without branches costs is one constant that is added to it, so
-//! most of the additions fold away, and whole conditions end with a constant in the register. It is compared with the limit where
-//! something may be repeated, once for each element; a final look is the caller's.
+//! The count is a variable in a register. What a stretch of code without branches costs is one constant that is added to it. It is
+//! compared with what helpers have left of the limit where something may be repeated, once for each element; a final look is
+//! the caller's.
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, types};
 
 use super::Generator;
 use crate::error::ErrorKind;
-use crate::jit::runtime::{COST_OFFSET, LIMIT_OFFSET, SPENT_OFFSET, error_head};
+use crate::jit::runtime::{COST_OFFSET, LEFT_OFFSET, error_head};
 
 impl Generator<'_, '_> {
     pub(super) fn begin_costs(&mut self) {
@@ -32,11 +32,25 @@ impl Generator<'_, '_> {
         }
     }
 
+    /// Adds a constant. One that was added before in the same block becomes part of it; its own addition is then unused, and
+    /// what is unused is not generated.
     pub(super) fn charge(&mut self, amount: u64) {
-        if amount > 0 && self.cost.is_some() {
-            let amount = self.word(amount);
-            self.charge_value(amount);
+        let Some(cost) = self.cost else {
+            return;
+        };
+        if amount == 0 {
+            return;
         }
+        let block = self.builder.current_block();
+        let (before, amount) = match self.charged {
+            Some((charged, before, earlier)) if Some(charged) == block => {
+                (before, earlier.wrapping_add(amount))
+            }
+            _ => (self.builder.use_var(cost), amount),
+        };
+        let after = self.builder.ins().iadd_imm_s(before, amount as i64);
+        self.builder.def_var(cost, after);
+        self.charged = block.map(|block| (block, before, amount));
     }
 
     pub(super) fn charge_value(&mut self, amount: Value) {
@@ -44,6 +58,7 @@ impl Generator<'_, '_> {
             let before = self.builder.use_var(cost);
             let after = self.builder.ins().iadd(before, amount);
             self.builder.def_var(cost, after);
+            self.charged = None;
         }
     }
 
@@ -53,20 +68,18 @@ impl Generator<'_, '_> {
             return;
         };
         let cost = self.builder.use_var(cost);
-        let spent = self.builder.ins().load(
+        let left = self.builder.ins().load(
             types::I64,
             MemFlagsData::trusted(),
             self.frame,
-            SPENT_OFFSET as i32,
+            LEFT_OFFSET as i32,
         );
-        let total = self.builder.ins().iadd(cost, spent);
-        let limit = self.load_from_frame(LIMIT_OFFSET);
         let [exhausted, go_on] = self.blocks();
         self.builder.set_cold_block(exhausted);
         let over = self
             .builder
             .ins()
-            .icmp(IntCC::UnsignedGreaterThan, total, limit);
+            .icmp(IntCC::UnsignedGreaterThan, cost, left);
         self.builder.ins().brif(over, exhausted, &[], go_on, &[]);
         self.builder.switch_to_block(exhausted);
         let error = self.word(error_head(ErrorKind::TooManySteps, self.ast.root()));

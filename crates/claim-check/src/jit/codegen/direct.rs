@@ -353,8 +353,13 @@ impl Generator<'_, '_> {
         let reciprocal = self.word(0xcccc_cccd);
         let product = self.builder.ins().imul(up, reciprocal);
         let tenths = self.builder.ins().ushr_imm_u(product, 35);
-        let factor = self.word(needle.div_ceil(10));
-        let cost = self.builder.ins().imul(tenths, factor);
+        let cost = match needle.div_ceil(10) {
+            1 => tenths,
+            factor => {
+                let factor = self.word(factor);
+                self.builder.ins().imul(tenths, factor)
+            }
+        };
         self.charge_value(cost);
     }
 

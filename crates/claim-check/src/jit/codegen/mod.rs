@@ -4,8 +4,10 @@
 //! head is returned and whose data is left in the frame (see `runtime`).
 //!
 //! * A value whose type is known where it arises stays unboxed in a register ([`Val`]); tags exist only where types are open.
-//! * Integer arithmetic and comparison, equality with a literal and all control flow are inline. Selection, list
-//!   membership, comparisons of two unknown values and the elements of loops call helpers.
+//! * A claim is a load from its slot; whether it is absent is asked as late as possible ([`Val::Claim`]).
+//! * Integer arithmetic, operators with a literal on one side (`direct`), membership in lists, loops over claims and all control
+//!   flow are inline. Selections from other values, comparisons of two unknown values and functions call helpers.
+//! * What is spent of the cost limit is a variable (`cost`).
 //! * Conditions are compiled as control flow with two targets; `&&` and `||` never become numbers on the way to a branch.
 //! * An error is a jump to the current error target with the error's head as argument. `&&` and `||` put their own target in
 //!   place while an operand runs, which is how one side can absorb the other's error.
@@ -102,6 +104,7 @@ pub(super) fn lower(
         places: HashMap::new(),
         locals: Vec::new(),
         cost: None,
+        charged: None,
     };
     generator.function();
     let Generator {
@@ -166,6 +169,8 @@ struct Generator<'a, 'b> {
     locals: Vec<Val>,
     /// What the evaluation has cost so far, if that is limited.
     cost: Option<Variable>,
+    /// The last constant that was added to it: in which block, to what, how much.
+    charged: Option<(Block, Value, u64)>,
 }
 
 /// Lists of literals up to this length are compared element by element inline.

@@ -34,7 +34,6 @@ pub(in crate::jit) struct Frame<'a> {
     now: i64,
     /// What the code has charged itself; what helpers charge is in the budget.
     cost: u64,
-    limit: u64,
     pub(in crate::jit) ast: &'a Ast,
     pub(in crate::jit) plan: &'a Plan,
     pub(in crate::jit) claims: &'a Bound<'a>,
@@ -66,8 +65,7 @@ pub(in crate::jit) const BOUND_SLOTS_OFFSET: usize = offset_of!(Frame<'_>, slots
 pub(in crate::jit) const BOUND_ELEMENTS_OFFSET: usize = offset_of!(Frame<'_>, elements);
 pub(in crate::jit) const NOW_OFFSET: usize = offset_of!(Frame<'_>, now);
 pub(in crate::jit) const COST_OFFSET: usize = offset_of!(Frame<'_>, cost);
-pub(in crate::jit) const LIMIT_OFFSET: usize = offset_of!(Frame<'_>, limit);
-pub(in crate::jit) const SPENT_OFFSET: usize = offset_of!(Frame<'_>, budget.spent);
+pub(in crate::jit) const LEFT_OFFSET: usize = offset_of!(Frame<'_>, budget.left);
 
 impl<'a> Frame<'a> {
     pub(in crate::jit) fn new(
@@ -85,7 +83,6 @@ impl<'a> Frame<'a> {
             elements: claims.elements().as_ptr(),
             now,
             cost: 0,
-            limit: plan.cost_limit.unwrap_or(u64::MAX),
             ast,
             plan,
             claims,
@@ -95,15 +92,31 @@ impl<'a> Frame<'a> {
         }
     }
 
+    /// The text of a slot that is a string's.
+    ///
+    /// # Safety
+    /// As for [`Frame::item`]; the text lives as long as the frame.
+    pub(in crate::jit) unsafe fn text(&self, slot: Slot) -> &str {
+        let address = ptr::with_exposed_provenance(slot.data as usize);
+        // SAFETY: address and length were taken from one `str` (see the contract), whose provenance was exposed.
+        unsafe { str::from_utf8_unchecked(slice::from_raw_parts(address, slot.len())) }
+    }
+
     /// What the evaluation has cost.
     pub(in crate::jit) fn total_cost(&self) -> u64 {
         self.cost.saturating_add(self.budget.spent)
     }
 
+    /// Whether the cost is above the limit.
+    #[inline]
+    fn is_exhausted(&self) -> bool {
+        self.cost > self.budget.left || self.budget.is_exhausted()
+    }
+
     /// What generated code returned, if it is a bool.
     #[inline]
     pub(in crate::jit) fn decision(&self, head: u64) -> Result<Option<bool>, Fault> {
-        if head == Tag::Bool as u64 && self.total_cost() <= self.limit {
+        if head == Tag::Bool as u64 && !self.is_exhausted() {
             return Ok(Some(self.data != 0));
         }
         match self.fault(head) {
@@ -115,7 +128,7 @@ impl<'a> Frame<'a> {
     /// The error that generated code returned, or that it went on for too long.
     #[cold]
     fn fault(&self, head: u64) -> Option<Fault> {
-        if self.total_cost() > self.limit {
+        if self.is_exhausted() {
             return Some(Fault {
                 kind: ErrorKind::TooManySteps,
                 node: self.ast.root(),

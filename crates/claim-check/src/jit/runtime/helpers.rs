@@ -81,48 +81,39 @@ unsafe extern "C" fn absent(frame: *mut Frame<'_>, node: u64) -> u64 {
     }
 }
 
-/// `text.contains("literal")`: 0 or 1.
+/// `text.contains("literal")`: 0 or 1. The slot is a string's.
 unsafe extern "C" fn contains(frame: *mut Frame<'_>, node: u64, head: u64, data: u64) -> u64 {
     // SAFETY: the contract of all helpers.
     let frame = unsafe { &mut *frame };
-    // SAFETY: as above.
-    let text = unsafe { frame.item(slot(head, data)) };
-    let Expr::Binary { op, right, .. } = &frame.ast[NodeId::new(node as u32)].expr else {
+    let Expr::Binary { right, .. } = &frame.ast[NodeId::new(node as u32)].expr else {
         return 0;
     };
-    match (&text, &frame.ast[*right].expr) {
-        (Item::String(hay), Expr::Literal(part @ Item::String(needle))) => {
-            frame.budget.charge(cost::binary(*op, &text, part));
-            u64::from(hay.contains(&**needle))
-        }
-        _ => 0,
-    }
+    let Expr::Literal(Item::String(needle)) = &frame.ast[*right].expr else {
+        return 0;
+    };
+    // SAFETY: the contract of all helpers; code generation has compared the tag.
+    let text = unsafe { frame.text(slot(head, data)) };
+    let (found, length) = (text.contains(&**needle), text.len());
+    frame.budget.charge(cost::contains(length, needle.len()));
+    u64::from(found)
 }
 
-/// `text.matches("literal")`: 0 or 1.
+/// `text.matches("literal")`: 0 or 1. The slot is a string's.
 unsafe extern "C" fn matches(frame: *mut Frame<'_>, node: u64, head: u64, data: u64) -> u64 {
     // SAFETY: the contract of all helpers.
     let frame = unsafe { &mut *frame };
-    // SAFETY: as above.
-    let text = unsafe { frame.item(slot(head, data)) };
-    let ast = frame.ast;
-    match (&text, &ast[NodeId::new(node as u32)].expr) {
-        (
-            Item::String(hay),
-            Expr::Call {
-                function,
-                arguments,
-                pattern: Some(pattern),
-            },
-        ) => {
-            if let Some(Expr::Literal(source)) = arguments.get(1).map(|id| &ast[*id].expr) {
-                let cost = cost::call(function.function, &[text.borrowed(), source.borrowed()]);
-                frame.budget.charge(cost);
-            }
-            u64::from(pattern.matches(hay))
-        }
-        _ => 0,
-    }
+    let Expr::Call {
+        pattern: Some(pattern),
+        ..
+    } = &frame.ast[NodeId::new(node as u32)].expr
+    else {
+        return 0;
+    };
+    // SAFETY: the contract of all helpers; code generation has compared the tag.
+    let text = unsafe { frame.text(slot(head, data)) };
+    let (found, length) = (pattern.matches(text), text.len());
+    frame.budget.charge(cost::matches(length, pattern.length()));
+    u64::from(found)
 }
 
 /// `operand.field` and `has(operand.field)`.

@@ -30,7 +30,7 @@ mod helpers;
 
 pub(super) use frame::{
     BOUND_ELEMENTS_OFFSET, BOUND_SLOTS_OFFSET, CONSTANTS_OFFSET, COST_OFFSET, DATA_OFFSET, Frame,
-    LIMIT_OFFSET, NOW_OFFSET, SPENT_OFFSET,
+    LEFT_OFFSET, NOW_OFFSET,
 };
 pub(super) use helpers::{HelperId, helpers};
 pub(super) use stampmill_claims_json::Slot;
