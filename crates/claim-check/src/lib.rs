@@ -13,7 +13,7 @@
 //! ```
 //!
 //! Beside them: [`ClaimCheck::explain`] says which part decided, [`ClaimCheck::residual`] what remains when some claims are known,
-//! [`ClaimCheck::worst_case_cost`] what a policy can cost, [`ClaimCheck::warnings`] what is probably not meant; [`format`] formats,
+//! [`ClaimCheck::worst_case_cost`] what a policy can cost, [`ClaimCheck::warnings`] what is probably not meant; [`format()`] formats,
 //! [`import`] takes rules from Kubernetes and OpenBao, [`Repl`] is a session. An [`Environment`] declares variables and types.
 //!
 //! # The language here
