@@ -3,6 +3,8 @@
 //! `cargo run --release -p stampmill-claim-check --example conformance -- DIR` prints a line for each case that fails or is
 //! skipped, and ends with `N passed, M failed, K skipped`; the exit code is 1 if one failed.
 
+#![allow(clippy::print_stderr)]
+
 #[path = "../tests/support/cel_cases.rs"]
 mod cel_cases;
 

@@ -2,15 +2,19 @@
 //!
 //! A resource server wants to say "`exp` lies ahead, and the caller has the role `ops`" in its configuration, not in its
 //! source. The Common Expression Language (CEL, <https://cel.dev>) was made for that: no loops but over lists and maps, no side effects,
-//! well-defined errors. This crate implements a subset of it from the text to the processor:
+//! well-defined errors. This crate implements it from the text to the processor:
 //!
 //! ```text
-//!  source ──▶ syntax ──────────────▶ Ast ──┬─▶ interpreter ───────────────▶ value or error
-//!             lexer, Pratt parser,         │   (the reference)                ▲   must be equal
-//!             spans, node numbers          └─▶ jit: CLIF ─▶ Cranelift ─▶ code ┘
-//!                                                            called with the claims
-//!  payload ─▶ claims-json (strict) ─▶ Map ───────────────────────┘
+//!  source ──▶ syntax ───────▶ checker ──────▶ fold ──┬─▶ interpreter ───────────────▶ value or error
+//!             lexer, Pratt    types, schema   constant│   (the reference)               ▲   must be equal, the cost too
+//!             parser, names,  of claims,      parts   └─▶ jit: CLIF ─▶ Cranelift ─▶ code┘
+//!             recovery        warnings                                   called with the claims
+//!  payload ─▶ claims-json (strict), one pass ─▶ slots ───────────────────────┘
 //! ```
+//!
+//! Beside them: [`ClaimCheck::explain`] says which part decided, [`ClaimCheck::residual`] what remains when some claims are known,
+//! [`ClaimCheck::worst_case_cost`] what a policy can cost, [`ClaimCheck::warnings`] what is probably not meant; [`format()`] formats,
+//! [`import`] takes rules from Kubernetes and OpenBao, [`Repl`] is a session. An [`Environment`] declares variables and types.
 //!
 //! # The language here
 //! * Literals: int (`42`, `0x2a`), uint (`42u`), double, string (`"a"`, `'a'`, `"""a"""`, `r"a"`, all escapes of CEL), bool,
@@ -28,13 +32,18 @@
 //! * The math extension: `math.greatest() math.least()` and the rest; `base64.encode()`, `base64.decode()`;
 //!   `cel.bind(name, value, expression)`.
 //! * IP addresses and networks: `ip() isIP() cidr() isCIDR()`, `cidr("10.0.0.0/8").containsIP(claims.ip)` and the rest.
-//! * Other extensions, optional values, protobuf messages: an error that says so.
+//! * Optional values: `claims.?email.orValue("")`, `list[?0]`, `[a, ?b]`, `{?"k": v}`, `optional.of()`, `optMap()` and the rest.
+//! * The lists and sets extensions: `sort() sortBy() distinct() flatten() slice() reverse() first() last()`, `lists.range()`,
+//!   `sets.contains() sets.equivalent() sets.intersects()`; `cel.block()`, whose values are evaluated once, in their order.
+//! * Protobuf messages and enums: an error that says so.
 //!
 //! # Meaning, where it may surprise
 //! * **A missing claim is an error, not false**: `claims.admin == true` has no result for a token without `admin`. Ask
 //!   `has(claims.admin)` first.
 //! * `&&` and `||` look for an operand that decides, on either side: `false && error` and `error && false` are both false.
-//! * `1 == 1.0` is true, `1 == "1"` is false, and both compare; but `1 + 1.0` is an error: arithmetic does not mix types.
+//! * Where types are known they must fit before anything runs: `claims.exp == "1"` does not compile, nor does `1 == 1.0`, as in cel-go.
+//!   Where they show only when it runs, `1 == 1.0` is true, `1 == "1"` is false, and `1 + 1.0` is an error.
+//! * The types of registered claims are their specifications' promise. A token that breaks it is met by an error when it is read.
 //! * `all` and `exists` are `&&` and `||` over the elements: an element that decides makes them forget the errors of others.
 //! * Integers do not wrap: overflow is an error.
 //! * An integral JSON number is an int (`"exp": 1700000000`), any other a double. (The specification maps all JSON numbers

@@ -91,6 +91,11 @@ const PATHS: &[&str] = &[
     "claims.i.x",
     "claims.l.x",
     "claims['i' + '']",
+    "claims.?s",
+    "claims.?missing.x",
+    "claims[?'l'][0]",
+    "[?claims.?i, 2]",
+    "{?'a': claims.?m}",
 ];
 
 const BINARY: &[&str] = &[
@@ -157,6 +162,18 @@ const FUNCTIONS: &[&str] = &[
 const ACCESSORS: &[&str] = &[
     "containsIP('10.1.2.3')",
     "family()",
+    "orValue(claims.i)",
+    "or(claims.?l)",
+    "hasValue()",
+    "value()",
+    "optMap(o, o == 1)",
+    "optFlatMap(o, optional.ofNonZeroValue(o))",
+    "first().orValue(1)",
+    "slice(0, 1)",
+    "flatten()",
+    "sort()",
+    "sortBy(e, e)",
+    "distinct()",
     "masked()",
     "charAt(1)",
     "indexOf('b', claims.i)",
@@ -335,7 +352,7 @@ fn agree(source: &str, payload: &str) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn machine_code_agrees_with_the_interpreter(source in expression(&["now"]), payload in payload()) {
