@@ -96,7 +96,7 @@ impl<'a, 'n> Name<'a, 'n> {
         }
     }
 
-    pub(crate) fn to_cow(&self) -> Cow<'a, str> {
+    pub(crate) fn to_cow(self) -> Cow<'a, str> {
         match self.unescaped {
             Some(contents) => Cow::Owned(contents.to_owned()),
             None => Cow::Borrowed(&self.source[self.start..self.start + self.len()]),

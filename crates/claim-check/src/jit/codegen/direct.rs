@@ -112,7 +112,7 @@ impl Generator<'_, '_> {
         let [other] = self.blocks();
         self.compare_text(head, data, text, yes, no, other);
         self.builder.switch_to_block(other);
-        self.to_no_if_present(subject, no);
+        self.no_if_present(subject, no);
     }
 
     /// To `yes` if it is this text, to `no` if it is another of the same length, else to `other`.
@@ -166,7 +166,7 @@ impl Generator<'_, '_> {
     }
 
     /// To `no`; a claim that is absent is an error.
-    fn to_no_if_present(&mut self, subject: Val, no: Block) {
+    fn no_if_present(&mut self, subject: Val, no: Block) {
         let Val::Claim { id, head, .. } = subject else {
             self.builder.ins().jump(no, &[]);
             return;
