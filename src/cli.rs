@@ -36,7 +36,7 @@ pub(crate) enum Verb {
     /// Diffie-Hellman key exchange.
     #[command(subcommand)]
     Dh(DhVerb),
-    /// Claim checks in CEL: evaluate them, or show what they are compiled to.
+    /// Claim checks in CEL: evaluate, explain, test and format them, or show what they are compiled to.
     #[command(subcommand)]
     Check(CheckVerb),
     /// Look at tokens.
@@ -108,20 +108,86 @@ pub(crate) enum DhVerb {
     },
 }
 
+/// Where a check gets its claims and its time from.
+#[derive(Debug, Args)]
+pub(crate) struct ClaimsArgs {
+    /// The claims, a JSON object in a file; - is standard input.
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    pub(crate) claims: PathBuf,
+    /// The time in seconds since 1970, if not the clock's.
+    #[arg(long)]
+    pub(crate) now: Option<i64>,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum CheckVerb {
     /// Evaluate a claim check, by machine code and by the interpreter. A check that is false is a result, not an error.
     Eval {
         /// The check, in CEL: `claims` is the token's payload, `now` the time in seconds.
         expression: String,
-        /// The claims, a JSON object in a file; - is standard input.
+        #[command(flatten)]
+        on: ClaimsArgs,
+    },
+    /// Show why a check says what it says: the value of every part, and the part that decided.
+    Explain {
+        /// The check, in CEL.
+        expression: String,
+        #[command(flatten)]
+        on: ClaimsArgs,
+    },
+    /// Show what remains of a check when some claims are known and the others are not.
+    Partial {
+        /// The check, in CEL.
+        expression: String,
+        /// The known claims, a JSON object in a file; - is standard input.
         #[arg(long, value_name = "FILE", default_value = "-")]
         claims: PathBuf,
+        /// The time in seconds since 1970, if it is known.
+        #[arg(long)]
+        now: Option<i64>,
+    },
+    /// Check names and types, and warn of what is probably not meant.
+    Lint {
+        /// The check, in CEL.
+        expression: String,
+        /// Warnings fail, too.
+        #[arg(long)]
+        deny_warnings: bool,
+    },
+    /// Run policy tests: YAML or JSON files with an expression, claims and what is expected.
+    Test {
+        /// Files, or folders with files *.yaml, *.yml and *.json.
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+    },
+    /// Format a check: usual spaces and line breaks, comments kept.
+    Fmt {
+        /// A file with the check; - is standard input.
+        #[arg(default_value = "-")]
+        file: PathBuf,
+        /// Write the file instead of printing.
+        #[arg(long)]
+        write: bool,
+        /// Only say whether it is formatted: exit code 1 if not.
+        #[arg(long, conflicts_with = "write")]
+        check: bool,
+    },
+    /// Make a check of a Kubernetes authentication configuration or of an OpenBao CEL role.
+    Import {
+        /// The configuration in YAML or JSON; - is standard input.
+        #[arg(default_value = "-")]
+        file: PathBuf,
+    },
+    /// Type expressions and see their values; :help lists what else there is.
+    Repl {
+        /// The claims, a JSON object in a file.
+        #[arg(long, value_name = "FILE")]
+        claims: Option<PathBuf>,
         /// The time in seconds since 1970, if not the clock's.
         #[arg(long)]
         now: Option<i64>,
     },
-    /// Show a claim check's syntax tree, intermediate code and machine code.
+    /// Show a claim check's syntax tree, types, intermediate code and machine code.
     Show {
         /// The check, in CEL.
         expression: String,
@@ -135,6 +201,10 @@ pub(crate) enum CheckVerb {
 pub(crate) enum ShowWhat {
     /// The syntax tree.
     Ast,
+    /// The syntax tree with the type of each node.
+    Types,
+    /// The syntax tree with what each node costs at worst on a payload of 4,096 bytes.
+    Cost,
     /// Cranelift's intermediate code.
     Clif,
     /// The machine code.

@@ -133,7 +133,7 @@ impl<'a> Partial<'a> {
         if self.unknown[index] || self.lowest_local[index].is_some() {
             return None;
         }
-        self.scene.node(id, ()).ok().filter(has_literal)
+        self.scene.node(id, &mut 0, ()).ok().filter(has_literal)
     }
 
     fn reduce(&self, id: NodeId) -> Part<'a> {
@@ -271,7 +271,9 @@ impl<'a> Partial<'a> {
 
     /// A part as text, in parentheses where it binds less than it has to.
     fn text(&self, id: NodeId, part: Part<'a>, power: u8) -> String {
+        let is_literal = matches!(self.ast[id].expr, Expr::Literal(_));
         let (text, own) = match part {
+            Part::Known(_) if is_literal => (self.source_of(id).to_owned(), self.power(id)),
             Part::Known(item) => {
                 let text = item.to_value().to_string();
                 let power = if text.starts_with('-') {

@@ -3,12 +3,16 @@
 
 mod common;
 
+use std::sync::LazyLock;
+
 use common::{key, keys};
 use openssl::hash::MessageDigest;
 use openssl::sign::Verifier;
 use proptest::prelude::*;
+use serde_json::json;
 use stampmill_jose::{
-    Expectations, Jwk, Jwks, SigningKey, base64url, inspect, verify_jws, verify_jwt,
+    Algorithm, DpopExpectations, Expectations, Jwk, Jwks, SharedSecret, SigningKey, Typ, base64url,
+    inspect, unverified_claim, verify_dpop_proof, verify_jws, verify_jwt,
 };
 
 /// OpenSSL's own judgement, by way of the PEM that we export.
@@ -42,6 +46,8 @@ proptest! {
         for token in [&text, &dots] {
             prop_assert!(verify_jwt(token, &keys(), &expect, 0).is_err());
             let _ = inspect(token);
+            let _ = unverified_claim(token, "iss");
+            prop_assert!(verify_dpop_proof(token, &DpopExpectations::new(token, token), 0).is_err());
         }
         let _ = Jwks::from_json(&bytes);
         let _ = Jwk::from_json(&bytes);
@@ -67,5 +73,50 @@ proptest! {
         let at = at.index(token.len());
         changed.replace_range(at..=at, &to);
         prop_assert_eq!(verify_jws(&changed, &keys()).is_ok(), changed == token);
+    }
+}
+
+/// JSON that looks like keys and claims: their names, with values of every kind.
+fn members() -> impl Strategy<Value = serde_json::Value> {
+    let names = "iss|aud|exp|nbf|iat|sub|jti|events|htm|htu|ath|nonce|azp|kty|crv|x|y|n|e|alg|use|key_ops|kid|k";
+    let value = prop_oneof![
+        any::<i64>().prop_map(|number| json!(number)),
+        any::<f64>().prop_map(|number| json!(number)),
+        "[A-Za-z0-9_\\-:/?#@.]{0,50}".prop_map(|text| json!(text)),
+        "RSA|EC|OKP|P-256|Ed25519|ES256|sig|verify|https://a".prop_map(|text| json!(text)),
+        proptest::collection::vec(".{0,5}", 0..3).prop_map(|list| json!(list)),
+        Just(json!(null)),
+        Just(json!({"http://schemas.openid.net/event/backchannel-logout": {}})),
+    ];
+    proptest::collection::btree_map(names, value, 0..12).prop_map(|members| json!(members))
+}
+
+proptest! {
+    #[test]
+    fn signed_nonsense_is_refused_in_words(claims in members(), jwk in members(), now in any::<i64>()) {
+        static KEY: LazyLock<SigningKey> =
+            LazyLock::new(|| SigningKey::generate(Algorithm::EdDsa).unwrap());
+        let keys = Jwks::new(vec![KEY.public_jwk()]);
+        let payload = claims.to_string();
+        for expect in [
+            Expectations::id_token("i", "a"),
+            Expectations::client_assertion("i", "a"),
+            Expectations::request_object("i", "a").with_max_lifetime(i64::MAX).with_required(&["x"]),
+            Expectations::logout_token("i", "a"),
+        ] {
+            let header = json!({"alg": "EdDSA", "typ": expect.typ.name()}).to_string();
+            let token = KEY.sign_compact(header.as_bytes(), payload.as_bytes()).unwrap();
+            let refused = verify_jwt(&token, &keys, &expect, now);
+            // the one kind of token that needs nothing
+            prop_assert!(refused.is_err() || expect.typ == Typ::RequestObject, "{payload}");
+        }
+        for jwk in [jwk.clone(), serde_json::from_str(&KEY.public_jwk().to_json()).unwrap()] {
+            let header = json!({"alg": "EdDSA", "typ": "dpop+jwt", "jwk": jwk}).to_string();
+            let proof = KEY.sign_compact(header.as_bytes(), payload.as_bytes()).unwrap();
+            let expect = DpopExpectations::new("GET", "https://a").with_nonces(&["n"]);
+            prop_assert!(verify_dpop_proof(&proof, &expect, now).is_err());
+        }
+        let _ = Jwk::from_json(jwk.to_string().as_bytes());
+        let _ = SharedSecret::from_jwk_json(jwk.to_string().as_bytes());
     }
 }

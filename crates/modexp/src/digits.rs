@@ -18,9 +18,11 @@ pub(crate) fn digit(number: &[Limb], i: usize) -> Limb {
 pub(crate) fn set_digit(number: &mut [Limb], i: usize, digit: Limb) {
     let (limb, shift) = place(i);
     let pair = u128::from(digit) << shift;
-    let parts = [pair as Limb, (pair >> LIMB_BITS) as Limb];
-    for (limb, part) in number.iter_mut().skip(limb).zip(parts) {
-        *limb |= part;
+    if let Some(low) = number.get_mut(limb) {
+        *low |= pair as Limb;
+    }
+    if let Some(high) = number.get_mut(limb + 1) {
+        *high |= (pair >> LIMB_BITS) as Limb;
     }
 }
 

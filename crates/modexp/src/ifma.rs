@@ -69,25 +69,23 @@ pub(crate) fn lanes(limbs: usize) -> usize {
     bits_of_r(limbs).div_ceil(vectors(limbs) * DIGIT_BITS)
 }
 
-/// The word that holds a digit.
-pub(crate) fn word(digit: usize, vectors: usize) -> usize {
-    digit % vectors * LANES + digit / vectors
+/// The words of a number in order of their digits: the lanes one after the other, and the vectors in each.
+pub(crate) fn in_order(vectors: usize) -> impl Iterator<Item = usize> {
+    (0..LANES).flat_map(move |lane| (0..vectors).map(move |vector| vector * LANES + lane))
 }
 
 /// Puts a number's digits into words.
 pub(crate) fn put(words: &mut [Limb], number: &[Limb]) {
-    let vectors = words.len() / LANES;
-    for i in 0..words.len() {
-        words[word(i, vectors)] = digit(number, i);
+    for (i, word) in in_order(words.len() / LANES).enumerate() {
+        words[word] = digit(number, i);
     }
 }
 
 /// The number in words, in `limbs` limbs, which it fits.
 pub(crate) fn take(words: &[Limb], limbs: usize) -> Number {
-    let vectors = words.len() / LANES;
     let mut number = zero(limbs);
-    for i in 0..words.len() {
-        set_digit(&mut number, i, words[word(i, vectors)]);
+    for (i, word) in in_order(words.len() / LANES).enumerate() {
+        set_digit(&mut number, i, words[word]);
     }
     number
 }

@@ -1,7 +1,7 @@
 //! The algorithm of `asm/montgomery_ifma.S` in Rust, so that it is tested where the processor has no IFMA.
 
 use crate::digits::DIGIT_BITS;
-use crate::ifma::{LANES, lanes, put, take, vectors, word};
+use crate::ifma::{LANES, in_order, lanes, put, take, vectors};
 use crate::kernel::Kernel;
 use crate::limbs::{Limb, Number, zero};
 
@@ -45,9 +45,8 @@ fn accumulate(sum: &mut [Limb], factor: Limb, number: &[Limb]) {
 
 /// A number's digits, lowest first.
 fn digits(words: &[Limb]) -> Vec<Limb> {
-    let vectors = words.len() / LANES;
-    (0..words.len())
-        .map(|digit| words[word(digit, vectors)])
+    in_order(words.len() / LANES)
+        .map(|word| words[word])
         .collect()
 }
 
@@ -91,9 +90,11 @@ impl Kernel for IfmaModel {
             accumulate(&mut multiple, m, &n);
             carry = t.div_ceil(1 << DIGIT_BITS);
         }
-        for (i, (&product, &multiple)) in product.iter().zip(multiple.iter()).enumerate() {
+        for (word, (&product, &multiple)) in
+            in_order(vectors).zip(product.iter().zip(multiple.iter()))
+        {
             carry += product + multiple;
-            out[word(i, vectors)] = carry & MASK;
+            out[word] = carry & MASK;
             carry >>= DIGIT_BITS;
         }
         assert_eq!(carry, 0);

@@ -60,25 +60,24 @@ pub(crate) fn r_bits(limbs: usize) -> usize {
     vectors(limbs) * LANES_EACH * DIGIT_BITS
 }
 
-/// The word that holds a digit of the first number (0) or of the second (1).
-pub(crate) fn word(digit: usize, vectors: usize, number: usize) -> usize {
-    digit % vectors * WORDS + number * LANES_EACH + digit / vectors
+/// The words of the first number (0) or of the second (1) in order of their digits.
+pub(crate) fn in_order(vectors: usize, number: usize) -> impl Iterator<Item = usize> {
+    let lanes = number * LANES_EACH..(number + 1) * LANES_EACH;
+    lanes.flat_map(move |lane| (0..vectors).map(move |vector| vector * WORDS + lane))
 }
 
 /// Puts a number's digits into its lanes.
 pub(crate) fn put(words: &mut [Limb], lane: usize, number: &[Limb]) {
-    let vectors = words.len() / WORDS;
-    for i in 0..vectors * LANES_EACH {
-        words[word(i, vectors, lane)] = digit(number, i);
+    for (i, word) in in_order(words.len() / WORDS, lane).enumerate() {
+        words[word] = digit(number, i);
     }
 }
 
 /// One of the numbers, in `limbs` limbs, which it fits.
 pub(crate) fn take(words: &[Limb], lane: usize, limbs: usize) -> Number {
-    let vectors = words.len() / WORDS;
     let mut number = zero(limbs);
-    for i in 0..vectors * LANES_EACH {
-        set_digit(&mut number, i, words[word(i, vectors, lane)]);
+    for (i, word) in in_order(words.len() / WORDS, lane).enumerate() {
+        set_digit(&mut number, i, words[word]);
     }
     number
 }

@@ -2,7 +2,7 @@
 
 use crate::digits::DIGIT_BITS;
 use crate::ifma_model::{MASK, high, low};
-use crate::ifma_x2::{put, r_bits, take, vectors, word};
+use crate::ifma_x2::{in_order, put, r_bits, take, vectors};
 use crate::kernel::Kernel;
 use crate::limbs::{Limb, Number, zero};
 
@@ -39,14 +39,13 @@ impl Kernel for IfmaX2Model {
         _: &mut [Limb],
     ) {
         let vectors = n.len() / 8;
-        for lane in 0..2 {
+        for (lane, &n0) in n0.iter().enumerate() {
             let digits = |words: &[Limb]| -> Vec<Limb> {
-                let digit = |i| words[word(i, vectors, lane)];
-                (0..4 * vectors).map(digit).collect()
+                in_order(vectors, lane).map(|word| words[word]).collect()
             };
-            let product = multiply_one(&digits(a), &digits(b), &digits(n), n0[lane]);
-            for (i, &digit) in product.iter().enumerate() {
-                out[word(i, vectors, lane)] = digit;
+            let product = multiply_one(&digits(a), &digits(b), &digits(n), n0);
+            for (word, &digit) in in_order(vectors, lane).zip(product.iter()) {
+                out[word] = digit;
             }
         }
     }

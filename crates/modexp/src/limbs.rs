@@ -32,6 +32,13 @@ pub(crate) fn zero(limbs: usize) -> Number {
     }
 }
 
+impl Number {
+    /// Leaves out limbs from the top.
+    pub(crate) fn truncate(&mut self, limbs: usize) {
+        self.limbs = self.limbs.min(limbs);
+    }
+}
+
 impl Deref for Number {
     type Target = [Limb];
 
@@ -65,10 +72,12 @@ pub(crate) fn from_be_bytes(bytes: &[u8], limbs: usize) -> Option<Number> {
     let low = bytes.len().min(limbs * LIMB_BYTES);
     let (above, bytes) = bytes.split_at(bytes.len() - low);
     let mut number = zero(limbs);
-    for (limb, chunk) in number.iter_mut().zip(bytes.rchunks(LIMB_BYTES)) {
-        *limb = chunk
-            .iter()
-            .fold(0, |limb, &byte| limb << 8 | Limb::from(byte));
+    let (first, whole) = bytes.as_rchunks::<LIMB_BYTES>();
+    for (limb, chunk) in number.iter_mut().zip(whole.iter().rev()) {
+        *limb = Limb::from_be_bytes(*chunk);
+    }
+    for &byte in first {
+        number[whole.len()] = number[whole.len()] << 8 | Limb::from(byte);
     }
     let overflow = above.iter().fold(0, |any, &byte| any | byte);
     (overflow == 0).then_some(number)

@@ -1,39 +1,84 @@
-//! One 2048-bit exponentiation with a secret exponent: our engines and crypto-bigint, both in constant time.
+//! One exponentiation with numbers of 2048 bits: OpenSSL, crypto-bigint and num-bigint beside our engines and our eight lanes.
+//!
+//! OpenSSL's exponent carries `BN_FLG_CONSTTIME`: `BN_mod_exp_mont_consttime`, as its own RSA uses it. crypto-bigint and ours are constant
+//! time as well; num-bigint is not.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+#[path = "../../../benches/interleaved/mod.rs"]
+mod interleaved;
+
+use std::cell::RefCell;
 use std::hint::black_box;
 
-use criterion::{Criterion, criterion_group, criterion_main};
 use crypto_bigint::modular::{BoxedMontyForm, BoxedMontyParams};
 use crypto_bigint::{BoxedUint, Odd};
-use stampmill_modexp::{Engine, Modulus};
+use interleaved::Table;
+use num_bigint::BigUint;
+use openssl::bn::{BigNum, BigNumContext};
+use stampmill_modexp::{Engine, Job, LANES, Modulus, pow_many};
 
 const BYTES: usize = 256;
+const ROUNDS: usize = 30;
 
-fn modexp(criterion: &mut Criterion) {
+fn main() {
+    table("modexp 2048, full exponent", &bytes(3));
+    table("modexp 2048, 256-bit exponent", &bytes(3)[..32]);
+}
+
+fn table(title: &str, exponent: &[u8]) {
     let modulus = bytes(1);
     let base = bytes(2).map(|byte| byte >> 1);
-    let exponent = bytes(3);
 
-    let number = |bytes: &[u8]| BoxedUint::from_be_slice(bytes, BYTES as u32 * 8).unwrap();
+    let [n, a] = [&modulus, &base].map(|bytes| BigNum::from_slice(bytes).unwrap());
+    let mut secret = BigNum::from_slice(exponent).unwrap();
+    secret.set_const_time();
+    let state = RefCell::new((BigNum::new().unwrap(), BigNumContext::new().unwrap()));
+    let openssl = || {
+        let (power, context) = &mut *state.borrow_mut();
+        power.mod_exp(&a, &secret, &n, context).unwrap();
+        power.to_vec_padded(BYTES as i32).unwrap()
+    };
+    let number = |bytes: &[u8]| BoxedUint::from_be_slice(bytes, bytes.len() as u32 * 8).unwrap();
     let params = BoxedMontyParams::new(Odd::new(number(&modulus)).unwrap());
-    let rival_base = BoxedMontyForm::new(number(&base), &params);
-    let rival_exponent = number(&exponent);
-    let rival = || rival_base.pow(&rival_exponent).retrieve();
+    let crypto_base = BoxedMontyForm::new(number(&base), &params);
+    let crypto_exponent = number(exponent);
+    let crypto_bigint = || crypto_base.pow(&crypto_exponent).retrieve().to_be_bytes();
+    let [big_n, big_a, big_e] = [&modulus[..], &base, exponent].map(BigUint::from_bytes_be);
+    let num_bigint = || big_a.modpow(&big_e, &big_n).to_bytes_be();
+    let expected = openssl();
+    assert_eq!(*crypto_bigint(), *expected);
+    assert_eq!(*num_bigint(), *expected);
 
-    let mut group = criterion.benchmark_group("modexp 2048, full exponent");
-    group.sample_size(20);
-    group.bench_function("crypto-bigint", |bencher| {
-        bencher.iter(|| black_box(rival()))
-    });
+    let mut table = Table::new(title, ROUNDS)
+        .row("OpenSSL, constant time", 1, 1, || {
+            black_box(openssl());
+        })
+        .row("crypto-bigint", 1, 1, || {
+            black_box(crypto_bigint());
+        })
+        .row("num-bigint modpow", 1, 1, || {
+            black_box(num_bigint());
+        });
     for engine in Engine::available() {
         let ours = Modulus::with_engine(&modulus, engine).unwrap();
-        assert_eq!(ours.pow(&base, &exponent).unwrap(), *rival().to_be_bytes());
-        group.bench_function(engine.name(), |bencher| {
-            bencher.iter(|| ours.pow(black_box(&base), black_box(&exponent)).unwrap());
+        assert_eq!(ours.pow(&base, exponent).unwrap(), expected);
+        table = table.row(&format!("stampmill {}", engine.name()), 1, 1, move || {
+            black_box(ours.pow(black_box(&base), black_box(exponent)).unwrap());
         });
     }
-    group.finish();
+    let ours = Modulus::new(&modulus).unwrap();
+    let job = Job {
+        modulus: &ours,
+        base: &base,
+        exponent,
+    };
+    let jobs = [job; LANES];
+    assert_eq!(pow_many(&jobs)[LANES - 1].as_ref(), Ok(&expected));
+    table
+        .row("stampmill, eight at once", LANES, 1, || {
+            black_box(pow_many(black_box(&jobs)));
+        })
+        .run();
 }
 
 /// A number of 2048 bits, odd, with its highest bit set: the same in each run.
@@ -48,6 +93,3 @@ fn bytes(seed: u8) -> [u8; BYTES] {
     bytes[BYTES - 1] |= 1;
     bytes
 }
-
-criterion_group!(benches, modexp);
-criterion_main!(benches);

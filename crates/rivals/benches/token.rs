@@ -1,9 +1,18 @@
-//! RS256 tokens end to end, claims to token and back: our two backends and jsonwebtoken (its pure Rust backend).
+//! RS256 tokens end to end, claims to token and back: jsonwebtoken (over aws-lc-rs) and josekit (over OpenSSL) beside our two backends.
+//!
+//! Every side reads every other side's token first. All check signature, issuer, audience and expiry; ours also `typ`, `kid`
+//! and the strict form of the JSON.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use std::hint::black_box;
+#[path = "../../../benches/interleaved/mod.rs"]
+mod interleaved;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use std::hint::black_box;
+use std::time::{Duration, SystemTime};
+
+use interleaved::Table;
+use josekit::jws::{JwsHeader, RS256};
+use josekit::jwt::{JwtPayload, JwtPayloadValidator};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use serde::{Deserialize, Serialize};
 use stampmill_jose::{Backend, Expectations, Jwks, SigningKey, base64url, verify_jwt};
@@ -11,6 +20,8 @@ use stampmill_jose::{Backend, Expectations, Jwks, SigningKey, base64url, verify_
 const ISSUER: &str = "https://issuer.example";
 const AUDIENCE: &str = "https://api.example";
 const NOW: i64 = 1_800_000_000;
+const ROUNDS: usize = 60;
+const BLINDING_PERIOD: usize = 32;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Claims {
@@ -24,7 +35,7 @@ struct Claims {
     exp: i64,
 }
 
-fn token(criterion: &mut Criterion) {
+fn main() {
     let key = SigningKey::generate_rsa(2048).unwrap();
     let claims = Claims {
         iss: ISSUER.into(),
@@ -36,61 +47,136 @@ fn token(criterion: &mut Criterion) {
         iat: NOW,
         exp: NOW + 600,
     };
-    sign(criterion, &key, &claims);
-    verify(criterion, &key, &claims);
+    sign(&key, &claims);
+    verify(&key, &claims);
 }
 
-fn sign(criterion: &mut Criterion, key: &SigningKey, claims: &Claims) {
-    let rival_key = EncodingKey::from_rsa_pem(&key.to_pkcs8_pem()).unwrap();
+fn sign(key: &SigningKey, claims: &Claims) {
+    let pem = key.to_pkcs8_pem();
+    let jsonwebtoken_key = EncodingKey::from_rsa_pem(&pem).unwrap();
     let header = Header {
         typ: Some("at+jwt".into()),
         kid: Some(key.kid().into()),
         ..Header::new(Algorithm::RS256)
     };
-    let mut group = criterion.benchmark_group("RS256 sign, claims to token");
-    group.sample_size(20);
-    group.bench_function("jsonwebtoken", |bencher| {
-        bencher.iter(|| encode(&header, black_box(claims), &rival_key).unwrap());
-    });
-    for backend in Backend::ALL {
-        let ours = SigningKey::from_pkcs8_pem(&key.to_pkcs8_pem())
-            .unwrap()
-            .with_backend(*backend)
-            .unwrap();
-        group.bench_function(format!("stampmill, {}", backend.name()), |bencher| {
-            bencher.iter(|| ours.sign_jwt("at+jwt", black_box(claims)).unwrap());
-        });
-    }
-    group.finish();
-}
-
-fn verify(criterion: &mut Criterion, key: &SigningKey, claims: &Claims) {
-    let token = key.sign_jwt("at+jwt", claims).unwrap();
-    let jwk = key.public_jwk();
-    let (n, e) = jwk.rsa_numbers().unwrap();
-    let rival_key =
-        DecodingKey::from_rsa_components(&base64url::encode(n), &base64url::encode(e)).unwrap();
-    let mut rules = Validation::new(Algorithm::RS256);
-    rules.set_issuer(&[ISSUER]);
-    rules.set_audience(&[AUDIENCE]);
-    let rival = || decode::<Claims>(&token, &rival_key, &rules).unwrap().claims;
-
-    let keys = Jwks::new(vec![jwk]);
-    let expect = Expectations::access_token(ISSUER, AUDIENCE);
-    let ours = || {
-        let verified = verify_jwt(&token, &keys, &expect, NOW + 1).unwrap();
-        serde_json::from_slice::<Claims>(verified.payload()).unwrap()
+    let jsonwebtoken = || encode(&header, black_box(claims), &jsonwebtoken_key).unwrap();
+    let josekit_key = RS256.signer_from_pem(&pem).unwrap();
+    let mut josekit_header = JwsHeader::new();
+    josekit_header.set_token_type("at+jwt");
+    josekit_header.set_key_id(key.kid());
+    let josekit = || {
+        let claims = serde_json::to_value(black_box(claims)).unwrap();
+        let claims = JwtPayload::from_map(claims.as_object().unwrap().clone()).unwrap();
+        josekit::jwt::encode_with_signer(&claims, &josekit_header, &josekit_key).unwrap()
     };
-    assert_eq!((&rival(), &ours()), (claims, claims));
-
-    let mut group = criterion.benchmark_group("RS256 verify, token to claims");
-    group.sample_size(30);
-    group.bench_function("jsonwebtoken", |bencher| {
-        bencher.iter(|| black_box(rival()))
+    let [openssl, stampmill] = [Backend::OpenSsl, Backend::Stampmill].map(|backend| {
+        let key = SigningKey::from_pkcs8_pem(&pem).unwrap();
+        key.with_backend(backend).unwrap()
     });
-    group.bench_function("stampmill", |bencher| bencher.iter(|| black_box(ours())));
-    group.finish();
+    let ours = |key: &SigningKey| key.sign_jwt("at+jwt", black_box(claims)).unwrap();
+    let readers = Readers::new(key);
+    for token in [jsonwebtoken(), josekit(), ours(&openssl), ours(&stampmill)] {
+        readers.assert_equal(&token, claims);
+    }
+
+    Table::new("RS256 sign, claims to token, 2048", ROUNDS)
+        .row("jsonwebtoken, aws-lc-rs", 1, BLINDING_PERIOD, || {
+            black_box(jsonwebtoken());
+        })
+        .row("josekit", 1, BLINDING_PERIOD, || {
+            black_box(josekit());
+        })
+        .row("stampmill, OpenSSL's RSA", 1, BLINDING_PERIOD, || {
+            black_box(ours(&openssl));
+        })
+        .row("stampmill, its own RSA", 1, BLINDING_PERIOD, || {
+            black_box(ours(&stampmill));
+        })
+        .run();
 }
 
-criterion_group!(benches, token);
-criterion_main!(benches);
+fn verify(key: &SigningKey, claims: &Claims) {
+    let token = key.sign_jwt("at+jwt", claims).unwrap();
+    let readers = Readers::new(key);
+    readers.assert_equal(&token, claims);
+    Table::new("RS256 verify, token to claims, 2048", ROUNDS)
+        .row("jsonwebtoken, aws-lc-rs", 1, 1, || {
+            black_box(readers.jsonwebtoken(black_box(&token)));
+        })
+        .row("josekit", 1, 1, || {
+            black_box(readers.josekit(black_box(&token)));
+        })
+        .row("stampmill, OpenSSL's RSA", 1, 1, || {
+            black_box(readers.ours(&readers.openssl, black_box(&token)));
+        })
+        .row("stampmill, its own RSA", 1, 1, || {
+            black_box(readers.ours(&readers.stampmill, black_box(&token)));
+        })
+        .run();
+}
+
+/// Everybody's public key, made ready.
+struct Readers {
+    jsonwebtoken: (DecodingKey, Validation),
+    josekit: (Box<dyn josekit::jws::JwsVerifier>, JwtPayloadValidator),
+    openssl: Jwks,
+    stampmill: Jwks,
+    expect: Expectations,
+}
+
+impl Readers {
+    fn new(key: &SigningKey) -> Readers {
+        let jwk = key.public_jwk();
+        let (n, e) = jwk.rsa_numbers().unwrap();
+        let (n, e) = (base64url::encode(n), base64url::encode(e));
+        let jsonwebtoken_key = DecodingKey::from_rsa_components(&n, &e).unwrap();
+        let mut rules = Validation::new(Algorithm::RS256);
+        rules.set_issuer(&[ISSUER]);
+        rules.set_audience(&[AUDIENCE]);
+        let josekit_key = josekit::jwk::Jwk::from_bytes(jwk.to_json()).unwrap();
+        let mut validator = JwtPayloadValidator::new();
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(NOW as u64 + 1);
+        validator.set_base_time(now);
+        validator.set_max_issued_time(now);
+        validator.set_issuer(ISSUER);
+        validator.set_audience(AUDIENCE);
+        let keys = Jwks::new(vec![jwk]);
+        let [openssl, stampmill] = [Backend::OpenSsl, Backend::Stampmill]
+            .map(|backend| keys.clone().with_backend(backend).unwrap());
+        Readers {
+            jsonwebtoken: (jsonwebtoken_key, rules),
+            josekit: (
+                Box::new(RS256.verifier_from_jwk(&josekit_key).unwrap()),
+                validator,
+            ),
+            openssl,
+            stampmill,
+            expect: Expectations::access_token(ISSUER, AUDIENCE),
+        }
+    }
+
+    fn jsonwebtoken(&self, token: &str) -> Claims {
+        let (key, rules) = &self.jsonwebtoken;
+        decode(token, key, rules).unwrap().claims
+    }
+
+    fn josekit(&self, token: &str) -> Claims {
+        let (key, validator) = &self.josekit;
+        let (payload, _) = josekit::jwt::decode_with_verifier(token, &**key).unwrap();
+        validator.validate(&payload).unwrap();
+        let claims = serde_json::Value::Object(payload.into());
+        serde_json::from_value(claims).unwrap()
+    }
+
+    fn ours(&self, keys: &Jwks, token: &str) -> Claims {
+        let verified = verify_jwt(token, keys, &self.expect, NOW + 1).unwrap();
+        serde_json::from_slice(verified.payload()).unwrap()
+    }
+
+    fn assert_equal(&self, token: &str, claims: &Claims) {
+        assert_eq!(self.jsonwebtoken(token), *claims);
+        assert_eq!(self.josekit(token), *claims);
+        assert_eq!(self.ours(&self.openssl, token), *claims);
+        assert_eq!(self.ours(&self.stampmill, token), *claims);
+    }
+}

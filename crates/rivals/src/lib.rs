@@ -1,8 +1,9 @@
 //! Other people's libraries beside ours: benches only, so that nothing else in the workspace builds them.
 //!
 //! ```text
-//! cargo bench -p stampmill-rivals --bench modexp        crypto-bigint
-//! cargo bench -p stampmill-rivals --bench token         jsonwebtoken
+//! cargo bench -p stampmill-rivals --bench modexp        OpenSSL, crypto-bigint, num-bigint
+//! cargo bench -p stampmill-rivals --bench rsa           OpenSSL, aws-lc-rs, ring
+//! cargo bench -p stampmill-rivals --bench token         jsonwebtoken (over aws-lc-rs), josekit
 //! cargo bench -p stampmill-rivals --bench claim_check   cel
 //! ```
 //!

@@ -99,6 +99,7 @@ impl<'a> Linter<'a> {
                 similar: known.to_owned(),
             };
             warnings.push(self.warn(id, kind, None));
+            return;
         }
         if let Some(claim) = schema::registered(name)
             && let Some(flag) = claim.verified_by

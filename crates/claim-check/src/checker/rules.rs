@@ -10,6 +10,7 @@ use crate::diagnostic::{CompileError, CompileErrorKind};
 use crate::environment::Environment;
 use crate::function::{Function, Overload, Signature};
 use crate::item::Item;
+use crate::math::Math;
 use crate::network::Network;
 use crate::optional::Optional;
 use crate::syntax::ast::{Ast, BinaryOp, Comprehension, Expr, Fold, NodeId, Variable};
@@ -339,6 +340,16 @@ impl Checker<'_> {
             }
             (Function::Optional(Optional::Map), [literal, places]) => {
                 self.map_without_absent(*literal, *places)
+            }
+            // Of a list, the type of its elements; of elements of several types, any.
+            (Function::Math(Math::Greatest | Math::Least), _)
+                if let Some(element) = self.terms.as_list(types[0]) =>
+            {
+                let element = self.terms.resolve(element);
+                if [INT, UINT, DOUBLE, DYN].contains(&element) {
+                    return element;
+                }
+                self.no_overload(id, function.name, &types)
             }
             _ => self.resolve(id, function.name, function.overloads, &types),
         }

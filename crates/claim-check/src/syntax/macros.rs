@@ -75,7 +75,7 @@ impl Parser<'_, '_> {
         range: NodeId,
         rule: &'static Macro,
     ) -> Result<NodeId, CompileError> {
-        let (depth, before) = (self.scope.len(), self.nodes.len());
+        let depth = self.scope.len();
         let binder = self.token.span.clone();
         let mut variables = vec![self.variable()?];
         self.expect(",")?;
@@ -109,7 +109,6 @@ impl Parser<'_, '_> {
         };
         self.expect(")")?;
         self.scope.truncate(depth);
-        let cost = (self.nodes.len() - before) as u64;
         let comprehension = Comprehension {
             name: rule.name,
             fold: rule.fold,
@@ -118,7 +117,6 @@ impl Parser<'_, '_> {
             depth,
             filter,
             step,
-            cost,
         };
         self.node(start, Expr::Comprehension(Box::new(comprehension)))
     }
@@ -202,25 +200,21 @@ impl Parser<'_, '_> {
         let hidden: Box<str> = "@operand".into();
         self.scope.push(hidden.clone());
         let operand_span = self.nodes[operand.number() as usize].span.clone();
-        let body = match name {
-            "or" | "orValue" => {
-                let other = self.recovering(")")?;
-                let condition = self.of_hidden("hasValue", depth, &operand_span)?;
-                let yes = match name {
-                    "or" => self.hidden(depth, &operand_span)?,
-                    _ => self.of_hidden("value", depth, &operand_span)?,
-                };
-                let no = other;
-                self.node(start, Expr::Conditional { condition, yes, no })?
-            }
-            "sortBy" => {
-                let list = self.hidden(depth, &operand_span)?;
-                let range = self.hidden(depth, &operand_span)?;
-                let before = self.nodes.len();
+        let variable = match name {
+            "or" | "orValue" => None,
+            _ => {
                 let variable = self.variable()?;
                 self.expect(",")?;
                 self.scope.push(variable.clone());
-                let step = self.recovering(")")?;
+                Some(variable)
+            }
+        };
+        let argument = self.recovering(")")?;
+        self.expect(")")?;
+        let body = match (name, variable) {
+            ("sortBy", Some(variable)) => {
+                let list = self.hidden(depth, &operand_span)?;
+                let range = self.hidden(depth, &operand_span)?;
                 let keys = Comprehension {
                     name: "map",
                     fold: Fold::List,
@@ -228,19 +222,14 @@ impl Parser<'_, '_> {
                     variables: vec![variable],
                     depth: depth + 1,
                     filter: None,
-                    step,
-                    cost: (self.nodes.len() - before) as u64,
+                    step: argument,
                 };
                 let keys = self.node(start, Expr::Comprehension(Box::new(keys)))?;
                 self.function_call(start, Signature::hidden("sortBy"), vec![list, keys])?
             }
-            _ => {
+            (_, Some(variable)) => {
                 let value = self.of_hidden("value", depth, &operand_span)?;
-                let variable = self.variable()?;
-                self.expect(",")?;
-                self.scope.push(variable.clone());
-                let result = self.recovering(")")?;
-                let result = self.bound(start, variable, depth + 1, value, result)?;
+                let result = self.bound(start, variable, depth + 1, value, argument)?;
                 let yes = match (name, Signature::global("optional.of")) {
                     ("optMap", Some(of)) => self.function_call(start, of, vec![result])?,
                     _ => result,
@@ -252,8 +241,16 @@ impl Parser<'_, '_> {
                 };
                 self.node(start, Expr::Conditional { condition, yes, no })?
             }
+            (_, None) => {
+                let condition = self.of_hidden("hasValue", depth, &operand_span)?;
+                let yes = match name {
+                    "or" => self.hidden(depth, &operand_span)?,
+                    _ => self.of_hidden("value", depth, &operand_span)?,
+                };
+                let no = argument;
+                self.node(start, Expr::Conditional { condition, yes, no })?
+            }
         };
-        self.expect(")")?;
         self.scope.truncate(depth);
         self.bound(start, hidden, depth, operand, body).map(Some)
     }

@@ -41,15 +41,15 @@ use std::io;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use operations::{Leak, Subject};
+use operations::Subject;
 
 /// A way to look for leaks that comes to a verdict.
 struct Way {
     name: &'static str,
     /// What it does, in a line.
     method: &'static str,
-    /// Whether such a leak is one that it looks for.
-    watches: fn(Leak) -> bool,
+    /// Whether this is something that it looks at, wherever it runs.
+    watches: fn(Subject) -> bool,
     /// Why it cannot look at this subject, if it cannot.
     not_run: fn(Subject) -> Option<&'static str>,
     look: fn(Subject) -> io::Result<Verdict>,
@@ -65,10 +65,7 @@ enum Verdict {
 
 impl Way {
     fn subjects(&self) -> impl Iterator<Item = Subject> {
-        Subject::all().filter(|subject| match subject {
-            Subject::Engine(_) => true,
-            Subject::Leak(leak) => (self.watches)(*leak),
-        })
+        Subject::all().filter(|&subject| (self.watches)(subject))
     }
 }
 
@@ -94,13 +91,14 @@ fn main() -> ExitCode {
 
 fn trial(way: &'static Way, subject: Subject) -> Trial {
     let name = match subject {
-        Subject::Engine(engine) => format!("{}, {engine}: secrets decide nothing", way.name),
         Subject::Leak(leak) => format!("{}, planted leak: {}", way.name, leak.name()),
+        clean => format!("{}, {clean}: secrets decide nothing", way.name),
     };
     let runner = move || match ((way.look)(subject)?, subject) {
-        (Verdict::Clean(_), Subject::Engine(_)) | (Verdict::Leak(_), Subject::Leak(_)) => Ok(()),
-        (Verdict::Leak(what), Subject::Engine(_)) => Err(Failed::from(what)),
+        (Verdict::Leak(_), Subject::Leak(_)) => Ok(()),
         (Verdict::Clean(_), Subject::Leak(_)) => Err("the planted leak was not noticed".into()),
+        (Verdict::Leak(what), _) => Err(Failed::from(what)),
+        (Verdict::Clean(_), _) => Ok(()),
     };
     Trial::test(name, runner).with_ignored_flag((way.not_run)(subject).is_some())
 }

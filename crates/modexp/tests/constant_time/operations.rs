@@ -3,7 +3,7 @@
 use std::fmt;
 use std::hint::black_box;
 
-use stampmill_modexp::{Engine, Modulus};
+use stampmill_modexp::{Engine, Job, LANES, Modulus, pow_many, pow_pair};
 
 /// Secret numbers for a modulus of one length. The modulus is one of them, as RSA's primes are; its length and its lowest bit
 /// are public.
@@ -70,9 +70,13 @@ fn mixed(length: usize, seed: u8) -> Vec<u8> {
     (0..length).map(next).collect()
 }
 
-/// Every operation of [`Modulus`], with the modulus made from its secret bytes.
-pub(crate) fn all(engine: Engine, secrets: &Secrets) {
-    let modulus = Modulus::with_engine(&secrets.modulus, engine).unwrap();
+/// The modulus, made from its secret bytes.
+pub(crate) fn modulus(engine: Engine, secrets: &Secrets) -> Modulus {
+    Modulus::with_engine(&secrets.modulus, engine).unwrap()
+}
+
+/// Every operation of [`Modulus`].
+pub(crate) fn all(modulus: &Modulus, secrets: &Secrets) {
     let (a, b) = (&secrets.base, &secrets.factor);
     modulus.pow(a, &secrets.exponent).unwrap();
     modulus.pow_public(a, &[1, 0, 1]).unwrap();
@@ -82,24 +86,47 @@ pub(crate) fn all(engine: Engine, secrets: &Secrets) {
     modulus.reduce(&secrets.wide).unwrap();
 }
 
+/// [`pow_many`] of eight jobs.
+pub(crate) fn lanes(modulus: &Modulus, secrets: &Secrets) {
+    let jobs = [job(modulus, secrets); LANES];
+    assert!(pow_many(&jobs).iter().all(Result::is_ok));
+}
+
+/// [`pow_pair`] of two jobs.
+pub(crate) fn pair(modulus: &Modulus, secrets: &Secrets) {
+    let (a, b) = pow_pair(job(modulus, secrets), job(modulus, secrets));
+    assert!(a.is_ok() && b.is_ok());
+}
+
+fn job<'a>(modulus: &'a Modulus, secrets: &'a Secrets) -> Job<'a> {
+    Job {
+        modulus,
+        base: &secrets.base,
+        exponent: &secrets.exponent,
+    }
+}
+
 /// What is looked at.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Subject {
     /// An engine, in which nothing is to be found.
     Engine(Engine),
+    /// Eight exponentiations at once, likewise.
+    Lanes,
+    /// Two at once, likewise.
+    Pair,
     /// A leak, which must be noticed.
     Leak(Leak),
 }
 
 impl Subject {
-    /// The engines that promise constant time, and all leaks.
+    /// The engines that promise constant time, the batches, and all leaks.
     pub(crate) fn all() -> impl Iterator<Item = Subject> {
-        let engines = Engine::ALL
-            .iter()
-            .copied()
-            .filter(|&engine| engine != Engine::Reference);
+        let engines = Engine::ALL.iter().copied();
         engines
+            .filter(|&engine| engine != Engine::Reference)
             .map(Subject::Engine)
+            .chain([Subject::Lanes, Subject::Pair])
             .chain(Leak::ALL.map(Subject::Leak))
     }
 
@@ -107,6 +134,8 @@ impl Subject {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Subject::Engine(engine) => engine.name(),
+            Subject::Lanes => "lanes",
+            Subject::Pair => "pair",
             Subject::Leak(leak) => leak.name(),
         }
     }
@@ -119,6 +148,7 @@ impl Subject {
     pub(crate) fn is_available(self) -> bool {
         match self {
             Subject::Engine(engine) => engine.is_available(),
+            Subject::Lanes | Subject::Pair => Engine::Ifma.is_available(),
             Subject::Leak(_) => true,
         }
     }
@@ -128,6 +158,8 @@ impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Subject::Engine(engine) => write!(f, "{engine}"),
+            Subject::Lanes => f.write_str("ifma, eight lanes"),
+            Subject::Pair => f.write_str("ifma, pair"),
             Subject::Leak(leak) => write!(f, "planted: {}", leak.name()),
         }
     }

@@ -30,7 +30,7 @@ use nix::sys::ptrace;
 use nix::sys::signal::{Signal, raise};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid};
-use stampmill_modexp::Engine;
+use stampmill_modexp::{Engine, Modulus};
 
 use crate::operations::{self, Kind, Secrets, Subject};
 use crate::{Verdict, Way};
@@ -51,6 +51,8 @@ const NOTHING: &str = "nothing";
 
 /// The tracer's exit code if the two runs differ.
 const DIFFERENT: i32 = 98;
+
+const EXPONENT_BYTES: usize = 4;
 
 /// The longest instruction that x86 has.
 const LONGEST: usize = 15;
@@ -113,20 +115,41 @@ fn stay_on_one_processor() {
     let _ = set.and_then(|()| sched_setaffinity(Pid::from_raw(0), &here));
 }
 
+/// Short moduli that the kernels take, because a step costs some ten microseconds. Making a modulus takes the most steps and is
+/// the same Rust code for all, so that it is traced for the scalar engines alone.
 fn trace(subject: Option<Subject>) -> Result<Trace, Difference> {
+    const FOR_VECTORS: usize = 104;
     let table = [0; 16];
+    let modulus = |engine| move |secrets: &Secrets| operations::modulus(engine, secrets);
     match subject {
-        Some(Subject::Engine(engine)) => {
-            // Short moduli that the kernel takes: a step costs some ten microseconds.
-            let bytes = match engine {
-                Engine::Ifma => 104,
-                Engine::Adx => 64,
-                _ => 40,
-            };
-            compare(bytes, &|secrets| operations::all(engine, secrets))
+        Some(Subject::Engine(Engine::Ifma)) => {
+            compare(FOR_VECTORS, modulus(Engine::Ifma), operations::all)
         }
-        Some(Subject::Leak(leak)) => compare(24, &|secrets| leak.run(secrets, &table)),
-        None => compare(24, &|_| {}),
+        Some(Subject::Engine(engine)) => {
+            let bytes = if engine == Engine::Adx { 64 } else { 40 };
+            compare(
+                bytes,
+                |_| (),
+                |(), secrets| {
+                    operations::all(&operations::modulus(engine, secrets), secrets);
+                },
+            )
+        }
+        Some(Subject::Lanes) => {
+            compare(FOR_VECTORS, used_for(operations::lanes), operations::lanes)
+        }
+        Some(Subject::Pair) => compare(FOR_VECTORS, used_for(operations::pair), operations::pair),
+        Some(Subject::Leak(leak)) => compare(24, |_| (), |(), secrets| leak.run(secrets, &table)),
+        None => compare(24, |_| (), |(), _| {}),
+    }
+}
+
+/// A modulus that has made its constants for a batch already.
+fn used_for(batch: fn(&Modulus, &Secrets)) -> impl Fn(&Secrets) -> Modulus {
+    move |secrets| {
+        let modulus = operations::modulus(Engine::Ifma, secrets);
+        batch(&modulus, secrets);
+        modulus
     }
 }
 
@@ -139,15 +162,20 @@ struct Trace {
 /// Where two runs parted, as a text.
 type Difference = String;
 
-/// Traces `work` with two sets of secrets that are as different as they can be, both at the same place in memory.
-fn compare(bytes: usize, work: &dyn Fn(&Secrets)) -> Result<Trace, Difference> {
-    let [mut secrets, zeros, ones] =
-        [Kind::Mixed(0), Kind::Zeros, Kind::Ones].map(|kind| Secrets::new(kind, bytes, 4));
+/// Traces `work` with two sets of secrets that are as different as they can be, both at the same place in memory; each run
+/// prepares itself before.
+fn compare<P>(
+    bytes: usize,
+    prepare: impl Fn(&Secrets) -> P,
+    work: impl Fn(&P, &Secrets),
+) -> Result<Trace, Difference> {
+    let kinds = [Kind::Mixed(0), Kind::Zeros, Kind::Ones];
+    let [mut secrets, zeros, ones] = kinds.map(|kind| Secrets::new(kind, bytes, EXPONENT_BYTES));
     // What is done once a process (asking the processor, binding library functions) is done before.
-    work(&secrets);
+    work(&prepare(&secrets), &secrets);
     let mut code = Code::default();
     // Both are forked before anything else happens here, so that they find the same heap.
-    let [a, b] = [&zeros, &ones].map(|values| fork(&mut secrets, values, work));
+    let [a, b] = [&zeros, &ones].map(|values| fork(&mut secrets, values, &prepare, &work));
     let (a, b) = (Run::of(a), Run::of(b));
     let mut trace = Trace {
         instructions: 0,
@@ -175,17 +203,24 @@ fn compare(bytes: usize, work: &dyn Fn(&Secrets)) -> Result<Trace, Difference> {
     }
 }
 
-/// A child that fills the secrets with values, stops, does the work, and stops again.
+/// A child that fills the secrets with values, prepares, stops, does the work, and stops again.
 #[expect(unsafe_code, reason = "fork: both runs shall have the same addresses")]
-fn fork(secrets: &mut Secrets, values: &Secrets, work: &dyn Fn(&Secrets)) -> Pid {
+#[inline(never)]
+fn fork<P>(
+    secrets: &mut Secrets,
+    values: &Secrets,
+    prepare: &impl Fn(&Secrets) -> P,
+    work: &impl Fn(&P, &Secrets),
+) -> Pid {
     // SAFETY: the process has one thread, so the child may do whatever its parent could.
     match unsafe { nix::unistd::fork() }.unwrap() {
         ForkResult::Parent { child } => child,
         ForkResult::Child => {
             secrets.fill_with(values);
+            let prepared = prepare(secrets);
             let traced = ptrace::traceme().and_then(|()| raise(Signal::SIGSTOP));
             if traced.is_ok() {
-                work(secrets);
+                work(&prepared, secrets);
                 let _ = raise(Signal::SIGSTOP);
             }
             std::process::abort();

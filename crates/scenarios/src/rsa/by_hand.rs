@@ -1,7 +1,7 @@
 //! `rsa_by_hand`: the service issues a token, and its signature is checked by seventeen multiplications.
 
 use anyhow::Context as _;
-use stampmill_jose::{Jwks, base64url, sha256};
+use stampmill_jose::{Algorithm, Jwks, base64url, sha256};
 use stampmill_modexp::Modulus;
 use stampmill_rsa::PublicKey;
 
@@ -14,8 +14,12 @@ const SQUARINGS: u32 = 16;
 
 pub(crate) fn by_hand(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     let (token, keys) = tokio::runtime::Runtime::new()?.block_on(issued_token())?;
-    let key = keys.keys().first().context("the service publishes a key")?;
-    let (n, e) = key.rsa_numbers().context("the service signs with RSA")?;
+    let (n, e) = keys
+        .keys()
+        .iter()
+        .find(|key| key.alg() == Some(Algorithm::Rs256))
+        .and_then(|key| key.rsa_numbers())
+        .context("the service publishes a key for RS256")?;
     let (signed, signature) = token.rsplit_once('.').context("a token has three parts")?;
     let signature = base64url::decode(signature)?;
     stage.note("The token service was started, and a client got an access token. Everything below is public: the token and the service's JWK set.");

@@ -17,6 +17,7 @@
 //! | `introspection` | RFC 7662, RFC 9701 |
 //! | `live_token` | is a token ours, and alive? |
 //! | `tokens` | what the tokens say: RFC 9068, OIDC Core §2 |
+//! | `signing` | on which threads signatures are computed |
 //! | `userinfo` | OIDC Core §5.3 |
 //! | `discovery` | RFC 8414, OIDC Discovery |
 
@@ -41,6 +42,7 @@ mod refresh_token;
 mod resource;
 mod revocation;
 mod sealed_request;
+mod signing;
 mod token;
 mod tokens;
 mod userinfo;
@@ -51,7 +53,7 @@ use std::fs::File;
 use std::sync::Arc;
 
 use stampmill_claim_check::ClaimCheck;
-use stampmill_jose::{Backend, Jwks};
+use stampmill_jose::Jwks;
 
 pub(crate) use authorization::AuthorizationRequest;
 pub(crate) use client_authentication::{BasicCredentials, CredentialsError};
@@ -62,6 +64,7 @@ pub use error::{ErrorCode, OAuthError};
 pub(crate) use interaction::{Attempt, Browser, Decision, Outcome, Page, SignedIn};
 pub(crate) use introspection::Introspected;
 pub(crate) use parameters::Parameters;
+pub(crate) use signing::Signatures;
 pub(crate) use userinfo::{BearerError, ResourceRequest};
 
 use crate::clock::{Clock, Random};
@@ -83,8 +86,7 @@ pub struct Service {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) store: Arc<dyn Store>,
-    /// Who computes RSA signatures.
-    pub(crate) backend: Backend,
+    pub(crate) signatures: Signatures,
     pub(crate) keys: Keys,
     pub(crate) sealing: SealingKey,
     pub(crate) passwords: PasswordGate,
@@ -106,7 +108,7 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) backend: Backend,
+    pub(crate) signatures: Signatures,
     pub(crate) sealing: SealingKey,
     pub(crate) lock: Option<File>,
 }
@@ -121,7 +123,7 @@ impl Service {
             clock,
             random,
             store,
-            backend,
+            signatures,
             sealing,
             lock,
         } = parts;
@@ -133,7 +135,7 @@ impl Service {
             resources,
             issue_when,
             clock,
-            backend,
+            signatures,
             keys: Keys::none(),
             passwords: PasswordGate::new(&*random),
             throttle: Throttle::default(),
