@@ -12,23 +12,23 @@ use crate::protocol::{Parameters, paths};
 pub(super) async fn authorize(State(app): Shared, request: Request) -> Response {
     let parameters = match query(&request) {
         Ok(parameters) => parameters,
-        Err(problem) => return problem,
+        Err((status, sentence)) => return pages::problem(status, sentence),
     };
     let browser = request::browser(request.headers());
     outcome(app.service.authorize(&parameters, &browser).await)
 }
 
-/// What an application sent in an address, or our page that says it is too much.
-pub(super) fn query(request: &Request) -> Result<Parameters, Response> {
+/// What an application sent in an address, or what our page says of too much.
+pub(super) fn query(request: &Request) -> Result<Parameters, (StatusCode, &'static str)> {
     let query = request.uri().query().unwrap_or_default();
     if query.len() > LONGEST_REQUEST {
-        return Err(pages::problem(
+        return Err((
             StatusCode::URI_TOO_LONG,
             "The application sent a longer request than any needs.",
         ));
     }
     Parameters::parse(query).map_err(|_| {
-        pages::problem(
+        (
             StatusCode::BAD_REQUEST,
             "The application sent more parameters than any request needs.",
         )

@@ -28,7 +28,7 @@ struct SignedOut {
 pub(super) async fn end_session(State(app): Shared, request: Request) -> Response {
     let parameters = match authorize::query(&request) {
         Ok(parameters) => parameters,
-        Err(problem) => return problem,
+        Err((status, sentence)) => return pages::problem(status, sentence),
     };
     let browser = request::browser(request.headers());
     shown(app.service.end_session(&parameters, &browser).await)
