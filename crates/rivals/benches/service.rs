@@ -110,7 +110,7 @@ fn redeem_codes(provider: &dyn Provider) -> Result<f64> {
         "{}",
         first.body
     );
-    let rest = Mutex::new(requests[1..].to_vec().into_iter());
+    let rest = Mutex::new(requests[1..].iter().cloned());
     provider
         .server()
         .rate(|| rest.lock().expect("no thread panics with it").next())
