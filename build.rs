@@ -7,7 +7,7 @@ use std::env;
 use std::io::ErrorKind;
 use std::process::{Stdio, exit};
 
-/// Every file that is built; `include`d files would have to be listed as well.
+/// Every file that is built.
 const SOURCES: [&str; 7] = [
     "tutorial.s",
     "tutorial.c",
@@ -17,6 +17,9 @@ const SOURCES: [&str; 7] = [
     "montgomery_ifma_x2.S",
     "montgomery_ifma_x8.S",
 ];
+
+/// What they include.
+const HEADERS: [&str; 1] = ["kernel.h"];
 
 /// The directives in `asm/` (`.type`, `.size`, `.note.GNU-stack`) are ELF's, so Intel Macs and Windows take the Rust engine.
 const ELF_SYSTEMS: [&str; 8] = [
@@ -34,7 +37,7 @@ fn main() {
     println!("cargo::rustc-check-cfg=cfg(stampmill_asm)");
     println!("cargo::rerun-if-env-changed=STAMPMILL_NO_ASM");
     println!("cargo::rerun-if-changed=../../build.rs");
-    for source in SOURCES {
+    for source in SOURCES.iter().chain(&HEADERS) {
         println!("cargo::rerun-if-changed=../../asm/{source}");
     }
     if !assembly_wanted() {

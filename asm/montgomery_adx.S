@@ -13,7 +13,8 @@
 # Aliasing    a = b and out = a, out = b are allowed. scratch must not overlap anything; out must not overlap n.
 # Memory      reads a, b, n [0 .. limbs-1], writes out [0 .. limbs-1], reads and writes scratch [0 .. 2*limbs-1],
 #             and 144 bytes of stack, which hold pointers, sizes, n0 and one carry.
-# Clobbers    rax, rcx, rdx, rsi, rdi, r8-r11, flags; rbx, rbp, r12-r15 are saved. No vector registers.
+# Clobbers    rax, rcx, rdx, rsi, rdi, r8-r11, which are zero at the end, and flags; rbx, rbp, r12-r15 are saved. No vector
+#             registers. n0 and the carry on the stack are overwritten.
 # Timing      constant time: branches and addresses depend on limbs and the pointers alone, and mulx, imul, adcx, adox,
 #             add, adc, sbb take the same time for all operands.
 # Algorithm   the full product first, then Montgomery's reduction, both in blocks of 8 x 8 limbs. A block keeps eight limbs
@@ -28,9 +29,7 @@
 #             multiplication: S. Gueron, "Efficient software implementations of modular exponentiation", Journal of
 #             Cryptographic Engineering 2, 2012).
 
-#define JOIN_EXPANDED(prefix, name) prefix##name
-#define JOIN(prefix, name) JOIN_EXPANDED(prefix, name)
-#define SYMBOL(name) JOIN(STAMPMILL_PREFIX, name)
+#include "kernel.h"
 
 #define src     rsi             /* in a block: the eight limbs that every row multiplies */
 #define dst     rdi             /* in a block: eight limbs of the sum, below the window */
@@ -109,18 +108,6 @@
         TERM    5, 0, \z5, \z6
         TERM    6, 0, \z6, \z7
         TOP_TERM 0, \z7, \z0
-.endm
-
-.macro SAVE register
-        push    \register
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset \register, 0
-.endm
-
-.macro RESTORE register
-        pop     \register
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore \register
 .endm
 
 .macro CLEAR_WINDOW
@@ -326,6 +313,8 @@ SYMBOL(montgomery_mul_adx):
         dec     rbx
         jnz     .Lsubtract
 
+        mov     qword ptr [N0], 0
+        mov     qword ptr [CARRY], 0
         add     rsp, FRAME
         .cfi_adjust_cfa_offset -FRAME
         RESTORE r15
@@ -334,6 +323,7 @@ SYMBOL(montgomery_mul_adx):
         RESTORE r12
         RESTORE rbp
         RESTORE rbx
+        WIPE_GENERAL
         ret
         .cfi_endproc
         .size   SYMBOL(montgomery_mul_adx), . - SYMBOL(montgomery_mul_adx)
@@ -431,4 +421,4 @@ SYMBOL(montgomery_sqr_adx):
         .cfi_endproc
         .size   SYMBOL(montgomery_sqr_adx), . - SYMBOL(montgomery_sqr_adx)
 
-        .section .note.GNU-stack, "", @progbits
+        NOTES

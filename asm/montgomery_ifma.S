@@ -18,8 +18,8 @@
 # Aliasing    everything allowed: out is written when all inputs have been read. table must not overlap out.
 # Memory      reads a, b, n [0 .. 8*vectors-1], writes out likewise, and 56 bytes of stack (n0, a pointer, a count).
 #             The lookup reads the whole table in order.
-# Clobbers    rax, rcx, rdx, rsi, rdi, r8-r11, flags, zmm0-zmm31, k1, k2; r12-r15 are saved. The vector
-#             registers are zero at the end, and the upper halves clean.
+# Clobbers    rax, rcx, rdx, rsi, rdi, r8-r11, zmm0-zmm31, k1, k2, which are all zero at the end, the upper halves clean, and
+#             flags; r12-r15 are saved. n0 on the stack is overwritten.
 # Timing      constant time: branches and addresses depend on vectors, entries and the pointers alone. n0 and n may be secret.
 # Algorithm   operand scanning as in montgomery_mul.S, one row a digit of b, in two sums: A collects a * b[i] and M
 #             collects n * m[i], because A need not wait for m. The multiple m[i] comes from scalar registers: they add to
@@ -29,9 +29,7 @@
 # Bounds      a digit of A or M collects at most 2 * 80 halves below 2^52: below 2^60. The digit sum t below 2^62.
 #             out < (2n * 2n + R * n) / R < 2n, because 4n < R; and (R * n + n * R) / R = 2n for a < n, b < R.
 
-#define JOIN_EXPANDED(prefix, name) prefix##name
-#define JOIN(prefix, name) JOIN_EXPANDED(prefix, name)
-#define SYMBOL(name) JOIN(STAMPMILL_PREFIX, name)
+#include "kernel.h"
 
 #define b       rdi             /* the digit of the next row; a lane further after `vectors` rows */
 #define a       rsi
@@ -272,18 +270,6 @@
         vzeroupper
 .endm
 
-.macro SAVE register
-        push    \register
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset \register, 0
-.endm
-
-.macro RESTORE register
-        pop     \register
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore \register
-.endm
-
 .macro DISPATCH vectors
         cmp     r9, \vectors
         je      .Lmultiply_\vectors
@@ -336,12 +322,14 @@ SYMBOL(montgomery_mul_ifma):
 
 .Lwipe:
         WIPE
+        mov     qword ptr [N0_12], 0
         add     rsp, FRAME
         .cfi_adjust_cfa_offset -FRAME
         RESTORE r15
         RESTORE r14
         RESTORE r13
         RESTORE r12
+        WIPE_GENERAL
         ret
         .cfi_endproc
         .size   SYMBOL(montgomery_mul_ifma), . - SYMBOL(montgomery_mul_ifma)
@@ -410,8 +398,9 @@ SYMBOL(montgomery_select_ifma):
         SELECT_ENTRY 10
 .Lselect_wipe:
         WIPE
+        WIPE_GENERAL
         ret
         .cfi_endproc
         .size   SYMBOL(montgomery_select_ifma), . - SYMBOL(montgomery_select_ifma)
 
-        .section .note.GNU-stack, "", @progbits
+        NOTES

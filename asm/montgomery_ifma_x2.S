@@ -19,8 +19,8 @@
 # Aliasing    everything allowed: out is written when all inputs have been read. table must not overlap out.
 # Memory      reads a, b, n [0 .. 8*vectors-1] and n0 [0 .. 1], writes out [0 .. 8*vectors-1]. No stack. The lookup reads the
 #             whole table in order.
-# Clobbers    rax, rdx, rsi, r9, r10, flags, zmm0-zmm31, k1, k2. The vector and mask registers, and the general ones that held
-#             secrets, are zero at the end, and the upper halves clean.
+# Clobbers    rax, rcx, rdx, rsi, rdi, r8-r11, zmm0-zmm31, k1, k2, which are all zero at the end, the upper halves clean, and
+#             flags.
 # Timing      constant time: branches and addresses depend on vectors, entries and the pointers alone. n0 and n may be secret.
 #             None of the instructions has a time that depends on its operands.
 # Algorithm   operand scanning as in montgomery_ifma.S, one row a digit of b, in two sums: A collects a * b[i] and M collects
@@ -33,9 +33,7 @@
 # Bounds      a digit of A or M collects at most 2 * 40 halves below 2^52, the bias and a carry: below 2^59.
 #             out < (2n * 2n + R * n) / R < 2n, because 4n < R; and (R * n + n * R) / R = 2n for a < n, b < R.
 
-#define JOIN_EXPANDED(prefix, name) prefix##name
-#define JOIN(prefix, name) JOIN_EXPANDED(prefix, name)
-#define SYMBOL(name) JOIN(STAMPMILL_PREFIX, name)
+#include "kernel.h"
 
 #define out     rdi
 #define a       rsi
@@ -298,11 +296,10 @@
         CLEAR   %(v)
         .set    v, v + 1
         .endr
-        xor     eax, eax
-        xor     edx, edx
         kxorw   k1, k1, k1
         kxorw   k2, k2, k2
         vzeroupper
+        WIPE_GENERAL
 .endm
 
 .macro MULTIPLY vectors
@@ -414,4 +411,4 @@ SYMBOL(montgomery_select_ifma_x2):
         .cfi_endproc
         .size   SYMBOL(montgomery_select_ifma_x2), . - SYMBOL(montgomery_select_ifma_x2)
 
-        .section .note.GNU-stack, "", @progbits
+        NOTES

@@ -9,7 +9,8 @@
 # Output      out < n.
 # Aliasing    a = b is allowed. out is the accumulator: it must not overlap a, b or n.
 # Memory      reads a, b, n [0 .. limbs-1], reads and writes out [0 .. limbs-1], and 56 bytes of stack.
-# Clobbers    rax, rcx, rdx, rsi, rdi, r8-r11, flags; rbx, rbp, r12-r15 are saved. No vector registers.
+# Clobbers    rax, rcx, rdx, rsi, rdi, r8-r11, which are zero at the end, and flags; rbx, rbp, r12-r15 are saved. No vector
+#             registers. n0 on the stack is overwritten.
 # Timing      constant time: branches and addresses depend on limbs and the pointers alone, and mul, imul, add, adc, sbb
 #             take the same time for all operands. n0 and n may be secret (RSA's primes).
 # Algorithm   operand scanning, CIOS of C. K. Koc, T. Acar, B. S. Kaliski, "Analyzing and Comparing Montgomery
@@ -19,9 +20,7 @@
 # Bounds      before and after each row  top:out < a + n < 2 * 2^(64 * limbs),  so top is 0 or 1. A product plus two
 #             additions fits its double limb: (2^64-1)^2 + 2 * (2^64-1) = 2^128 - 1.
 
-#define JOIN_EXPANDED(prefix, name) prefix##name
-#define JOIN(prefix, name) JOIN_EXPANDED(prefix, name)
-#define SYMBOL(name) JOIN(STAMPMILL_PREFIX, name)
+#include "kernel.h"
 
 #define out     rdi             /* the accumulator; in the rows: its end */
 #define a       rsi             /* in the rows: its end */
@@ -178,28 +177,18 @@ SYMBOL(montgomery_mul):
         inc     j
         jnz     .Lsubtract
 
-        pop     n0                      # balances the stack; the value is not used any more
+        mov     qword ptr [rsp], 0      # n0
+        add     rsp, 8
         .cfi_adjust_cfa_offset -8
-        pop     r15
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore r15
-        pop     r14
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore r14
-        pop     r13
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore r13
-        pop     r12
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore r12
-        pop     rbp
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore rbp
-        pop     rbx
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore rbx
+        RESTORE r15
+        RESTORE r14
+        RESTORE r13
+        RESTORE r12
+        RESTORE rbp
+        RESTORE rbx
+        WIPE_GENERAL
         ret
         .cfi_endproc
         .size   SYMBOL(montgomery_mul), . - SYMBOL(montgomery_mul)
 
-        .section .note.GNU-stack, "", @progbits
+        NOTES

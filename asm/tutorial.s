@@ -37,3 +37,11 @@ add_numbers_end:
 
 # Without this line the linker takes the old default and makes the whole program's stack executable.
         .section .note.GNU-stack, "", @progbits
+
+# Without these the linker takes it that some function is no valid target of an indirect call, and turns that check off for
+# the whole program.
+        .section .note.gnu.property, "a", @note
+        .p2align 3
+        .long   4, 16, 5                # lengths of name and content; NT_GNU_PROPERTY_TYPE_0
+        .asciz  "GNU"
+        .long   0xc0000002, 4, 3, 0     # GNU_PROPERTY_X86_FEATURE_1_AND: IBT and SHSTK

@@ -85,6 +85,9 @@ fn sign(title: String, rounds: usize, scheme: Scheme, keys: &[Arc<PrivateKey>]) 
         .row("stampmill, four keys", 4, BLINDING_PERIOD, || {
             black_box(sign_many(black_box(&jobs[..4])));
         })
+        .row("stampmill, three keys", 3, BLINDING_PERIOD, || {
+            black_box(sign_many(black_box(&jobs[..3])));
+        })
         .row("stampmill, two keys", 2, BLINDING_PERIOD, || {
             black_box(sign_many(black_box(&jobs[..2])));
         })

@@ -4,22 +4,22 @@
 
 use serde::Deserialize;
 
-pub const NOW: i64 = 1_700_000_000;
+pub(crate) const NOW: i64 = 1_700_000_000;
 
-pub const SMALL: &str = include_str!("small.json");
-pub const MEDIUM: &str = include_str!("medium.json");
-pub const LARGE: &str = include_str!("large.json");
+pub(crate) const SMALL: &str = include_str!("small.json");
+pub(crate) const MEDIUM: &str = include_str!("medium.json");
+pub(crate) const LARGE: &str = include_str!("large.json");
 
 /// A check: its name, the expression, the payload that it accepts, and edits of it that it refuses.
-pub struct Case {
-    pub name: &'static str,
-    pub rule: &'static str,
-    pub payload: &'static str,
-    pub refused: &'static [(&'static str, &'static str)],
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) rule: &'static str,
+    pub(crate) payload: &'static str,
+    pub(crate) refused: &'static [(&'static str, &'static str)],
 }
 
 #[rustfmt::skip]
-pub const CASES: [Case; 8] = [
+pub(crate) const CASES: [Case; 8] = [
     Case {
         name: "c1 iss, aud, exp, nbf",
         rule: r#"claims.iss == "https://issuer.example" && "https://api.example" in claims.aud && claims.exp > now && claims.nbf <= now"#,
@@ -72,19 +72,19 @@ pub const CASES: [Case; 8] = [
 
 impl Case {
     /// The payloads that the check refuses.
-    pub fn refused(&self) -> Vec<String> {
+    pub(crate) fn refused(&self) -> Vec<String> {
         let edit = |(from, to): &(&str, &str)| self.payload.replace(from, to);
         self.refused.iter().map(edit).collect()
     }
 }
 
 /// The claims of a check on a struct, and the decision about them.
-pub trait Hand<'p>: Deserialize<'p> {
+pub(crate) trait Hand<'p>: Deserialize<'p> {
     fn accepted(&self, now: i64) -> bool;
 }
 
 #[derive(Deserialize)]
-pub struct Times<'p> {
+pub(crate) struct Times<'p> {
     #[serde(borrow)]
     iss: &'p str,
     #[serde(borrow)]
@@ -103,7 +103,7 @@ impl<'p> Hand<'p> for Times<'p> {
 }
 
 #[derive(Deserialize)]
-pub struct Scope<'p> {
+pub(crate) struct Scope<'p> {
     #[serde(borrow)]
     scope: &'p str,
 }
@@ -115,7 +115,7 @@ impl<'p> Hand<'p> for Scope<'p> {
 }
 
 #[derive(Deserialize)]
-pub struct Subject<'p> {
+pub(crate) struct Subject<'p> {
     #[serde(borrow)]
     sub: &'p str,
 }
@@ -137,7 +137,7 @@ struct Roles<'p> {
 }
 
 #[derive(Deserialize)]
-pub struct Realm<'p> {
+pub(crate) struct Realm<'p> {
     #[serde(borrow)]
     realm_access: Roles<'p>,
 }
@@ -155,7 +155,7 @@ struct Clients<'p> {
 }
 
 #[derive(Deserialize)]
-pub struct Client<'p> {
+pub(crate) struct Client<'p> {
     #[serde(borrow)]
     resource_access: Clients<'p>,
     #[serde(borrow)]
@@ -166,13 +166,16 @@ pub struct Client<'p> {
 impl<'p> Hand<'p> for Client<'p> {
     fn accepted(&self, now: i64) -> bool {
         self.resource_access.files.roles.contains(&"reader")
-            && self.amr.iter().any(|method| matches!(*method, "otp" | "hwk" | "mfa"))
+            && self
+                .amr
+                .iter()
+                .any(|method| matches!(*method, "otp" | "hwk" | "mfa"))
             && self.auth_time > now - 900
     }
 }
 
 #[derive(Deserialize)]
-pub struct Person<'p> {
+pub(crate) struct Person<'p> {
     email_verified: bool,
     #[serde(borrow)]
     email: &'p str,
@@ -184,12 +187,14 @@ impl<'p> Hand<'p> for Person<'p> {
     fn accepted(&self, _: i64) -> bool {
         self.email_verified
             && self.email.ends_with("@example.com")
-            && self.preferred_username.is_some_and(|name| name.starts_with("adm-"))
+            && self
+                .preferred_username
+                .is_some_and(|name| name.starts_with("adm-"))
     }
 }
 
 #[derive(Deserialize)]
-pub struct Groups<'p> {
+pub(crate) struct Groups<'p> {
     #[serde(borrow)]
     groups: Vec<&'p str>,
 }
@@ -202,7 +207,7 @@ impl<'p> Hand<'p> for Groups<'p> {
 }
 
 #[derive(Deserialize)]
-pub struct Teams<'p> {
+pub(crate) struct Teams<'p> {
     #[serde(borrow)]
     groups: Vec<&'p str>,
     #[serde(borrow)]
@@ -213,7 +218,11 @@ pub struct Teams<'p> {
 
 impl<'p> Hand<'p> for Teams<'p> {
     fn accepted(&self, _: i64) -> bool {
-        self.groups.iter().filter(|group| group.contains("/team-")).count() >= 10
+        self.groups
+            .iter()
+            .filter(|group| group.contains("/team-"))
+            .count()
+            >= 10
             || self.acr == "1" && self.exp - self.iat <= 3600
     }
 }

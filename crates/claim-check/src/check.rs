@@ -11,13 +11,15 @@ use crate::diagnostic::{CompileError, Warning};
 use crate::environment::{Bindings, Environment};
 use crate::error::{EvalError, Fault};
 use crate::explain::{Explanation, Trace, explanation};
+use crate::fold::fold;
 use crate::interpreter::Scene;
 use crate::item::Item;
 use crate::jit::{self, Code};
 use crate::partial::{Residual, residual};
-use crate::slots::Reads;
+use crate::slots::Plan;
 use crate::syntax::{self, ast::Ast};
 use crate::value::Value;
+use crate::worst_case::worst_case;
 
 /// An expression over the claims of a token, compiled to machine code.
 ///
@@ -28,8 +30,11 @@ use crate::value::Value;
 #[derive(Debug)]
 pub struct ClaimCheck {
     source: Box<str>,
+    /// As written: what is shown and explained.
     ast: Arc<Ast>,
-    reads: Reads,
+    /// With constant parts folded, under the same numbers: what is evaluated.
+    folded: Arc<Ast>,
+    plan: Plan,
     code: Result<Code, jit::Unavailable>,
     environment: Environment,
     result_type: Type,
@@ -53,6 +58,8 @@ pub enum Show {
     Ast,
     /// The syntax tree with the type of each node.
     Types,
+    /// The syntax tree with what each node costs at worst, its operands included, on a payload of 4,096 bytes.
+    Cost,
     /// Cranelift's intermediate representation before optimization; `@0007` marks node 7.
     Clif,
     /// The machine code: offset, node, bytes, instruction.
@@ -90,14 +97,33 @@ impl ClaimCheck {
     /// # Errors
     /// [`CompileError`], which displays as the source with a caret under each fault.
     pub fn compile_in(source: &str, environment: &Environment) -> Result<Self, CompileError> {
+        Self::build(source, environment, Code::compile)
+    }
+
+    /// [`compile_in`](Self::compile_in) without machine code: parsed, checked, and evaluated by the tree interpreter, with the same
+    /// results. For an expression that is evaluated a few times only.
+    ///
+    /// # Errors
+    /// As [`ClaimCheck::compile_in`].
+    pub fn interpreted_in(source: &str, environment: &Environment) -> Result<Self, CompileError> {
+        Self::build(source, environment, |_, _| Err(jit::Unavailable::NotWanted))
+    }
+
+    fn build(
+        source: &str,
+        environment: &Environment,
+        code: impl FnOnce(&Arc<Ast>, &Plan) -> Result<Code, jit::Unavailable>,
+    ) -> Result<Self, CompileError> {
         let (ast, result_type) = analyse(source, environment)?;
         let ast = Arc::new(ast);
-        let reads = Reads::of(&ast);
-        let code = Code::compile(&ast, &reads);
+        let folded = fold(&ast).map_or_else(|| Arc::clone(&ast), Arc::new);
+        let plan = Plan::of(&folded, environment.cost_limit);
+        let code = code(&folded, &plan);
         Ok(Self {
             source: source.into(),
             ast,
-            reads,
+            folded,
+            plan,
             code,
             environment: environment.clone(),
             result_type,
@@ -148,17 +174,18 @@ impl ClaimCheck {
     /// [`EvalError`] when the payload is unacceptable; an evaluation that fails is explained, too.
     pub fn explain(&self, bindings: &Bindings<'_>) -> Result<Explanation, EvalError> {
         let variables = self.variables(bindings);
-        let (reads, mut buffers) = (Reads::everything(&self.ast), Buffers::default());
-        let claims = everything(&reads, bindings.payload, &mut buffers)?;
+        let limit = self.plan.cost_limit;
+        let (plan, mut buffers) = (Plan::everything(&self.ast, limit), Buffers::default());
+        let claims = everything(&plan, bindings.payload, &mut buffers)?;
         let mut trace = Trace::new(&self.ast);
         let scene = Scene {
             ast: &self.ast,
-            reads: &reads,
+            plan: &plan,
             claims: &claims,
             context: bindings.context,
             variables: &variables,
         };
-        let result = scene.node(self.ast.root(), &mut trace);
+        let result = scene.node(self.ast.root(), &mut 0, &mut trace);
         let result = match result {
             Ok(item) => Ok(item.to_value()),
             Err(fault) => Err(self.error(fault)),
@@ -182,11 +209,12 @@ impl ClaimCheck {
     /// # Errors
     /// [`EvalError`] when the payload is unacceptable. A part that is an error stays as it is.
     pub fn residual(&self, payload: &[u8], now: Option<i64>) -> Result<Residual, EvalError> {
-        let (reads, mut buffers) = (Reads::everything(&self.ast), Buffers::default());
-        let claims = everything(&reads, payload, &mut buffers)?;
+        let limit = self.plan.cost_limit;
+        let (plan, mut buffers) = (Plan::everything(&self.ast, limit), Buffers::default());
+        let claims = everything(&plan, payload, &mut buffers)?;
         let scene = Scene {
             ast: &self.ast,
-            reads: &reads,
+            plan: &plan,
             claims: &claims,
             context: Context {
                 now: now.unwrap_or(0),
@@ -194,6 +222,23 @@ impl ClaimCheck {
             variables: &[],
         };
         Ok(residual(&scene, &self.source, now.is_some()))
+    }
+
+    /// What an evaluation on a payload of so many bytes costs at most, by the model of [`ClaimCheck::decide`]'s cost limit:
+    /// never less than any evaluation does cost. Variables count like claims.
+    ///
+    /// ```
+    /// use stampmill_claim_check::ClaimCheck;
+    ///
+    /// let worst = |source| ClaimCheck::compile(source).map(|check| check.worst_case_cost(4096));
+    /// assert!(worst("claims.exp > now")? < 10);
+    /// assert!(worst("claims.groups.all(a, claims.groups.exists(b, a == b))")? > 1_000_000);
+    /// # Ok::<(), stampmill_claim_check::CompileError>(())
+    /// ```
+    #[must_use]
+    pub fn worst_case_cost(&self, payload_bytes: u64) -> u64 {
+        let costs = worst_case(&self.folded, &self.plan, payload_bytes);
+        costs.last().copied().unwrap_or(0)
     }
 
     /// The values of the variables that the expression reads, in the order of their numbers.
@@ -210,9 +255,7 @@ impl ClaimCheck {
     /// # Errors
     /// [`EvalError`] when the payload is unacceptable, the evaluation fails or its result is not a bool. Take every error as a refusal.
     pub fn decide(&self, payload: &[u8], context: &Context) -> Result<bool, EvalError> {
-        self.on_payload(payload, |claims| {
-            truth(self.run(claims, context, &[], as_truth)?)
-        })
+        self.on_payload(payload, |claims| self.decide_bound(claims, context))
     }
 
     /// Reads what this check needs of a payload (UTF-8 JSON, [`Limits::TOKEN`]), for [`ClaimCheck::decide_on`]. The buffers are
@@ -237,7 +280,7 @@ impl ClaimCheck {
         payload: &'b [u8],
         buffers: &'b mut Buffers,
     ) -> Result<BoundClaims<'b>, EvalError> {
-        let bound = self.reads.paths.bind(payload, &Limits::TOKEN, buffers)?;
+        let bound = self.plan.paths.bind(payload, &Limits::TOKEN, buffers)?;
         match bound.slots()[0].kind() {
             Slot::MAP => Ok(BoundClaims(bound)),
             _ => Err(EvalError::NotAnObject),
@@ -253,7 +296,7 @@ impl ClaimCheck {
         claims: &BoundClaims<'_>,
         context: &Context,
     ) -> Result<bool, EvalError> {
-        truth(self.run(self.own(claims)?, context, &[], as_truth)?)
+        self.decide_bound(self.own(claims)?, context)
     }
 
     /// Evaluates the expression by machine code.
@@ -274,6 +317,43 @@ impl ClaimCheck {
         self.on_payload(payload, |claims| {
             self.interpret_item(claims, context, &[], |item| item.to_value())
         })
+    }
+
+    /// Evaluates the expression by machine code and tells what that cost, by the model in [`limits`](crate::limits), whether it
+    /// ended with a value or an error.
+    ///
+    /// # Errors
+    /// As [`ClaimCheck::evaluate`].
+    ///
+    /// # Example
+    /// ```
+    /// use stampmill_claim_check::{ClaimCheck, Context, Value};
+    ///
+    /// let check = ClaimCheck::compile("claims.exp > now")?;
+    /// let (result, cost) = check.measure(br#"{"exp":1700000060}"#, &Context { now: 1_700_000_000 });
+    /// assert_eq!(result?, Value::Bool(true));
+    /// assert_eq!(cost, 4); // claims, .exp, now, >
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn measure(&self, payload: &[u8], context: &Context) -> (Result<Value, EvalError>, u64) {
+        let mut cost = 0;
+        let result = self.on_payload(payload, |claims| {
+            self.run_costed(claims, context, &[], &mut cost, |item| item.to_value())
+        });
+        (result, cost)
+    }
+
+    /// [`ClaimCheck::measure`] by the tree interpreter: same values, same errors, same cost.
+    pub fn measure_interpreted(
+        &self,
+        payload: &[u8],
+        context: &Context,
+    ) -> (Result<Value, EvalError>, u64) {
+        let mut cost = 0;
+        let result = self.on_payload(payload, |claims| {
+            self.interpret_costed(claims, context, &[], &mut cost, |item| item.to_value())
+        });
+        (result, cost)
     }
 
     /// Decides by the tree interpreter about claims that [`ClaimCheck::bind`] of this check has read.
@@ -314,11 +394,18 @@ impl ClaimCheck {
     pub fn show(&self, what: Show) -> String {
         match (what, &self.code) {
             (Show::Ast, _) => self.ast.to_string(),
-            (Show::Types, _) => self
-                .ast
-                .with_types(&node_types(&self.ast, &self.environment)),
+            (Show::Types, _) => {
+                let types = node_types(&self.ast, &self.environment);
+                self.ast
+                    .with_notes(|node| types.get(node).map(Type::to_string))
+            }
+            (Show::Cost, _) => {
+                let costs = worst_case(&self.folded, &self.plan, 4096);
+                self.ast
+                    .with_notes(|node| costs.get(node).map(u64::to_string))
+            }
             (_, Err(reason)) => format!("no machine code here: {reason}\n"),
-            (Show::Clif, Ok(_)) => jit::clif(&self.ast, &self.reads),
+            (Show::Clif, Ok(_)) => jit::clif(&self.folded, &self.plan),
             (Show::Asm, Ok(code)) => code.disassembly(),
         }
     }
@@ -335,16 +422,31 @@ impl ClaimCheck {
         BUFFERS.with_borrow_mut(|buffers| evaluate(&self.bind(payload, buffers)?.0))
     }
 
+    #[inline]
+    fn decide_bound(&self, claims: &Bound<'_>, context: &Context) -> Result<bool, EvalError> {
+        if let Ok(code) = &self.code
+            && let Ok(Some(truth)) = code.decide(&self.plan, claims, context.now)
+        {
+            return Ok(truth);
+        }
+        self.explain_failure(claims, context)
+    }
+
+    /// Errors are told by evaluating once more: what has no decision need not be quick, and is evaluated the same way again.
+    #[cold]
+    fn explain_failure(&self, claims: &Bound<'_>, context: &Context) -> Result<bool, EvalError> {
+        truth(self.run(claims, context, &[], as_truth)?)
+    }
+
     /// Slots are numbered by check, so claims must have been read for this one.
     fn own<'b>(&self, claims: &'b BoundClaims<'_>) -> Result<&'b Bound<'b>, EvalError> {
-        if ptr::eq(claims.0.paths(), &self.reads.paths) {
+        if ptr::eq(claims.0.paths(), &self.plan.paths) {
             Ok(&claims.0)
         } else {
             Err(EvalError::OtherCheck)
         }
     }
 
-    /// Evaluates and hands the result to `finish` while what it borrows from is alive.
     fn run<T>(
         &self,
         claims: &Bound<'_>,
@@ -352,12 +454,7 @@ impl ClaimCheck {
         variables: &[Option<Item<'_>>],
         finish: impl FnOnce(&Item<'_>) -> T,
     ) -> Result<T, EvalError> {
-        match &self.code {
-            Ok(code) => code
-                .run(&self.reads, claims, context.now, variables, finish)
-                .map_err(|fault| self.error(fault)),
-            Err(_) => self.interpret_item(claims, context, variables, finish),
-        }
+        self.run_costed(claims, context, variables, &mut 0, finish)
     }
 
     fn interpret_item<T>(
@@ -367,14 +464,42 @@ impl ClaimCheck {
         variables: &[Option<Item<'_>>],
         finish: impl FnOnce(&Item<'_>) -> T,
     ) -> Result<T, EvalError> {
+        self.interpret_costed(claims, context, variables, &mut 0, finish)
+    }
+
+    /// Evaluates and hands the result to `finish` while what it borrows from is alive.
+    fn run_costed<T>(
+        &self,
+        claims: &Bound<'_>,
+        context: &Context,
+        variables: &[Option<Item<'_>>],
+        cost: &mut u64,
+        finish: impl FnOnce(&Item<'_>) -> T,
+    ) -> Result<T, EvalError> {
+        match &self.code {
+            Ok(code) => code
+                .run(&self.plan, claims, context.now, variables, cost, finish)
+                .map_err(|fault| self.error(fault)),
+            Err(_) => self.interpret_costed(claims, context, variables, cost, finish),
+        }
+    }
+
+    fn interpret_costed<T>(
+        &self,
+        claims: &Bound<'_>,
+        context: &Context,
+        variables: &[Option<Item<'_>>],
+        cost: &mut u64,
+        finish: impl FnOnce(&Item<'_>) -> T,
+    ) -> Result<T, EvalError> {
         let scene = Scene {
-            ast: &self.ast,
-            reads: &self.reads,
+            ast: &self.folded,
+            plan: &self.plan,
             claims,
             context: *context,
             variables,
         };
-        let result = scene.node(self.ast.root(), ());
+        let result = scene.node(self.ast.root(), cost, ());
         result
             .map(|item| finish(&item))
             .map_err(|fault| self.error(fault))
@@ -400,11 +525,11 @@ pub(crate) fn analyse(
 
 /// All of a payload, for who wants to see more than the expression reads.
 fn everything<'b>(
-    reads: &'b Reads,
+    plan: &'b Plan,
     payload: &'b [u8],
     buffers: &'b mut Buffers,
 ) -> Result<Bound<'b>, EvalError> {
-    let claims = reads.paths.bind(payload, &Limits::TOKEN, buffers)?;
+    let claims = plan.paths.bind(payload, &Limits::TOKEN, buffers)?;
     match claims.slots()[0].kind() {
         Slot::MAP => Ok(claims),
         _ => Err(EvalError::NotAnObject),

@@ -7,6 +7,7 @@ use crate::checker::Type;
 use crate::checker::schema;
 use crate::diagnostic::CompileError;
 use crate::function::Signature;
+use crate::limits::COST_LIMIT;
 use crate::syntax::ast::Variable;
 use crate::types::TypeName;
 use crate::value::Value;
@@ -42,6 +43,7 @@ pub struct Environment {
     schema: Vec<(Box<str>, Type)>,
     pub(crate) checked: bool,
     pub(crate) macros: bool,
+    pub(crate) cost_limit: Option<u64>,
 }
 
 /// A function that is known by its types only. An expression that calls it can be checked; evaluating the call is an error.
@@ -92,6 +94,7 @@ impl Environment {
             schema: Vec::new(),
             checked: true,
             macros: true,
+            cost_limit: Some(COST_LIMIT),
         }
     }
 
@@ -136,6 +139,13 @@ impl Environment {
     #[must_use]
     pub fn without_macros(mut self) -> Self {
         self.macros = false;
+        self
+    }
+
+    /// What an evaluation may cost ([`COST_LIMIT`] unless this is said); nothing for "whatever it costs".
+    #[must_use]
+    pub fn cost_limit(mut self, limit: Option<u64>) -> Self {
+        self.cost_limit = limit;
         self
     }
 

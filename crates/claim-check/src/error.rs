@@ -91,8 +91,8 @@ pub enum ErrorKind {
     /// Strings and lists built by one evaluation exceed [`MAX_BUILT_BYTES`](crate::limits::MAX_BUILT_BYTES).
     #[error("the evaluation builds too much")]
     TooLarge = 7,
-    /// The macros of one evaluation exceed [`MAX_STEPS`](crate::limits::MAX_STEPS).
-    #[error("the evaluation takes too many steps")]
+    /// The evaluation costs more than the limit: [`COST_LIMIT`](crate::limits::COST_LIMIT) unless the environment says otherwise.
+    #[error("the evaluation exceeds its cost limit")]
     TooManySteps = 8,
     /// A map is built with a key that is no bool, int, uint or string.
     #[error("unsupported key type")]

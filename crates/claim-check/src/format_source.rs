@@ -77,7 +77,7 @@ impl<'p> Layout<'p> {
                 depth += 1;
             }
             infix.push(operand && is_infix(text));
-            operand = closes || !(piece.symbol && !matches!(*text, "true" | "false" | "null"));
+            operand = closes || !piece.symbol || matches!(*text, "true" | "false" | "null");
         }
         Self {
             texts,

@@ -7,18 +7,19 @@ use std::sync::Arc;
 use stampmill_claims_json::Bound;
 
 use crate::check::Context;
+use crate::cost::{self, Charge, Loop};
 use crate::error::{ErrorKind, Fault};
 use crate::item::Item;
 use crate::map::BuiltMap;
 use crate::semantics::{self, Budget};
-use crate::slots::Reads;
+use crate::slots::{Plan, absent};
 use crate::syntax::ast::{Ast, Comprehension, Expr, Fold, LogicOp, NodeId, UnaryOp, Variable};
 
 /// An expression and all that it is evaluated with.
 #[derive(Clone, Copy)]
 pub(crate) struct Scene<'a> {
     pub(crate) ast: &'a Ast,
-    pub(crate) reads: &'a Reads,
+    pub(crate) plan: &'a Plan,
     pub(crate) claims: &'a Bound<'a>,
     pub(crate) context: Context,
     /// Values of the variables of [`Ast::names`].
@@ -26,19 +27,24 @@ pub(crate) struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
-    /// Evaluates a node that reads no variable of a macro around it, and tells the observer of every value on the way.
+    /// Evaluates a node that reads no variable of a macro around it, tells what that has cost, and tells the observer of every
+    /// value on the way.
     pub(crate) fn node(
         &self,
         node: NodeId,
+        cost: &mut u64,
         observer: impl Observer<'a>,
     ) -> Result<Item<'a>, Fault> {
-        Interpreter {
+        let mut interpreter = Interpreter {
             scene: *self,
-            budget: Budget::new(),
+            budget: Budget::new(self.plan.cost_limit),
             locals: Vec::new(),
             observer,
-        }
-        .node(node)
+        };
+        let result = interpreter.node(node);
+        *cost = interpreter.budget.spent;
+        interpreter.afford()?;
+        result
     }
 }
 
@@ -69,8 +75,10 @@ impl<'a, O: Observer<'a>> Interpreter<'a, O> {
     fn evaluate(&mut self, id: NodeId) -> Result<Item<'a>, Fault> {
         let ast = self.scene.ast;
         let here = |kind| Fault { kind, node: id };
-        if let Some(claim) = self.claim(id) {
-            return Ok(claim);
+        self.budget.charge(self.scene.plan.charge(id).fixed());
+        self.afford()?;
+        if let Some(slot) = self.scene.plan.slot(id) {
+            return self.claim(id, slot);
         }
         match &ast[id].expr {
             Expr::Literal(item) => Ok(item.borrowed()),
@@ -87,12 +95,19 @@ impl<'a, O: Observer<'a>> Interpreter<'a, O> {
                 op: UnaryOp::Not,
                 operand,
             } => self.truth(*operand).map(|truth| Item::Bool(!truth)),
+            Expr::Unary {
+                op: UnaryOp::Size,
+                operand,
+            } if ast.counted(*operand).is_some() => self.size(*operand),
             Expr::Unary { op, operand } => {
                 semantics::unary(*op, &self.node(*operand)?).map_err(here)
             }
             Expr::Binary { op, left, right } => {
                 let left = self.node(*left)?;
                 let right = self.node(*right)?;
+                if self.scene.plan.charge(id) == Charge::ByValue {
+                    self.budget.charge(cost::binary(*op, &left, &right));
+                }
                 semantics::binary(*op, &left, &right, &mut self.budget).map_err(here)
             }
             Expr::Logic { op, operands } => self.logic(*op, operands).map(Item::Bool),
@@ -135,12 +150,14 @@ impl<'a, O: Observer<'a>> Interpreter<'a, O> {
                     .map(|argument| self.node(*argument))
                     .collect::<Result<Vec<_>, _>>()?;
                 let pattern = pattern.as_deref();
+                self.budget
+                    .charge(cost::call(function.function, &arguments));
                 function
                     .function
                     .call(&arguments, pattern, &mut self.budget)
                     .map_err(here)
             }
-            Expr::Comprehension(comprehension) => self.comprehension(id, comprehension),
+            Expr::Comprehension(comprehension) => self.comprehension(id, comprehension, false),
             Expr::Named { index, .. } => self
                 .scene
                 .variables
@@ -152,14 +169,24 @@ impl<'a, O: Observer<'a>> Interpreter<'a, O> {
         }
     }
 
-    /// The value of a node that one slot has. Nothing where the slot is empty, too: then the operands tell which part is
-    /// missing, and there an object of which only some members are kept is as good as an empty one.
-    fn claim(&self, id: NodeId) -> Option<Item<'a>> {
-        let claim = self.scene.claims.claim(self.scene.reads.slot(id)?)?;
-        Some(match self.scene.ast[id].expr {
-            Expr::Has { .. } => Item::Bool(true),
-            _ => Item::from_claim(claim),
-        })
+    /// The value of a node that one slot has, or of `has()` for that slot.
+    fn claim(&self, id: NodeId, slot: usize) -> Result<Item<'a>, Fault> {
+        match self.scene.claims.claim(slot) {
+            Some(_) if matches!(self.scene.ast[id].expr, Expr::Has { .. }) => Ok(Item::Bool(true)),
+            Some(claim) => Ok(Item::from_claim(claim)),
+            None => absent(self.scene.ast, self.scene.plan, self.scene.claims, id).map(Item::Bool),
+        }
+    }
+
+    /// Whether there is anything left of the cost limit. If not, nothing goes on.
+    fn afford(&self) -> Result<(), Fault> {
+        if self.budget.is_exhausted() {
+            return Err(Fault {
+                kind: ErrorKind::TooManySteps,
+                node: self.scene.ast.root(),
+            });
+        }
+        Ok(())
     }
 
     /// The values of a list's elements or of a map's keys and values.
@@ -175,12 +202,24 @@ impl<'a, O: Observer<'a>> Interpreter<'a, O> {
         Ok(elements)
     }
 
+    /// The size of a list that a macro makes: it is counted, not made.
+    fn size(&mut self, id: NodeId) -> Result<Item<'a>, Fault> {
+        let ast = self.scene.ast;
+        self.budget.charge(self.scene.plan.charge(id).fixed());
+        match ast.counted(id) {
+            Some(comprehension) => self.comprehension(id, comprehension, true),
+            None => self.node(id),
+        }
+    }
+
     /// One loop for all macros. `all` and `exists` keep the first error and go on looking for an element that decides.
     fn comprehension(
         &mut self,
         id: NodeId,
         comprehension: &'a Comprehension,
+        only_count: bool,
     ) -> Result<Item<'a>, Fault> {
+        let costs = Loop::of(comprehension.fold);
         let here = |kind| Fault { kind, node: id };
         let range = self.node(comprehension.range)?;
         let variables = comprehension.variables.len();
@@ -190,13 +229,14 @@ impl<'a, O: Observer<'a>> Interpreter<'a, O> {
                 node: comprehension.range,
             })?;
         let (mut pending, mut count, mut parts) = (None, 0u64, Vec::new());
-        if matches!(comprehension.fold, Fold::List | Fold::Map) {
+        if matches!(comprehension.fold, Fold::List | Fold::Map) && !only_count {
             self.budget.spend_elements(1).map_err(here)?;
         }
         let depth = comprehension.depth;
         let mut elements = range.elements();
         while let Some(first) = elements.next() {
-            self.budget.step(comprehension.cost).map_err(here)?;
+            self.budget.charge(costs.each);
+            self.afford()?;
             let key = first.clone();
             self.locals.truncate(depth);
             self.locals.push(first);
@@ -217,8 +257,19 @@ impl<'a, O: Observer<'a>> Interpreter<'a, O> {
                     Ok(_) => {}
                     Err(fault) => pending = pending.or(Some(fault)),
                 },
-                Fold::ExistsOne => count += u64::from(self.truth(comprehension.step)?),
+                Fold::ExistsOne => {
+                    if self.truth(comprehension.step)? {
+                        self.budget.charge(costs.taken);
+                        count += 1;
+                    }
+                }
+                Fold::List if only_count => {
+                    self.budget.charge(costs.taken);
+                    self.node(comprehension.step)?;
+                    count += 1;
+                }
                 Fold::List | Fold::Map => {
+                    self.budget.charge(costs.taken);
                     let part = self.node(comprehension.step)?;
                     if comprehension.fold == Fold::Map {
                         self.budget.spend_item(&key).map_err(here)?;
@@ -234,6 +285,7 @@ impl<'a, O: Observer<'a>> Interpreter<'a, O> {
             (_, Some(fault)) => Err(fault),
             (Fold::All | Fold::Exists, None) => Ok(Item::Bool(comprehension.fold == Fold::All)),
             (Fold::ExistsOne, None) => Ok(Item::Bool(count == 1)),
+            (Fold::List, None) if only_count => Ok(Item::Int(count as i64)),
             (Fold::List, None) => Ok(Item::list(Arc::new(parts))),
             (Fold::Map, None) => {
                 let map = BuiltMap::new(&parts).map_err(here)?;

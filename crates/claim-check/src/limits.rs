@@ -13,6 +13,5 @@ pub const MAX_DEPTH: usize = 250;
 pub const MAX_BUILT_BYTES: usize = 4 * 1024 * 1024;
 /// What a built list and each of its elements counts; an entry of a map is two elements.
 pub const LIST_ELEMENT_BYTES: usize = 32;
-/// Steps that one evaluation may take. An element that a macro visits takes as many steps as its body has nodes, so that
-/// nested macros share one bound; comparing lists and maps, and searching long lists, take one for an element.
-pub const MAX_STEPS: u64 = 1_000_000;
+/// What one evaluation may cost unless the environment says otherwise, by the cost model of cel-go: the limit that Kubernetes has.
+pub const COST_LIMIT: u64 = 1_000_000;

@@ -133,7 +133,7 @@ impl<'a> Partial<'a> {
         if self.unknown[index] || self.lowest_local[index].is_some() {
             return None;
         }
-        self.scene.node(id, ()).ok().filter(has_literal)
+        self.scene.node(id, &mut 0, ()).ok().filter(has_literal)
     }
 
     fn reduce(&self, id: NodeId) -> Part<'a> {

@@ -18,8 +18,12 @@ const MAX_LENGTH: usize = 4 * 1024;
 pub(crate) const BUILD_COST: usize = 16 * 1024;
 
 /// A compiled pattern.
-#[derive(Debug)]
-pub(crate) struct Pattern(Regex);
+#[derive(Clone, Debug)]
+pub(crate) struct Pattern {
+    regex: Regex,
+    /// Bytes of the source.
+    length: usize,
+}
 
 impl Pattern {
     pub(crate) fn new(pattern: &str) -> Result<Self, ErrorKind> {
@@ -31,13 +35,21 @@ impl Pattern {
             .dfa_size_limit(MAX_BYTES)
             .nest_limit(MAX_NESTING)
             .build()
-            .map(Self)
+            .map(|regex| Self {
+                regex,
+                length: pattern.len(),
+            })
             .map_err(|_| ErrorKind::InvalidPattern)
     }
 
     /// Whether some part of the text matches.
     pub(crate) fn matches(&self, text: &str) -> bool {
-        self.0.is_match(text)
+        self.regex.is_match(text)
+    }
+
+    /// Length of the source in bytes.
+    pub(crate) fn length(&self) -> usize {
+        self.length
     }
 }
 

@@ -8,26 +8,32 @@ use std::sync::Arc;
 
 use crate::error::ErrorKind;
 use crate::item::{Item, List};
-use crate::limits::{LIST_ELEMENT_BYTES, MAX_BUILT_BYTES, MAX_STEPS};
+use crate::limits::{LIST_ELEMENT_BYTES, MAX_BUILT_BYTES};
 use crate::optional;
 use crate::syntax::ast::{BinaryOp, UnaryOp};
 use crate::time::Duration;
 
 pub(crate) type Outcome<'a> = Result<Item<'a>, ErrorKind>;
 
-/// What one evaluation may still build and do.
+/// What one evaluation may still build, and what it has cost.
 #[derive(Debug)]
 pub(crate) struct Budget {
     bytes: usize,
-    /// Machine code counts these down itself.
-    pub(crate) steps: u64,
+    /// What has been charged here; machine code keeps what is known at compile time itself.
+    pub(crate) spent: u64,
+    limit: u64,
+    /// What is left of the limit: machine code compares with it what it has charged itself.
+    pub(crate) left: u64,
 }
 
 impl Budget {
-    pub(crate) fn new() -> Self {
+    /// With a limit on cost ([`crate::cost`]).
+    pub(crate) fn new(limit: Option<u64>) -> Self {
         Self {
             bytes: MAX_BUILT_BYTES,
-            steps: MAX_STEPS,
+            spent: 0,
+            limit: limit.unwrap_or(u64::MAX),
+            left: limit.unwrap_or(u64::MAX),
         }
     }
 
@@ -46,17 +52,22 @@ impl Budget {
         self.spend(count.saturating_mul(LIST_ELEMENT_BYTES))
     }
 
-    /// For an operation that walks a value. It never fails; the next step does.
-    fn walk(&mut self, elements: usize) {
-        self.steps = self.steps.saturating_sub(elements as u64);
+    /// Cost that is not checked now.
+    pub(crate) fn charge(&mut self, cost: u64) {
+        self.spent = self.spent.saturating_add(cost);
+        self.left = self.limit.saturating_sub(self.spent);
     }
 
-    /// For an element that a macro visits.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.spent > self.limit
+    }
+
+    /// Cost of what is about to be done.
     pub(crate) fn step(&mut self, cost: u64) -> Result<(), ErrorKind> {
-        self.steps = self
-            .steps
-            .checked_sub(cost)
-            .ok_or(ErrorKind::TooManySteps)?;
+        self.charge(cost);
+        if self.is_exhausted() {
+            return Err(ErrorKind::TooManySteps);
+        }
         Ok(())
     }
 }
@@ -107,13 +118,13 @@ pub(crate) fn binary<'a>(
         BinaryOp::Subtract | BinaryOp::Multiply | BinaryOp::Divide | BinaryOp::Modulo => {
             arithmetic(op, left, right)
         }
-        BinaryOp::Equal => Ok(Item::Bool(equal_within(left, right, budget))),
-        BinaryOp::NotEqual => Ok(Item::Bool(!equal_within(left, right, budget))),
+        BinaryOp::Equal => Ok(Item::Bool(equal(left, right))),
+        BinaryOp::NotEqual => Ok(Item::Bool(!equal(left, right))),
         BinaryOp::Less => ordered(left, right, Ordering::is_lt),
         BinaryOp::LessEqual => ordered(left, right, Ordering::is_le),
         BinaryOp::Greater => ordered(left, right, Ordering::is_gt),
         BinaryOp::GreaterEqual => ordered(left, right, Ordering::is_ge),
-        BinaryOp::In => is_in(left, right, budget),
+        BinaryOp::In => is_in(left, right),
         BinaryOp::Index => index(left, right),
         BinaryOp::StartsWith => on_strings(left, right, |text, prefix| text.starts_with(prefix)),
         BinaryOp::EndsWith => on_strings(left, right, |text, suffix| text.ends_with(suffix)),
@@ -205,19 +216,6 @@ fn with_times<'a>(op: BinaryOp, left: &Item<'a>, right: &Item<'a>) -> Outcome<'a
     }
 }
 
-/// [`equal`], where lists and maps that may be equal take as many steps as they hold elements.
-pub(crate) fn equal_within(left: &Item<'_>, right: &Item<'_>, budget: &mut Budget) -> bool {
-    let walked = match (left, right) {
-        (Item::List(a), Item::List(b)) => a.len() == b.len(),
-        (Item::Map(a), Item::Map(b)) => a.len() == b.len(),
-        _ => false,
-    };
-    if walked {
-        budget.walk(left.weight());
-    }
-    equal(left, right)
-}
-
 /// Equality over all types: numbers by value, everything else equal only within its type (CEL specification, "Equality").
 pub(crate) fn equal(left: &Item<'_>, right: &Item<'_>) -> bool {
     match (left, right) {
@@ -278,17 +276,7 @@ pub(crate) fn compare_numbers(left: &Item<'_>, right: &Item<'_>) -> Option<Optio
     })
 }
 
-/// Lists up to this length are searched for free: machine code compares literals inline.
-pub(crate) const FREE_ELEMENTS: usize = 16;
-
-fn is_in<'a>(needle: &Item<'a>, container: &Item<'a>, budget: &mut Budget) -> Outcome<'a> {
-    match (needle, container) {
-        (Item::List(_) | Item::Map(_), Item::List(list)) if list.len() > FREE_ELEMENTS => {
-            budget.walk(container.weight());
-        }
-        (_, Item::List(list)) if list.len() > FREE_ELEMENTS => budget.walk(list.len()),
-        _ => {}
-    }
+fn is_in<'a>(needle: &Item<'a>, container: &Item<'a>) -> Outcome<'a> {
     match container {
         Item::List(list) => Ok(Item::Bool(
             list.iter().any(|element| equal(needle, &element)),

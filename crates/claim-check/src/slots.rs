@@ -8,21 +8,26 @@
 //! * Where it does anything else with a claim, the claim is kept with all that it holds; paths that lead on from there are
 //!   looked up in it. `claims` itself is no exception: `claims[x]` or `claims.all(k, ...)` keep the whole payload.
 
-use stampmill_claims_json::Paths;
+use stampmill_claims_json::{Bound, Claim, Paths};
 
+use crate::cost::{Charge, charge};
+use crate::error::{ErrorKind, Fault};
 use crate::item::Item;
 use crate::syntax::ast::{Ast, BinaryOp, Expr, NodeId, UnaryOp, Variable};
 
-/// The paths of an expression, and the slots of its nodes.
+/// The paths of an expression, the slots and the costs of its nodes.
 #[derive(Debug)]
-pub(crate) struct Reads {
+pub(crate) struct Plan {
     pub(crate) paths: Paths,
     /// By node: the slot that has its value (of a `has()`: the slot of what is asked for).
     slots: Vec<Option<u32>>,
+    charges: Vec<Charge>,
+    /// What an evaluation may cost, if anything limits it.
+    pub(crate) cost_limit: Option<u64>,
 }
 
-impl Reads {
-    pub(crate) fn of(ast: &Ast) -> Self {
+impl Plan {
+    pub(crate) fn of(ast: &Ast, cost_limit: Option<u64>) -> Self {
         let mut paths = Paths::default();
         let mut walk = Walk {
             ast,
@@ -35,16 +40,37 @@ impl Reads {
             (place.names == path.len()).then_some(place.slot as u32)
         };
         let slots = ast.ids().map(slot).collect();
-        Self { paths, slots }
+        Self::with_charges(ast, paths, slots, cost_limit)
+    }
+
+    fn with_charges(
+        ast: &Ast,
+        paths: Paths,
+        slots: Vec<Option<u32>>,
+        cost_limit: Option<u64>,
+    ) -> Self {
+        let mut plan = Self {
+            paths,
+            slots,
+            charges: Vec::new(),
+            cost_limit,
+        };
+        plan.charges = ast.ids().map(|id| charge(ast, &plan, id)).collect();
+        plan
+    }
+
+    /// What evaluating a node costs, without its operands.
+    pub(crate) fn charge(&self, id: NodeId) -> Charge {
+        self.charges[id.number() as usize]
     }
 
     /// The whole payload in one slot: for who shows what an expression works with.
-    pub(crate) fn everything(ast: &Ast) -> Self {
+    pub(crate) fn everything(ast: &Ast, cost_limit: Option<u64>) -> Self {
         let mut paths = Paths::default();
         paths.want([], true);
         let slot = |id| matches!(ast[id].expr, Expr::Variable(Variable::Claims)).then_some(0);
         let slots = ast.ids().map(slot).collect();
-        Self { paths, slots }
+        Self::with_charges(ast, paths, slots, cost_limit)
     }
 
     /// The slot that a node's value is read from; of a `has()`, that of what is asked for.
@@ -165,4 +191,35 @@ fn path(ast: &Ast, id: NodeId) -> Option<Vec<&str>> {
     let mut path = path(ast, operand)?;
     path.push(name);
     Some(path)
+}
+
+/// What a selection from the claims, or a `has()`, gives whose slot is empty: the error of the first part of the path that is
+/// missing or no object, or false.
+pub(crate) fn absent(
+    ast: &Ast,
+    plan: &Plan,
+    claims: &Bound<'_>,
+    mut node: NodeId,
+) -> Result<bool, Fault> {
+    let mut is_has = matches!(ast[node].expr, Expr::Has { .. });
+    // Outwards to the first part that is there.
+    while let Some(operand) = ast[node].expr.container() {
+        let container = plan.slot(operand).and_then(|slot| claims.claim(slot));
+        let kind = match container {
+            Some(Claim::Map(_)) if is_has => return Ok(false),
+            Some(Claim::Map(_)) => ErrorKind::NoSuchKey,
+            Some(_) => ErrorKind::NoSuchOverload,
+            None => {
+                is_has = false;
+                node = operand;
+                continue;
+            }
+        };
+        return Err(Fault { kind, node });
+    }
+    // not reached: the payload itself is there
+    Err(Fault {
+        kind: ErrorKind::NoSuchKey,
+        node,
+    })
 }

@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 use proptest::sample::select;
-use stampmill_claim_check::{ClaimCheck, Context, Environment, EvalError, Value};
+use stampmill_claim_check::{Bindings, ClaimCheck, Context, Environment, EvalError, Value};
 
 /// Literals with the edges of their types; many are equal across types.
 const LITERALS: &[&str] = &[
@@ -309,6 +309,18 @@ fn agree(source: &str, payload: &str) {
     let machine = check.evaluate(payload.as_bytes(), &context);
     let tree = check.interpret(payload.as_bytes(), &context);
     assert_eq!(shown(&machine), shown(&tree), "{source}\n{payload}");
+    let (measured, cost) = check.measure(payload.as_bytes(), &context);
+    let (_, cost_of_tree) = check.measure_interpreted(payload.as_bytes(), &context);
+    assert_eq!(shown(&measured), shown(&tree), "{source}\n{payload}");
+    assert_eq!(cost, cost_of_tree, "{source}\n{payload}");
+    let worst = check.worst_case_cost(payload.len() as u64);
+    assert!(cost <= worst, "{cost} above {worst}: {source}\n{payload}");
+    // What is explained is the tree as it was written, without constant folding.
+    let bindings = Bindings::new(payload.as_bytes(), context.now);
+    let unfolded = check
+        .explain(&bindings)
+        .and_then(|why| why.result().cloned().map_err(Clone::clone));
+    assert_eq!(shown(&unfolded), shown(&tree), "{source}\n{payload}");
     let decided = check.decide(payload.as_bytes(), &context);
     match tree {
         Ok(Value::Bool(truth)) => assert_eq!(decided, Ok(truth)),

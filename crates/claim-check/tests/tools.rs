@@ -457,6 +457,39 @@ fn survive(source: &str, payload: &[u8]) {
     }
 }
 
+/// The code of a constant part is that of a literal; the tree that is shown is not.
+#[test]
+fn constants_are_folded() {
+    let asm = |source: &str| ClaimCheck::compile(source).unwrap().show(Show::Clif);
+    let bare = |text: String| -> Vec<String> {
+        // Without the numbers of nodes and values.
+        let words = text.lines().map(|line| {
+            line.split_whitespace()
+                .filter(|word| !word.starts_with(['@', 'v']))
+                .collect()
+        });
+        words.collect()
+    };
+    let folded = asm("claims.exp > now - 15 * 60");
+    assert!(
+        !folded.contains("imul") && folded.contains("900"),
+        "{folded}"
+    );
+    assert_eq!(
+        bare(asm("claims.sub == 'a' + 'b'")),
+        bare(asm("claims.sub == 'ab'"))
+    );
+    let check =
+        ClaimCheck::compile("timestamp(now) - timestamp('1970-01-01T00:01:00Z') > duration('-1h')")
+            .unwrap();
+    assert!(!check.show(Show::Clif).contains("1970"));
+    assert!(check.show(Show::Ast).contains("duration"));
+    assert_eq!(check.decide(b"{}", &Context { now: 0 }), Ok(true));
+    // An error is one only where it is evaluated.
+    let check = ClaimCheck::compile("claims.level > 0 || 1 / 0 > 1").unwrap();
+    assert_eq!(check.decide(PAYLOAD, &Context { now: 0 }), Ok(true));
+}
+
 #[test]
 fn imports() {
     let jwt = KubernetesJwt {

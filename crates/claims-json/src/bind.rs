@@ -1,8 +1,8 @@
 //! One pass from bytes to slots: everything is validated, only what is wanted is kept.
 
-use crate::names::{Name, Names};
+use crate::names::Name;
 use crate::paths::Node;
-use crate::reader::{self, Kind, Reader};
+use crate::reader::{self, Kind, Reader, Visit};
 use crate::scanner::{Number, Quoted, Step, unescape};
 use crate::slots::{Bound, Buffers, Slot, address};
 use crate::{JsonError, Limits, Paths};
@@ -18,7 +18,6 @@ impl Paths {
         limits: &Limits,
         buffers: &'b mut Buffers,
     ) -> Result<Bound<'b>, JsonError> {
-        let text = reader::text(bytes, limits)?;
         buffers.slots.clear();
         buffers.slots.resize(self.slots(), Slot::EMPTY);
         buffers.elements.clear();
@@ -31,14 +30,14 @@ impl Paths {
             arena,
             names,
         } = &mut *buffers;
-        let mut binder = Binder {
+        let text = reader::read(bytes, limits, names, |text| Binder {
+            text,
             paths: self,
             slots,
             elements,
             open,
             arena,
-        };
-        bind(text, limits, names, &mut binder)?;
+        })?;
         Ok(Bound {
             text,
             paths: self,
@@ -47,17 +46,9 @@ impl Paths {
     }
 }
 
-fn bind(
-    text: &str,
-    limits: &Limits,
-    names: &mut Names,
-    binder: &mut Binder<'_>,
-) -> Result<(), JsonError> {
-    Reader::read(text, limits, names, |reader| binder.place(reader, 0))
-}
-
 /// Where the values go.
-struct Binder<'b> {
+struct Binder<'a, 'b> {
+    text: &'a str,
     paths: &'b Paths,
     slots: &'b mut [Slot],
     elements: &'b mut Vec<Slot>,
@@ -65,59 +56,78 @@ struct Binder<'b> {
     arena: &'b mut String,
 }
 
-impl Binder<'_> {
+impl<'a> Visit<'a> for Binder<'a, '_> {
+    type Output = &'a str;
+
+    fn visit<const SIMPLE: bool>(
+        mut self,
+        reader: &mut Reader<'a, '_, SIMPLE>,
+    ) -> Step<(usize, &'a str)> {
+        Ok((self.place(reader, 0, 0)?, self.text))
+    }
+}
+
+impl Binder<'_, '_> {
     /// The value of a slot.
-    fn place(&mut self, reader: &mut Reader<'_, '_>, slot: usize) -> Step {
+    fn place<const SIMPLE: bool>(
+        &mut self,
+        reader: &mut Reader<'_, '_, SIMPLE>,
+        at: usize,
+        slot: usize,
+    ) -> Step<usize> {
         let paths = self.paths;
         let node = paths.node(slot);
-        let kind = reader.kind()?;
-        let value = match kind {
-            Kind::List if !node.whole => {
-                reader.skip_list()?;
-                Slot::new(Slot::LIST, 0, 0)
-            }
+        let (at, kind) = reader.kind(at)?;
+        let (at, value) = match kind {
+            Kind::List if !node.whole => (reader.skip_list(at)?, Slot::new(Slot::LIST, 0, 0)),
             Kind::Object if node.has_children() => {
-                self.members(reader, node)?;
-                Slot::new(Slot::MAP, 0, 0)
+                (self.members(reader, at, node)?, Slot::new(Slot::MAP, 0, 0))
             }
-            Kind::Object if !node.whole => {
-                reader.skip_object()?;
-                Slot::new(Slot::MAP, 0, 0)
-            }
-            kind => self.value(reader, kind)?,
+            Kind::Object if !node.whole => (reader.skip_object(at)?, Slot::new(Slot::MAP, 0, 0)),
+            kind => self.value(reader, at, kind)?,
         };
         self.slots[slot] = value;
-        Ok(())
+        Ok(at)
     }
 
     /// An object of which some members are wanted.
     #[inline(never)]
-    fn members(&mut self, reader: &mut Reader<'_, '_>, node: &Node) -> Step {
-        reader.object(|reader, name| match node.member(name) {
-            Some(slot) => self.place(reader, slot),
-            None => reader.skip(),
+    fn members<const SIMPLE: bool>(
+        &mut self,
+        reader: &mut Reader<'_, '_, SIMPLE>,
+        at: usize,
+        node: &Node,
+    ) -> Step<usize> {
+        reader.object(at, |reader, at, name| match node.member(name) {
+            Some(slot) => self.place(reader, at, slot),
+            None => reader.skip(at),
         })
     }
 
     /// A value with all that it holds.
     #[inline(always)]
-    fn value(&mut self, reader: &mut Reader<'_, '_>, kind: Kind) -> Step<Slot> {
-        match kind {
-            Kind::Null => reader.null().map(|()| Slot::new(Slot::NULL, 0, 0)),
-            Kind::True => reader.truth(true).map(|()| Slot::new(Slot::BOOL, 0, 1)),
-            Kind::False => reader.truth(false).map(|()| Slot::new(Slot::BOOL, 0, 0)),
-            Kind::Number => reader.number().map(|number| match number {
-                Number::Int(number) => Slot::new(Slot::INT, 0, number as u64),
-                Number::UInt(number) => Slot::new(Slot::UINT, 0, number),
-                Number::Double(number) => Slot::new(Slot::DOUBLE, 0, number.to_bits()),
-            }),
+    fn value<const SIMPLE: bool>(
+        &mut self,
+        reader: &mut Reader<'_, '_, SIMPLE>,
+        at: usize,
+        kind: Kind,
+    ) -> Step<(usize, Slot)> {
+        Ok(match kind {
+            Kind::Null => (reader.null(at)?, Slot::new(Slot::NULL, 0, 0)),
+            Kind::True => (reader.truth(true, at)?, Slot::new(Slot::BOOL, 0, 1)),
+            Kind::False => (reader.truth(false, at)?, Slot::new(Slot::BOOL, 0, 0)),
+            Kind::Number => match reader.number(at)? {
+                (at, Number::Int(number)) => (at, Slot::new(Slot::INT, 0, number as u64)),
+                (at, Number::UInt(number)) => (at, Slot::new(Slot::UINT, 0, number)),
+                (at, Number::Double(number)) => (at, Slot::new(Slot::DOUBLE, 0, number.to_bits())),
+            },
             Kind::String => {
-                let quoted = reader.string()?;
-                Ok(self.string(reader.text, &quoted))
+                let quoted = reader.string(at)?;
+                (quoted.end + 1, self.string(reader.text, &quoted))
             }
-            Kind::List => self.list(reader),
-            Kind::Object => self.object(reader),
-        }
+            Kind::List => self.list(reader, at)?,
+            Kind::Object => self.object(reader, at)?,
+        })
     }
 
     #[inline(always)]
@@ -160,30 +170,38 @@ impl Binder<'_> {
     }
 
     #[inline(never)]
-    fn list(&mut self, reader: &mut Reader<'_, '_>) -> Step<Slot> {
+    fn list<const SIMPLE: bool>(
+        &mut self,
+        reader: &mut Reader<'_, '_, SIMPLE>,
+        at: usize,
+    ) -> Step<(usize, Slot)> {
         let base = self.open.len();
-        reader.list(|reader| {
-            let kind = reader.kind()?;
-            let value = self.value(reader, kind)?;
+        let at = reader.list(at, |reader, at| {
+            let (at, kind) = reader.kind(at)?;
+            let (at, value) = self.value(reader, at, kind)?;
             self.open.push(value);
-            Ok(())
+            Ok(at)
         })?;
         let count = self.open.len() - base;
-        Ok(Slot::new(Slot::LIST, count, self.close(base)))
+        Ok((at, Slot::new(Slot::LIST, count, self.close(base))))
     }
 
     #[inline(never)]
-    fn object(&mut self, reader: &mut Reader<'_, '_>) -> Step<Slot> {
+    fn object<const SIMPLE: bool>(
+        &mut self,
+        reader: &mut Reader<'_, '_, SIMPLE>,
+        at: usize,
+    ) -> Step<(usize, Slot)> {
         let base = self.open.len();
-        reader.object(|reader, name| {
+        let at = reader.object(at, |reader, at, name| {
             let name = self.name(reader.text, name);
-            let kind = reader.kind()?;
-            let value = self.value(reader, kind)?;
+            let (at, kind) = reader.kind(at)?;
+            let (at, value) = self.value(reader, at, kind)?;
             self.open.extend([name, value]);
-            Ok(())
+            Ok(at)
         })?;
         let count = (self.open.len() - base) / 2;
-        Ok(Slot::new(Slot::MAP, count, self.close(base)))
+        Ok((at, Slot::new(Slot::MAP, count, self.close(base))))
     }
 
     /// Moves a finished run to the elements; its place there.

@@ -9,22 +9,37 @@ use wide::u8x16;
 /// Bytes of a block.
 pub(crate) const WIDTH: usize = 16;
 
+/// Whether a text holds neither control characters nor backslashes: then a string ends at the next quotation mark, whatever
+/// stands before it. Most payloads are so.
+pub(crate) fn is_simple(bytes: &[u8]) -> bool {
+    let (blocks, rest) = bytes.as_chunks::<WIDTH>();
+    let mut smallest = u8x16::splat(b' ');
+    let mut backslashes = u8x16::splat(0);
+    for block in blocks {
+        let block = u8x16::new(*block);
+        smallest = smallest.min(block);
+        backslashes |= block.simd_eq(u8x16::splat(b'\\'));
+    }
+    let plain = |byte: &u8| *byte >= b' ' && *byte != b'\\';
+    smallest == u8x16::splat(b' ') && backslashes.to_bitmask() == 0 && rest.iter().all(plain)
+}
+
 /// How many bytes from an offset on stand before the first quotation mark, backslash or control character: 16 if there is none
 /// in the block, fewer at the end of the text.
 #[inline(always)]
-pub(crate) fn plain(bytes: &[u8], offset: usize) -> usize {
+pub(crate) fn plain<const SIMPLE: bool>(bytes: &[u8], offset: usize) -> usize {
     match block(bytes, offset) {
-        Some(block) => specials(block).trailing_zeros() as usize,
+        Some(block) => specials::<SIMPLE>(block).trailing_zeros() as usize,
         None => at_the_end(bytes, offset).0,
     }
 }
 
 /// The same, with what the plain bytes are: two words in little-endian order, zeros behind them.
 #[inline(always)]
-pub(crate) fn plain_words(bytes: &[u8], offset: usize) -> (usize, [u64; 2]) {
+pub(crate) fn plain_words<const SIMPLE: bool>(bytes: &[u8], offset: usize) -> (usize, [u64; 2]) {
     match block(bytes, offset) {
         Some(block) => {
-            let plain = specials(block).trailing_zeros() as usize;
+            let plain = specials::<SIMPLE>(block).trailing_zeros() as usize;
             (plain, first(block, plain))
         }
         None => at_the_end(bytes, offset),
@@ -43,15 +58,18 @@ fn at_the_end(bytes: &[u8], offset: usize) -> (usize, [u64; 2]) {
     let mut block = [0; WIDTH];
     let rest = bytes.get(offset..).unwrap_or_default();
     block[..rest.len()].copy_from_slice(rest);
-    let plain = specials(&block).trailing_zeros() as usize;
+    let plain = specials::<false>(&block).trailing_zeros() as usize;
     (plain, first(&block, plain))
 }
 
-/// A bit for each byte that a string cannot hold as it is, and one behind the last.
+/// A bit for each byte that a string cannot hold as it is, and one behind the last. In a simple text that is a quotation mark.
 #[inline(always)]
-fn specials(block: &[u8; WIDTH]) -> u32 {
+fn specials<const SIMPLE: bool>(block: &[u8; WIDTH]) -> u32 {
     let block = u8x16::new(*block);
     let quotation = block.simd_eq(u8x16::splat(b'"'));
+    if SIMPLE {
+        return quotation.to_bitmask() | 1 << WIDTH;
+    }
     let backslash = block.simd_eq(u8x16::splat(b'\\'));
     // at most 0x1f: the smaller of both is the byte itself
     let control = block.min(u8x16::splat(0x1f)).simd_eq(block);
@@ -95,7 +113,23 @@ mod tests {
                     chunk[place + 1] = byte;
                     let special = byte < 0x20 || byte == b'"' || byte == b'\\';
                     let expected = if special { place } else { WIDTH };
-                    assert_eq!(plain(&chunk, 1), expected, "{byte:#x} at {place}");
+                    assert_eq!(plain::<false>(&chunk, 1), expected, "{byte:#x} at {place}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn simple_texts() {
+        for length in 0..50 {
+            let text = vec![b'a'; length];
+            assert!(is_simple(&text));
+            for place in 0..length {
+                for byte in 0..=u8::MAX {
+                    let mut text = text.clone();
+                    text[place] = byte;
+                    let expected = byte >= b' ' && byte != b'\\';
+                    assert_eq!(is_simple(&text), expected, "{byte} at {place} of {length}");
                 }
             }
         }
@@ -106,13 +140,13 @@ mod tests {
         for length in 0..=WIDTH {
             let mut text = *b"abcdefghijklmnopqrs";
             text[length + 1] = b'"';
-            let (plain, words) = plain_words(&text, 1);
+            let (plain, words) = plain_words::<false>(&text, 1);
             let bytes = [words[0].to_le_bytes(), words[1].to_le_bytes()].concat();
             assert_eq!(plain, length);
             assert_eq!(bytes[..length], b"bcdefghijklmnopq"[..length]);
             assert!(bytes[length..].iter().all(|byte| *byte == 0));
         }
-        assert_eq!(plain_words(b"abc", 1).0, 2);
-        assert_eq!(plain(b"abc", 7), 0);
+        assert_eq!(plain_words::<true>(b"abc", 1).0, 2);
+        assert_eq!(plain::<true>(b"abc", 7), 0);
     }
 }

@@ -17,15 +17,20 @@
 //! Every part of the token path reads through this crate, so there is one understanding only.
 //!
 //! ```text
-//!  bytes ──▶ size, UTF-8 ──▶ Scanner ──────────▶ tree ──────────────▶ Value<'a>
-//!            (limits)        tokens: strings,    objects and lists,   borrows from the bytes,
-//!                            numbers, literals   depth, node count,   copies only strings
-//!                                                duplicate names      with escapes
+//!                                               ┌──▶ tree:  Value<'a>, everything
+//!  bytes ──▶ size, UTF-8 ──▶ scanner ──▶ reader ┤
+//!            (limits)        strings,    depth, └──▶ bind:  Bound<'b>, the paths that are wanted,
+//!                            numbers,    node count,        in two words each; the rest is validated
+//!                            literals    distinct names     and not built
 //! ```
 //!
-//! Time and memory are bounded by the input: names are compared pairwise in small objects and by sorting in large ones
-//! (no hashing, so nothing for a hostile sender to collide), depth and number of values are limited, and strings
-//! without escapes are borrowed.
+//! [`parse`] makes a tree. [`Paths::bind`] makes slots: whoever wants three claims of forty pays for reading forty and for keeping
+//! three, without an allocation once its [`Buffers`] have grown. Both refuse the same texts, with the same errors, since both stand
+//! on one reader. Strings are scanned sixteen bytes at a time.
+//!
+//! Time and memory are bounded by the input: that names are distinct is found by a small filter, by comparing pairs where it
+//! is in doubt, and by sorting in large objects (so there is nothing for a hostile sender to collide), depth and number of
+//! values are limited, and strings without escapes are borrowed.
 //!
 //! An integral number (no point, no exponent) is an integer: [`Value::Int`], or [`Value::UInt`] above [`i64::MAX`]. That is
 //! what `exp`, `nbf` and `iat` need; `1.0` and `1e3` are [`Value::Double`]. `-0` is the integer 0.

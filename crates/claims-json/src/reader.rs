@@ -4,6 +4,7 @@
 //! [`Reader::kind`] says what comes next; the caller then takes it by [`Reader::string`], [`Reader::number`], [`Reader::object`]
 //! and so on, and decides what to keep. [`Reader::skip`] keeps nothing and refuses the same.
 
+use crate::block;
 use crate::names::{Name, Names};
 use crate::scanner::{Number, Quoted, Scanner, Step};
 use crate::{JsonError, JsonErrorKind, Limits};
@@ -20,10 +21,10 @@ pub(crate) enum Kind {
     Object,
 }
 
-/// A cursor over a text, and what it may still contain.
-pub(crate) struct Reader<'a, 'n> {
+/// A text, and what it may still contain. Each step is told where it begins, and tells where it ended.
+pub(crate) struct Reader<'a, 'n, const SIMPLE: bool> {
     pub(crate) text: &'a str,
-    scanner: Scanner<'a>,
+    scanner: Scanner<'a, SIMPLE>,
     /// Levels that may still be opened.
     depth: usize,
     /// Values that may still come.
@@ -32,106 +33,137 @@ pub(crate) struct Reader<'a, 'n> {
     names: &'n mut Names,
 }
 
-/// The text that these bytes are, if their length and encoding are acceptable.
-pub(crate) fn text<'a>(bytes: &'a [u8], limits: &Limits) -> Result<&'a str, JsonError> {
+/// What is made of the one value of a text.
+pub(crate) trait Visit<'a> {
+    type Output;
+
+    /// Takes the value.
+    fn visit<const SIMPLE: bool>(
+        self,
+        reader: &mut Reader<'a, '_, SIMPLE>,
+    ) -> Step<(usize, Self::Output)>;
+}
+
+/// Reads a text, if length and encoding are acceptable; nothing may follow the value.
+pub(crate) fn read<'a, V: Visit<'a>>(
+    bytes: &'a [u8],
+    limits: &Limits,
+    names: &mut Names,
+    visit: impl FnOnce(&'a str) -> V,
+) -> Result<V::Output, JsonError> {
     let limit = limits.bytes.min(Limits::MAX_BYTES);
     if bytes.len() > limit {
         let actual = bytes.len();
         return Err(JsonErrorKind::TooLong { limit, actual }.at(limit));
     }
+    let is_simple = block::is_simple(bytes);
     let text = std::str::from_utf8(bytes)
         .map_err(|error| JsonErrorKind::InvalidUtf8.at(error.valid_up_to()))?;
     if text.starts_with('\u{feff}') {
         return Err(JsonErrorKind::ByteOrderMark.at(0));
     }
-    Ok(text)
+    if is_simple {
+        Reader::<true>::new(text, limits, names).whole(visit(text))
+    } else {
+        Reader::<false>::new(text, limits, names).whole(visit(text))
+    }
 }
 
-impl<'a, 'n> Reader<'a, 'n> {
-    /// Reads the one value of a text by `value`, and nothing may follow.
-    pub(crate) fn read<T>(
-        text: &'a str,
-        limits: &Limits,
-        names: &'n mut Names,
-        value: impl FnOnce(&mut Self) -> Step<T>,
-    ) -> Result<T, JsonError> {
+impl<'a, 'n, const SIMPLE: bool> Reader<'a, 'n, SIMPLE> {
+    fn new(text: &'a str, limits: &Limits, names: &'n mut Names) -> Self {
         let depth = limits.depth.min(Limits::MAX_DEPTH);
         names.clear();
-        let mut reader = Reader {
+        Self {
             text,
             scanner: Scanner::new(text),
             depth,
             nodes: limits.nodes,
             limits: Limits { depth, ..*limits },
             names,
-        };
-        match value(&mut reader) {
-            Ok(value) if reader.scanner.peek_token() == 0 && reader.scanner.is_at_end() => {
-                Ok(value)
-            }
-            Ok(_) => Err(JsonErrorKind::TrailingBytes.at(reader.scanner.position())),
-            Err(_) => Err(reader.scanner.into_error()),
         }
     }
 
-    /// What the next value is. Counts it; the caller takes it next.
+    fn whole<V: Visit<'a>>(mut self, visit: V) -> Result<V::Output, JsonError> {
+        match visit.visit(&mut self) {
+            Ok((at, output)) => {
+                let (at, _) = self.scanner.token(at);
+                if self.scanner.is_end(at) {
+                    Ok(output)
+                } else {
+                    Err(JsonErrorKind::TrailingBytes.at(at))
+                }
+            }
+            Err(_) => Err(self.scanner.into_error()),
+        }
+    }
+
+    /// What the next value is, and where it begins. Counts it; the caller takes it next.
     #[inline(always)]
-    pub(crate) fn kind(&mut self) -> Step<Kind> {
-        let first = self.scanner.peek_token();
+    pub(crate) fn kind(&mut self, at: usize) -> Step<(usize, Kind)> {
+        let (at, first) = self.scanner.token(at);
         match self.nodes.checked_sub(1) {
             Some(left) => self.nodes = left,
             None => {
                 let limit = self.limits.nodes;
                 let kind = JsonErrorKind::TooManyNodes { limit };
-                return Err(self.scanner.refuse(kind, self.scanner.position()));
+                return Err(self.scanner.refuse(kind, at));
             }
         }
-        match first {
-            b'"' => Ok(Kind::String),
-            b'{' => Ok(Kind::Object),
-            b'[' => Ok(Kind::List),
-            b'-' | b'0'..=b'9' => Ok(Kind::Number),
-            b't' => Ok(Kind::True),
-            b'f' => Ok(Kind::False),
-            b'n' => Ok(Kind::Null),
-            _ => Err(self.scanner.expected("a value")),
-        }
+        let kind = match first {
+            b'"' => Kind::String,
+            b'{' => Kind::Object,
+            b'[' => Kind::List,
+            b'-' | b'0'..=b'9' => Kind::Number,
+            b't' => Kind::True,
+            b'f' => Kind::False,
+            b'n' => Kind::Null,
+            _ => return Err(self.scanner.expected("a value", at)),
+        };
+        Ok((at, kind))
     }
 
     #[inline(always)]
-    pub(crate) fn null(&mut self) -> Step {
-        self.scanner.literal(b"null")
+    pub(crate) fn null(&mut self, at: usize) -> Step<usize> {
+        self.scanner.literal(b"null", at)
     }
 
     /// `true` or `false`.
     #[inline(always)]
-    pub(crate) fn truth(&mut self, truth: bool) -> Step {
-        self.scanner.literal(if truth { b"true" } else { b"false" })
+    pub(crate) fn truth(&mut self, truth: bool, at: usize) -> Step<usize> {
+        self.scanner
+            .literal(if truth { b"true" } else { b"false" }, at)
     }
 
     #[inline(always)]
-    pub(crate) fn number(&mut self) -> Step<Number> {
-        self.scanner.number()
+    pub(crate) fn number(&mut self, at: usize) -> Step<(usize, Number)> {
+        self.scanner.number(at)
     }
 
+    /// A string; it ends at the closing quotation mark.
     #[inline(always)]
-    pub(crate) fn string(&mut self) -> Step<Quoted> {
-        self.scanner.string()
+    pub(crate) fn string(&mut self, at: usize) -> Step<Quoted> {
+        self.scanner.string(at)
     }
 
     /// An array; `element` takes one value.
     #[inline(always)]
-    pub(crate) fn list(&mut self, mut element: impl FnMut(&mut Self) -> Step) -> Step {
-        self.open()?;
-        if self.scanner.peek_token() == b']' {
-            return self.close();
+    pub(crate) fn list(
+        &mut self,
+        at: usize,
+        mut element: impl FnMut(&mut Self, usize) -> Step<usize>,
+    ) -> Step<usize> {
+        let mut at = self.open(at)?;
+        let (next, byte) = self.scanner.token(at);
+        if byte == b']' {
+            return Ok(self.close(next));
         }
         loop {
-            element(self)?;
-            match self.scanner.peek_token() {
-                b',' => self.scanner.bump(),
-                b']' => return self.close(),
-                _ => return Err(self.scanner.expected("`,` or `]`")),
+            at = element(self, at)?;
+            let (next, byte) = self.scanner.token(at);
+            match byte {
+                b',' => at = next + 1,
+                b']' => return Ok(self.close(next)),
+                _ => return Err(self.scanner.expected("`,` or `]`", next)),
             }
         }
     }
@@ -140,83 +172,88 @@ impl<'a, 'n> Reader<'a, 'n> {
     #[inline(always)]
     pub(crate) fn object(
         &mut self,
-        mut member: impl FnMut(&mut Self, &Name<'a, '_>) -> Step,
-    ) -> Step {
-        self.open()?;
-        if self.scanner.peek_token() == b'}' {
-            return self.close();
+        at: usize,
+        mut member: impl FnMut(&mut Self, usize, &Name<'a, '_>) -> Step<usize>,
+    ) -> Step<usize> {
+        let (mut at, mut byte) = {
+            let at = self.open(at)?;
+            self.scanner.token(at)
+        };
+        if byte == b'}' {
+            return Ok(self.close(at));
         }
         let mut level = self.names.level();
         let mut unescaped = String::new();
         loop {
-            if self.scanner.peek_token() != b'"' {
-                return Err(self.scanner.expected("a member name in quotation marks"));
+            if byte != b'"' {
+                return Err(self
+                    .scanner
+                    .expected("a member name in quotation marks", at));
             }
-            let offset = self.scanner.position();
-            let quoted = self.scanner.string()?;
+            let quoted = self.scanner.string(at)?;
             let name = Name::new(self.text, &quoted, &mut unescaped);
             if !self.names.admit(&mut level, &name, self.text) {
-                return Err(self.scanner.refuse(JsonErrorKind::DuplicateName, offset));
+                return Err(self.scanner.refuse(JsonErrorKind::DuplicateName, at));
             }
-            if self.scanner.peek_token() != b':' {
-                return Err(self.scanner.expected("`:`"));
+            (at, byte) = self.scanner.token(quoted.end + 1);
+            if byte != b':' {
+                return Err(self.scanner.expected("`:`", at));
             }
-            self.scanner.bump();
-            member(self, &name)?;
-            match self.scanner.peek_token() {
-                b',' => self.scanner.bump(),
+            at = member(self, at + 1, &name)?;
+            (at, byte) = self.scanner.token(at);
+            match byte {
+                b',' => (at, byte) = self.scanner.token(at + 1),
                 b'}' => break,
-                _ => return Err(self.scanner.expected("`,` or `}`")),
+                _ => return Err(self.scanner.expected("`,` or `}`", at)),
             }
         }
         if let Some(offset) = self.names.finish(level, self.text) {
             return Err(self.scanner.refuse(JsonErrorKind::DuplicateName, offset));
         }
-        self.close()
+        Ok(self.close(at))
     }
 
     /// Any value, validated like all others.
     #[inline(always)]
-    pub(crate) fn skip(&mut self) -> Step {
-        match self.kind()? {
-            Kind::String => self.string().map(drop),
-            Kind::Number => self.number().map(drop),
-            Kind::True => self.truth(true),
-            Kind::False => self.truth(false),
-            Kind::Null => self.null(),
-            Kind::List => self.skip_list(),
-            Kind::Object => self.skip_object(),
+    pub(crate) fn skip(&mut self, at: usize) -> Step<usize> {
+        let (at, kind) = self.kind(at)?;
+        match kind {
+            Kind::String => self.string(at).map(|quoted| quoted.end + 1),
+            Kind::Number => self.number(at).map(|(at, _)| at),
+            Kind::True => self.truth(true, at),
+            Kind::False => self.truth(false, at),
+            Kind::Null => self.null(at),
+            Kind::List => self.skip_list(at),
+            Kind::Object => self.skip_object(at),
         }
     }
 
     #[inline(never)]
-    pub(crate) fn skip_list(&mut self) -> Step {
-        self.list(Self::skip)
+    pub(crate) fn skip_list(&mut self, at: usize) -> Step<usize> {
+        self.list(at, Self::skip)
     }
 
     #[inline(never)]
-    pub(crate) fn skip_object(&mut self) -> Step {
-        self.object(|reader, _| reader.skip())
+    pub(crate) fn skip_object(&mut self, at: usize) -> Step<usize> {
+        self.object(at, |reader, at, _| reader.skip(at))
     }
 
     #[inline(always)]
-    fn open(&mut self) -> Step {
+    fn open(&mut self, at: usize) -> Step<usize> {
         match self.depth.checked_sub(1) {
             Some(left) => self.depth = left,
             None => {
                 let limit = self.limits.depth;
                 let kind = JsonErrorKind::TooDeep { limit };
-                return Err(self.scanner.refuse(kind, self.scanner.position()));
+                return Err(self.scanner.refuse(kind, at));
             }
         }
-        self.scanner.bump();
-        Ok(())
+        Ok(at + 1)
     }
 
     #[inline(always)]
-    fn close(&mut self) -> Step {
+    fn close(&mut self, at: usize) -> usize {
         self.depth += 1;
-        self.scanner.bump();
-        Ok(())
+        at + 1
     }
 }

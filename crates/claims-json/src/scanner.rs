@@ -16,10 +16,10 @@ pub(crate) struct Stop;
 
 pub(crate) type Step<T = ()> = Result<T, Stop>;
 
-/// A cursor over a text that is known to be UTF-8.
-pub(crate) struct Scanner<'a> {
+/// A text that is known to be UTF-8. Where reading is at is an argument and a result of each step, not a field: it stays in a
+/// register. `SIMPLE` texts hold neither control characters nor backslashes.
+pub(crate) struct Scanner<'a, const SIMPLE: bool> {
     text: &'a str,
-    position: usize,
     error: Option<JsonError>,
 }
 
@@ -47,24 +47,14 @@ impl Quoted {
     }
 }
 
-impl<'a> Scanner<'a> {
+impl<'a, const SIMPLE: bool> Scanner<'a, SIMPLE> {
     pub(crate) fn new(text: &'a str) -> Self {
-        Self {
-            text,
-            position: 0,
-            error: None,
-        }
-    }
-
-    #[inline(always)]
-    pub(crate) fn position(&self) -> usize {
-        self.position
+        Self { text, error: None }
     }
 
     /// Why the text was refused, after a [`Stop`].
     pub(crate) fn into_error(self) -> JsonError {
-        self.error
-            .unwrap_or(JsonErrorKind::TrailingBytes.at(self.position))
+        self.error.unwrap_or(JsonErrorKind::TrailingBytes.at(0))
     }
 
     #[cold]
@@ -78,74 +68,69 @@ impl<'a> Scanner<'a> {
         self.text.as_bytes()
     }
 
-    /// The next byte; 0, which no JSON text holds, at the end.
+    /// The byte at a place; 0, which no JSON text holds, at the end.
     #[inline(always)]
-    pub(crate) fn peek(&self) -> u8 {
-        self.bytes().get(self.position).copied().unwrap_or(0)
+    pub(crate) fn peek(&self, at: usize) -> u8 {
+        self.bytes().get(at).copied().unwrap_or(0)
     }
 
-    /// The next byte behind white space, which is skipped; 0 at the end.
+    /// The next byte that is no white space, and its place; 0 at the end.
     #[inline(always)]
-    pub(crate) fn peek_token(&mut self) -> u8 {
-        let next = self.peek();
-        if next > b' ' { next } else { self.skip_space() }
-    }
-
-    fn skip_space(&mut self) -> u8 {
-        while let b' ' | b'\t' | b'\n' | b'\r' = self.peek() {
-            self.position += 1;
+    pub(crate) fn token(&self, at: usize) -> (usize, u8) {
+        let next = self.peek(at);
+        if next > b' ' {
+            (at, next)
+        } else {
+            self.skip_space(at)
         }
-        self.peek()
     }
 
-    pub(crate) fn is_at_end(&self) -> bool {
-        self.position >= self.text.len()
+    #[inline(never)]
+    fn skip_space(&self, mut at: usize) -> (usize, u8) {
+        while let b' ' | b'\t' | b'\n' | b'\r' = self.peek(at) {
+            at += 1;
+        }
+        (at, self.peek(at))
     }
 
-    /// Steps over one ASCII byte that [`Scanner::peek`] has shown.
-    #[inline(always)]
-    pub(crate) fn bump(&mut self) {
-        self.position += 1;
+    pub(crate) fn is_end(&self, at: usize) -> bool {
+        at >= self.text.len()
     }
 
     /// Refuses the text, saying what should have stood here.
     #[cold]
-    pub(crate) fn expected(&mut self, expected: &'static str) -> Stop {
-        let kind = if self.is_at_end() {
+    pub(crate) fn expected(&mut self, expected: &'static str, at: usize) -> Stop {
+        let kind = if self.is_end(at) {
             JsonErrorKind::UnexpectedEnd { expected }
         } else {
             JsonErrorKind::Unexpected { expected }
         };
-        self.refuse(kind, self.position)
+        self.refuse(kind, at)
     }
 
-    /// `true`, `false` or `null`.
+    /// `true`, `false` or `null`; the place behind it.
     #[inline(always)]
-    pub(crate) fn literal(&mut self, word: &'static [u8]) -> Step {
-        if self.bytes()[self.position..].starts_with(word) {
-            self.position += word.len();
-            Ok(())
+    pub(crate) fn literal(&mut self, word: &'static [u8], at: usize) -> Step<usize> {
+        if self.bytes()[at..].starts_with(word) {
+            Ok(at + word.len())
         } else {
-            Err(self.expected("a value"))
+            Err(self.expected("a value", at))
         }
     }
 
     /// A string, from its opening quotation mark: validated, not copied.
     #[inline(always)]
-    pub(crate) fn string(&mut self) -> Step<Quoted> {
-        self.position += 1;
-        let start = self.position;
-        let (plain, words) = block::plain_words(self.bytes(), start);
-        self.position += plain;
+    pub(crate) fn string(&mut self, at: usize) -> Step<Quoted> {
+        let start = at + 1;
+        let (plain, words) = block::plain_words::<SIMPLE>(self.bytes(), start);
+        let mut end = start + plain;
         if plain == WIDTH {
-            self.skip_plain();
+            end = self.skip_plain(end);
         }
-        let has_escapes = self.peek() != b'"';
+        let has_escapes = self.peek(end) != b'"';
         if has_escapes {
-            self.escapes()?;
+            end = self.escapes(end)?;
         }
-        let end = self.position;
-        self.position += 1;
         Ok(Quoted {
             start,
             end,
@@ -157,46 +142,35 @@ impl<'a> Scanner<'a> {
     /// The rest of a string that holds something else than plain characters: escapes, up to its closing quotation mark.
     #[cold]
     #[inline(never)]
-    fn escapes(&mut self) -> Step {
+    fn escapes(&mut self, mut at: usize) -> Step<usize> {
         loop {
-            match self.peek() {
-                b'"' => return Ok(()),
-                b'\\' => self.escape()?,
-                _ if self.is_at_end() => return Err(self.expected("the end of a string")),
-                _ => return Err(self.refuse(JsonErrorKind::ControlCharacter, self.position)),
+            at = match self.peek(at) {
+                b'"' => return Ok(at),
+                b'\\' => self.escape(at)?.0,
+                _ if self.is_end(at) => return Err(self.expected("the end of a string", at)),
+                _ => return Err(self.refuse(JsonErrorKind::ControlCharacter, at)),
             };
-            self.skip_plain();
+            at = self.skip_plain(at);
         }
     }
 
-    /// Moves to the next quotation mark, backslash or control character, or to the end: all of them ASCII, so the
-    /// position stays on a character boundary.
+    /// The next quotation mark, backslash or control character, or the end: all of them ASCII, so that it is a character boundary.
     #[inline(always)]
-    fn skip_plain(&mut self) {
-        let mut position = self.position;
+    fn skip_plain(&self, mut at: usize) -> usize {
         // A branch, not arithmetic: the processor goes on with the next block before it knows what was in this one.
-        while block::plain(self.bytes(), position) == WIDTH {
-            position += WIDTH;
+        loop {
+            let plain = block::plain::<SIMPLE>(self.bytes(), at);
+            if plain < WIDTH {
+                return at + plain;
+            }
+            at += WIDTH;
         }
-        self.position = position + block::plain(self.bytes(), position);
     }
 
-    /// What a string says that stands in this text. Borrowed unless it holds an escape.
-    pub(crate) fn contents(text: &'a str, quoted: &Quoted) -> Cow<'a, str> {
-        let raw = &text[quoted.start..quoted.end];
-        if !quoted.has_escapes {
-            return Cow::Borrowed(raw);
-        }
-        let mut contents = String::with_capacity(raw.len());
-        unescape(raw, &mut contents);
-        Cow::Owned(contents)
-    }
-
-    /// One escape (RFC 8259 §7), from its backslash; two when they are the halves of a surrogate pair.
-    fn escape(&mut self) -> Step<char> {
-        let start = self.position;
-        self.bump();
-        let character = match self.peek() {
+    /// One escape (RFC 8259 §7), from its backslash; two when they are the halves of a surrogate pair. The place behind it.
+    fn escape(&mut self, start: usize) -> Step<(usize, char)> {
+        let at = start + 1;
+        let character = match self.peek(at) {
             b'"' => '"',
             b'\\' => '\\',
             b'/' => '/',
@@ -206,99 +180,93 @@ impl<'a> Scanner<'a> {
             b'r' => '\r',
             b't' => '\t',
             b'u' => return self.unicode_escape(start),
-            _ if self.is_at_end() => return Err(self.expected("the end of an escape")),
+            _ if self.is_end(at) => return Err(self.expected("the end of an escape", at)),
             _ => return Err(self.refuse(JsonErrorKind::InvalidEscape, start)),
         };
-        self.bump();
-        Ok(character)
+        Ok((at + 1, character))
     }
 
-    /// `\uXXXX`, from its `u`; `start` is where the backslash stands.
-    fn unicode_escape(&mut self, start: usize) -> Step<char> {
-        let first = self.hex4(start)?;
+    /// `\uXXXX`, from its backslash.
+    fn unicode_escape(&mut self, start: usize) -> Step<(usize, char)> {
+        let (mut at, first) = self.hex4(start)?;
         let code_point = match first {
             0xd800..=0xdbff => {
-                let second_start = self.position;
-                if !self.bytes()[self.position..].starts_with(b"\\u") {
+                if !self.bytes()[at..].starts_with(b"\\u") {
                     return Err(self.refuse(JsonErrorKind::LoneSurrogate, start));
                 }
-                self.bump();
-                let second = self.hex4(second_start)?;
+                let (end, second) = self.hex4(at)?;
                 if !(0xdc00..=0xdfff).contains(&second) {
                     return Err(self.refuse(JsonErrorKind::LoneSurrogate, start));
                 }
+                at = end;
                 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00)
             }
             other => other,
         };
         // What is left of the surrogates here is a low half that came first.
         match char::from_u32(code_point) {
-            Some(character) => Ok(character),
+            Some(character) => Ok((at, character)),
             None => Err(self.refuse(JsonErrorKind::LoneSurrogate, start)),
         }
     }
 
-    /// The four hexadecimal digits behind a `u`.
-    fn hex4(&mut self, start: usize) -> Step<u32> {
-        self.bump();
+    /// The four hexadecimal digits behind `\u`, from the backslash.
+    fn hex4(&mut self, start: usize) -> Step<(usize, u32)> {
         let mut value = 0;
-        for _ in 0..4 {
-            if self.is_at_end() {
-                return Err(self.expected("the end of an escape"));
+        for at in start + 2..start + 6 {
+            if self.is_end(at) {
+                return Err(self.expected("the end of an escape", at));
             }
-            let Some(digit) = char::from(self.peek()).to_digit(16) else {
+            let Some(digit) = char::from(self.peek(at)).to_digit(16) else {
                 return Err(self.refuse(JsonErrorKind::InvalidEscape, start));
             };
             value = value * 16 + digit;
-            self.bump();
         }
-        Ok(value)
+        Ok((start + 6, value))
     }
 
     /// A number (RFC 8259 §6), from its sign or first digit.
     #[inline(always)]
-    pub(crate) fn number(&mut self) -> Step<Number> {
-        let start = self.position;
-        let negative = self.peek() == b'-';
-        self.position += usize::from(negative);
-        let digits = self.position;
-        let magnitude = self.digits()?;
-        let count = self.position - digits;
-        if count > 1 && self.bytes()[digits] == b'0' {
+    pub(crate) fn number(&mut self, start: usize) -> Step<(usize, Number)> {
+        let negative = self.peek(start) == b'-';
+        let digits = start + usize::from(negative);
+        let (at, magnitude) = self.digits(digits)?;
+        let count = at - digits;
+        if count > 1 && self.peek(digits) == b'0' {
             return Err(self.refuse(JsonErrorKind::LeadingZero, digits));
         }
-        if let b'.' | b'e' | b'E' = self.peek() {
-            return self.double(start);
+        if let b'.' | b'e' | b'E' = self.peek(at) {
+            return self.double(start, at);
         }
         let number = match (negative, magnitude) {
             // 19 digits fit into 64 bits, whatever they are
-            _ if count > 19 => wide_integer(&self.text[start..self.position], negative),
+            _ if count > 19 => wide_integer(&self.text[start..at], negative),
             (false, magnitude) => Some(match i64::try_from(magnitude) {
                 Ok(number) => Number::Int(number),
                 Err(_) => Number::UInt(magnitude),
             }),
             (true, magnitude) => 0i64.checked_sub_unsigned(magnitude).map(Number::Int),
         };
-        number.ok_or_else(|| self.refuse(JsonErrorKind::NumberOutOfRange, start))
+        match number {
+            Some(number) => Ok((at, number)),
+            None => Err(self.refuse(JsonErrorKind::NumberOutOfRange, start)),
+        }
     }
 
     /// The fraction and the exponent of a number that began at `start`. Rounds to the nearest double as IEEE 754 says, small
     /// numbers towards zero included; refuses what would become infinite.
     #[inline(never)]
-    fn double(&mut self, start: usize) -> Step<Number> {
-        if self.peek() == b'.' {
-            self.bump();
-            self.digits()?;
+    fn double(&mut self, start: usize, mut at: usize) -> Step<(usize, Number)> {
+        if self.peek(at) == b'.' {
+            at = self.digits(at + 1)?.0;
         }
-        if let b'e' | b'E' = self.peek() {
-            self.bump();
-            if let b'+' | b'-' = self.peek() {
-                self.bump();
-            }
-            self.digits()?;
+        if let b'e' | b'E' = self.peek(at) {
+            at += 1;
+            at += usize::from(matches!(self.peek(at), b'+' | b'-'));
+            at = self.digits(at)?.0;
         }
-        match self.text[start..self.position].parse::<f64>() {
-            Ok(number) if number.is_finite() => Ok(Number::Double(number)),
+        match self.text[start..at].parse::<f64>() {
+            Ok(number) if number.is_finite() => Ok((at, Number::Double(number))),
             _ => Err(self.refuse(JsonErrorKind::NumberOutOfRange, start)),
         }
     }
@@ -306,27 +274,38 @@ impl<'a> Scanner<'a> {
     /// One digit or more, and the number that they denote (modulo 2⁶⁴). Eight at a time where eight are left: a time in
     /// seconds has ten.
     #[inline(always)]
-    fn digits(&mut self) -> Step<u64> {
-        let start = self.position;
-        let mut number = 0u64;
-        while let Some(eight) = self.bytes()[self.position..]
-            .first_chunk()
-            .and_then(eight_digits)
+    fn digits(&mut self, start: usize) -> Step<(usize, u64)> {
+        let (mut at, mut number) = (start, 0u64);
+        while let Some(eight) = self
+            .bytes()
+            .get(at..at + 8)
+            .and_then(|bytes| eight_digits(bytes.first_chunk()?))
         {
             number = number.wrapping_mul(100_000_000).wrapping_add(eight);
-            self.position += 8;
+            at += 8;
         }
-        while let digit @ b'0'..=b'9' = self.peek() {
+        while let digit @ b'0'..=b'9' = self.peek(at) {
             number = number
                 .wrapping_mul(10)
                 .wrapping_add(u64::from(digit - b'0'));
-            self.position += 1;
+            at += 1;
         }
-        if self.position == start {
-            return Err(self.expected("a digit"));
+        if at == start {
+            return Err(self.expected("a digit", at));
         }
-        Ok(number)
+        Ok((at, number))
     }
+}
+
+/// What a string says that stands in this text. Borrowed unless it holds an escape.
+pub(crate) fn contents<'a>(text: &'a str, quoted: &Quoted) -> Cow<'a, str> {
+    let raw = &text[quoted.start..quoted.end];
+    if !quoted.has_escapes {
+        return Cow::Borrowed(raw);
+    }
+    let mut contents = String::with_capacity(raw.len());
+    unescape(raw, &mut contents);
+    Cow::Owned(contents)
 }
 
 /// The number that eight bytes denote, if all of them are digits. Neighbours are joined in three steps: digits to pairs, pairs
@@ -357,18 +336,17 @@ fn wide_integer(text: &str, negative: bool) -> Option<Number> {
 
 /// Appends what a raw string says, whose escapes have been found valid.
 pub(crate) fn unescape(raw: &str, contents: &mut String) {
-    let mut scanner = Scanner::new(raw);
-    loop {
-        let plain = scanner.position;
-        while !matches!(scanner.peek(), b'\\') && !scanner.is_at_end() {
-            scanner.position += 1;
-        }
-        contents.push_str(&raw[plain..scanner.position]);
-        match scanner.escape() {
-            Ok(character) => contents.push(character),
-            Err(Stop) => return,
-        }
+    let mut scanner = Scanner::<false>::new(raw);
+    let mut at = 0;
+    while let Some(plain) = raw[at..].find('\\') {
+        contents.push_str(&raw[at..at + plain]);
+        let Ok((behind, character)) = scanner.escape(at + plain) else {
+            return;
+        };
+        contents.push(character);
+        at = behind;
     }
+    contents.push_str(&raw[at..]);
 }
 
 #[cfg(test)]

@@ -60,6 +60,61 @@ impl Needs {
     }
 }
 
+/// What a case without a service does.
+type Check = Box<dyn FnOnce() -> Result<(), String> + Send>;
+
+/// One case that needs no running service, and what it needs instead.
+pub struct Verdict {
+    name: String,
+    needs: Needs,
+    optional: bool,
+    check: Check,
+}
+
+impl Verdict {
+    /// A case.
+    pub fn new(
+        name: impl Into<String>,
+        needs: Needs,
+        check: impl FnOnce() -> Result<(), String> + Send + 'static,
+    ) -> Verdict {
+        Verdict {
+            name: name.into(),
+            needs,
+            optional: false,
+            check: Box::new(check),
+        }
+    }
+
+    /// The same case, ignored where its program is absent even when absent programs are failures.
+    #[must_use]
+    pub fn when_present(mut self) -> Verdict {
+        self.optional = true;
+        self
+    }
+}
+
+/// Runs cases that need no running service.
+///
+/// What is absent makes a case ignored, or failed under `STAMPMILL_OUTSIDE_REQUIRED=1` unless the case is optional.
+pub fn run_verdicts(verdicts: Vec<Verdict>) -> ExitCode {
+    let required = std::env::var("STAMPMILL_OUTSIDE_REQUIRED").is_ok_and(|value| value == "1");
+    let trials = verdicts.into_iter().map(|verdict| {
+        let absent = verdict.needs.absent.join(", ");
+        if absent.is_empty() {
+            Trial::test(verdict.name, move || Ok((verdict.check)()?))
+        } else if required && !verdict.optional {
+            let reason = format!("required and absent: {absent}");
+            Trial::test(verdict.name, move || Err(reason.into()))
+        } else {
+            Trial::test(verdict.name, || Err("what it needs is absent".into()))
+                .with_kind(format!("absent: {absent}"))
+                .with_ignored_flag(true)
+        }
+    });
+    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
+}
+
 /// Runs the cases against one service, started when the first case needs it and ended after the last.
 ///
 /// What is absent makes every case ignored, or failed under `STAMPMILL_OUTSIDE_REQUIRED=1`.

@@ -6,6 +6,8 @@
 //! ```text
 //!   tests/openid_client.rs     node + openid-client    discovery, login, UserInfo; an attacker on the wire   node/
 //!   tests/openssl_and_curl.rs  openssl, curl           the certificates and the TLS server
+//!   tests/ca_judges.rs         openssl, certtool, NSS, webpki, cryptography, Python, Node, curl, Chromium, Go, Java, pkilint   judges/
+//!   tests/ca_status.rs         openssl, ocsptool, curl, nginx: CRL, OCSP, PKCS #12, the records when the disk is full
 //!   tests/structure.rs         cargo's own metadata    who may use whom, and where `unsafe` may stand
 //! ```
 //!
@@ -20,5 +22,5 @@
 mod case;
 mod serve;
 
-pub use case::{Case, Needs, run_cases};
+pub use case::{Case, Needs, Verdict, run_cases, run_verdicts};
 pub use serve::{FirstStart, Serve, run_stampmill, stampmill_program};

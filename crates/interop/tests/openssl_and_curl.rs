@@ -70,26 +70,29 @@ fn refuses_another_root(serve: &Serve) -> Result<(), String> {
 }
 
 fn verify_under(serve: &Serve, root: &Path, options: &[&str]) -> Result<(), String> {
-    let leaf = leaf(serve)?;
+    let chain = chain(serve)?;
     let mut openssl = Command::new("openssl");
     // No anchor but `root`: the system's own are switched off.
     openssl
         .args(["verify", "-no-CApath", "-no-CAstore", "-CAfile"])
         .arg(root)
         .args(options)
-        .arg(leaf);
+        // The first of them is judged, the others may help.
+        .arg("-untrusted")
+        .arg(&chain)
+        .arg(&chain);
     succeeds(openssl).map(|_| ())
 }
 
-/// The leaf as the server sends it.
-fn leaf(serve: &Serve) -> Result<PathBuf, String> {
+/// The certificates as the server sends them.
+fn chain(serve: &Serve) -> Result<PathBuf, String> {
     let shown = text_of(&s_client(serve, serve.ca_root()?)?);
     let (begin, end) = ("-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----");
     let from = shown
         .find(begin)
         .ok_or_else(|| format!("no certificate in:\n{shown}"))?;
     let to = shown
-        .find(end)
+        .rfind(end)
         .ok_or_else(|| format!("no certificate in:\n{shown}"))?
         + end.len();
     let file =
@@ -103,6 +106,7 @@ fn s_client(serve: &Serve, root: &Path) -> Result<Output, String> {
     let mut openssl = Command::new("openssl");
     openssl.args([
         "s_client",
+        "-showcerts",
         "-connect",
         serve.host_and_port()?,
         "-servername",

@@ -124,4 +124,5 @@ pub use jwt::{MAX_TOKEN_BYTES, VerifiedJwt, verify_jwt, verify_mac_jwt};
 pub use keys::{MAX_RSA_BITS, MIN_RSA_BITS};
 pub use mac::{MacAlgorithm, SharedSecret};
 pub use signing::SigningKey;
+pub use stampmill_rsa::{BatchLimits, BatchSigner};
 pub use typ::Typ;

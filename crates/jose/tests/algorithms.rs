@@ -9,9 +9,9 @@ use openssl::ecdsa::EcdsaSig;
 use openssl::pkey::PKey;
 use serde_json::{Value, json};
 use stampmill_jose::{
-    Algorithm, AlgorithmSet, Backend, Expectations, Jwk, Jwks, JwtError, KeyError, MacAlgorithm,
-    SharedSecret, SigningKey, base64url, inspect, verify_jws, verify_jws_by, verify_jwt,
-    verify_mac_jwt,
+    Algorithm, AlgorithmSet, Backend, BatchLimits, BatchSigner, Expectations, Jwk, Jwks, JwtError,
+    KeyError, MacAlgorithm, SharedSecret, SigningKey, base64url, inspect, verify_jws,
+    verify_jws_by, verify_jwt, verify_mac_jwt,
 };
 
 const NOW: i64 = 1_700_000_000;
@@ -46,6 +46,26 @@ fn bare(key: &SigningKey) -> Jwk {
         .unwrap()
         .retain(|name, _| !["alg", "kid"].contains(&name.as_str()));
     Jwk::from_json(jwk.to_string().as_bytes()).unwrap()
+}
+
+/// Through the lanes or alone, by either backend: what PKCS#1 v1.5 and Ed25519 give is the same text, and all of it verifies.
+#[tokio::test]
+async fn in_a_batch_every_algorithm_signs_what_it_verifies() {
+    let signer = BatchSigner::new(BatchLimits::default()).unwrap();
+    for key in keys() {
+        let key = key.with_backend(Backend::Stampmill).unwrap();
+        let keys = Jwks::new(vec![key.public_jwk()]);
+        let alone = key.sign_jwt("JWT", &claims()).unwrap();
+        let batched = key.sign_jwt_in_batch(&signer, "JWT", &claims()).await;
+        let batched = batched.unwrap();
+        assert!(verify_jwt(&batched, &keys, &expect(), NOW).is_ok());
+        let is_the_same = key.alg().starts_with("RS") || key.alg().starts_with("Ed");
+        assert_eq!(alone == batched, is_the_same, "{}", key.alg());
+    }
+    signer.shut_down();
+    let key = keys().remove(0).with_backend(Backend::Stampmill).unwrap();
+    let late = key.sign_jwt_in_batch(&signer, "JWT", &claims()).await;
+    assert!(late.is_err());
 }
 
 #[test]

@@ -212,6 +212,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 pub(crate) struct Parsed<'a> {
     /// Contents octets.
     pub(crate) serial: &'a [u8],
+    pub(crate) issuer: &'a [u8],
     pub(crate) not_before: i64,
     pub(crate) not_after: i64,
     /// The whole element, as CRLs and leaves repeat it.
@@ -227,7 +228,7 @@ impl<'a> Parsed<'a> {
         let _version = tbs.optional(der::CONTEXT_0)?;
         let serial = tbs.expect(der::INTEGER)?.contents;
         let _signature = tbs.expect(der::SEQUENCE)?;
-        let _issuer = tbs.expect(der::SEQUENCE)?;
+        let issuer = tbs.expect(der::SEQUENCE)?.whole;
         let mut validity = tbs.expect(der::SEQUENCE)?.inside();
         let (not_before, not_after) = (
             moment::read(validity.element()?)?,
@@ -243,6 +244,7 @@ impl<'a> Parsed<'a> {
         };
         Ok(Self {
             serial,
+            issuer,
             not_before,
             not_after,
             subject,

@@ -55,7 +55,6 @@ impl Published {
     }
 
     /// The routes, to be served alone or beside others.
-    #[must_use]
     pub fn router(self) -> Router {
         Router::new()
             .route("/root.pem", get(root_pem))

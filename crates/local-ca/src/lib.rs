@@ -1,52 +1,70 @@
-//! A local certificate authority: root, request, leaf. What one does by hand with `openssl req` and `openssl x509`, done as
-//! today's verifiers demand it.
+//! A local certificate authority: root and intermediate, requests, certificates, revocation. What one does by hand with `openssl req` and
+//! `openssl x509`, done as today's verifiers demand it, and what is usually left out: who took it back, and how clients hear of that.
 //!
 //! A browser does not know your server. It knows a few dozen *roots*: certificates that vouch for themselves and that somebody put into
-//! its store. A server shows a *leaf*: "the key ... belongs to `localhost`", signed by a root's key. To get one, the server makes
-//! a key pair of its own and sends a *request*: the public key and the names it wants, signed with the private key to prove that it
-//! has it. The private key never travels.
+//! its store. A server shows a *leaf*: "the key ... belongs to `localhost`", signed by a key that a root vouches for. To get one, the
+//! server makes a key pair of its own and sends a *request*: the public key and the names it wants, signed with the private key to prove
+//! that it has it. The private key never travels.
 //!
 //! ```text
-//!    Authority::create                    CertificateRequest::new
-//!    ┌──────────────────────────┐         ┌─────────────────────────────┐
-//!    │ root.key   signs         │ ◀────── │ names, public key,          │   leaf key stays
-//!    │ root.pem   self-signed,  │ request │ signed by the leaf's key    │   with the server
-//!    │   CA:TRUE, pathlen 0,    │         └─────────────────────────────┘
-//!    │   keyCertSign, cRLSign   │ ──────▶  leaf: names, public key, serverAuth,
-//!    └──────────┬───────────────┘  issue   at most 398 days, signed by root.key
-//!               ▼
-//!     put into the client's store  ──────▶ verify(leaf, [root], host, moment)
+//!      Authority                                                    whoever wants a certificate
+//!   ┌───────────────────────────────────────┐  request            ┌────────────────────────────┐
+//!   │ root.pem, root.key (may be elsewhere) │ ◀────────────────── │ CertificateRequest:        │
+//!   │   │ signs once                        │                     │ names, key, wishes         │
+//!   │   ▼                                   │                     └────────────────────────────┘
+//!   │ issuing.pem, issuing.key              │  leaf + issuing.pem
+//!   │   │ signs from day to day: Profile    │ ──────────────────▶  verify(leaf, [root], host)
+//!   │   ▼                                   │
+//!   │ ca.sqlite3: Store ── revoke ──▶ crl, OcspResponder ────────▶  clients that ask whether it is still good
+//!   └───────────────────────────────────────┘   Published (plain HTTP)
 //! ```
 //!
 //! What goes wrong in practice is rarely the mathematics. It is the root that lives 30 days because nobody said how long, the root without
 //! `keyUsage` that strict verifiers refuse, the leaf whose name stands in the common name where browsers have not looked since 2017, the
-//! request that asks for `CA:TRUE` and gets it, the key file that others can read. So here the profile is fixed, a request may ask
-//! for names only, and everything else about it is refused by name.
+//! request that asks for `CA:TRUE` and gets it, the key file that others can read, the list of revoked certificates that lapsed on a Sunday.
+//! So a [`Profile`] decides what a certificate says; a request may choose names and key, and what else it asks for is refused by name.
+//! An authority is good for private names only unless told otherwise ([`NameConstraints`]), and says so in its own certificates, so that a
+//! stolen key is good for no bank.
 //!
 //! | part | rules |
 //! |---|---|
-//! | [`Authority`] | P-256 unless told, ten years, random serial numbers, files written whole or not at all, key 0600, nothing overwritten |
-//! | [`CertificateRequest`] | signature checked, DNS names and addresses only, P-256, P-384 or RSA from 2048 bits on |
-//! | [`Authority::issue`] | subjectAltName always, serverAuth, 1 to 398 days, never beyond the root's end, backdated five minutes |
-//! | [`verify`] | OpenSSL's own verdict, strict, with the name and the moment one asks for |
-//! | [`explain`] | a certificate field by field, read by another library than the one that made it |
+//! | [`Authority`] | root and intermediate, P-256 unless told, ten years; files written whole or not at all, keys 0600, perhaps under a passphrase (PBES2, scrypt), nothing overwritten |
+//! | [`CertificateRequest`] | signature checked, weak keys refused, P-256, P-384, RSA from 2048 bits on, Ed25519 |
+//! | [`Profile`], [`RuleSet`] | server, client, OCSP responder, sub-CA in one table; private rules, or the Baseline Requirements' as far as private names allow |
+//! | [`Authority::issue`] | names within the constraints, random serial of 128 bits, never beyond the issuer's end, backdated five minutes, recorded before anybody has it |
+//! | [`Store`] | SQLite, one file: find, list, what expires, the log; several processes at once |
+//! | [`Authority::crl`], [`OcspResponder`] | lists that renew themselves when asked for; answers signed by a delegated key, kept while they hold |
+//! | [`verify`], [`verify_by_hand`] | OpenSSL's own verdict; and each question that a verifier asks, with the answer and the rule |
+//! | [`lint`], [`view`], [`explain`] | the checks of auditors; every byte with its name; a certificate field by field: read by another library than the one that made it |
+//! | [`trust_stores`] | how a root gets into each store and out again; refused for a root that is good for every name |
 //! | [`write_private`], [`read_private`] | for every key file of this project |
+//!
+//! Certificates, requests, CRLs and OCSP answers are written by the small DER writer of this crate; OpenSSL signs, verifies and keeps keys.
+//! That is quicker (OpenSSL's own way over providers costs several signatures a certificate), and every byte has a line of code that put it
+//! there.
 //!
 //! # Example
 //! ```
-//! use stampmill_local_ca::{Authority, CertificateRequest, ServerProfile, VerifyOptions, verify};
+//! use stampmill_local_ca::{Authority, CertificateRequest, Profile, Reason, VerifyOptions, now, verify};
 //!
 //! # let scratch = std::env::temp_dir().join(format!("stampmill-doc-{}", std::process::id()));
 //! # let dir = scratch.join("ca");
 //! let authority = Authority::create(&dir, "localhost-ca")?;
 //! let names = ["localhost".parse()?, "127.0.0.1".parse()?];
 //! let (request, _key) = CertificateRequest::new("localhost", &names)?;
-//! let leaf = authority.issue(&request, &ServerProfile::default())?;
+//! let leaf = authority.issue(&request, &Profile::server())?;
 //!
 //! let roots = [authority.root()];
 //! assert_eq!(verify(&leaf, &roots, &VerifyOptions::for_host("127.0.0.1".parse()?))?.to_string(), "OK");
 //! let elsewhere = verify(&leaf, &roots, &VerifyOptions::for_host("example.test".parse()?))?;
 //! assert_eq!(elsewhere.to_string(), "error 62 at 0 depth: hostname mismatch");
+//!
+//! // what a request does not get
+//! let (bank, _key) = CertificateRequest::new("", &["bank.example".parse()?])?;
+//! let refused = authority.issue(&bank, &Profile::server()).unwrap_err().to_string();
+//! assert!(refused.starts_with("`bank.example` lies outside the authority's name constraints"));
+//!
+//! authority.revoke(&leaf.serial(), Reason::KeyCompromise, now())?;
 //! # std::fs::remove_dir_all(scratch)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -63,9 +81,11 @@ mod explain;
 mod files;
 mod http;
 mod keys;
+mod lint;
 mod moment;
 mod names;
 mod ocsp;
+mod path;
 mod pem;
 mod pkcs12;
 mod profile;
@@ -74,7 +94,9 @@ mod request;
 mod store;
 mod subject;
 mod tbs;
+mod trust;
 mod verify;
+mod view;
 mod wishes;
 
 pub use authority::{Authority, AuthorityProfile, CaError, IssueError};
@@ -89,12 +111,16 @@ pub use files::{
 };
 pub use http::Published;
 pub use keys::{KeyError, KeyKind, LeafKey, Passphrase};
+pub use lint::{Finding, LintAs, LintError, Severity, lint, lint_checks};
 pub use moment::{now, utc};
 pub use names::{DnsName, EmailAddress, NameError, SubjectAltName, Uri};
 pub use ocsp::{OcspAnswer, OcspError, OcspResponder};
+pub use path::{Step, verify_by_hand};
 pub use pkcs12::{Pkcs12Protection, pkcs12};
 pub use profile::{Profile, ProfileError, Role, RuleSet};
 pub use reason::{Reason, ReasonError};
 pub use request::{CertificateRequest, RequestError};
 pub use store::{Entry, Filter, LogLine, Status, Store, StoreError};
+pub use trust::{TrustError, TrustPlaces, TrustStep, TrustStore, check_trustworthy, trust_stores};
 pub use verify::{Verdict, VerifyOptions, verify};
+pub use view::{Line, View, ViewError, view};

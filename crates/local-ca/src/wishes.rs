@@ -92,7 +92,7 @@ impl Wishes {
         let plays_tls = row.extended_key_usage.iter().any(|one| tls.contains(one));
         let odd = self.extended_key_usage.iter().find(|wish| {
             let wish = wish.as_slice();
-            !row.extended_key_usage.contains(&wish) && !(plays_tls && tls.contains(&wish))
+            !(row.extended_key_usage.contains(&wish) || plays_tls && tls.contains(&wish))
         });
         match odd {
             None => Ok(()),

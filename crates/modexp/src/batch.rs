@@ -100,7 +100,11 @@ fn many(jobs: &[Job<'_>], exponents: Exponents) -> Vec<Result<Vec<u8>, OperandEr
                 in_lanes::<IfmaX8>(jobs, group, exponents, &mut results);
                 continue;
             }
-            for pair in group.chunks_exact(2) {
+            // A short public exponent takes less time than it takes to bring two numbers into one form.
+            for pair in group
+                .chunks_exact(2)
+                .filter(|_| exponents == Exponents::Secret)
+            {
                 in_lanes::<IfmaX2>(jobs, pair, exponents, &mut results);
             }
         }

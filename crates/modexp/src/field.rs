@@ -165,18 +165,30 @@ impl<K: Kernel> Field<K> {
         power
     }
 
-    /// `base^exponent` for one small public exponent: square and multiply from the highest one bit down.
-    pub(crate) fn pow_small(&self, base: &Number, exponent: u64, work: &mut Workspace) -> Number {
+    /// `number^exponent` for one small public exponent, numbers and result in the kernel's form, the result below `2n`.
+    ///
+    /// Square and multiply from the highest one bit down. The lowest bit, if it is one, takes the number as it is: a factor
+    /// that is not in Montgomery form leads the product out of it.
+    pub(crate) fn pow_small(&self, number: &Number, exponent: u64, work: &mut Workspace) -> Number {
         let Some(highest) = exponent.checked_ilog2() else {
-            return self.one.clone();
+            return self.leave(self.one.clone(), work);
         };
+        if highest == 0 {
+            return number.clone();
+        }
+        let base = self.enter(number, work);
         let mut power = base.clone();
-        for bit in (0..highest).rev() {
+        for bit in (1..highest).rev() {
             self.square(&mut power, work);
             if exponent >> bit & 1 == 1 {
-                self.multiply_by(&mut power, base, work);
+                self.multiply_by(&mut power, &base, work);
             }
         }
+        self.square(&mut power, work);
+        if exponent & 1 == 0 {
+            return self.leave(power, work);
+        }
+        self.multiply_by(&mut power, number, work);
         power
     }
 

@@ -39,11 +39,11 @@ impl Kernel for IfmaX2Model {
         _: &mut [Limb],
     ) {
         let vectors = n.len() / 8;
-        for lane in 0..2 {
+        for (lane, &n0) in n0.iter().enumerate() {
             let digits = |words: &[Limb]| -> Vec<Limb> {
                 in_order(vectors, lane).map(|word| words[word]).collect()
             };
-            let product = multiply_one(&digits(a), &digits(b), &digits(n), n0[lane]);
+            let product = multiply_one(&digits(a), &digits(b), &digits(n), n0);
             for (word, &digit) in in_order(vectors, lane).zip(product.iter()) {
                 out[word] = digit;
             }

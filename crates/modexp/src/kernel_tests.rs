@@ -274,15 +274,74 @@ fn the_algorithm_for_eight_lanes_agrees_with_the_rust_kernel() {
     }
 }
 
+/// Results below `2n` are operands again where a kernel does not reduce them fully: the largest of those.
+#[test]
+fn factors_of_almost_twice_the_modulus_are_taken() {
+    for limbs in [13, 16, 24, 32] {
+        if let Some(cpu) = Ifma52::detect() {
+            takes_almost_twice_n(Ifma::for_limbs(cpu, limbs).unwrap(), limbs);
+            takes_almost_twice_n(IfmaX2::for_limbs(cpu, limbs).unwrap(), limbs);
+            takes_almost_twice_n(IfmaX8::for_limbs(cpu, limbs).unwrap(), limbs);
+        }
+        takes_almost_twice_n(IfmaModel::for_limbs(limbs), limbs);
+        takes_almost_twice_n(IfmaX2Model, limbs);
+        takes_almost_twice_n(IfmaX8Model, limbs);
+    }
+}
+
+fn takes_almost_twice_n<K: Kernel>(kernel: K, limbs: usize) {
+    let n = vec![Limb::MAX; limbs];
+    let mut twice = vec![Limb::MAX; limbs + 1]; // 2n - 1 = 2·(2^(64·limbs) - 1) - 1
+    twice[0] -= 2;
+    twice[limbs] = 1;
+    let mut minus_one = n.clone();
+    minus_one[0] -= 1;
+    let in_form = |number: &[Limb]| {
+        let mut words = zero(kernel.words(limbs));
+        for lane in 0..K::LANES {
+            kernel.put(&mut words, lane, number);
+        }
+        words
+    };
+    let (form, modulus) = (in_form(&twice), in_form(&n));
+    let n0 = vec![negative_inverse(n[0]); K::LANES];
+    let mut scratch = zero(kernel.scratch_words(limbs));
+    for square in [false, true] {
+        let mut out = zero(kernel.words(limbs));
+        if square {
+            kernel.square(&mut out, &form, &modulus, &n0, &mut scratch);
+        } else {
+            kernel.multiply(&mut out, &form, &form, &modulus, &n0, &mut scratch);
+        }
+        for lane in 0..K::LANES {
+            let result = big(&kernel.take(&out, lane, limbs + 1));
+            assert!(result < big(&n) * 2_u8);
+            let expected = expected(kernel, &minus_one, &minus_one, &n); // 2n - 1 = -1
+            assert_eq!(result % big(&n), big(&expected));
+        }
+    }
+}
+
+/// What a routine leaves behind.
+#[derive(Debug, PartialEq)]
+struct Left {
+    /// rbx, rbp (as the distance from the stack pointer), r12 to r15, which a callee must keep.
+    kept: [u64; 6],
+    direction_flag: u64,
+    mxcsr: u32,
+    /// Everything in the other general registers, by OR: secrets are wiped.
+    general: u64,
+}
+
 /// Calls a routine of up to seven arguments with known values in the registers a callee must keep (System V AMD64 ABI
-/// 3.2.1), and returns what it left there, the direction flag and the change of the stack pointer.
+/// 3.2.1), and with the stack aligned as it must be.
 ///
 /// # Safety
 /// The routine must be callable with these arguments.
-unsafe fn registers_after(routine: *const (), arguments: &[u64; 7]) -> [u64; 8] {
-    let mut kept = [0_u64; 8];
+unsafe fn registers_after(routine: *const (), arguments: &[u64; 7]) -> Left {
+    let mut left = [0_u64; 9];
     // SAFETY: by the caller's promise the call is sound. rbx and rbp, which Rust reserves, are saved and restored here,
-    // the other registers are declared; the pointer to `kept` waits on the stack.
+    // the other registers are declared; the pointer to `left` waits on the stack.
     unsafe {
         asm!(
             "push rbx",
@@ -290,7 +349,7 @@ unsafe fn registers_after(routine: *const (), arguments: &[u64; 7]) -> [u64; 8] 
             "mov rax, rsp",
             "and rsp, -16",
             "push rax",         // the stack pointer as it was
-            "push r10",         // kept
+            "push r10",         // left
             "push r10",         // keeps the stack aligned at the call
             "push qword ptr [rsi + 48]",
             "mov rdi, [rsi]",
@@ -306,8 +365,16 @@ unsafe fn registers_after(routine: *const (), arguments: &[u64; 7]) -> [u64; 8] 
             "mov r15, 0x6666",
             "mov rbp, rsp",     // a value it must keep, and the stack pointer to compare with
             "call r11",
+            "or rax, rcx",
+            "or rax, rdx",
+            "or rax, rsi",
+            "or rax, rdi",
+            "or rax, r8",
+            "or rax, r9",
+            "or rax, r10",
+            "or rax, r11",
             "sub rbp, rsp",
-            "pop rax",
+            "pop rcx",
             "pop r10",
             "pop r10",
             "mov [r10], rbx",
@@ -316,15 +383,17 @@ unsafe fn registers_after(routine: *const (), arguments: &[u64; 7]) -> [u64; 8] 
             "mov [r10 + 24], r13",
             "mov [r10 + 32], r14",
             "mov [r10 + 40], r15",
+            "mov [r10 + 48], rax",
             "pushfq",
             "pop rax",
-            "and rax, 0x400",   // the direction flag must be clear
-            "mov [r10 + 48], rax",
+            "and rax, 0x400",
+            "mov [r10 + 56], rax",
+            "stmxcsr [r10 + 64]",
             "pop rsp",
             "pop rbp",
             "pop rbx",
             in("r11") routine,
-            in("r10") kept.as_mut_ptr(),
+            in("r10") left.as_mut_ptr(),
             in("rsi") arguments.as_ptr(),
             out("r12") _,
             out("r13") _,
@@ -333,46 +402,106 @@ unsafe fn registers_after(routine: *const (), arguments: &[u64; 7]) -> [u64; 8] 
             clobber_abi("C"),
         );
     }
-    kept
+    let [kept @ .., general, direction_flag, mxcsr] = left;
+    Left {
+        kept,
+        direction_flag,
+        mxcsr: mxcsr as u32,
+        general,
+    }
+}
+
+/// As a caller expects to find it.
+fn as_before() -> Left {
+    let mut mxcsr = 0_u32;
+    // SAFETY: stores four bytes where they belong.
+    unsafe { asm!("stmxcsr [{}]", in(reg) &raw mut mxcsr) };
+    Left {
+        kept: [0x1111, 0, 0x3333, 0x4444, 0x5555, 0x6666],
+        direction_flag: 0,
+        mxcsr,
+        general: 0,
+    }
+}
+
+/// Calls a routine and returns what it leaves in the vector registers, by OR.
+///
+/// # Safety
+/// The routine must be callable with these arguments.
+#[target_feature(enable = "avx512f")]
+unsafe fn vectors_after(routine: *const (), arguments: &[u64; 7]) -> [u64; 8] {
+    let mut left = [0_u64; 8];
+    // SAFETY: as in `registers_after`; all registers but rbx, rbp and rsp are declared as changed, and the routine keeps
+    // those, which the test of the general registers shows.
+    unsafe {
+        asm!(
+            "mov r12, rsp",
+            "and rsp, -16",
+            "push r13",
+            "push qword ptr [rsi + 48]",
+            "mov rdi, [rsi]",
+            "mov rdx, [rsi + 16]",
+            "mov rcx, [rsi + 24]",
+            "mov r8, [rsi + 32]",
+            "mov r9, [rsi + 40]",
+            "mov rsi, [rsi + 8]",
+            "call r11",
+            "mov rsp, r12",
+            ".irp i, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15",
+            "vporq zmm0, zmm0, zmm\\i",
+            ".endr",
+            ".irp i, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31",
+            "vporq zmm0, zmm0, zmm\\i",
+            ".endr",
+            "vmovdqu64 [r13], zmm0",
+            "vzeroupper",
+            in("r11") routine,
+            in("rsi") arguments.as_ptr(),
+            in("r13") left.as_mut_ptr(),
+            out("r12") _,
+            clobber_abi("C"),
+        );
+    }
+    left
 }
 
 #[test]
-fn kernels_keep_the_registers_a_callee_must_keep() {
-    const KEPT: [u64; 8] = [0x1111, 0, 0x3333, 0x4444, 0x5555, 0x6666, 0, 0];
+fn kernels_keep_the_registers_a_callee_must_keep_and_wipe_the_others() {
     let n = [Limb::MAX; 128];
-    let (a, mut out, mut scratch) = ([5; 128], [0; 128], [0; 256]);
+    let (a, mut out, mut scratch) = ([5_u64; 128], [0_u64; 128], [0_u64; 256]);
     let (n, a) = (n.as_ptr() as u64, a.as_ptr() as u64);
     let (out, scratch) = (out.as_mut_ptr() as u64, scratch.as_mut_ptr() as u64);
     let limbs = 24;
-    // SAFETY: every routine gets what its wrapper passes, on arrays as long as any routine touches here.
-    unsafe {
-        let mul = crate::mul::routine();
-        assert_eq!(registers_after(mul, &[out, a, a, n, 1, limbs, 0]), KEPT);
-        if MulxAdx::detect().is_some() {
-            let [mul, sqr] = crate::adx::routines();
-            let arguments = [out, a, a, n, 1, limbs, scratch];
-            assert_eq!(registers_after(mul, &arguments), KEPT);
-            let arguments = [out, a, n, 1, limbs, scratch, 0];
-            assert_eq!(registers_after(sqr, &arguments), KEPT);
-        }
-        if Ifma52::detect().is_some() {
-            let [mul, select] = crate::ifma::routines();
-            let arguments = [out, a, a, a, 1, 5, 8];
-            assert_eq!(registers_after(mul, &arguments), KEPT);
-            let arguments = [out, a, 3, 1, 5, 0, 0];
-            assert_eq!(registers_after(select, &arguments), KEPT);
-            let [mul, select] = crate::ifma_x2::routines();
-            let arguments = [out, a, a, a, a, 5, 0];
-            assert_eq!(registers_after(mul, &arguments), KEPT);
-            let arguments = [out, a, 1, a, 5, 0, 0];
-            assert_eq!(registers_after(select, &arguments), KEPT);
-            let [mul, sqr, select] = crate::ifma_x8::routines();
-            let arguments = [out, a, a, a, a, 10, scratch];
-            assert_eq!(registers_after(mul, &arguments), KEPT);
-            let arguments = [out, a, a, a, 10, scratch, 0];
-            assert_eq!(registers_after(sqr, &arguments), KEPT);
-            let arguments = [out, a, 1, a, 10, 0, 0];
-            assert_eq!(registers_after(select, &arguments), KEPT);
+    let mut calls = vec![(crate::mul::routine(), [out, a, a, n, 1, limbs, 0])];
+    if MulxAdx::detect().is_some() {
+        let [mul, sqr] = crate::adx::routines();
+        calls.push((mul, [out, a, a, n, 1, limbs, scratch]));
+        calls.push((sqr, [out, a, n, 1, limbs, scratch, 0]));
+    }
+    let vectors = calls.len();
+    if Ifma52::detect().is_some() {
+        let [mul, select] = crate::ifma::routines();
+        calls.push((mul, [out, a, a, a, 1, 5, 8]));
+        calls.push((select, [out, a, 3, 1, 5, 0, 0]));
+        let [mul, select] = crate::ifma_x2::routines();
+        calls.push((mul, [out, a, a, a, a, 5, 0]));
+        calls.push((select, [out, a, 1, a, 5, 0, 0]));
+        let [mul, sqr, select] = crate::ifma_x8::routines();
+        calls.push((mul, [out, a, a, a, a, 10, scratch]));
+        calls.push((sqr, [out, a, a, a, 10, scratch, 0]));
+        calls.push((select, [out, a, 1, a, 10, 0, 0]));
+    }
+    for (i, (routine, arguments)) in calls.iter().enumerate() {
+        // SAFETY: every routine gets what its wrapper passes, on arrays as long as any routine touches here.
+        unsafe {
+            assert_eq!(
+                registers_after(*routine, arguments),
+                as_before(),
+                "call {i}"
+            );
+            if i >= vectors {
+                assert_eq!(vectors_after(*routine, arguments), [0; 8], "call {i}");
+            }
         }
     }
 }

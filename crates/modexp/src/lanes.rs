@@ -70,9 +70,7 @@ pub(crate) fn pow<K: Kernel>(kernel: K, tasks: &[Task<'_>]) -> Vec<Number> {
 pub(crate) fn pow_small<K: Kernel>(kernel: K, tasks: &[Task<'_>], exponent: u64) -> Vec<Number> {
     let lanes = Lanes::new(kernel, tasks);
     let mut work = lanes.field.workspace();
-    let base = lanes.field.enter(&lanes.bases(), &mut work);
-    let power = lanes.field.pow_small(&base, exponent, &mut work);
-    lanes.results(lanes.field.leave(power, &mut work))
+    lanes.results(lanes.field.pow_small(&lanes.bases(), exponent, &mut work))
 }
 
 struct Lanes<'a, K> {

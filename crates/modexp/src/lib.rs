@@ -4,11 +4,13 @@
 //!                    Modulus                     checks operands, bytes in and out
 //!                       |
 //!          +------------+--------------+
-//!      Reference                  Montgomery     one driver: fixed window, masked selection
-//!     (num-bigint)                     |
-//!                +-------------+-------+-----+--------------+
-//!            Portable         Mul           Adx            Ifma      kernels for a·b/R mod n
-//!             (Rust)     (asm/mont..._mul.S)  (.._adx.S)    (.._ifma.S)
+//!      Reference                  Montgomery                pow_many, pow_pair    several at once
+//!     (num-bigint)                     |                           |
+//!                                    Field ------------------------+    one driver: fixed window, masked selection
+//!                                      |
+//!       +-----------+-----------+------+------+------------+-------------+
+//!   Portable       Mul         Adx           Ifma        IfmaX2        IfmaX8     kernels for a·b/R mod n, of
+//!    (Rust)   (.._mul.S)   (.._adx.S)   (.._ifma.S)   (.._x2.S)     (.._x8.S)     1, 1, 1, 1, 2, 8 numbers
 //! ```
 //!
 //! # How it is computed
@@ -20,10 +22,17 @@
 //! A product of two such numbers, divided by `R`, is again such a number. So values enter that form once, are multiplied
 //! a few thousand times, and leave once.
 //!
+//! # Several at once
+//!
+//! A service that signs many tokens has many exponentiations to do that do not wait for one another. With AVX-512 IFMA
+//! [`pow_many`] computes eight of them, with eight moduli, in the eight lanes of the vector registers, in three times the
+//! time of one (1024 bits); [`pow_pair`] takes two, the halves of one signature. What is left over, and every engine but
+//! [`Engine::Ifma`], goes one after the other, with the same results.
+//!
 //! # What stays secret
 //!
 //! With a secret exponent ([`Modulus::pow`]) neither a branch nor an address depends on the exponent, the base or the
-//! modulus; time depends on the byte lengths of modulus and exponent only:
+//! modulus; time depends on the byte lengths of modulus and exponent only (and in a batch on how many jobs have the same):
 //!
 //! - the exponent is cut into windows of a fixed width, leading zeros included, and every window costs the same
 //!   squarings and one multiplication, a window of zeros too;
@@ -32,9 +41,9 @@
 //!   for ADX and IFMA let values grow beyond `n` as far as their form holds them, and the last step reduces;
 //! - tables, copies and intermediate values are overwritten before their memory is returned (zeroize).
 //!
-//! `tests/constant_time.rs` holds the engines to it: under valgrind, with the secrets marked as undefined memory. The one
-//! branch on an operand is the verdict whether it is below the modulus. valgrind cannot run AVX-512, so [`Engine::Ifma`] is
-//! reported as ignored there.
+//! `tests/constant_time` holds the engines and the batch forms to it: under valgrind, with the secrets marked as undefined
+//! memory, and, as valgrind cannot run AVX-512, by comparing two runs with different secrets instruction by instruction and
+//! address by address. The one branch on an operand is the verdict whether it is below the modulus.
 //!
 //! [`Engine::Reference`] promises none of this: num-bigint runs in variable time. It is the oracle the other engines are
 //! tested against, and the bar they are measured by. Where the *exponent* is public, as in checking a signature,
@@ -45,9 +54,11 @@
 //! - `modulus.rs`: [`Modulus`], the face: operands are parsed and checked here and nowhere else.
 //! - `batch.rs`: [`pow_many`], [`pow_public_many`], [`pow_pair`]: several at once.
 //! - `engine.rs`: [`Engine`], which implementation runs, and the override `STAMPMILL_ENGINE`.
-//! - `montgomery.rs`: the exponentiation, generic over the kernel.
-//! - `portable.rs`, `mul.rs`, `adx.rs`, `ifma.rs`: the kernels. The last three hold the crate's `unsafe` together with
-//!   [`tutorial`]; `kernel_tests.rs` says what each is held to.
+//! - `field.rs`: the exponentiation, generic over the kernel; `montgomery.rs`: one number's arithmetic with it; `lanes.rs`: as
+//!   many numbers as a kernel has lanes.
+//! - `kernel.rs`: what a kernel is. `portable.rs`, `mul.rs`, `adx.rs`, `ifma.rs`, `ifma_x2.rs`, `ifma_x8.rs`: the kernels. All but
+//!   the first hold the crate's `unsafe` together with [`tutorial`]; `kernel_tests.rs` says what each is held to, and
+//!   `docs/kernels.md` what a new one must bring. `digits.rs`: numbers in the vector kernels' digits of 52 bits.
 //! - `cpu.rs`: proofs that the processor has what a kernel needs.
 //! - `reference.rs`: the same face over num-bigint.
 //! - `limbs.rs`: bytes to limbs and back, comparison and subtraction without branches.

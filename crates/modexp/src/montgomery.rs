@@ -25,7 +25,7 @@ impl<K: Kernel> Montgomery<K> {
         }
     }
 
-    /// A product of the field as a number below `n`.
+    /// What the field computed, in the kernel's form and below `2n`, as a number below `n`.
     fn number(&self, value: &[Limb]) -> Number {
         self.field.take(value, 0, &self.n)
     }
@@ -50,9 +50,8 @@ impl<K: Kernel> Arithmetic for Montgomery<K> {
             .iter()
             .fold(0_u64, |value, &byte| value << 8 | u64::from(byte));
         let mut work = self.field.workspace();
-        let base = self.field.enter(&self.field.in_form(&[base]), &mut work);
-        let power = self.field.pow_small(&base, exponent, &mut work);
-        self.number(&self.field.leave(power, &mut work))
+        let base = self.field.in_form(&[base]);
+        self.number(&self.field.pow_small(&base, exponent, &mut work))
     }
 
     /// One factor enters Montgomery form, and the product by the other leaves it.

@@ -13,17 +13,29 @@
 //!
 //! - **CRT** (RFC 8017 §5.1.2): two exponentiations with half the length instead of one are about four times as fast.
 //! - **Blinding**: what enters the exponentiation is the message times `r^e` for a random `r`, so that neither timing nor
-//!   power tells anything about the message the attacker chose (Kocher, CRYPTO '96). The factors are renewed by squaring
-//!   and drawn anew after 32 signatures, as OpenSSL and BoringSSL do.
+//!   power tells anything about the message the attacker chose (Kocher, CRYPTO '96). The factors are renewed by squaring, and
+//!   a new `r` serves after 32 signatures, as in OpenSSL and BoringSSL; eight of them share one inversion.
 //! - **Checking the result**: one wrong bit in one half, and `gcd(s^e - EM, n)` is a prime factor (Boneh, DeMillo,
 //!   Lipton, EUROCRYPT '97). So a signature that does not verify never leaves; the caller gets [`SignError::Fault`].
-//! - **Constant time**: all arithmetic with secrets is [`stampmill_modexp`]'s; the primes are moduli there and secret too.
+//! - **Constant time**: all arithmetic of signing is [`stampmill_modexp`]'s; the primes are moduli there and secret too. Reading and
+//!   making keys, which happens once, uses OpenSSL's numbers for what even moduli need.
 //!
 //! # What protects the verifier
 //!
 //! The signature must be exactly as long as the modulus and below it. For PKCS#1 v1.5 the encoded message is built anew and
 //! compared whole. Nothing is parsed out of the signature, so there is no lax parser to fool (Bleichenbacher's forgery, 2006).
 //! For PSS the salt alone is taken out, its length fixed beforehand, and every other bit must be as encoding makes it.
+//!
+//! # Many signatures
+//!
+//! A processor with AVX-512 IFMA raises eight numbers to eight powers at once, and a signature is two of those, so that four
+//! signatures fill the lanes. [`sign_many`] takes them together; [`BatchSigner`] gathers them from callers who know nothing of
+//! each other:
+//!
+//! ```text
+//!   callers --hash, encode--> queue of each size --as a worker is free: 1, or 3 to 8 of one size--> lanes --> answers
+//!                 nobody waits: a blocking caller signs on its own thread
+//! ```
 //!
 //! # Limits
 //!
@@ -40,7 +52,7 @@
 //! - `generate.rs`: new keys. `primes.rs`: the sieve and Miller-Rabin.
 //! - `formats.rs`: keys in DER and PEM, by OpenSSL. `jwk.rs`: keys in JSON. `numbers.rs`: what both fill.
 //! - `scheme.rs`: [`Scheme`], which can only hold legal combinations, and EMSA-PKCS1-v1_5.
-//! - `pss.rs`: [`Pss`] and EMSA-PSS. `hash.rs`: [`Hash`], one row for each function.
+//! - `pss.rs`: [`Pss`] and EMSA-PSS. `hash.rs`: [`enum@Hash`], one row for each function.
 //!
 //! # Example
 //!

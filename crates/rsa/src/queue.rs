@@ -14,9 +14,14 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, JoinHandle, Thread};
+use std::time::{Duration, Instant};
+
+/// How long a worker that has finished looks for more before it sleeps: about as long as waking it up takes.
+const LINGER: Duration = Duration::from_micros(20);
 
 /// A kind of work.
 pub(crate) trait Work: 'static {
@@ -68,8 +73,10 @@ pub(crate) struct Queue<W: Work> {
 struct Shared<W: Work> {
     limits: BatchLimits,
     state: Mutex<State<W>>,
-    /// Told when there may be something to do for a worker.
+    /// Told when there may be something to do for a worker that sleeps.
     work: Condvar,
+    /// Jobs in the queues, for workers that have just finished and look without the lock.
+    queued: AtomicUsize,
 }
 
 struct State<W: Work> {
@@ -85,6 +92,8 @@ struct State<W: Work> {
     tickets: Ticket,
     /// Computations that go on, by workers or by callers themselves.
     running: usize,
+    /// Workers that have just finished and look for more before they sleep.
+    lingering: usize,
     closed: bool,
 }
 
@@ -102,6 +111,7 @@ impl<W: Work> Queue<W> {
             limits,
             state: Mutex::new(State::new()),
             work: Condvar::new(),
+            queued: AtomicUsize::new(0),
         });
         // Made before its threads: if one of them cannot be started, dropping it ends the others.
         let queue = Queue {
@@ -226,7 +236,8 @@ impl<W: Work> Shared<W> {
         };
         let queue = state.queues.entry(W::size(&request.job)).or_default();
         queue.push_back(request);
-        if state.running < self.limits.workers.get() {
+        self.queued.fetch_add(1, Ordering::Relaxed);
+        if state.lingering == 0 && state.running < self.limits.workers.get() {
             self.work.notify_one();
         }
         slot
@@ -243,7 +254,22 @@ impl<W: Work> Shared<W> {
             for (slot, answer) in slots.into_iter().zip(run::<W>(&jobs)) {
                 slot.answer(answer);
             }
-            self.lock().running -= 1; // and this worker looks for the next batch itself
+            {
+                let mut state = self.lock();
+                state.running -= 1;
+                state.lingering += 1;
+            }
+            self.linger();
+            self.lock().lingering -= 1;
+        }
+    }
+
+    /// Whoever has just got an answer may soon ask again: looking a little longer spares both sides the way through the
+    /// scheduler. What comes now needs no waking.
+    fn linger(&self) {
+        let start = Instant::now();
+        while self.queued.load(Ordering::Relaxed) == 0 && start.elapsed() < LINGER {
+            thread::yield_now();
         }
     }
 
@@ -257,6 +283,7 @@ impl<W: Work> Shared<W> {
             if state.running < self.limits.workers.get()
                 && let Some(batch) = state.take_batch()
             {
+                self.queued.fetch_sub(batch.len(), Ordering::Relaxed);
                 state.running += 1;
                 let admitted = state.give_places(batch.len());
                 drop(state);
@@ -290,6 +317,7 @@ impl<W: Work> State<W> {
             admitted: HashSet::new(),
             tickets: 0,
             running: 0,
+            lingering: 0,
             closed: false,
         }
     }

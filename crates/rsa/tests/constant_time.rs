@@ -54,6 +54,11 @@ const PUBLIC: &str = "
 {
    a blinding factor is drawn again unless it is below n
    Memcheck:Cond
+   fun:*stampmill_rsa*blinding*random_below*
+}
+{
+   the same, where the compiler made one function of it
+   Memcheck:Cond
    fun:*stampmill_rsa*Blinding*draw*
 }
 {

@@ -1,6 +1,11 @@
 //! A certificate authority of one's own: how root, request and leaf are made, what verifiers say to them and to the
 //! ones that tutorials make, and an HTTPS server that lives on one.
 
+mod by_hand;
+mod pinning;
+mod revoked;
+mod rogue;
+
 use std::net::Ipv4Addr;
 use std::pin::Pin;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -36,6 +41,11 @@ use url::Url;
 use crate::event::{Channel, Exchange};
 use crate::http_client::HttpClient;
 use crate::stage::Stage;
+
+pub(crate) use by_hand::verify_chain_by_hand;
+pub(crate) use pinning::pinning;
+pub(crate) use revoked::mtls_revoked;
+pub(crate) use rogue::rogue;
 
 const DAY: i64 = 24 * 60 * 60;
 

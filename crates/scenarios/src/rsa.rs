@@ -11,6 +11,7 @@ pub(crate) use fault::fault;
 pub(crate) use lax_padding::lax_padding;
 pub(crate) use two_signatures::two_signatures;
 
+use anyhow::Context as _;
 use num_bigint::BigUint;
 use openssl::bn::BigNum;
 use openssl::pkey::Private;
@@ -72,6 +73,21 @@ impl Key {
             number(&self.d_q)?,
             number(&self.q_inverse)?,
         )?)
+    }
+
+    /// The same key with the other prime called p.
+    fn with_primes_exchanged(&self) -> anyhow::Result<Key> {
+        let q_inverse = self.p.modinv(&self.q);
+        Ok(Key {
+            n: self.n.clone(),
+            e: self.e.clone(),
+            d: self.d.clone(),
+            p: self.q.clone(),
+            q: self.p.clone(),
+            d_p: self.d_q.clone(),
+            d_q: self.d_p.clone(),
+            q_inverse: q_inverse.context("two different primes have nothing in common")?,
+        })
     }
 
     fn public(&self) -> anyhow::Result<PublicKey> {

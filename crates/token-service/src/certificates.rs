@@ -50,12 +50,14 @@ impl Certificates {
         names: &[SubjectAltName],
         now: i64,
     ) -> Result<(Certificate, LeafKey), DataFolderError> {
-        // What the authority is not good for no client would accept from it: a proxy with another certificate stands there.
-        let names: Vec<SubjectAltName> = names
+        // No client would accept from this authority what it is not good for.
+        let (names, outside): (Vec<_>, Vec<_>) = names
             .iter()
-            .filter(|name| self.authority.permits(name))
             .cloned()
-            .collect();
+            .partition(|name| self.authority.permits(name));
+        for name in &outside {
+            tracing::warn!(%name, "outside the name constraints of the local authority: a proxy has to stand there");
+        }
         if let Some(pair) = self.kept_certificate(&names, now) {
             return Ok(pair);
         }

@@ -226,7 +226,10 @@ struct ClientTable {
 type Words<T> = &'static [(&'static str, T)];
 
 const PKCE: Words<Pkce> = &[("all", Pkce::All), ("public", Pkce::Public)];
-const SIGNERS: Words<Backend> = &[("openssl", Backend::OpenSsl)];
+const SIGNERS: Words<Backend> = &[
+    ("openssl", Backend::OpenSsl),
+    ("stampmill", Backend::Stampmill),
+];
 const FORMATS: Words<TokenFormat> = &[("jwt", TokenFormat::Jwt), ("opaque", TokenFormat::Opaque)];
 const ALGORITHMS: Words<Algorithm> = &[
     ("RS256", Algorithm::Rs256),

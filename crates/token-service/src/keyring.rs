@@ -146,7 +146,7 @@ impl Service {
                 let at_hand = known.opened.iter().find(|key| key.kid() == row.kid);
                 match at_hand {
                     Some(key) => Ok(Arc::clone(key)),
-                    None => open_key(row, &self.sealing, self.backend).map(Arc::new),
+                    None => open_key(row, &self.sealing, self.signatures.backend()).map(Arc::new),
                 }
             })
             .collect()

@@ -22,7 +22,7 @@ use crate::domain::{Resource, Resources, StoredKey};
 use crate::http::router;
 use crate::keyring::KeysError;
 use crate::listener::{Closing, Transport, accept_loop};
-use crate::protocol::{Parts, Service};
+use crate::protocol::{Parts, Service, Signatures};
 use crate::secret::SealingKey;
 use crate::store::{SqliteStore, Store, StoreError};
 
@@ -317,7 +317,7 @@ async fn service(
         random: Arc::new(SystemRandom),
         store: Arc::new(store),
         lock: Some(lock),
-        backend,
+        signatures: Signatures::new(backend).map_err(StartError::Threads)?,
         sealing,
     });
     service.tend_keys().await?;
@@ -538,6 +538,9 @@ pub enum StartError {
         /// Which.
         client_id: String,
     },
+    /// No thread to sign on.
+    #[error("cannot start the threads that sign: {0}")]
+    Threads(std::io::Error),
     /// The folder.
     #[error(transparent)]
     Data(#[from] DataFolderError),

@@ -297,12 +297,12 @@ async fn the_certificate_is_kept_until_the_names_change() {
     assert_eq!(certificate(), first);
     let mut config = Config::new(DataFolder::open(&folder).unwrap());
     config.listen = Some(Listen::Localhost(0));
-    config.issuer = Some("https://id.test".into());
+    config.issuer = Some("https://id.example.test".into());
     let server = Server::start(config).await.unwrap();
     assert_ne!(certificate(), first);
     assert!(
         Client::of(&server)
-            .connect("id.test", b"\x08http/1.1")
+            .connect("id.example.test", b"\x08http/1.1")
             .await
             .is_ok()
     );

@@ -71,24 +71,27 @@ impl Victim {
             .env(PORT_FILE, &port_file)
             .spawn()
             .unwrap();
+        let mut victim = Victim { process, port: 0 };
         let begun = Instant::now();
-        loop {
-            if let Ok(port) = std::fs::read_to_string(&port_file) {
-                let port = port.parse().unwrap();
-                return Victim { process, port };
-            }
+        while victim.port == 0 {
             assert!(
                 begun.elapsed() < Duration::from_secs(60),
                 "it does not start"
             );
             std::thread::sleep(Duration::from_millis(5));
+            if let Ok(port) = std::fs::read_to_string(&port_file) {
+                victim.port = port.parse().unwrap();
+            }
         }
+        victim
     }
+}
 
+impl Drop for Victim {
     /// SIGKILL: no handler runs, nothing is flushed.
-    fn kill(mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 
@@ -160,7 +163,7 @@ fn killed_under_load(seed: u64) -> Result<(), String> {
         let at_stake = codes.split_off(codes.len() - CODES_A_ROUND);
         let load = load(&endpoint, victim.port, &families, &at_stake, &mut dice);
         std::thread::sleep(Duration::from_millis(20 + dice.below(200)));
-        victim.kill();
+        drop(victim);
         let (acknowledged, redeemed) = load.join();
         refreshed += acknowledged.iter().map(|(_, count)| count).sum::<usize>();
         victim = Victim::start(&folder, round);
@@ -184,7 +187,7 @@ fn killed_under_load(seed: u64) -> Result<(), String> {
             return Err(format!("an old token and its family: {old:?}, {new:?}"));
         }
     }
-    victim.kill();
+    drop(victim);
     if refreshed == 0 {
         return Err("there was no load: the test proves nothing".into());
     }
@@ -245,7 +248,9 @@ fn load(
         let (endpoint, mut token) = (endpoint.clone(), token.clone());
         std::thread::spawn(move || {
             let mut count = 0;
-            while let Some((200, body)) = endpoint.refresh(port, &token) {
+            while let Some((status, body)) = endpoint.refresh(port, &token) {
+                // A token that was just given is good at once: whatever is answered was written.
+                assert_eq!(status, 200, "an acknowledged refresh token: {body}");
                 token = body["refresh_token"].as_str().unwrap().to_owned();
                 count += 1;
             }

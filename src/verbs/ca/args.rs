@@ -72,6 +72,30 @@ pub(crate) struct InitArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct TrustArgs {
+    #[command(flatten)]
+    pub(crate) authority: AuthorityArgs,
+    /// Run the commands of the stores that are here, instead of showing all.
+    #[arg(long)]
+    pub(crate) apply: bool,
+    /// Only show them; that is the default.
+    #[arg(long, conflicts_with = "apply")]
+    pub(crate) dry_run: bool,
+    /// Only this store: debian, nss, fedora, arch, macos, windows, firefox, java or node.
+    #[arg(long)]
+    pub(crate) store: Option<String>,
+    /// Stores below this folder instead of the machine's own, to try it out.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) root_dir: Option<PathBuf>,
+    /// Trust a root that is good for every name in the world.
+    #[arg(long)]
+    pub(crate) unconstrained: bool,
+    /// Trust a root whose key lies in the authority's folder without a passphrase.
+    #[arg(long)]
+    pub(crate) unprotected_key: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ProfileArgs {
     /// What the certificate is for: server, client or sub-ca.
     #[arg(long, default_value = "server")]
@@ -211,7 +235,24 @@ pub(crate) enum CaVerb {
         #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8380")]
         listen: SocketAddr,
     },
-    /// Ask OpenSSL, at its strictest, whether a certificate holds for a host.
+    /// Show the commands that make this machine's programs trust the root; with --apply, run those that can be run.
+    Trust(TrustArgs),
+    /// Show the commands that undo exactly that; with --apply, run those that can be run.
+    Untrust(TrustArgs),
+    /// Show every byte of a certificate, request, CRL, OCSP answer or PKCS #12 file: place, length, type, name, value.
+    View {
+        /// The file, in PEM or DER.
+        file: PathBuf,
+    },
+    /// Hold a certificate against the checks of verifiers and auditors; errors among the findings make the program fail.
+    Lint {
+        /// The certificate, in PEM or DER. Of a chain, the first.
+        certificate: PathBuf,
+        /// The rules: private or public-like.
+        #[arg(long, default_value = "private")]
+        rules: RuleSet,
+    },
+    /// Check a chain step by step, then ask OpenSSL, at its strictest, whether the certificate holds for a host.
     Verify {
         #[command(flatten)]
         authority: AuthorityArgs,
@@ -220,5 +261,8 @@ pub(crate) enum CaVerb {
         /// The host name or IP address a client would connect to, without scheme and port.
         #[arg(long)]
         host: String,
+        /// Show each question that a verifier asks, and what it finds.
+        #[arg(long)]
+        steps: bool,
     },
 }

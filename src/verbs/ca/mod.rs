@@ -1,20 +1,19 @@
 //! `stampmill ca …`: the authority, what it issues, what it revokes, what it publishes.
 
 mod args;
+mod look;
 mod make;
 mod records;
 mod serve;
 mod status;
+mod trust;
 
 pub(crate) use args::{AuthorityArgs, CaVerb};
 
 use anyhow::Context as _;
 use std::path::Path;
 
-use serde_json::json;
-use stampmill_local_ca::{
-    Authority, Certificate, Passphrase, VerifyOptions, read_private, read_public, verify,
-};
+use stampmill_local_ca::{Authority, Passphrase, read_private};
 
 use crate::print::Printer;
 use args::RootKeyArgs;
@@ -90,11 +89,16 @@ pub(crate) fn run(verb: CaVerb, out: Printer) -> anyhow::Result<()> {
             authority: args,
             listen,
         } => serve::serve(open(&args)?, &args.folder, listen, out),
+        CaVerb::Trust(args) => trust::trust(&open(&args.authority)?, &args, out),
+        CaVerb::Untrust(args) => trust::untrust(&open(&args.authority)?, &args, out),
+        CaVerb::View { file } => look::view_file(&file, out),
+        CaVerb::Lint { certificate, rules } => look::lint_file(&certificate, rules, out),
         CaVerb::Verify {
             authority,
             certificate,
             host,
-        } => judge(&authority.folder, &certificate, &host, out),
+            steps,
+        } => look::judge(&authority.folder, &certificate, &host, steps, out),
     }
 }
 
@@ -116,21 +120,4 @@ fn passphrase(file: Option<&Path>) -> anyhow::Result<Option<Passphrase>> {
             .with_context(|| format!("{} has no passphrase in its first line", file.display()))
     })
     .transpose()
-}
-
-/// OpenSSL's verdict at its strictest; a refusal is an error of the program.
-fn judge(folder: &Path, certificate: &Path, host: &str, out: Printer) -> anyhow::Result<()> {
-    let root = read_public(&folder.join(Authority::ROOT_FILE))?;
-    let root = Certificate::from_pem(&root)?;
-    let leaf = Certificate::from_pem(&read_public(certificate)?)
-        .with_context(|| format!("{}", certificate.display()))?;
-    let options = VerifyOptions::for_host(host.parse()?);
-    let verdict = verify(&leaf, &[root], &options)?;
-    anyhow::ensure!(verdict.accepted, "OpenSSL refuses it: {verdict}");
-    out.fields(&[
-        ("certificate", json!(certificate)),
-        ("host", json!(host)),
-        ("verdict", json!(verdict.to_string())),
-    ]);
-    Ok(())
 }

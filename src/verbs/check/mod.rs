@@ -23,6 +23,7 @@ const LONGEST_CLAIMS: u64 = 1 << 20;
 const SHOWN: &[(ShowWhat, &str, Show)] = &[
     (ShowWhat::Ast, "syntax tree", Show::Ast),
     (ShowWhat::Types, "types", Show::Types),
+    (ShowWhat::Cost, "worst cost", Show::Cost),
     (ShowWhat::Clif, "intermediate code", Show::Clif),
     (ShowWhat::Asm, "machine code", Show::Asm),
 ];

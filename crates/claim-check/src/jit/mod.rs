@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  Ast ──▶ codegen ──▶ CLIF ──▶ Cranelift ──▶ bytes, W^X pages ──▶ native: Code ──▶ call
-//!          safe Rust            (optimizes,                        owns the pages    │
+//!          safe Rust            (selects instructions,             owns the pages    │
 //!                                allocates registers)                                ▼
 //!                                                         runtime: Frame, helpers that the code calls
 //! ```

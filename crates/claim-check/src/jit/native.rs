@@ -16,7 +16,7 @@ use super::listing::Listing;
 use super::runtime::{self, Frame, Slot};
 use crate::error::Fault;
 use crate::item::Item;
-use crate::slots::Reads;
+use crate::slots::Plan;
 use crate::syntax::ast::Ast;
 
 /// Why there is no machine code. Not an error: the interpreter does the work.
@@ -24,6 +24,8 @@ use crate::syntax::ast::Ast;
 pub(crate) enum Unavailable {
     #[error("no code generator for this processor: {0}")]
     Host(String),
+    #[error("no machine code was asked for")]
+    NotWanted,
     #[error("the code generator gave up: {0}")]
     Module(#[from] Box<ModuleError>),
 }
@@ -52,7 +54,7 @@ pub(crate) struct Code {
 
 impl Code {
     /// Translates an expression.
-    pub(crate) fn compile(ast: &Arc<Ast>, reads: &Reads) -> Result<Self, Unavailable> {
+    pub(crate) fn compile(ast: &Arc<Ast>, plan: &Plan) -> Result<Self, Unavailable> {
         let mut pages = Pages(Some(new_module()?));
         let module = pages.module();
         let Lowered {
@@ -60,7 +62,7 @@ impl Code {
             function,
             constants,
             ..
-        } = codegen::lower(ast, reads, module)?;
+        } = codegen::lower(ast, plan, module)?;
         context.set_disasm(!cfg!(target_arch = "x86_64"));
         module.define_function(function, &mut context)?;
         // Now, not later: `clear_context` would leave nothing to list.
@@ -88,19 +90,34 @@ impl Code {
     /// Evaluates the expression and hands the result to `finish`.
     pub(crate) fn run<T>(
         &self,
-        reads: &Reads,
+        plan: &Plan,
         claims: &Bound<'_>,
         now: i64,
         variables: &[Option<Item<'_>>],
+        cost: &mut u64,
         finish: impl FnOnce(&Item<'_>) -> T,
     ) -> Result<T, Fault> {
-        let mut frame = Frame::new(&self.ast, &self.constants, reads, claims, now, variables);
+        let mut frame = Frame::new(&self.ast, &self.constants, plan, claims, now, variables);
         // SAFETY: the pages are mapped while `self` is borrowed. The frame is laid out as the code expects it, holds the
         // constants that were numbered for this code and the tree it was made from, and nothing else refers to it during the call.
         let head = unsafe { (self.entry)(&raw mut frame) };
+        *cost = frame.total_cost();
         // SAFETY: the head is what that call returned. The item is dropped before the frame.
         let item = unsafe { frame.result(head) }?;
         Ok(finish(&item))
+    }
+
+    /// Decides: the result if it is a bool, else nothing.
+    pub(crate) fn decide(
+        &self,
+        plan: &Plan,
+        claims: &Bound<'_>,
+        now: i64,
+    ) -> Result<Option<bool>, Fault> {
+        let mut frame = Frame::new(&self.ast, &self.constants, plan, claims, now, &[]);
+        // SAFETY: as in `run`.
+        let head = unsafe { (self.entry)(&raw mut frame) };
+        frame.decision(head)
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -153,8 +170,8 @@ impl Drop for Pages {
 }
 
 /// The intermediate representation of an expression, generated again: the text is long, and wanted by people only.
-pub(crate) fn clif(ast: &Ast, reads: &Reads) -> String {
-    let lowered = new_module().and_then(|mut module| codegen::lower(ast, reads, &mut module));
+pub(crate) fn clif(ast: &Ast, plan: &Plan) -> String {
+    let lowered = new_module().and_then(|mut module| codegen::lower(ast, plan, &mut module));
     match lowered {
         Ok(lowered) => lowered.clif(),
         Err(reason) => format!("no machine code here: {reason}\n"),
@@ -185,9 +202,11 @@ fn host_isa() -> &'static Result<OwnedTargetIsa, String> {
         } else {
             "false"
         };
+        // The code generator folds what can be folded itself: Cranelift's optimizer takes a third of the time that compiling takes,
+        // and the code is not faster for it (crates/rivals/benches/claim_check.rs).
         // The last two are what `JITBuilder::with_flags` sets: code and helpers may lie far apart.
         for (name, value) in [
-            ("opt_level", "speed"),
+            ("opt_level", "none"),
             ("enable_verifier", verify),
             ("use_colocated_libcalls", "false"),
             ("is_pic", "false"),

@@ -33,7 +33,7 @@ impl fmt::Display for NodeId {
 }
 
 /// A whole expression.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Ast {
     pub(super) nodes: Vec<Node>,
     /// The variables that [`Expr::Named`] counts.
@@ -45,9 +45,24 @@ impl Ast {
         self.nodes.len()
     }
 
+    /// Puts another expression in the place of a node's.
+    pub(crate) fn replace(&mut self, id: NodeId, expr: Expr) {
+        self.nodes[id.0 as usize].expr = expr;
+    }
+
     /// All nodes, children before their parents.
     pub(crate) fn ids(&self) -> impl Iterator<Item = NodeId> {
         (0..self.nodes.len() as u32).map(NodeId)
+    }
+
+    /// The macro whose elements only have to be counted when the size of the list that it makes is asked for.
+    pub(crate) fn counted(&self, id: NodeId) -> Option<&Comprehension> {
+        match &self[id].expr {
+            Expr::Comprehension(comprehension) if comprehension.fold == Fold::List => {
+                Some(comprehension)
+            }
+            _ => None,
+        }
     }
 
     /// The node of the whole expression: the last, since children come first.
@@ -65,7 +80,7 @@ impl Index<NodeId> for Ast {
 }
 
 /// One node: what it is and where in the source it stands (bytes, without enclosing parentheses).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub(crate) expr: Expr,
     pub(crate) span: Range<usize>,
@@ -76,7 +91,7 @@ pub(crate) struct Node {
 }
 
 /// The kinds of nodes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Expr {
     /// A literal: null, bool, int, uint, double, string, bytes, or the name of a type.
     Literal(Item<'static>),
@@ -154,7 +169,7 @@ impl Expr {
 }
 
 /// A macro, expanded: see `macros`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Comprehension {
     /// As the source calls it.
     pub(crate) name: &'static str,
@@ -167,8 +182,6 @@ pub(crate) struct Comprehension {
     /// Elements for which this is false are passed over.
     pub(crate) filter: Option<NodeId>,
     pub(crate) step: NodeId,
-    /// Steps that an element takes: the nodes of the body.
-    pub(crate) cost: u64,
 }
 
 /// What a comprehension makes of its elements.

@@ -75,7 +75,7 @@ impl Parser<'_, '_> {
         range: NodeId,
         rule: &'static Macro,
     ) -> Result<NodeId, CompileError> {
-        let (depth, before) = (self.scope.len(), self.nodes.len());
+        let depth = self.scope.len();
         let binder = self.token.span.clone();
         let mut variables = vec![self.variable()?];
         self.expect(",")?;
@@ -109,7 +109,6 @@ impl Parser<'_, '_> {
         };
         self.expect(")")?;
         self.scope.truncate(depth);
-        let cost = (self.nodes.len() - before) as u64;
         let comprehension = Comprehension {
             name: rule.name,
             fold: rule.fold,
@@ -118,7 +117,6 @@ impl Parser<'_, '_> {
             depth,
             filter,
             step,
-            cost,
         };
         self.node(start, Expr::Comprehension(Box::new(comprehension)))
     }
@@ -211,9 +209,7 @@ impl Parser<'_, '_> {
                 Some(variable)
             }
         };
-        let before = self.nodes.len();
         let argument = self.recovering(")")?;
-        let cost = (self.nodes.len() - before) as u64;
         self.expect(")")?;
         let body = match (name, variable) {
             ("sortBy", Some(variable)) => {
@@ -227,7 +223,6 @@ impl Parser<'_, '_> {
                     depth: depth + 1,
                     filter: None,
                     step: argument,
-                    cost,
                 };
                 let keys = self.node(start, Expr::Comprehension(Box::new(keys)))?;
                 self.function_call(start, Signature::hidden("sortBy"), vec![list, keys])?

@@ -239,6 +239,8 @@ impl Parser<'_, '_> {
             .chain(Macro::names())
             .chain(BinaryOp::METHODS.map(BinaryOp::symbol));
         if let Some(known) = similar(&name, known) {
+            // Then its variables are none, and their uses no further fault.
+            self.variable_missing |= Macro::by_name(known).is_some();
             error = error.with_help(format!("did you mean `{known}`?"));
         }
         self.report(error);

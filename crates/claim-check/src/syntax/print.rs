@@ -3,7 +3,6 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::ast::{Ast, Expr, NodeId};
-use crate::checker::Type;
 
 /// ```text
 /// #3       0..16  >
@@ -18,8 +17,8 @@ impl Display for Ast {
 }
 
 impl Ast {
-    /// The tree with the type of each node behind it.
-    pub(crate) fn with_types(&self, types: &[Type]) -> String {
+    /// The tree with a note behind each node, by its number.
+    pub(crate) fn with_notes(&self, note: impl Fn(usize) -> Option<String>) -> String {
         let listing = self.to_string();
         let width = listing.lines().map(|line| line.chars().count()).max();
         let width = width.unwrap_or(0);
@@ -30,9 +29,8 @@ impl Ast {
                 .next()
                 .and_then(|id| id.strip_prefix('#'));
             let number: Option<usize> = number.and_then(|number| number.parse().ok());
-            let ty = number.and_then(|number| types.get(number));
-            let ty = ty.map_or(String::new(), Type::to_string);
-            text.push_str(&format!("{line:width$}  : {ty}\n"));
+            let note = number.and_then(&note).unwrap_or_default();
+            text.push_str(&format!("{line:width$}  : {note}\n"));
         }
         text
     }

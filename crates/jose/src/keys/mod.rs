@@ -18,6 +18,7 @@ pub use rsa::{MAX_RSA_BITS, MIN_RSA_BITS};
 pub(crate) use rsa::{RsaPrivate, RsaPublic};
 
 use openssl::pkey::{Id, PKey, Private};
+use stampmill_rsa::BatchSigner;
 
 use crate::algorithm::{Algorithm, AlgorithmSet, RsaScheme, Scheme};
 use crate::backend::Backend;
@@ -129,6 +130,17 @@ impl Signer {
             Self::Rsa(scheme, key) => key.sign(*scheme, message),
             Self::Ec(key) => key.sign(message),
             Self::Ed25519(key) => key.sign(message),
+        }
+    }
+
+    pub(crate) async fn sign_in_batch(
+        &self,
+        signer: &BatchSigner,
+        message: &[u8],
+    ) -> Result<Vec<u8>, JoseError> {
+        match self {
+            Self::Rsa(scheme, key) => key.sign_in_batch(signer, *scheme, message).await,
+            other => other.sign(message),
         }
     }
 }

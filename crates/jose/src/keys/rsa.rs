@@ -1,10 +1,13 @@
 //! RSA by either backend (RFC 8017 §8).
 
+use std::sync::Arc;
+
 use openssl::bn::BigNum;
 use openssl::error::ErrorStack;
 use openssl::pkey::{PKey, Private, Public};
 use openssl::rsa::{Padding, Rsa};
 use openssl::sign::{RsaPssSaltlen, Signer, Verifier};
+use stampmill_rsa::BatchSigner;
 use zeroize::Zeroizing;
 
 use crate::algorithm::RsaScheme;
@@ -87,7 +90,7 @@ impl RsaPublic {
 /// A private key made ready for one backend.
 pub(crate) struct RsaPrivate {
     openssl: PKey<Private>,
-    stampmill: Option<Box<stampmill_rsa::PrivateKey>>,
+    stampmill: Option<Arc<stampmill_rsa::PrivateKey>>,
 }
 
 impl RsaPrivate {
@@ -101,7 +104,7 @@ impl RsaPrivate {
                     .map_err(|error| backend.refused(&error))?;
                 let key = stampmill_rsa::PrivateKey::from_pkcs8_der(&der)
                     .map_err(|error| backend.refused(&error))?;
-                Some(Box::new(key))
+                Some(Arc::new(key))
             }
         };
         Ok(Self {
@@ -123,6 +126,22 @@ impl RsaPrivate {
                 .sign(stampmill(scheme), message)
                 .map_err(|error| JoseError::Sign(error.to_string())),
             None => Ok(openssl_signs(&self.openssl, scheme, message)?),
+        }
+    }
+
+    /// The same by way of a batch signer, if the backend is the one that has lanes.
+    pub(crate) async fn sign_in_batch(
+        &self,
+        signer: &BatchSigner,
+        scheme: RsaScheme,
+        message: &[u8],
+    ) -> Result<Vec<u8>, JoseError> {
+        match &self.stampmill {
+            Some(key) => signer
+                .sign(key, stampmill(scheme), message)
+                .await
+                .map_err(|error| JoseError::Sign(error.to_string())),
+            None => self.sign(scheme, message),
         }
     }
 }

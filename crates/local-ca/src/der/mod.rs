@@ -42,6 +42,11 @@ impl<'a> Der<'a> {
         self.0.is_empty()
     }
 
+    /// Bytes left.
+    pub(crate) fn len(self) -> usize {
+        self.0.len()
+    }
+
     /// The tag of the next element, without reading it.
     pub(crate) fn peek(self) -> Option<u8> {
         self.0.first().copied()

@@ -127,7 +127,7 @@ pub(crate) fn printable(text: &str) -> Vec<u8> {
 pub(crate) fn time(seconds: i64) -> Vec<u8> {
     let civil = Civil::of(seconds);
     match civil.year {
-        1950..2050 => tlv(super::UTC_TIME, civil.digits()[2..].as_bytes()),
+        1950..2050 => tlv(super::UTC_TIME, &civil.digits().as_bytes()[2..]),
         _ => tlv(super::GENERALIZED_TIME, civil.digits().as_bytes()),
     }
 }

@@ -1,7 +1,8 @@
 -- What an authority must not forget.
 
 CREATE TABLE certificate (
-    serial      TEXT PRIMARY KEY,     -- hexadecimal, without the zero byte that keeps it positive
+    number      INTEGER PRIMARY KEY,  -- in the order of issuing
+    serial      TEXT NOT NULL UNIQUE, -- hexadecimal, without the zero byte that keeps it positive
     issuer      TEXT NOT NULL,        -- root | issuing
     profile     TEXT NOT NULL,
     subject     TEXT NOT NULL,
@@ -13,7 +14,7 @@ CREATE TABLE certificate (
     der         BLOB NOT NULL,
     revoked_at  INTEGER,
     reason      INTEGER
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 CREATE INDEX certificate_key ON certificate (key);
 CREATE INDEX certificate_not_after ON certificate (not_after);

@@ -164,7 +164,7 @@ impl Store {
                    AND (?2 IS NULL OR ?2 = CASE WHEN revoked_at IS NOT NULL THEN 'revoked'
                                                 WHEN not_after < ?3 THEN 'expired' ELSE 'valid' END)
                    AND (?4 IS NULL OR (revoked_at IS NULL AND not_after >= ?3 AND not_after < ?4))
-                 ORDER BY CASE WHEN ?4 IS NULL THEN -issued_at ELSE not_after END, serial"
+                 ORDER BY CASE WHEN ?4 IS NULL THEN -number ELSE not_after END, number"
             );
             entries(connection, &query, params![text, status, now, filter.ends_before])
         })

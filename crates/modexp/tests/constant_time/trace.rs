@@ -115,8 +115,8 @@ fn stay_on_one_processor() {
     let _ = set.and_then(|()| sched_setaffinity(Pid::from_raw(0), &here));
 }
 
-/// Short moduli that the kernels take, because a step costs some ten microseconds. Making a modulus takes the most steps and is the same
-/// Rust code for all, so that it is traced for the scalar engines alone.
+/// Short moduli that the kernels take, because a step costs some ten microseconds. Making a modulus takes the most steps and is
+/// the same Rust code for all, so that it is traced for the scalar engines alone.
 fn trace(subject: Option<Subject>) -> Result<Trace, Difference> {
     const FOR_VECTORS: usize = 104;
     let table = [0; 16];
@@ -135,18 +135,22 @@ fn trace(subject: Option<Subject>) -> Result<Trace, Difference> {
                 },
             )
         }
-        Some(Subject::Lanes) => compare(FOR_VECTORS, with_lanes, operations::lanes),
-        Some(Subject::Pair) => compare(FOR_VECTORS, modulus(Engine::Ifma), operations::pair),
+        Some(Subject::Lanes) => {
+            compare(FOR_VECTORS, used_for(operations::lanes), operations::lanes)
+        }
+        Some(Subject::Pair) => compare(FOR_VECTORS, used_for(operations::pair), operations::pair),
         Some(Subject::Leak(leak)) => compare(24, |_| (), |(), secrets| leak.run(secrets, &table)),
         None => compare(24, |_| (), |(), _| {}),
     }
 }
 
-/// A modulus that has made its constants for the lanes, too.
-fn with_lanes(secrets: &Secrets) -> Modulus {
-    let modulus = operations::modulus(Engine::Ifma, secrets);
-    operations::lanes(&modulus, secrets);
-    modulus
+/// A modulus that has made its constants for a batch already.
+fn used_for(batch: fn(&Modulus, &Secrets)) -> impl Fn(&Secrets) -> Modulus {
+    move |secrets| {
+        let modulus = operations::modulus(Engine::Ifma, secrets);
+        batch(&modulus, secrets);
+        modulus
+    }
 }
 
 /// Two runs that agreed.
@@ -158,8 +162,8 @@ struct Trace {
 /// Where two runs parted, as a text.
 type Difference = String;
 
-/// Traces `work` with two sets of secrets that are as different as they can be, both at the same place in memory; each run prepares
-/// itself before.
+/// Traces `work` with two sets of secrets that are as different as they can be, both at the same place in memory; each run
+/// prepares itself before.
 fn compare<P>(
     bytes: usize,
     prepare: impl Fn(&Secrets) -> P,

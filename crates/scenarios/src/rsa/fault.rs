@@ -1,6 +1,7 @@
 //! `rsa_fault`, attack 33: a computer that errs once while it signs gives its key away (D. Boneh, R. DeMillo, R. Lipton, "On the
 //! Importance of Checking Cryptographic Protocols for Faults", EUROCRYPT '97; A. Lenstra's version, which needs one signature).
 
+use anyhow::Context as _;
 use num_bigint::BigUint;
 use stampmill_rsa::{PrivateKey, PublicKey, SignError};
 
@@ -13,7 +14,7 @@ const FORGED: &[u8] = b"pay 10000 to mallory";
 const FOUNDATION: &str = "Boneh, DeMillo, Lipton, EUROCRYPT '97";
 
 pub(crate) fn fault(stage: &mut Stage<'_>) -> anyhow::Result<()> {
-    let key = key_with_residue()?;
+    let key = key_to_damage()?;
     let public = key.public()?;
     let right = without_check(stage, &key, &public);
     attack(stage, &key, &public)?;
@@ -26,13 +27,17 @@ pub(crate) fn fault(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     right
 }
 
-/// A key with 2 a square modulo p, which `our_signer` needs: p is 1 or 7 modulo 8.
-fn key_with_residue() -> anyhow::Result<Key> {
+/// A key that the fault of `our_signer` fits: 2 is a square modulo p, and (p - 1)/2 is a multiple of all that p - 1 and q - 1
+/// have in common.
+fn key_to_damage() -> anyhow::Result<Key> {
     loop {
         let key = Key::generate(65537)?;
-        let residue = &key.p % 8_u32;
-        if residue == BigUint::from(1_u32) || residue == BigUint::from(7_u32) {
-            return Ok(key);
+        for key in [key.with_primes_exchanged()?, key] {
+            let common = greatest_common_divisor(&key.p - 1_u32, &key.q - 1_u32);
+            let half = (&key.p - 1_u32) / 2_u32;
+            if &key.p % 8_u32 == BigUint::from(1_u32) && half % common == BigUint::ZERO {
+                return Ok(key);
+            }
         }
     }
 }
@@ -130,18 +135,20 @@ fn with_check(stage: &mut Stage<'_>, key: &Key, public: &PublicKey) -> anyhow::R
     Ok(())
 }
 
-/// A fault that gets into our own signer from outside: a damaged exponent.
+/// A fault that gets into our own signer from outside: a damaged exponent, in d and d_p alike, so that they still belong together.
 ///
 /// With d_p + (p - 1)/2 in place of d_p, the half modulo p comes out right for squares modulo p and with the wrong sign for
-/// the others. 2 is a square here, so that the trial which ends an import may well pass.
+/// the others. 2 is a square here, so that the trial with which an import ends passes.
 fn our_signer(stage: &mut Stage<'_>, mut key: Key, public: &PublicKey) -> anyhow::Result<()> {
     const MESSAGES: usize = 32;
     stage.heading("The signer of this project, with a damaged key");
     stage.note(
-        "d_p is replaced by d_p + (p - 1)/2. Every other signature, by chance, then comes out with the wrong sign modulo p: a fault \
-         as above.",
+        "d_p is replaced by d_p + (p - 1)/2, and d by the d that belongs to it. About every other signature then comes out with the wrong \
+         sign modulo p: a fault as above.",
     );
-    key.d_p = (&key.d_p + (&key.p - 1_u32) / 2_u32) % (&key.p - 1_u32);
+    let half = (&key.p - 1_u32) / 2_u32;
+    key.d_p = (&key.d_p + &half) % (&key.p - 1_u32);
+    key.d = damaged_d(&key, half)?;
     let signer = match PrivateKey::from_pkcs1_der(&key.to_openssl()?.private_key_to_der()?) {
         Ok(signer) => signer,
         Err(error) => {
@@ -175,4 +182,16 @@ fn our_signer(stage: &mut Stage<'_>, mut key: Key, public: &PublicKey) -> anyhow
         stage.blocked("attack 33 on our signer", SignError::Fault, FOUNDATION);
     }
     Ok(())
+}
+
+/// `d + half` modulo p - 1, and as it was modulo q - 1.
+fn damaged_d(key: &Key, half: BigUint) -> anyhow::Result<BigUint> {
+    let (p_1, q_1) = (&key.p - 1_u32, &key.q - 1_u32);
+    let common = greatest_common_divisor(p_1.clone(), q_1.clone());
+    let (p_part, q_part) = (&p_1 / &common, &q_1 / &common);
+    let inverse = q_part
+        .modinv(&p_part)
+        .context("they have nothing in common any more")?;
+    let multiple = half / &common * inverse % &p_part;
+    Ok((&key.d + multiple * &q_1) % (p_part * q_1))
 }

@@ -20,6 +20,7 @@
 //! | `introspection` | RFC 7662, RFC 9701 |
 //! | `live_token` | is a token ours, and alive? |
 //! | `tokens` | what the tokens say: RFC 9068, OIDC Core §2 |
+//! | `signing` | on which threads signatures are computed |
 //! | `userinfo` | OIDC Core §5.3 |
 //! | `end_session` | OpenID Connect RP-Initiated Logout 1.0 |
 //! | `discovery` | RFC 8414, OIDC Discovery |
@@ -49,6 +50,7 @@ mod resource;
 mod response_mode;
 mod revocation;
 mod sealed_request;
+mod signing;
 mod token;
 mod tokens;
 mod userinfo;
@@ -59,7 +61,7 @@ use std::fs::File;
 use std::sync::Arc;
 
 use stampmill_claim_check::ClaimCheck;
-use stampmill_jose::{Backend, Jwks};
+use stampmill_jose::Jwks;
 
 pub(crate) use authorization::AuthorizationRequest;
 pub(crate) use client_authentication::{BasicCredentials, CredentialsError};
@@ -72,6 +74,7 @@ pub(crate) use interaction::{Attempt, Browser, Decision, Outcome, Page, SignedIn
 pub(crate) use introspection::Introspected;
 pub(crate) use parameters::Parameters;
 pub(crate) use response_mode::AuthorizationResponse;
+pub(crate) use signing::Signatures;
 pub(crate) use userinfo::{BearerError, ResourceRequest};
 
 use crate::clock::{Clock, Random};
@@ -95,8 +98,7 @@ pub struct Service {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) store: Arc<dyn Store>,
-    /// Who computes RSA signatures.
-    pub(crate) backend: Backend,
+    pub(crate) signatures: Signatures,
     pub(crate) keys: Keys,
     pub(crate) sealing: SealingKey,
     pub(crate) passwords: PasswordGate,
@@ -119,7 +121,7 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) backend: Backend,
+    pub(crate) signatures: Signatures,
     pub(crate) sealing: SealingKey,
     pub(crate) lock: Option<File>,
 }
@@ -135,7 +137,7 @@ impl Service {
             clock,
             random,
             store,
-            backend,
+            signatures,
             sealing,
             lock,
         } = parts;
@@ -148,7 +150,7 @@ impl Service {
             response_types,
             issue_when,
             clock,
-            backend,
+            signatures,
             keys: Keys::none(),
             passwords: PasswordGate::new(&*random),
             throttle: Throttle::default(),

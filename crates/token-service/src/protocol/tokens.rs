@@ -1,11 +1,9 @@
 //! What the tokens say: access tokens in the JWT profile of RFC 9068 (signed, or kept here under a reference), ID tokens
 //! of OIDC Core §2.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use stampmill_jose::{Algorithm, JoseError, SigningKey, base64url, verify_jws};
+use stampmill_jose::{base64url, verify_jws};
 
 use super::Service;
 use super::error::OAuthError;
@@ -82,24 +80,6 @@ impl AccessTokenClaims {
     }
 }
 
-impl IdTokenClaims {
-    /// `at_hash` and `c_hash` are made by the hash of the ID token's own algorithm.
-    fn sign(
-        self,
-        key: &SigningKey,
-        access_token: Option<&str>,
-        code: Option<&str>,
-    ) -> Result<String, JoseError> {
-        let hash = |text| key.algorithm().left_half_hash(text);
-        let claims = IdTokenClaims {
-            at_hash: access_token.map(hash),
-            c_hash: code.map(hash),
-            ..self
-        };
-        key.sign_jwt("JWT", &claims)
-    }
-}
-
 impl Service {
     /// The answer, once every step has been walked: an access token, and an ID token where `openid` was granted.
     pub(super) async fn issue(&self, asking: Asking<'_>) -> Result<TokenResponse, OAuthError> {
@@ -107,19 +87,19 @@ impl Service {
         let access = self.access_token_claims(&asking);
         let expires_in = access.exp - access.iat;
         let id = self.id_token_claims(&asking);
-        let (access_token, id_token) = match asking.resource.format {
-            TokenFormat::Jwt => self.sign_both(&asking, access, id).await?,
-            TokenFormat::Opaque => {
-                let token = self.keep(access, &asking.client, grant).await?;
-                let id_token = match id {
-                    Some(id) => Some(
-                        self.sign_id_token(&asking.client, id, Some(&token), None)
-                            .await?,
-                    ),
-                    None => None,
-                };
-                (token, id_token)
+        let access_token = match asking.resource.format {
+            TokenFormat::Jwt => {
+                self.sign(asking.resource.signing_alg, "at+jwt", access)
+                    .await?
             }
+            TokenFormat::Opaque => self.keep(access, &asking.client, grant).await?,
+        };
+        let id_token = match id {
+            Some(id) => Some(
+                self.sign_id_token(&asking.client, id, Some(&access_token), None)
+                    .await?,
+            ),
+            None => None,
         };
         Ok(TokenResponse {
             access_token,
@@ -142,7 +122,10 @@ impl Service {
         let access = self.access_token_claims(asking);
         let expires_in = access.exp - access.iat;
         let token = match asking.resource.format {
-            TokenFormat::Jwt => self.sign_both(asking, access, None).await?.0,
+            TokenFormat::Jwt => {
+                self.sign(asking.resource.signing_alg, "at+jwt", access)
+                    .await?
+            }
             TokenFormat::Opaque => {
                 let grant = asking.ticket.as_ref().map(Ticket::grant);
                 self.keep(access, &asking.client, grant).await?
@@ -213,7 +196,7 @@ impl Service {
         grant: Option<&Grant>,
     ) -> Result<String, OAuthError> {
         let token = Secret::generate(&*self.random);
-        let claims = serde_json::to_string(&access).map_err(|error| unsigned(&error))?;
+        let claims = serde_json::to_string(&access).expect("strings and numbers have a JSON form");
         let row = OpaqueToken {
             hash: Digest::of(token.expose()),
             grant: grant.map(|grant| grant.id.clone()),
@@ -225,23 +208,7 @@ impl Service {
         Ok(token.expose().to_owned())
     }
 
-    async fn sign_both(
-        &self,
-        asking: &Asking<'_>,
-        access: AccessTokenClaims,
-        id: Option<IdTokenClaims>,
-    ) -> Result<(String, Option<String>), OAuthError> {
-        let key = self.signer(asking.resource.signing_alg)?;
-        let id_key = self.signer(asking.client.id_token_alg)?;
-        blocking(move || {
-            let access_token = key.sign_jwt("at+jwt", &access)?;
-            let id_token = id.map(|id| id.sign(&id_key, Some(&access_token), None));
-            let id_token = id_token.transpose()?;
-            Ok((access_token, id_token))
-        })
-        .await
-    }
-
+    /// OIDC Core §3.1.3.6, §3.3.2.11: `at_hash` and `c_hash` by the hash of the ID token's own algorithm.
     async fn sign_id_token(
         &self,
         client: &Client,
@@ -249,9 +216,13 @@ impl Service {
         access_token: Option<&str>,
         code: Option<&str>,
     ) -> Result<String, OAuthError> {
-        let key = self.signer(client.id_token_alg)?;
-        let (access_token, code) = (access_token.map(str::to_owned), code.map(str::to_owned));
-        blocking(move || id.sign(&key, access_token.as_deref(), code.as_deref())).await
+        let hash = |text| client.id_token_alg.left_half_hash(text);
+        let claims = IdTokenClaims {
+            at_hash: access_token.map(hash),
+            c_hash: code.map(hash),
+            ..id
+        };
+        self.sign(client.id_token_alg, "JWT", claims).await
     }
 
     /// A signed answer for a client: a JWT of another type than the tokens.
@@ -261,16 +232,7 @@ impl Service {
         typ: &'static str,
         claims: impl Serialize + Send + 'static,
     ) -> Result<String, OAuthError> {
-        let key = self.signer(client.id_token_alg)?;
-        blocking(move || key.sign_jwt(typ, &claims)).await
-    }
-
-    fn signer(&self, algorithm: Algorithm) -> Result<Arc<SigningKey>, OAuthError> {
-        let signer = self.keys.ring().signer(algorithm, self.now());
-        signer.ok_or_else(|| {
-            tracing::error!(alg = algorithm.name(), "there is no signing key");
-            OAuthError::SERVER_ERROR
-        })
+        self.sign(client.id_token_alg, typ, claims).await
     }
 
     /// `sub` of an ID token we issued (OIDC Core §3.1.2.1).
@@ -295,20 +257,4 @@ impl Service {
             audience: claim("aud")?.to_owned(),
         })
     }
-}
-
-/// Off the async threads: one RSA signature is about half a millisecond of arithmetic.
-async fn blocking<T: Send + 'static>(
-    sign: impl FnOnce() -> Result<T, JoseError> + Send + 'static,
-) -> Result<T, OAuthError> {
-    match tokio::task::spawn_blocking(sign).await {
-        Ok(Ok(signed)) => Ok(signed),
-        Ok(Err(error)) => Err(unsigned(&error)),
-        Err(error) => Err(unsigned(&error)),
-    }
-}
-
-fn unsigned(error: &dyn std::error::Error) -> OAuthError {
-    tracing::error!(%error, "signing failed");
-    OAuthError::SERVER_ERROR
 }

@@ -22,7 +22,7 @@ use crate::domain::{
 use crate::http::router;
 use crate::password::PasswordHash;
 use crate::policy::Policy;
-use crate::protocol::{Parts, Service};
+use crate::protocol::{Parts, Service, Signatures};
 use crate::secret::{SealingKey, Secret};
 use crate::store::{SqliteStore, Store};
 
@@ -169,7 +169,7 @@ impl Fixture {
             clock: Arc::new(clock.clone()),
             random: Arc::new(SystemRandom),
             store: Arc::new(store),
-            backend: Backend::OpenSsl,
+            signatures: Signatures::new(Backend::OpenSsl).unwrap(),
             sealing,
             lock: None,
         }));

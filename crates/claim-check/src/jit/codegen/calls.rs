@@ -15,6 +15,10 @@ impl Generator<'_, '_> {
     pub(super) fn slot(&mut self, value: Val) -> (Value, Value) {
         let (tag, data) = match value {
             Val::Any { head, data } => return (head, data),
+            Val::Claim { .. } => {
+                let value = self.present(value);
+                return self.slot(value);
+            }
             Val::Constant(id) => return self.constant_slot(id),
             Val::Null => (Tag::Null, self.word(0)),
             Val::Bool(truth) => (Tag::Bool, self.builder.ins().uextend(types::I64, truth)),

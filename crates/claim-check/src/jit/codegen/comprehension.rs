@@ -1,33 +1,32 @@
 //! Macros as loops.
 //!
 //! ```text
-//!      list, length
-//!           │ index 0, state 0
+//!      first slot, end
+//!           │ place, state 0
 //!           ▼
-//!   ┌──▶ header ── index = length ──▶ end: the result from the state
+//!   ┌──▶ header ── place = end ─────▶ end: the result from the state
 //!   │       │
 //!   │     body: steps, variables, filter, step ── decides ──▶ the result at once (all, exists)
 //!   │       │
-//!   └──── latch: next index, new state
+//!   └──── latch: next place, new state
 //! ```
 //!
 //! The state is one word: the first error so far of `all` and `exists` (0 for none), the count of `exists_one`, nothing
 //! where a list is built. The variables are values like others, in registers.
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{Block, InstBuilder, MemFlagsData, Value, types};
+use cranelift_codegen::ir::{Block, InstBuilder, Value, types};
 
 use super::{Generator, Val};
-use crate::error::ErrorKind;
-use crate::jit::runtime::{HelperId, STEPS_OFFSET};
+use crate::cost::Loop;
+use crate::jit::runtime::{HelperId, Slot, Tag};
 use crate::syntax::ast::{Comprehension, Fold, LogicOp, NodeId};
 
-/// The list that a loop walks.
+/// The slots that a loop walks: the address of the first, and the one behind the last.
 #[derive(Clone, Copy)]
 struct Range {
-    head: Value,
-    data: Value,
-    length: Value,
+    first: Value,
+    end: Value,
 }
 
 impl Generator<'_, '_> {
@@ -45,13 +44,40 @@ impl Generator<'_, '_> {
         }
     }
 
+    /// A list of claims is walked where it lies, if elements are all that the macro wants; for anything else a helper lays slots out.
     fn range(&mut self, id: NodeId, comprehension: &Comprehension) -> Range {
-        let range = self.node(comprehension.range);
+        let range = self.operand_of(comprehension.range);
         self.at(id);
+        let (head, data) = self.words(range);
+        let [otherwise, merge] = self.blocks();
+        self.builder.append_block_param(merge, types::I64);
+        self.builder.append_block_param(merge, types::I64);
+        self.builder.set_cold_block(otherwise);
+        if comprehension.variables.len() == 1 {
+            let [inline] = self.blocks();
+            let is_list = self.has_low_tag(head, Tag::ClaimList);
+            self.builder
+                .ins()
+                .brif(is_list, inline, &[], otherwise, &[]);
+            self.builder.switch_to_block(inline);
+            let length = self.builder.ins().ushr_imm_u(head, 32);
+            let (first, end) = self.elements(data, length);
+            self.builder.ins().jump(merge, &[first.into(), end.into()]);
+        } else {
+            self.builder.ins().jump(otherwise, &[]);
+        }
+        self.builder.switch_to_block(otherwise);
+        let range = self.present(range);
         let list = self.call_with_value(HelperId::Iterate, id, range);
-        let (head, data) = self.slot(list);
-        let length = self.call(HelperId::Length, &[head, data]);
-        Range { head, data, length }
+        let (head, address) = self.slot(list);
+        let length = self.builder.ins().ushr_imm_u(head, 32);
+        let end = self.end(address, length);
+        self.builder
+            .ins()
+            .jump(merge, &[address.into(), end.into()]);
+        self.builder.switch_to_block(merge);
+        let [first, end] = [0, 1].map(|index| self.builder.block_params(merge)[index]);
+        Range { first, end }
     }
 
     /// The loop. `body` gets the state and the first variable, and ends by jumping to the latch with the new state. What
@@ -64,28 +90,27 @@ impl Generator<'_, '_> {
         body: impl FnOnce(&mut Self, Block, Value, Val),
     ) -> Value {
         let [header, body_block, latch, end] = self.blocks();
-        let index = self.builder.append_block_param(header, types::I64);
+        let place = self.builder.append_block_param(header, types::I64);
         let state = self.builder.append_block_param(header, types::I64);
         let next_state = self.builder.append_block_param(latch, types::I64);
         let zero = self.word(0);
-        self.builder.ins().jump(header, &[zero.into(), zero.into()]);
+        self.builder
+            .ins()
+            .jump(header, &[range.first.into(), zero.into()]);
 
         self.builder.switch_to_block(header);
-        let more = self
-            .builder
-            .ins()
-            .icmp(IntCC::UnsignedLessThan, index, range.length);
+        let more = self.builder.ins().icmp(IntCC::NotEqual, place, range.end);
         self.builder.ins().brif(more, body_block, &[], end, &[]);
 
         self.builder.switch_to_block(body_block);
-        self.spend_steps(comprehension.cost, id);
-        let number = self.word(u64::from(id.number()));
+        self.at(id);
+        self.charge(Loop::of(comprehension.fold).each);
+        self.afford();
         let depth = self.locals.len();
-        for offset in 0..comprehension.variables.len() {
-            let place = self.builder.ins().iadd_imm_s(index, offset as i64);
-            let element =
-                self.call_fallible(HelperId::Element, &[number, range.head, range.data, place]);
-            self.locals.push(element);
+        let slots = comprehension.variables.len() as i64;
+        for index in 0..slots {
+            let (head, data) = self.load_element(place, index);
+            self.locals.push(Val::Any { head, data });
         }
         let first = self.locals[depth];
         body(self, latch, state, first);
@@ -93,8 +118,10 @@ impl Generator<'_, '_> {
 
         self.builder.switch_to_block(latch);
         self.at(id);
-        let stride = comprehension.variables.len() as i64;
-        let next = self.builder.ins().iadd_imm_s(index, stride);
+        let next = self
+            .builder
+            .ins()
+            .iadd_imm_s(place, slots * size_of::<Slot>() as i64);
         self.builder
             .ins()
             .jump(header, &[next.into(), next_state.into()]);
@@ -146,12 +173,35 @@ impl Generator<'_, '_> {
             let [yes, no] = this.blocks();
             this.branch(comprehension.step, yes, no);
             this.builder.switch_to_block(yes);
+            this.charge(Loop::of(comprehension.fold).taken);
             let more = this.builder.ins().iadd_imm_s(count, 1);
             this.builder.ins().jump(latch, &[more.into()]);
             this.builder.switch_to_block(no);
             this.builder.ins().jump(latch, &[count.into()]);
         });
         self.builder.ins().icmp_imm_s(IntCC::Equal, count, 1)
+    }
+
+    /// The number of elements that the list of a macro would have.
+    pub(super) fn count(&mut self, id: NodeId, comprehension: &Comprehension) -> Val {
+        self.charge(self.plan.charge(id).fixed());
+        let range = self.range(id, comprehension);
+        Val::Int(
+            self.each(id, comprehension, range, |this, latch, count, _| {
+                if let Some(filter) = comprehension.filter {
+                    let [passed, skipped] = this.blocks();
+                    this.branch(filter, passed, skipped);
+                    this.builder.switch_to_block(skipped);
+                    this.builder.ins().jump(latch, &[count.into()]);
+                    this.builder.switch_to_block(passed);
+                }
+                this.charge(Loop::of(comprehension.fold).taken);
+                this.node(comprehension.step);
+                this.at(id);
+                let more = this.builder.ins().iadd_imm_s(count, 1);
+                this.builder.ins().jump(latch, &[more.into()]);
+            }),
+        )
     }
 
     /// The place of a list of the steps, or of keys and steps by turns if they will be a map.
@@ -165,6 +215,7 @@ impl Generator<'_, '_> {
                 this.builder.ins().jump(latch, &[state.into()]);
                 this.builder.switch_to_block(passed);
             }
+            this.charge(Loop::of(comprehension.fold).taken);
             let step = this.node(comprehension.step);
             this.at(id);
             if comprehension.fold == Fold::Map {
@@ -174,19 +225,6 @@ impl Generator<'_, '_> {
             this.builder.ins().jump(latch, &[state.into()]);
         });
         place
-    }
-
-    /// Counts the steps of an element down.
-    fn spend_steps(&mut self, cost: u64, id: NodeId) {
-        let (flags, offset) = (MemFlagsData::trusted(), STEPS_OFFSET as i32);
-        let left = self
-            .builder
-            .ins()
-            .load(types::I64, flags, self.frame, offset);
-        let cost = self.word(cost);
-        let (left, exhausted) = self.builder.ins().usub_overflow(left, cost);
-        self.fail_if(exhausted, ErrorKind::TooManySteps, id);
-        self.builder.ins().store(flags, left, self.frame, offset);
     }
 
     fn jump_with_truth(&mut self, block: Block, truth: bool) {

@@ -3,9 +3,7 @@
 use cranelift_codegen::ir::{Block, InstBuilder, Value, types};
 
 use super::{Generator, Val};
-use crate::error::ErrorKind;
 use crate::item::Item;
-use crate::jit::runtime::Tag;
 use crate::syntax::ast::{Expr, LogicOp, NodeId, UnaryOp, Variable};
 
 impl Generator<'_, '_> {
@@ -32,22 +30,19 @@ impl Generator<'_, '_> {
             Expr::Unary {
                 op: UnaryOp::Not,
                 operand,
-            } => self.branch(*operand, no, yes),
-            Expr::Logic { op, operands } => self.logic(*op, operands, yes, no),
-            _ => {
-                let value = self.node(id);
-                self.at(id);
-                match value {
-                    Val::Bool(truth) => {
-                        self.builder.ins().brif(truth, yes, &[], no, &[]);
-                    }
-                    Val::Any { head, data } => {
-                        self.fail_unless_tag(head, Tag::Bool, id);
-                        self.builder.ins().brif(data, yes, &[], no, &[]);
-                    }
-                    _ => self.jump_to_error(ErrorKind::NoSuchOverload, id),
-                }
+            } => {
+                self.charge(self.plan.charge(id).fixed());
+                self.branch(*operand, no, yes);
             }
+            Expr::Logic { op, operands } => self.logic(*op, operands, yes, no),
+            Expr::Binary { op, left, right }
+                if self.plan.slot(id).is_none() && self.is_direct(*op, *left, *right) =>
+            {
+                self.at(id);
+                self.charge(self.plan.charge(id).fixed());
+                self.direct(*op, id, *left, *right, yes, no);
+            }
+            _ => self.branch_on_value(id, yes, no),
         }
     }
 
@@ -131,9 +126,14 @@ impl Generator<'_, '_> {
 
     /// A condition as an `i8`.
     pub(super) fn condition_value(&mut self, id: NodeId) -> Value {
+        self.truth(|this, yes, no| this.branch(id, yes, no))
+    }
+
+    /// Branches as an `i8`.
+    pub(super) fn truth(&mut self, branch: impl FnOnce(&mut Self, Block, Block)) -> Value {
         let [yes, no, merge] = self.blocks();
         let result = self.builder.append_block_param(merge, types::I8);
-        self.branch(id, yes, no);
+        branch(self, yes, no);
         for (block, truth) in [(yes, 1), (no, 0)] {
             self.builder.switch_to_block(block);
             let truth = self.builder.ins().iconst(types::I8, truth);

@@ -4,8 +4,10 @@
 //! head is returned and whose data is left in the frame (see `runtime`).
 //!
 //! * A value whose type is known where it arises stays unboxed in a register ([`Val`]); tags exist only where types are open.
-//! * Integer arithmetic and comparison, equality with a literal and all control flow are inline. Selection, list
-//!   membership, comparisons of two unknown values and the elements of loops call helpers.
+//! * A claim is a load from its slot; whether it is absent is asked as late as possible ([`Val::Claim`]).
+//! * Integer arithmetic, operators with a literal on one side (`direct`), membership in lists, loops over claims and all control
+//!   flow are inline. Selections from other values, comparisons of two unknown values and functions call helpers.
+//! * What is spent of the cost limit is a variable (`cost`).
 //! * Conditions are compiled as control flow with two targets; `&&` and `||` never become numbers on the way to a branch.
 //! * An error is a jump to the current error target with the error's head as argument. `&&` and `||` put their own target in
 //!   place while an operand runs, which is how one side can absorb the other's error.
@@ -14,6 +16,8 @@
 mod calls;
 mod comprehension;
 mod control;
+mod cost;
+mod direct;
 mod operators;
 mod text;
 
@@ -25,7 +29,7 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
     AbiParam, Block, FuncRef, InstBuilder, MemFlagsData, UserFuncName, Value, types,
 };
-use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 use cranelift_jit::JITModule;
 use cranelift_module::{FuncId, Linkage, Module};
 
@@ -33,9 +37,8 @@ use super::native::Unavailable;
 use super::runtime::{self, BOUND_SLOTS_OFFSET, DATA_OFFSET, HelperId, NOW_OFFSET, Slot, Tag};
 use crate::error::ErrorKind;
 use crate::item::Item;
-use crate::semantics::FREE_ELEMENTS;
-use crate::slots::Reads;
-use crate::syntax::ast::{Ast, Expr, NodeId, UnaryOp, Variable};
+use crate::slots::Plan;
+use crate::syntax::ast::{self, Ast, Expr, NodeId, UnaryOp};
 
 /// A function ready to be compiled.
 pub(super) struct Lowered {
@@ -61,7 +64,7 @@ impl Lowered {
 /// Translates a tree into a function of the module.
 pub(super) fn lower(
     ast: &Ast,
-    reads: &Reads,
+    plan: &Plan,
     module: &mut JITModule,
 ) -> Result<Lowered, Unavailable> {
     let mut context = module.make_context();
@@ -90,7 +93,7 @@ pub(super) fn lower(
     let helpers = vec![None; helper_ids.len()];
     let mut generator = Generator {
         ast,
-        reads,
+        plan,
         builder,
         module,
         helper_ids,
@@ -100,6 +103,8 @@ pub(super) fn lower(
         constants: Vec::new(),
         places: HashMap::new(),
         locals: Vec::new(),
+        cost: None,
+        charged: None,
     };
     generator.function();
     let Generator {
@@ -137,11 +142,18 @@ enum Val {
         head: Value,
         data: Value,
     },
+    /// A claim from its slot, for this node. It may be absent: whoever does not look at the head first takes it by
+    /// [`Generator::present`].
+    Claim {
+        id: NodeId,
+        head: Value,
+        data: Value,
+    },
 }
 
 struct Generator<'a, 'b> {
     ast: &'a Ast,
-    reads: &'a Reads,
+    plan: &'a Plan,
     builder: FunctionBuilder<'b>,
     module: &'b mut JITModule,
     helper_ids: Vec<FuncId>,
@@ -155,19 +167,25 @@ struct Generator<'a, 'b> {
     places: HashMap<u32, usize>,
     /// Variables of the macros around, from outside.
     locals: Vec<Val>,
+    /// What the evaluation has cost so far, if that is limited.
+    cost: Option<Variable>,
+    /// The last constant that was added to it: in which block, to what, how much.
+    charged: Option<(Block, Value, u64)>,
 }
 
 /// Lists of literals up to this length are compared element by element inline.
-const INLINE_ELEMENTS: usize = FREE_ELEMENTS;
+const INLINE_ELEMENTS: usize = 16;
 /// Literal strings up to this length in bytes are compared inline.
 const INLINE_TEXT: usize = 64;
 
 impl Generator<'_, '_> {
     fn function(&mut self) {
         let root = self.ast.root();
+        self.begin_costs();
         let value = self.node(root);
         self.at(root);
         let (head, data) = self.slot(value);
+        self.end_costs();
         self.builder.ins().store(
             MemFlagsData::trusted(),
             data,
@@ -177,30 +195,40 @@ impl Generator<'_, '_> {
         self.builder.ins().return_(&[head]);
         self.builder.switch_to_block(self.on_error);
         let error = self.builder.block_params(self.on_error)[0];
+        self.end_costs();
         self.builder.ins().return_(&[error]);
     }
 
     /// Code for a node. What follows runs only if the node has a value.
     fn node(&mut self, id: NodeId) -> Val {
-        let ast = self.ast;
-        self.at(id);
-        if let Some(slot) = self.reads.slot(id) {
-            return self.claim(id, slot);
+        if self.plan.slot(id).is_some() {
+            let claim = self.operand_of(id);
+            return self.present(claim);
         }
+        self.at(id);
+        self.charge(self.plan.charge(id).fixed());
+        let ast = self.ast;
         match &ast[id].expr {
             Expr::Literal(item) => self.literal(id, item),
-            Expr::Variable(Variable::Claims) => unreachable!("the payload itself has a slot"),
+            Expr::Variable(ast::Variable::Claims) => unreachable!("the payload itself has a slot"),
             Expr::Local { depth, .. } => self.locals[*depth],
-            Expr::Variable(Variable::Now) => Val::Int(self.load_from_frame(NOW_OFFSET)),
+            Expr::Variable(ast::Variable::Now) => Val::Int(self.load_from_frame(NOW_OFFSET)),
             Expr::Select { operand, .. } => self.call_with_one(HelperId::Select, id, *operand),
             Expr::Has { operand, .. } => {
                 let result = self.call_with_one(HelperId::Select, id, *operand);
                 self.known_bool(result)
             }
             Expr::Unary {
-                op: UnaryOp::Not, ..
+                op: UnaryOp::Not,
+                operand,
+            } => Val::Bool(self.truth(|this, yes, no| this.branch(*operand, no, yes))),
+            Expr::Logic { .. } => Val::Bool(self.condition_value(id)),
+            Expr::Unary {
+                op: UnaryOp::Size,
+                operand,
+            } if let Some(comprehension) = ast.counted(*operand) => {
+                self.count(*operand, comprehension)
             }
-            | Expr::Logic { .. } => Val::Bool(self.condition_value(id)),
             Expr::Unary { op, operand } => self.unary(*op, id, *operand),
             Expr::Binary { op, left, right } => self.binary(*op, id, *left, *right),
             Expr::Conditional { condition, yes, no } => self.conditional(*condition, *yes, *no),
@@ -224,6 +252,14 @@ impl Generator<'_, '_> {
                 self.locals.truncate(*depth);
                 body
             }
+            Expr::Call {
+                arguments,
+                pattern: Some(_),
+                ..
+            } => {
+                let truth = self.on_text(id, arguments[0], HelperId::Matches);
+                Val::Bool(self.builder.ins().ireduce(types::I8, truth))
+            }
             Expr::Call { arguments, .. } => self.call_function(id, arguments),
             Expr::Comprehension(comprehension) => self.comprehension(id, comprehension),
             Expr::Named { .. } => {
@@ -239,35 +275,70 @@ impl Generator<'_, '_> {
         }
     }
 
-    /// A claim from its slot. What a check looks for is there, as a rule: what is not is a helper's business.
-    fn claim(&mut self, id: NodeId, slot: usize) -> Val {
+    /// Code for a node whose value is looked at by its head first: a claim that may be absent is not asked for yet.
+    fn operand_of(&mut self, id: NodeId) -> Val {
+        let Some(slot) = self.plan.slot(id) else {
+            return self.node(id);
+        };
+        self.at(id);
+        self.charge(self.plan.charge(id).fixed());
         let (head, data) = self.load_slot(slot);
-        let present = self.builder.ins().ireduce(types::I8, head);
-        let number = self.word(u64::from(id.number()));
-        if let Expr::Has { operand, .. } = &self.ast[id].expr {
-            let yes = self.builder.ins().icmp_imm_s(IntCC::NotEqual, present, 0);
-            if self.reads.slot(*operand) == Some(0) {
-                return Val::Bool(yes);
-            }
-            return Val::Bool(self.either(
-                yes,
-                |_| yes,
-                |this| {
-                    let result = this.call_fallible(HelperId::Absent, &[number]);
-                    this.truth_of(result)
-                },
-            ));
+        match &self.ast[id].expr {
+            Expr::Has { operand, .. } => self.is_there(id, *operand, head),
+            _ if slot == 0 => Val::Any { head, data },
+            _ => Val::Claim { id, head, data },
         }
-        if slot != 0 {
-            let [found, missing] = self.blocks();
-            self.builder.set_cold_block(missing);
-            self.builder.ins().brif(present, found, &[], missing, &[]);
-            self.builder.switch_to_block(missing);
-            let error = self.call(HelperId::Absent, &[number]);
-            self.builder.ins().jump(self.on_error, &[error.into()]);
-            self.builder.switch_to_block(found);
+    }
+
+    /// `has()` for a slot.
+    fn is_there(&mut self, id: NodeId, operand: NodeId, head: Value) -> Val {
+        let present = self.is_present(head);
+        let yes = self.builder.ins().icmp_imm_s(IntCC::NotEqual, present, 0);
+        if self.plan.slot(operand) == Some(0) {
+            return Val::Bool(yes);
         }
+        Val::Bool(self.either(
+            yes,
+            |_| yes,
+            |this| {
+                let number = this.word(u64::from(id.number()));
+                let result = this.call_fallible(HelperId::Absent, &[number]);
+                this.truth_of(result)
+            },
+        ))
+    }
+
+    /// The value, whose absence is an error. What a check asks for is there, as a rule: the error is a helper's business.
+    fn present(&mut self, value: Val) -> Val {
+        self.present_or_refund(value, 0)
+    }
+
+    /// The same where this much has been charged already for what comes after the value.
+    fn present_or_refund(&mut self, value: Val, refund: u64) -> Val {
+        let Val::Claim { id, head, data } = value else {
+            return value;
+        };
+        let [found, missing] = self.blocks();
+        self.builder.set_cold_block(missing);
+        let present = self.is_present(head);
+        self.builder.ins().brif(present, found, &[], missing, &[]);
+        self.builder.switch_to_block(missing);
+        self.charge(refund.wrapping_neg());
+        self.jump_to_absence(id);
+        self.builder.switch_to_block(found);
         Val::Any { head, data }
+    }
+
+    /// Not 0 if a claim is there.
+    fn is_present(&mut self, head: Value) -> Value {
+        self.builder.ins().ireduce(types::I8, head)
+    }
+
+    /// Ends the current block with the error that says which part of a path is missing.
+    fn jump_to_absence(&mut self, id: NodeId) {
+        let number = self.word(u64::from(id.number()));
+        let error = self.call(HelperId::Absent, &[number]);
+        self.builder.ins().jump(self.on_error, &[error.into()]);
     }
 
     fn load_slot(&mut self, slot: usize) -> (Value, Value) {
@@ -290,6 +361,17 @@ impl Generator<'_, '_> {
             Item::String(_) | Item::Bytes(_) => Val::Constant(id),
             Item::Type(ty) => {
                 let (head, data) = (self.word(Tag::Type.head()), self.word(*ty as u64));
+                Val::Any { head, data }
+            }
+            // From constant folding.
+            Item::Timestamp(time) => {
+                let head = Tag::Timestamp.head_with_length(time.nanos());
+                let (head, data) = (self.word(head), self.word(time.seconds() as u64));
+                Val::Any { head, data }
+            }
+            Item::Duration(duration) => {
+                let head = self.word(Tag::Duration.head());
+                let data = self.word(duration.0 as u64);
                 Val::Any { head, data }
             }
             _ => Val::Null,

@@ -4,6 +4,7 @@ use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{InstBuilder, Value, types};
 
 use super::{Generator, INLINE_ELEMENTS, INLINE_TEXT, Val};
+use crate::cost::Charge;
 use crate::error::ErrorKind;
 use crate::item::Item;
 use crate::jit::runtime::{HelperId, Tag};
@@ -26,21 +27,41 @@ impl Generator<'_, '_> {
     }
 
     pub(super) fn binary(&mut self, op: BinaryOp, id: NodeId, left: NodeId, right: NodeId) -> Val {
+        if self.is_direct(op, left, right) {
+            return Val::Bool(
+                self.truth(|this, yes, no| this.direct(op, id, left, right, yes, no)),
+            );
+        }
         let left = self.node(left);
         if op == BinaryOp::In
             && let Some(elements) = self.inline_elements(right)
         {
+            self.charge(self.plan.charge(right).fixed() + elements.len() as u64);
             self.at(id);
             return self.in_literals(left, &elements);
         }
         let right = self.node(right);
         self.at(id);
+        self.binary_values(op, id, left, right)
+    }
+
+    /// An operator on values that are there.
+    pub(super) fn binary_values(&mut self, op: BinaryOp, id: NodeId, left: Val, right: Val) -> Val {
+        if self.plan.charge(id) == Charge::ByValue && self.is_known(op, left, right) {
+            self.charge(1);
+        }
         match op {
             BinaryOp::Add
             | BinaryOp::Subtract
             | BinaryOp::Multiply
             | BinaryOp::Divide
             | BinaryOp::Modulo => self.arithmetic(op, id, left, right),
+            BinaryOp::Equal | BinaryOp::NotEqual
+                if self.plan.charge(id) == Charge::ByValue && !self.is_known(op, left, right) =>
+            {
+                let result = self.call_binary(id, left, right);
+                self.known_bool(result)
+            }
             BinaryOp::Equal => Val::Bool(self.equal(left, right)),
             BinaryOp::NotEqual => {
                 let equal = self.equal(left, right);
@@ -78,6 +99,23 @@ impl Generator<'_, '_> {
         }
     }
 
+    /// Whether an operator whose cost depends on the operands gets such that no helper, which would charge it, is called.
+    fn is_known(&self, op: BinaryOp, left: Val, right: Val) -> bool {
+        if op == BinaryOp::In || BinaryOp::METHODS.contains(&op) {
+            return false;
+        }
+        match (left, right) {
+            (Val::Int(_), Val::Int(_))
+            | (Val::UInt(_), Val::UInt(_))
+            | (Val::Double(_), Val::Double(_)) => true,
+            (Val::Null, Val::Null) | (Val::Bool(_), Val::Bool(_)) => {
+                matches!(op, BinaryOp::Equal | BinaryOp::NotEqual)
+            }
+            (Val::Int(_), Val::Any { .. }) | (Val::Any { .. }, Val::Int(_)) => op == BinaryOp::Add,
+            _ => false,
+        }
+    }
+
     /// Operands must be of one type, so if one type is known the other is either the same or an error.
     pub(super) fn arithmetic(&mut self, op: BinaryOp, id: NodeId, left: Val, right: Val) -> Val {
         match (left, right) {
@@ -111,6 +149,9 @@ impl Generator<'_, '_> {
                 let data = self.builder.append_block_param(merge, types::I64);
                 self.builder.ins().brif(both, inline, &[], otherwise, &[]);
                 self.builder.switch_to_block(inline);
+                if self.plan.charge(id) == Charge::ByValue {
+                    self.charge(1);
+                }
                 let result = self.int_arithmetic(op, id, a, b);
                 self.builder
                     .ins()
@@ -228,7 +269,12 @@ impl Generator<'_, '_> {
         };
         Val::Bool(self.either(
             quick,
-            |this| this.builder.ins().icmp(int, a, b),
+            |this| {
+                if this.plan.charge(id) == Charge::ByValue {
+                    this.charge(1);
+                }
+                this.builder.ins().icmp(int, a, b)
+            },
             |this| {
                 let result = this.call_binary(id, left, right);
                 this.truth_of(result)

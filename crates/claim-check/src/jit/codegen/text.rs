@@ -48,7 +48,7 @@ impl Generator<'_, '_> {
 }
 
 /// The loads that cover a text: words of eight bytes, the last one overlapping; or two halves, or one byte.
-fn words(length: usize) -> Vec<(usize, Type)> {
+pub(super) fn words(length: usize) -> Vec<(usize, Type)> {
     let (size, ty) = match length {
         0 => return Vec::new(),
         1 => (1, types::I8),
@@ -64,7 +64,7 @@ fn words(length: usize) -> Vec<(usize, Type)> {
 }
 
 /// What a load of the processor finds at an offset of the text.
-fn word_at(text: &[u8], offset: usize, ty: Type) -> i64 {
+pub(super) fn word_at(text: &[u8], offset: usize, ty: Type) -> i64 {
     let size = ty.bytes() as usize;
     let mut word = [0; 8];
     let part = &text[offset..offset + size];

@@ -15,7 +15,7 @@ use crate::map::{BuiltMap, Map};
 use crate::network::Network;
 use crate::semantics::Budget;
 use crate::shared::{Shared, Text};
-use crate::slots::Reads;
+use crate::slots::Plan;
 use crate::syntax::ast::{Ast, Expr, NodeId};
 use crate::time::{Duration, Timestamp};
 use crate::types::TypeName;
@@ -27,13 +27,15 @@ pub(in crate::jit) struct Frame<'a> {
     /// The second word of the last helper's result, and of the whole result.
     data: u64,
     constants: *const Slot,
-    /// The claims that the code reads, by number.
+    /// The claims that the code plan, by number.
     slots: *const Slot,
     /// The elements of the payload's lists.
     elements: *const Slot,
     now: i64,
+    /// What the code has charged itself; what helpers charge is in the budget.
+    cost: u64,
     pub(in crate::jit) ast: &'a Ast,
-    pub(in crate::jit) reads: &'a Reads,
+    pub(in crate::jit) plan: &'a Plan,
     pub(in crate::jit) claims: &'a Bound<'a>,
     /// Values of the variables of [`Ast::names`].
     pub(in crate::jit) variables: &'a [Option<Item<'a>>],
@@ -53,6 +55,8 @@ struct Built<'a> {
     /// Addresses and networks: too long for a slot.
     networks: Vec<Network>,
     optionals: Vec<Option<Arc<Item<'a>>>>,
+    /// The elements of lists that macros walk.
+    runs: Vec<Box<[Slot]>>,
 }
 
 pub(in crate::jit) const DATA_OFFSET: usize = offset_of!(Frame<'_>, data);
@@ -60,13 +64,14 @@ pub(in crate::jit) const CONSTANTS_OFFSET: usize = offset_of!(Frame<'_>, constan
 pub(in crate::jit) const BOUND_SLOTS_OFFSET: usize = offset_of!(Frame<'_>, slots);
 pub(in crate::jit) const BOUND_ELEMENTS_OFFSET: usize = offset_of!(Frame<'_>, elements);
 pub(in crate::jit) const NOW_OFFSET: usize = offset_of!(Frame<'_>, now);
-pub(in crate::jit) const STEPS_OFFSET: usize = offset_of!(Frame<'_>, budget.steps);
+pub(in crate::jit) const COST_OFFSET: usize = offset_of!(Frame<'_>, cost);
+pub(in crate::jit) const LEFT_OFFSET: usize = offset_of!(Frame<'_>, budget.left);
 
 impl<'a> Frame<'a> {
     pub(in crate::jit) fn new(
         ast: &'a Ast,
         constants: &'a [Slot],
-        reads: &'a Reads,
+        plan: &'a Plan,
         claims: &'a Bound<'a>,
         now: i64,
         variables: &'a [Option<Item<'a>>],
@@ -77,13 +82,62 @@ impl<'a> Frame<'a> {
             slots: claims.slots().as_ptr(),
             elements: claims.elements().as_ptr(),
             now,
+            cost: 0,
             ast,
-            reads,
+            plan,
             claims,
             variables,
-            budget: Budget::new(),
+            budget: Budget::new(plan.cost_limit),
             built: None,
         }
+    }
+
+    /// The text of a slot that is a string's.
+    ///
+    /// # Safety
+    /// As for [`Frame::item`]; the text lives as long as the frame.
+    pub(in crate::jit) unsafe fn text(&self, slot: Slot) -> &str {
+        let address = ptr::with_exposed_provenance(slot.data as usize);
+        // SAFETY: address and length were taken from one `str` (see the contract), whose provenance was exposed.
+        unsafe { str::from_utf8_unchecked(slice::from_raw_parts(address, slot.len())) }
+    }
+
+    /// What the evaluation has cost.
+    pub(in crate::jit) fn total_cost(&self) -> u64 {
+        self.cost.saturating_add(self.budget.spent)
+    }
+
+    /// Whether the cost is above the limit.
+    #[inline]
+    fn is_exhausted(&self) -> bool {
+        self.cost > self.budget.left || self.budget.is_exhausted()
+    }
+
+    /// What generated code returned, if it is a bool.
+    #[inline]
+    pub(in crate::jit) fn decision(&self, head: u64) -> Result<Option<bool>, Fault> {
+        if head == Tag::Bool as u64 && !self.is_exhausted() {
+            return Ok(Some(self.data != 0));
+        }
+        match self.fault(head) {
+            Some(fault) => Err(fault),
+            None => Ok(None),
+        }
+    }
+
+    /// The error that generated code returned, or that it went on for too long.
+    #[cold]
+    fn fault(&self, head: u64) -> Option<Fault> {
+        if self.is_exhausted() {
+            return Some(Fault {
+                kind: ErrorKind::TooManySteps,
+                node: self.ast.root(),
+            });
+        }
+        (head as u8 == Tag::Error as u8).then(|| Fault {
+            kind: ErrorKind::from_code((head >> 8) as u8).unwrap_or(ErrorKind::NoSuchOverload),
+            node: NodeId::new((head >> 32) as u32),
+        })
     }
 
     /// What generated code returned, whose head is given and whose data is in the frame.
@@ -91,12 +145,8 @@ impl<'a> Frame<'a> {
     /// # Safety
     /// `head` is the return value of code generated for this frame's expression, called with this frame.
     pub(in crate::jit) unsafe fn result(&self, head: u64) -> Result<Item<'a>, Fault> {
-        if head as u8 == Tag::Error as u8 {
-            let kind = ErrorKind::from_code((head >> 8) as u8).unwrap_or(ErrorKind::NoSuchOverload);
-            return Err(Fault {
-                kind,
-                node: NodeId::new((head >> 32) as u32),
-            });
+        if let Some(fault) = self.fault(head) {
+            return Err(fault);
         }
         // SAFETY: by this function's contract, head and data are a slot that generated code made.
         Ok(unsafe {
@@ -213,8 +263,25 @@ impl<'a> Frame<'a> {
         }
     }
 
+    /// Hands a run of slots to generated code, as a list of claims whose data is an address.
+    pub(in crate::jit) fn give_run(&mut self, address: u64, length: u64) -> u64 {
+        self.data = address;
+        Tag::ClaimList as u64 | length << 32
+    }
+
     fn built(&mut self) -> &mut Built<'a> {
         self.built.get_or_insert_default()
+    }
+
+    /// The elements of a list as slots, for a macro to walk: the address of the first, and how many there are.
+    pub(in crate::jit) fn run(&mut self, list: &List<'a>) -> Result<(u64, u64), ErrorKind> {
+        let run = list
+            .elements()
+            .map(|element| self.slot(element))
+            .collect::<Result<Box<[Slot]>, _>>()?;
+        let place = (run.as_ptr().expose_provenance() as u64, run.len() as u64);
+        self.built().runs.push(run);
+        Ok(place)
     }
 
     /// A list that this call has built and nothing else has seen yet.

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use stampmill_claims_json::{Claim, Slot};
+use stampmill_claims_json::Slot;
 
 use super::{Frame, error_head};
-use crate::error::ErrorKind;
+use crate::cost::{self, Charge};
+use crate::error::{ErrorKind, Fault};
 use crate::function::MAX_ARGUMENTS;
 use crate::item::Item;
 use crate::map::BuiltMap;
-use crate::semantics;
 use crate::syntax::ast::{Expr, NodeId};
+use crate::{semantics, slots};
 
 /// A Rust function that generated code may call: all parameters and the result are 64-bit words, the first is the frame.
 pub(in crate::jit) struct Helper {
@@ -40,11 +41,11 @@ pub(in crate::jit) fn helpers() -> [Helper; 13] {
         helper("list_push", list_push as *const u8, 5),
         helper("map_from", map_from as *const u8, 3),
         helper("iterate", iterate as *const u8, 4),
-        helper("length", length as *const u8, 3),
-        helper("element", element as *const u8, 5),
         helper("call", call as *const u8, 2 + 2 * MAX_ARGUMENTS),
         helper("variable", variable as *const u8, 2),
         helper("absent", absent as *const u8, 2),
+        helper("contains", contains as *const u8, 4),
+        helper("matches", matches as *const u8, 4),
     ]
 }
 
@@ -58,43 +59,61 @@ pub(in crate::jit) enum HelperId {
     ListPush = 5,
     MapFrom = 6,
     Iterate = 7,
-    Length = 8,
-    Element = 9,
-    Call = 10,
-    Variable = 11,
-    Absent = 12,
+    Call = 8,
+    Variable = 9,
+    Absent = 10,
+    Contains = 11,
+    Matches = 12,
 }
 
 // The contract of all helpers, which code generation keeps: `frame` is the frame that the code was called with and no other
 // reference to it exists meanwhile; `node` is a node of the frame's tree of the kind the helper is for; slots are as
 // `Frame::item` wants them. Helpers do not panic: a panic could not unwind through generated code and would abort.
 
-/// What a selection from the claims, or a `has()`, gives whose slot is empty: the error of the first part of the path that is
-/// missing or no object, or false.
+/// A selection from the claims, or a `has()`, whose slot is empty.
 unsafe extern "C" fn absent(frame: *mut Frame<'_>, node: u64) -> u64 {
     // SAFETY: the contract of all helpers.
     let frame = unsafe { &mut *frame };
-    let mut node = NodeId::new(node as u32);
-    let mut is_last = true;
-    // Outwards to the first part that is there.
-    while let Some(operand) = frame.ast[node].expr.container() {
-        if let Some(slot) = frame.reads.slot(operand)
-            && let Some(container) = frame.claims.claim(slot)
-        {
-            let is_object = matches!(container, Claim::Map(_));
-            let is_has = is_last && matches!(frame.ast[node].expr, Expr::Has { .. });
-            let outcome = match (is_object, is_has) {
-                (true, true) => Ok(Item::Bool(false)),
-                (true, false) => Err(ErrorKind::NoSuchKey),
-                (false, _) => Err(ErrorKind::NoSuchOverload),
-            };
-            return frame.give(node, outcome);
-        }
-        is_last = false;
-        node = operand;
+    let node = NodeId::new(node as u32);
+    match slots::absent(frame.ast, frame.plan, frame.claims, node) {
+        Ok(truth) => frame.give(node, Ok(Item::Bool(truth))),
+        Err(Fault { kind, node }) => error_head(kind, node),
     }
-    // not reached: the payload itself is there
-    error_head(ErrorKind::NoSuchKey, node)
+}
+
+/// `text.contains("literal")`: 0 or 1. The slot is a string's.
+unsafe extern "C" fn contains(frame: *mut Frame<'_>, node: u64, head: u64, data: u64) -> u64 {
+    // SAFETY: the contract of all helpers.
+    let frame = unsafe { &mut *frame };
+    let Expr::Binary { right, .. } = &frame.ast[NodeId::new(node as u32)].expr else {
+        return 0;
+    };
+    let Expr::Literal(Item::String(needle)) = &frame.ast[*right].expr else {
+        return 0;
+    };
+    // SAFETY: the contract of all helpers; code generation has compared the tag.
+    let text = unsafe { frame.text(slot(head, data)) };
+    let (found, length) = (text.contains(&**needle), text.len());
+    frame.budget.charge(cost::contains(length, needle.len()));
+    u64::from(found)
+}
+
+/// `text.matches("literal")`: 0 or 1. The slot is a string's.
+unsafe extern "C" fn matches(frame: *mut Frame<'_>, node: u64, head: u64, data: u64) -> u64 {
+    // SAFETY: the contract of all helpers.
+    let frame = unsafe { &mut *frame };
+    let Expr::Call {
+        pattern: Some(pattern),
+        ..
+    } = &frame.ast[NodeId::new(node as u32)].expr
+    else {
+        return 0;
+    };
+    // SAFETY: the contract of all helpers; code generation has compared the tag.
+    let text = unsafe { frame.text(slot(head, data)) };
+    let (found, length) = (pattern.matches(text), text.len());
+    frame.budget.charge(cost::matches(length, pattern.length()));
+    u64::from(found)
 }
 
 /// `operand.field` and `has(operand.field)`.
@@ -143,13 +162,18 @@ unsafe extern "C" fn binary(
     let right = unsafe { frame.item(slot(right_head, right_data)) };
     let node = NodeId::new(node as u32);
     let outcome = match &frame.ast[node].expr {
-        Expr::Binary { op, .. } => semantics::binary(*op, &left, &right, &mut frame.budget),
+        Expr::Binary { op, .. } => {
+            if frame.plan.charge(node) == Charge::ByValue {
+                frame.budget.charge(cost::binary(*op, &left, &right));
+            }
+            semantics::binary(*op, &left, &right, &mut frame.budget)
+        }
         _ => Err(ErrorKind::NoSuchOverload),
     };
     frame.give(node, outcome)
 }
 
-/// Equality of two values: 0 or 1.
+/// Equality of two values, for `in`: 0 or 1.
 unsafe extern "C" fn equal(
     frame: *mut Frame<'_>,
     left_head: u64,
@@ -163,7 +187,7 @@ unsafe extern "C" fn equal(
     let left = unsafe { frame.item(slot(left_head, left_data)) };
     // SAFETY: as above.
     let right = unsafe { frame.item(slot(right_head, right_data)) };
-    u64::from(semantics::equal_within(&left, &right, &mut frame.budget))
+    u64::from(semantics::equal(&left, &right))
 }
 
 /// A new empty list.
@@ -207,7 +231,8 @@ unsafe extern "C" fn map_from(frame: *mut Frame<'_>, node: u64, place: u64) -> u
     frame.give(NodeId::new(node as u32), outcome)
 }
 
-/// What a macro visits; the error is that of the macro's range.
+/// What a macro visits, as slots in memory; the error is that of the macro's range. The head that is returned has the number of
+/// slots, the data in the frame is the address of the first.
 unsafe extern "C" fn iterate(frame: *mut Frame<'_>, node: u64, head: u64, data: u64) -> u64 {
     // SAFETY: the contract of all helpers.
     let frame = unsafe { &mut *frame };
@@ -219,37 +244,10 @@ unsafe extern "C" fn iterate(frame: *mut Frame<'_>, node: u64, head: u64, data: 
     };
     let variables = comprehension.variables.len();
     let list = semantics::iterate(&range, variables, &mut frame.budget);
-    frame.give(comprehension.range, list.map(Item::List))
-}
-
-/// The number of elements of a list.
-unsafe extern "C" fn length(frame: *mut Frame<'_>, head: u64, data: u64) -> u64 {
-    // SAFETY: the contract of all helpers.
-    let frame = unsafe { &*frame };
-    // SAFETY: as above.
-    match unsafe { frame.item(slot(head, data)) } {
-        Item::List(list) => list.len() as u64,
-        _ => 0,
+    match list.and_then(|list| frame.run(&list)) {
+        Ok((address, length)) => frame.give_run(address, length),
+        Err(kind) => error_head(kind, comprehension.range),
     }
-}
-
-/// An element of a list.
-unsafe extern "C" fn element(
-    frame: *mut Frame<'_>,
-    node: u64,
-    head: u64,
-    data: u64,
-    index: u64,
-) -> u64 {
-    // SAFETY: the contract of all helpers.
-    let frame = unsafe { &mut *frame };
-    // SAFETY: as above.
-    let element = match unsafe { frame.item(slot(head, data)) } {
-        Item::List(list) => list.get(index as usize),
-        _ => None,
-    };
-    let outcome = element.ok_or(ErrorKind::IndexOutOfRange);
-    frame.give(NodeId::new(node as u32), outcome)
 }
 
 /// A variable that got its value with this evaluation.
@@ -298,6 +296,7 @@ unsafe extern "C" fn call(
             pattern,
         } => {
             let items = items.get(..arguments.len()).unwrap_or_default();
+            frame.budget.charge(cost::call(function.function, items));
             function
                 .function
                 .call(items, pattern.as_deref(), &mut frame.budget)

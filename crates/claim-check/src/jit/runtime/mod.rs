@@ -29,7 +29,8 @@ mod frame;
 mod helpers;
 
 pub(super) use frame::{
-    BOUND_SLOTS_OFFSET, CONSTANTS_OFFSET, DATA_OFFSET, Frame, NOW_OFFSET, STEPS_OFFSET,
+    BOUND_ELEMENTS_OFFSET, BOUND_SLOTS_OFFSET, CONSTANTS_OFFSET, COST_OFFSET, DATA_OFFSET, Frame,
+    LEFT_OFFSET, NOW_OFFSET,
 };
 pub(super) use helpers::{HelperId, helpers};
 pub(super) use stampmill_claims_json::Slot;

@@ -1,0 +1,343 @@
+//! Trust stores: how a root gets into each, how it gets out again, and who reads it.
+//!
+//! Putting a root into a store is the one step of a local authority that weakens a machine. So it is shown before it is done, every step has
+//! its undoing beside it, and a root that is good for every name, or whose key lies unprotected beside it, asks for a louder word.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use thiserror::Error;
+
+use crate::authority::Authority;
+use crate::certificate::hex;
+use crate::files::{self, FileError};
+use crate::keys;
+
+/// A command as it is run: a program and its arguments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TrustStep {
+    /// The words.
+    pub words: Vec<String>,
+}
+
+/// A trust store.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TrustStore {
+    /// Its name: `debian`, `nss`.
+    pub name: &'static str,
+    /// Who reads it, and who still does not.
+    pub read_by: &'static str,
+    /// The commands that put the root in.
+    pub add: Vec<TrustStep>,
+    /// The commands that take exactly that out again.
+    pub remove: Vec<TrustStep>,
+    /// Whether `--apply` runs them: where nothing has to be clicked, and the program is here.
+    pub applies: bool,
+}
+
+/// Where the stores are, so that tests can look at stores of their own.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TrustPlaces {
+    /// Where Debian's own certificates go.
+    pub debian_local: PathBuf,
+    /// What Debian's programs read.
+    pub debian_etc: PathBuf,
+    /// The database of NSS, which Chromium reads.
+    pub nss: PathBuf,
+}
+
+impl TrustPlaces {
+    /// The machine's, and this user's.
+    #[must_use]
+    pub fn of_this_machine() -> Self {
+        let home = std::env::var_os("HOME").map_or_else(|| PathBuf::from("."), PathBuf::from);
+        Self {
+            debian_local: "/usr/local/share/ca-certificates".into(),
+            debian_etc: "/etc/ssl/certs".into(),
+            nss: home.join(".pki/nssdb"),
+        }
+    }
+
+    /// All of them below one folder.
+    #[must_use]
+    pub fn below(folder: &Path) -> Self {
+        Self {
+            debian_local: folder.join("usr/local/share/ca-certificates"),
+            debian_etc: folder.join("etc/ssl/certs"),
+            nss: folder.join("nssdb"),
+        }
+    }
+}
+
+/// Why a root is not put into a store.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TrustError {
+    /// It is good for every name in the world.
+    #[error(
+        "this root is good for every name in the world: whoever copies a key of this authority is everybody's bank to this machine. Make one with constraints, or say --unconstrained"
+    )]
+    Unconstrained,
+    /// Its key lies beside it without a passphrase.
+    #[error("{} has no passphrase: whoever copies it signs in this root's name. Move it elsewhere, or say --unprotected-key", path.display())]
+    UnprotectedKey {
+        /// The key's file.
+        path: PathBuf,
+    },
+    /// The key's file cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A command failed.
+    #[error("`{command}` failed: {reason}")]
+    Command {
+        /// The command.
+        command: String,
+        /// What it said.
+        reason: String,
+    },
+}
+
+/// Looks whether a root may be trusted without a louder word.
+///
+/// # Errors
+/// [`TrustError::Unconstrained`], [`TrustError::UnprotectedKey`].
+pub fn check_trustworthy(
+    authority: &Authority,
+    folder: &Path,
+    unconstrained: bool,
+    unprotected_key: bool,
+) -> Result<(), TrustError> {
+    if authority.constraints().is_none() && !unconstrained {
+        return Err(TrustError::Unconstrained);
+    }
+    let path = folder.join(Authority::KEY_FILE);
+    if unprotected_key || path.symlink_metadata().is_err() {
+        return Ok(());
+    }
+    let pem = files::read_private(&path)?;
+    match std::str::from_utf8(&pem).is_ok_and(keys::is_encrypted) {
+        true => Ok(()),
+        false => Err(TrustError::UnprotectedKey { path }),
+    }
+}
+
+/// The stores, and how this root gets into each and out again. `root` is the certificate's file.
+#[must_use]
+pub fn trust_stores(authority: &Authority, root: &Path, places: &TrustPlaces) -> Vec<TrustStore> {
+    // The name says which root it is, so that taking one out never takes out another.
+    let print = hex(&openssl::sha::sha256(authority.root().der_bytes())[..6]);
+    let name = format!("stampmill-{print}");
+    let root = root.display().to_string();
+    let path = |folder: &Path, file: &str| folder.join(file).display().to_string();
+    let crt = path(&places.debian_local, &format!("{name}.crt"));
+    let update = |extra: &[&str]| {
+        let etc = places.debian_etc.display().to_string();
+        let local = places.debian_local.display().to_string();
+        let own = [
+            "update-ca-certificates",
+            "--etccertsdir",
+            &etc,
+            "--localcertsdir",
+            &local,
+        ];
+        let machine = *places.debian_etc == *Path::new("/etc/ssl/certs");
+        let words = if machine { &own[..1] } else { &own[..] };
+        step(&[words, extra].concat())
+    };
+    let database = format!("sql:{}", places.nss.display());
+    vec![
+        TrustStore {
+            name: "debian",
+            read_by: "OpenSSL, curl, wget, Python, Go, .NET, and Java of Debian; not Node, not Chromium, not Firefox",
+            add: vec![
+                step(&["install", "-D", "-m", "644", &root, &crt]),
+                update(&[]),
+            ],
+            remove: vec![step(&["rm", "-f", &crt]), update(&["--fresh"])],
+            applies: has("update-ca-certificates"),
+        },
+        TrustStore {
+            name: "nss",
+            read_by: "Chromium and Chrome on Linux",
+            add: vec![step(&[
+                "certutil", "-d", &database, "-A", "-t", "C,,", "-n", &name, "-i", &root,
+            ])],
+            remove: vec![step(&["certutil", "-d", &database, "-D", "-n", &name])],
+            applies: has("certutil") && places.nss.is_dir(),
+        },
+        TrustStore {
+            name: "fedora",
+            read_by: "OpenSSL, GnuTLS, NSS, Java of Fedora; not Node",
+            add: vec![
+                step(&[
+                    "cp",
+                    &root,
+                    &format!("/etc/pki/ca-trust/source/anchors/{name}.pem"),
+                ]),
+                step(&["update-ca-trust"]),
+            ],
+            remove: vec![
+                step(&[
+                    "rm",
+                    "-f",
+                    &format!("/etc/pki/ca-trust/source/anchors/{name}.pem"),
+                ]),
+                step(&["update-ca-trust"]),
+            ],
+            applies: false,
+        },
+        TrustStore {
+            name: "arch",
+            read_by: "OpenSSL, GnuTLS, NSS, Java of Arch; not Node",
+            add: vec![step(&["trust", "anchor", "--store", &root])],
+            remove: vec![step(&["trust", "anchor", "--remove", &root])],
+            applies: false,
+        },
+        TrustStore {
+            name: "macos",
+            read_by: "Safari, Chrome, curl of macOS; not Firefox, not Node, not Java",
+            add: vec![step(&[
+                "security",
+                "add-trusted-cert",
+                "-d",
+                "-r",
+                "trustRoot",
+                "-k",
+                "/Library/Keychains/System.keychain",
+                &root,
+            ])],
+            remove: vec![step(&["security", "remove-trusted-cert", "-d", &root])],
+            applies: false,
+        },
+        TrustStore {
+            name: "windows",
+            read_by: "Edge, Chrome, .NET; not Firefox unless security.enterprise_roots.enabled, not Node, not Java",
+            add: vec![step(&["certutil.exe", "-addstore", "-user", "Root", &root])],
+            remove: vec![step(&[
+                "certutil.exe",
+                "-delstore",
+                "-user",
+                "Root",
+                &authority.root().serial(),
+            ])],
+            applies: false,
+        },
+        TrustStore {
+            name: "firefox",
+            read_by: "Firefox, each profile its own",
+            add: vec![step(&[
+                "certutil",
+                "-d",
+                "sql:PROFILE-FOLDER",
+                "-A",
+                "-t",
+                "C,,",
+                "-n",
+                &name,
+                "-i",
+                &root,
+            ])],
+            remove: vec![step(&[
+                "certutil",
+                "-d",
+                "sql:PROFILE-FOLDER",
+                "-D",
+                "-n",
+                &name,
+            ])],
+            applies: false,
+        },
+        TrustStore {
+            name: "java",
+            read_by: "one installation of Java",
+            add: vec![step(&[
+                "keytool",
+                "-importcert",
+                "-cacerts",
+                "-storepass",
+                "changeit",
+                "-noprompt",
+                "-alias",
+                &name,
+                "-file",
+                &root,
+            ])],
+            remove: vec![step(&[
+                "keytool",
+                "-delete",
+                "-cacerts",
+                "-storepass",
+                "changeit",
+                "-alias",
+                &name,
+            ])],
+            applies: false,
+        },
+        TrustStore {
+            name: "node",
+            read_by: "Node, one process at a time",
+            add: vec![step(&["export", &format!("NODE_EXTRA_CA_CERTS={root}")])],
+            remove: vec![step(&["unset", "NODE_EXTRA_CA_CERTS"])],
+            applies: false,
+        },
+    ]
+}
+
+fn step(words: &[&str]) -> TrustStep {
+    TrustStep {
+        words: words.iter().map(|word| (*word).to_owned()).collect(),
+    }
+}
+
+fn has(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain([PathBuf::from("/usr/sbin")])
+        .any(|folder| folder.join(program).is_file())
+}
+
+impl TrustStep {
+    /// Runs it.
+    ///
+    /// # Errors
+    /// [`TrustError::Command`] with what it said.
+    pub fn run(&self) -> Result<(), TrustError> {
+        let (program, arguments) = self.words.split_first().expect("a step has a program");
+        let failed = |reason: String| TrustError::Command {
+            command: self.to_string(),
+            reason,
+        };
+        let output = Command::new(program)
+            .args(arguments)
+            .output()
+            .map_err(|error| failed(error.to_string()))?;
+        match output.status.success() {
+            true => Ok(()),
+            false => Err(failed(
+                String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+            )),
+        }
+    }
+}
+
+/// As one types it into a shell.
+impl std::fmt::Display for TrustStep {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let plain = |word: &str| {
+            let harmless = |c: char| c.is_ascii_alphanumeric() || "-_./:=,".contains(c);
+            !word.is_empty() && word.chars().all(harmless)
+        };
+        let words: Vec<String> = self
+            .words
+            .iter()
+            .map(|word| match plain(word) {
+                true => word.clone(),
+                false => format!("'{}'", word.replace('\'', r"'\''")),
+            })
+            .collect();
+        f.write_str(&words.join(" "))
+    }
+}

@@ -1,0 +1,305 @@
+//! Proves that what is shown is what is there: every byte of a file in its place and with its RFC's name, our verdict on a chain beside
+//! OpenSSL's, our checks on good certificates and on the ones that tutorials make.
+#![allow(clippy::unwrap_used)]
+
+use openssl::asn1::Asn1Time;
+use openssl::bn::BigNum;
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::pkey::{PKey, Private};
+use openssl::x509::extension::{
+    BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAlternativeName,
+};
+use openssl::x509::{X509, X509Name, X509Req};
+use proptest::prelude::*;
+use stampmill_local_ca::{
+    Authority, AuthorityProfile, BaseUrl, Certificate, CertificateRequest, LintAs, Passphrase,
+    Pkcs12Protection, Profile, RuleSet, Severity, SubjectAltName, VerifyOptions, ViewError, lint,
+    now, pkcs12, verify, verify_by_hand, view,
+};
+
+fn names(texts: &[&str]) -> Vec<SubjectAltName> {
+    texts.iter().map(|text| text.parse().unwrap()).collect()
+}
+
+fn leaf(authority: &Authority, texts: &[&str]) -> Certificate {
+    let (request, _) = CertificateRequest::new("", &names(texts)).unwrap();
+    authority.issue(&request, &Profile::server()).unwrap()
+}
+
+fn authority() -> Authority {
+    let mut profile = AuthorityProfile::new("localhost-ca");
+    profile.base_url = Some("http://ca.internal:8380".parse::<BaseUrl>().unwrap());
+    Authority::generate(&profile, now()).unwrap()
+}
+
+#[test]
+fn every_byte_has_its_place() {
+    let authority = authority();
+    let certificate = leaf(&authority, &["app.test", "127.0.0.1"]);
+    let der = certificate.der();
+    let shown = view(&der).unwrap();
+    assert_eq!(shown.title, "certificate (RFC 5280 §4.1)");
+    assert_eq!(view(certificate.pem().as_bytes()).unwrap(), shown);
+    let mut at = 0;
+    for line in &shown.lines {
+        // each element begins where the header of the one around it, or the one before, ends
+        assert!(line.offset >= at, "{line}");
+        at = line.offset + line.header;
+        let primitive = !line.kind.starts_with("SE");
+        assert!(line.offset + line.header + line.length <= der.len());
+        assert!(primitive || der[line.offset] & 0x20 != 0);
+    }
+    let named = |name: &str| {
+        let line = shown.lines.iter().find(|line| line.name == name);
+        line.unwrap_or_else(|| panic!("no {name}")).clone()
+    };
+    let serial = named("serialNumber");
+    let bytes = &der[serial.offset + serial.header..][..serial.length];
+    assert!(
+        certificate
+            .serial()
+            .ends_with(&format!("{:02x}", bytes.last().unwrap()))
+    );
+    assert_eq!(
+        named("notAfter").value,
+        stampmill_local_ca::utc(certificate.not_after())
+    );
+    assert_eq!(named("KeyUsage").value, "digitalSignature");
+    assert_eq!(
+        named("KeyPurposeId").value,
+        "1.3.6.1.5.5.7.3.1 (serverAuth)"
+    );
+    assert_eq!(named("GeneralName").value, "\"app.test\"");
+    assert_eq!(named("accessMethod").value, "1.3.6.1.5.5.7.48.1 (ocsp)");
+    let text: String = shown.lines.iter().map(|line| format!("{line}\n")).collect();
+    assert!(
+        text.contains("127.0.0.1") && text.contains("commonName") || text.contains("127.0.0.1")
+    );
+}
+
+#[test]
+fn every_kind_of_file_is_known() {
+    let dir = tempfile::tempdir().unwrap();
+    let authority = Authority::create(dir.path(), "localhost-ca").unwrap();
+    let (request, key) = CertificateRequest::new("", &names(&["a.test"])).unwrap();
+    let certificate = authority.issue(&request, &Profile::server()).unwrap();
+    let crl = authority.crl(now()).unwrap();
+    let password = Passphrase::from_file_contents(b"secret").unwrap();
+    let bundle = pkcs12(
+        &certificate,
+        &key,
+        &authority.root(),
+        &password,
+        Pkcs12Protection::Modern,
+    );
+    let title = |bytes: &[u8]| view(bytes).unwrap().title;
+    assert!(title(request.to_pem().as_bytes()).starts_with("certificate request"));
+    assert!(title(&crl).starts_with("certificate revocation list"));
+    assert!(title(&bundle.unwrap()).starts_with("PKCS #12"));
+    assert!(title(&authority.root().der()).starts_with("certificate ("));
+    assert_eq!(title(&[0x30, 0]), "DER");
+    for key in [
+        key.to_pkcs8_pem().to_vec(),
+        key.as_openssl().private_key_to_pkcs8().unwrap(),
+    ] {
+        assert_eq!(view(&key), Err(ViewError::PrivateKey));
+    }
+    assert!(matches!(
+        view(b"\x30\x05\x02"),
+        Err(ViewError::NotDer { offset: 0 })
+    ));
+    assert!(matches!(
+        view(&certificate.der()[..200]),
+        Err(ViewError::NotDer { .. })
+    ));
+    // a bomb of nested sequences is cut, not followed to its end
+    let bomb = (0..200).fold(Vec::new(), |inner: Vec<u8>, _| {
+        let length = u16::try_from(inner.len()).unwrap().to_be_bytes();
+        match inner.len() {
+            short @ 0..128 => [vec![0x30, u8::try_from(short).unwrap()], inner].concat(),
+            128..256 => [vec![0x30, 0x81, length[1]], inner].concat(),
+            _ => [vec![0x30, 0x82, length[0], length[1]], inner].concat(),
+        }
+    });
+    assert!(view(&bomb).unwrap().cut);
+}
+
+proptest! {
+    #[test]
+    fn noise_is_shown_or_refused(noise in proptest::collection::vec(any::<u8>(), 0..300), at in any::<prop::sample::Index>(), bit in 0..8_u8) {
+        let _ = view(&noise);
+        let _ = lint(&noise, RuleSet::Private);
+        static DER: std::sync::OnceLock<Vec<u8>> = std::sync::OnceLock::new();
+        let der = DER.get_or_init(|| leaf(&authority(), &["a.test"]).der());
+        let mut changed = der.clone();
+        changed[at.index(der.len())] ^= 1 << bit;
+        let _ = view(&changed);
+        let _ = lint(&changed, RuleSet::PublicLike);
+        if let Ok(certificate) = Certificate::from_der(&changed) {
+            let _ = verify_by_hand(&certificate, &[], &VerifyOptions::default());
+        }
+    }
+}
+
+#[test]
+fn our_verdict_is_openssls() {
+    let (ours, theirs) = (authority(), authority());
+    let good = leaf(&ours, &["app.test", "*.wild.test", "127.0.0.1"]);
+    let bare = Certificate::from_der(&good.der()).unwrap();
+    let client = {
+        let (request, _) = CertificateRequest::new("", &names(&["app.test"])).unwrap();
+        ours.issue(&request, &Profile::client()).unwrap()
+    };
+    let roots = [ours.root()];
+    let strangers = [theirs.root()];
+    let day = 86_400;
+    type Case<'a> = (
+        &'static str,
+        &'a Certificate,
+        &'a [Certificate],
+        &'static str,
+        i64,
+    );
+    let cases: &[Case<'_>] = &[
+        ("good", &good, &roots, "app.test", 0),
+        ("wildcard", &good, &roots, "a.wild.test", 0),
+        ("wildcard is one label", &good, &roots, "a.b.wild.test", 0),
+        ("address", &good, &roots, "127.0.0.1", 0),
+        ("another address", &good, &roots, "127.0.0.2", 0),
+        ("another host", &good, &roots, "other.test", 0),
+        ("unknown root", &good, &strangers, "app.test", 0),
+        ("no intermediate", &bare, &roots, "app.test", 0),
+        ("a client's", &client, &roots, "app.test", 0),
+        ("expired", &good, &roots, "app.test", 91 * day),
+        ("not yet", &good, &roots, "app.test", -day),
+        ("root expired", &good, &roots, "app.test", 4000 * day),
+    ];
+    for (what, certificate, roots, host, later) in cases {
+        let mut options = VerifyOptions::for_host(host.parse().unwrap());
+        options.at = Some(now() + later);
+        let openssl = verify(certificate, roots, &options).unwrap();
+        let steps = verify_by_hand(certificate, roots, &options);
+        let accepted = steps.iter().all(|step| step.ok);
+        assert_eq!(
+            accepted, openssl.accepted,
+            "{what}: {openssl} but {steps:#?}"
+        );
+    }
+}
+
+fn p256() -> PKey<Private> {
+    let group = openssl::ec::EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+    PKey::from_ec_key(openssl::ec::EcKey::generate(&group).unwrap()).unwrap()
+}
+
+/// A certificate as one makes it by hand, signed by itself, wrong in whatever way `change` makes it.
+fn handmade(change: impl FnOnce(&mut openssl::x509::X509Builder)) -> Vec<u8> {
+    let key = p256();
+    let mut name = X509Name::builder().unwrap();
+    name.append_entry_by_text("CN", "by.hand.test").unwrap();
+    let name = name.build();
+    let mut builder = X509::builder().unwrap();
+    builder.set_version(2).unwrap();
+    let serial = BigNum::from_hex_str("1234567890abcdef1234").unwrap();
+    builder
+        .set_serial_number(&serial.to_asn1_integer().unwrap())
+        .unwrap();
+    builder.set_subject_name(&name).unwrap();
+    builder.set_issuer_name(&name).unwrap();
+    builder.set_pubkey(&key).unwrap();
+    builder
+        .set_not_before(&Asn1Time::from_unix(now()).unwrap())
+        .unwrap();
+    builder
+        .set_not_after(&Asn1Time::from_unix(now() + 90 * 86_400 - 1).unwrap())
+        .unwrap();
+    change(&mut builder);
+    builder.sign(&key, MessageDigest::sha256()).unwrap();
+    builder.build().to_der().unwrap()
+}
+
+#[test]
+fn checks_find_nothing_in_ours_and_the_fault_in_others() {
+    let authority = authority();
+    for (certificate, role) in [
+        (authority.root(), LintAs::Root),
+        (authority.issuing(), LintAs::Issuing),
+        (leaf(&authority, &["app.test", "localhost"]), LintAs::Server),
+    ] {
+        let (as_, findings) = lint(&certificate.der(), RuleSet::Private).unwrap();
+        assert_eq!((as_, findings.as_slice()), (role, &[][..]));
+    }
+    let mut profile = AuthorityProfile::new("Example Root");
+    profile.rules = RuleSet::PublicLike;
+    profile.base_url = Some("http://ca.internal".parse().unwrap());
+    let public = Authority::generate(&profile, now()).unwrap();
+    for certificate in [
+        public.root(),
+        public.issuing(),
+        leaf(&public, &["app.test"]),
+    ] {
+        assert_eq!(lint(&certificate.der(), RuleSet::PublicLike).unwrap().1, []);
+    }
+
+    let found = |der: Vec<u8>, rules: RuleSet| -> Vec<&'static str> {
+        let (_, findings) = lint(&der, rules).unwrap();
+        let errors = findings
+            .iter()
+            .filter(|one| one.severity == Severity::Error);
+        errors.map(|one| one.check).collect()
+    };
+    let root_of_the_post = handmade(|builder| {
+        let ca = BasicConstraints::new().critical().ca().build().unwrap();
+        builder.append_extension(ca).unwrap();
+    });
+    assert_eq!(found(root_of_the_post, RuleSet::Private), ["R2", "R3"]);
+    let san = |builder: &mut openssl::x509::X509Builder, name: &str| {
+        let context = builder.x509v3_context(None, None);
+        let san = SubjectAlternativeName::new()
+            .dns(name)
+            .build(&context)
+            .unwrap();
+        builder.append_extension(san).unwrap();
+    };
+    let eku = || ExtendedKeyUsage::new().server_auth().build().unwrap();
+    let usage = || {
+        KeyUsage::new()
+            .critical()
+            .digital_signature()
+            .build()
+            .unwrap()
+    };
+    let cn_only = handmade(|builder| {
+        builder.append_extension(eku()).unwrap();
+        builder.append_extension(usage()).unwrap();
+    });
+    assert_eq!(found(cn_only, RuleSet::Private), ["G9", "S1", "S3"]);
+    let version_1 = handmade(|builder| builder.set_version(0).unwrap());
+    assert_eq!(
+        found(version_1, RuleSet::Private),
+        ["G1", "G9", "S1", "S3", "S6"]
+    );
+    let enciphers = handmade(|builder| {
+        san(builder, "by.hand.test");
+        builder.append_extension(eku()).unwrap();
+        let usage = KeyUsage::new()
+            .critical()
+            .digital_signature()
+            .key_encipherment()
+            .build();
+        builder.append_extension(usage.unwrap()).unwrap();
+    });
+    assert_eq!(found(enciphers, RuleSet::Private), ["G9", "G12"]);
+    let long = handmade(|builder| {
+        san(builder, "by.hand.test");
+        builder.append_extension(eku()).unwrap();
+        builder.append_extension(usage()).unwrap();
+        builder
+            .set_not_after(&Asn1Time::from_unix(now() + 3650 * 86_400).unwrap())
+            .unwrap();
+    });
+    assert_eq!(found(long, RuleSet::PublicLike), ["G9", "S9", "S11", "S12"]);
+    assert!(lint(b"no certificate", RuleSet::Private).is_err());
+    drop(X509Req::builder());
+}
