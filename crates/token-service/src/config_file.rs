@@ -4,6 +4,7 @@
 //! issuer = "https://id.example"
 //! listen = "0.0.0.0:8443"
 //! pkce = "all"                          # or "public"
+//! signer = "openssl"                    # or "stampmill": RSA by this project's own arithmetic
 //!
 //! [lifetimes]                           # in seconds
 //! access_token = 300
@@ -615,7 +616,7 @@ mod tests {
     fn the_file_for_the_conformance_suite_is_good() {
         let path = concat!(
             env!("CARGO_MANIFEST_DIR"),
-            "/../../docs/conformance/op.toml"
+            "/../../docs/conformance/stampmill.toml"
         );
         let file = ConfigFile::read(Path::new(path)).unwrap();
         assert_eq!(file.settings.clients.len(), 3);

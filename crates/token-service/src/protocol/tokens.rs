@@ -198,7 +198,7 @@ impl Service {
         Ok(token.expose().to_owned())
     }
 
-    /// `at_hash` and `c_hash` are made by the hash of the ID token's own algorithm.
+    /// OIDC Core §3.1.3.6, §3.3.2.11: `at_hash` and `c_hash` by the hash of the ID token's own algorithm.
     async fn sign_id_token(
         &self,
         client: &Client,
