@@ -18,12 +18,12 @@ use openssl::pkey::{PKey, Private};
 use openssl::pkey_ctx::PkeyCtx;
 use openssl::rsa::Padding;
 use openssl::sign::RsaPssSaltlen;
+use stampmill_modexp::LANES;
 use stampmill_rsa::{
     BatchLimits, BatchSigner, KeySize, PrivateKey, Scheme, SignJob, VerifyJob, sign_many,
     verify_many,
 };
 
-const LANES: usize = 8;
 const BLINDING_PERIOD: usize = 32;
 const MESSAGE: &[u8; 300] = &[0x61; 300];
 
@@ -63,6 +63,11 @@ fn sign(title: String, rounds: usize, scheme: Scheme, keys: &[Arc<PrivateKey>]) 
             message: MESSAGE,
         })
         .collect();
+    for (job, signature) in jobs.iter().zip(sign_many(&jobs)) {
+        let signature = signature.expect("a signature");
+        let verdict = job.key.public_key().verify(scheme, MESSAGE, &signature);
+        assert_eq!(verdict, Ok(()));
+    }
     let one_key = [jobs[0]; LANES];
     Table::new(title, rounds)
         .row("OpenSSL EVP_PKEY_sign", 1, BLINDING_PERIOD, || {

@@ -62,7 +62,7 @@ impl Kernel for Adx {
         assert!(limbs > 0 && out.len() == limbs && a.len() == limbs && b.len() == limbs);
         assert!(scratch.len() == 2 * limbs);
         // SAFETY: `self` holds the proof that the processor has the instructions. The slices have the lengths that the
-        // routine reads and writes (checked above, stated in its header and tested in kernels.rs), and limbs is a
+        // routine reads and writes (checked above, stated in its header and tested in kernel_tests.rs), and limbs is a
         // multiple of eight. `out` and `scratch` are unique borrows, so they overlap nothing. The routine follows the
         // System V AMD64 calling convention, which is `extern "C"` on the systems build.rs admits.
         unsafe {

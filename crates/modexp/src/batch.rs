@@ -41,8 +41,8 @@ pub fn has_lanes() -> bool {
 
 /// [`Modulus::pow`] for any number of jobs, results in their order; one refused job does not stop the others.
 ///
-/// Constant time as `pow` is: beyond the moduli, bases and exponents' lengths, it depends on nothing but which engine each
-/// modulus has.
+/// Constant time as `pow` is. Time depends on the lengths of moduli, bases and exponents, on each modulus's engine, on how
+/// many jobs have these in common, and on which jobs are refused.
 ///
 /// ```
 /// use stampmill_modexp::{Job, Modulus, pow_many};

@@ -229,6 +229,8 @@ impl Constants {
         for _ in 0..squarings {
             field.square(&mut power, &mut work);
         }
+        // A chain of squarings may grow up to R; a product with a factor below n is below 2n again.
+        field.multiply_by(&mut power, field.one(), &mut work);
         Constants {
             r_squared: field.take(&power, 0, n),
             ..constants

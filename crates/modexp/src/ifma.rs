@@ -121,7 +121,7 @@ impl Kernel for Ifma {
         assert!(out.len() == n.len() && a.len() == n.len() && b.len() == n.len());
         // SAFETY: `self` holds the proof that the processor has the instructions. The slices have the lengths that the
         // routine reads and writes, for a number of vectors it is written for (checked above, stated in its header and
-        // tested in kernel_tests.rs). The routine follows the System V AMD64 calling convention, which is `extern "C"`
+        // tested in kernel_tests.rs). `out` is a unique borrow, so it overlaps nothing. The routine follows the System V AMD64 calling convention, which is `extern "C"`
         // on the systems build.rs admits.
         unsafe {
             montgomery_mul_ifma(

@@ -115,7 +115,7 @@ impl Kernel for IfmaX2 {
         assert!(n0.len() == Self::LANES);
         // SAFETY: `self` holds the proof that the processor has the instructions. The slices have the lengths that the
         // routine reads and writes, for a number of vectors it is written for (checked above, stated in its header and
-        // tested in kernel_tests.rs). The routine follows the System V AMD64 calling convention, which is `extern "C"`
+        // tested in kernel_tests.rs). `out` is a unique borrow, so it overlaps nothing. The routine follows the System V AMD64 calling convention, which is `extern "C"`
         // on the systems build.rs admits.
         unsafe {
             montgomery_mul_ifma_x2(

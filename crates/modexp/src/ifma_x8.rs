@@ -43,7 +43,7 @@ unsafe extern "C" {
 pub(crate) const LANES: usize = 8;
 /// The routines work in blocks of this many digits.
 pub(crate) const BLOCK: usize = 10;
-/// The most digits that their sums have room for, with headroom: see "Bounds" in the assembly.
+/// 4096 bits. At this length the sums stay below 2^61: see "Bounds" in the assembly.
 const MAX_DIGITS: usize = 80;
 
 /// Assembly kernel for eight moduli of up to 64 limbs, 4096 bits.

@@ -51,8 +51,8 @@ pub(crate) trait Kernel: Copy + Send + Sync + 'static {
     /// `out = a·b/R mod n` in every lane, in time that depends on the number of limbs alone.
     ///
     /// All numbers have the kernel's form; `scratch` has `scratch_words(limbs)` words. For each lane `n` is odd,
-    /// `n0 = -1/n mod 2^64`, `a` is a result or below `n`, `b` any value below `R`. Then `out < 2n`, and `out <= n` if `b`
-    /// is the number one. Panics if the lengths are wrong.
+    /// `n0 = -1/n mod 2^64`, `a` is a result or below `n`, `b` any value below `R`. A result is an operand again; `out < 2n` if one
+    /// factor is below `n`, and `out <= n` if `b` is the number one. Panics if the lengths are wrong.
     fn multiply(
         self,
         out: &mut [Limb],

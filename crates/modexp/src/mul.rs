@@ -33,7 +33,7 @@ impl Kernel for Mul {
         let limbs = n.len();
         assert!(limbs > 0 && out.len() == limbs && a.len() == limbs && b.len() == limbs);
         // SAFETY: all four slices have `limbs` >= 1 elements, and the routine touches no others (checked above, stated
-        // in its header and tested below). `out` is a unique borrow, so it overlaps none of the inputs. The routine
+        // in its header and tested in kernel_tests.rs). `out` is a unique borrow, so it overlaps none of the inputs. The routine
         // follows the System V AMD64 calling convention, which is `extern "C"` on the systems build.rs admits.
         unsafe {
             montgomery_mul(

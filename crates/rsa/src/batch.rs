@@ -12,6 +12,7 @@ use rand::TryCryptoRng;
 use rand::rngs::SysRng;
 use stampmill_modexp::{Job, OperandError, pow_many, pow_pair, pow_public_many};
 use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
 use crate::crt::{Pair, pair};
 use crate::error::{SignError, VerifyError};
@@ -150,7 +151,9 @@ pub(crate) fn sign_encoded<R: TryCryptoRng>(
             let signature = signature?;
             match next(&mut contents) {
                 Ok(content) if content.ct_eq(encoded).into() => Ok(signature),
-                _ => {
+                content => {
+                    // Either of them would give the key away: gcd(s^e - EM, n) is a factor.
+                    drop((Zeroizing::new(signature), content.map(Zeroizing::new)));
                     key.forget_blinding();
                     Err(SignError::Fault)
                 }

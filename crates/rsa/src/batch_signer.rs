@@ -31,7 +31,7 @@ const MOST: usize = LANES;
 /// for company, and throughput grows with load.
 ///
 /// At most [`BatchLimits::capacity`] signatures wait; further callers wait for a place first, in the order they came. A
-/// future that is dropped gives up its place. Dropping the signer, or [`shut_down`](BatchSigner::shut_down), answers everybody.
+/// future that is dropped is not computed; its place is free when a worker comes to it. Dropping the signer, or [`shut_down`](BatchSigner::shut_down), answers everybody.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -120,7 +120,7 @@ impl BatchSigner {
         self.queue.in_line()
     }
 
-    /// Answers everybody who waits with [`BatchError::ShuttingDown`], finishes what is being computed, and ends the workers.
+    /// Answers everybody who waits with [`BatchError::ShuttingDown`], finishes what is being computed by the workers, and ends them.
     pub fn shut_down(&self) {
         self.queue.shut_down();
     }
@@ -171,7 +171,7 @@ impl BatchVerifier {
         self.queue.waiting()
     }
 
-    /// Answers everybody who waits with [`BatchError::ShuttingDown`], finishes what is being computed, and ends the workers.
+    /// Answers everybody who waits with [`BatchError::ShuttingDown`], finishes what is being computed by the workers, and ends them.
     pub fn shut_down(&self) {
         self.queue.shut_down();
     }

@@ -33,7 +33,7 @@
 //! each other:
 //!
 //! ```text
-//!   callers --hash, encode--> queue of each size --as a worker is free: 1, or 3 to 8 of one size--> lanes --> answers
+//!   callers --hash, encode--> queue of each size --as a worker is free: 1, 3, 4 or 8 of one size--> lanes --> answers
 //!                 nobody waits: a blocking caller signs on its own thread
 //! ```
 //!

@@ -148,6 +148,7 @@ impl PrivateKey {
         let n = self.public.modulus();
         let power = self.crt.combine(powers, n);
         power
+            .map(Zeroizing::new)
             .and_then(|power| n.multiply(&power, &blinded.unblind))
             .map_err(|_| SignError::Fault)
     }

@@ -195,9 +195,7 @@ impl<W: Work> Queue<W> {
         for request in requests.into_values().flatten() {
             request.slot.answer(Err(Refused::ShuttingDown));
         }
-        for (_, waker) in line {
-            waker.wake();
-        }
+        line.into_iter().for_each(|(_, waker)| wake(waker));
         let workers = std::mem::take(&mut *lock(&self.workers));
         for worker in workers {
             // A worker that wakes a caller may run the caller's code, and that may let go of the queue. It cannot wait for itself.
@@ -286,8 +284,12 @@ impl<W: Work> Shared<W> {
                 self.queued.fetch_sub(batch.len(), Ordering::Relaxed);
                 state.running += 1;
                 let admitted = state.give_places(batch.len());
+                // Whoever put jobs here while a worker lingered has woken nobody: what is left is for another.
+                if !state.queues.is_empty() && state.running < self.limits.workers.get() {
+                    self.work.notify_one();
+                }
                 drop(state);
-                admitted.into_iter().for_each(Waker::wake);
+                admitted.into_iter().for_each(wake);
                 return Some(batch);
             }
             state = self
@@ -349,7 +351,8 @@ impl<W: Work> State<W> {
     }
 }
 
-/// A caller's job on its way. Dropping it gives up its place; a job that is being computed is computed to its end.
+/// A caller's job on its way. A caller in line that drops it leaves the line; a job in the queue is then not computed, and its
+/// place is free when a worker comes to it; one that is being computed is computed to its end.
 pub(crate) struct Call<'a, W: Work> {
     shared: &'a Shared<W>,
     stage: Stage<W>,
@@ -433,7 +436,7 @@ impl<W: Work> Drop for Call<'_, W> {
                     false => Vec::new(),
                 };
                 drop(state);
-                next.into_iter().for_each(Waker::wake);
+                next.into_iter().for_each(wake);
             }
             Stage::Inside(slot) => slot.abandon(),
             Stage::Outside { ticket: None, .. } | Stage::Over => {}
@@ -464,9 +467,7 @@ impl<T> Slot<T> {
             let waker = waker.take();
             *delivery = Delivery::Answered(answer);
             drop(delivery);
-            if let Some(waker) = waker {
-                waker.wake();
-            }
+            waker.into_iter().for_each(wake);
         }
     }
 
@@ -489,6 +490,12 @@ impl<T> Slot<T> {
     fn abandon(&self) {
         *lock(&self.0) = Delivery::Over;
     }
+}
+
+/// A waker is the caller's code: if it panics, that is the caller's loss and nobody else's.
+fn wake(waker: Waker) {
+    // The panic was told on standard error.
+    let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
 }
 
 /// The answers to a batch. If a job panics, each is tried alone, so that it takes nobody with it.

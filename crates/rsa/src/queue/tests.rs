@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::ThreadId;
+use std::time::Duration;
 
 use super::*;
 
@@ -299,4 +300,54 @@ fn under_stress_every_call_is_answered() {
         thread::yield_now(); // what was abandoned last
     }
     assert_eq!(queue.in_line(), 0);
+}
+
+/// Jobs that come while one worker lingers go to both: the lingering one takes the first and has the other woken.
+#[test]
+fn a_lingering_worker_keeps_nobody_waiting() {
+    let queue = queue(2, 8);
+    for _ in 0..200 {
+        block_on(queue.call(nothing())).unwrap();
+        // Each waits for the other to have begun; of different sizes, they are no batch.
+        let (first, second) = (mpsc::channel(), mpsc::channel());
+        let meet = |size, tell: Sender<()>, hear: Receiver<()>| {
+            let hear = Mutex::new(hear);
+            let run = move || {
+                tell.send(()).unwrap();
+                lock(&hear).recv_timeout(Duration::from_secs(10)).unwrap();
+            };
+            Closure {
+                size,
+                run: Box::new(run),
+            }
+        };
+        let calls = [
+            enter(&queue, meet(1, first.0, second.1)),
+            enter(&queue, meet(2, second.0, first.1)),
+        ];
+        for call in calls {
+            assert!(block_on(call).is_ok());
+        }
+    }
+}
+
+#[test]
+fn a_waker_that_panics_ends_nobody_else() {
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("a caller's waker");
+        }
+    }
+    let queue = queue(1, 8);
+    let busy = Busy::new(&queue);
+    let mut call = queue.call(nothing());
+    let waker = Waker::from(Arc::new(Panics));
+    let mut context = Context::from_waker(&waker);
+    assert!(Pin::new(&mut call).poll(&mut context).is_pending());
+    let other = enter(&queue, nothing());
+    busy.release().unwrap();
+    assert!(block_on(other).is_ok());
+    assert!(block_on(call).is_ok());
+    assert!(block_on(queue.call(nothing())).is_ok());
 }
