@@ -1,5 +1,6 @@
 //! Proves that a warm decision allocates nothing: neither binding a payload nor running the code.
-#![allow(unsafe_code, clippy::unwrap_used)]
+#![expect(unsafe_code, reason = "an allocator of one's own is unsafe to write")]
+#![allow(clippy::unwrap_used)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

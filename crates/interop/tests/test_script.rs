@@ -79,9 +79,10 @@ fn an_absent_tool_is_named_and_skipped_never_passed() {
 fn an_absent_tool_is_a_failure_where_tools_are_installed() {
     let cargo = r#"[ "$1" != clippy ] || exit 101"#;
     let run = run(&["outside", "--install"], cargo, "");
+    // Three steps install, two build.
     assert_eq!(
         (run.last_line.as_str(), run.code),
-        ("3 passed, 1 failed, 0 skipped", 1),
+        ("5 passed, 1 failed, 0 skipped", 1),
         "{}",
         run.output
     );
@@ -92,7 +93,7 @@ fn an_install_that_fails_is_a_failure() {
     let run = run(&["outside", "--install"], "", "exit 1");
     assert_eq!(
         (run.last_line.as_str(), run.code),
-        ("3 passed, 1 failed, 0 skipped", 1),
+        ("5 passed, 1 failed, 0 skipped", 1),
         "{}",
         run.output
     );
@@ -134,8 +135,16 @@ fn run(args: &[&str], cargo: &str, npm: &str) -> Run {
         ("curl", ""),
         ("python3", ""),
         ("node", ""),
+        ("nginx", ""),
+        ("chromium", ""),
+        ("certtool", ""),
+        ("certutil", ""),
+        ("go", ""),
+        ("judges/venv/bin/lint_pkix_cert", ""),
+        ("judges/bin/zlint", ""),
     ] {
         let file = tools.path().join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(&file, format!("#!/usr/bin/env bash\n{script}\nexit 0\n")).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
     }
@@ -148,6 +157,7 @@ fn run(args: &[&str], cargo: &str, npm: &str) -> Run {
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../test"))
         .args(args)
         .env("PATH", path)
+        .env("STAMPMILL_JUDGES", tools.path().join("judges"))
         .env_remove("CI")
         .env_remove("STAMPMILL_OUTSIDE")
         .env_remove("STAMPMILL_OUTSIDE_REQUIRED")

@@ -106,7 +106,12 @@ fn main() -> ExitCode {
             None => Ok(()),
             Some(report) => Err(Failed::from(report)),
         });
-        trial.with_ignored_flag(!works || !engine.is_available())
+        let trial = if reads_numbers_as_known() {
+            trial
+        } else {
+            trial.with_kind("needs OpenSSL 3.0 or 3.1")
+        };
+        trial.with_ignored_flag(!works || !engine.is_available() || !reads_numbers_as_known())
     });
     let leak = Trial::test(
         "memcheck, planted leak: a secret public exponent",
@@ -119,6 +124,12 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
 }
 
+/// Whether the length of a number that OpenSSL has read depends on its highest bytes alone, which are not marked. Later OpenSSL
+/// computes it from all of them by masks, and memcheck then takes every allocation for a leak.
+fn reads_numbers_as_known() -> bool {
+    openssl::version::number() < 0x3020_0000
+}
+
 fn report() -> ExitCode {
     println!(
         "memcheck: a key's numbers and the message are undefined memory, from the key's file to the signature"
@@ -127,6 +138,7 @@ fn report() -> ExitCode {
     for engine in ENGINES {
         let line = match reported(Task::Sign, engine) {
             _ if !valgrind::works() => "not run: valgrind is not installed".into(),
+            _ if !reads_numbers_as_known() => "not run: needs OpenSSL 3.0 or 3.1".into(),
             _ if !engine.is_available() => "not run: this build or this processor lacks it".into(),
             Ok(None) => "clean: nothing reported".into(),
             Ok(Some(report)) => format!("LEAK\n{report}"),
