@@ -37,6 +37,13 @@ fn main() -> Result<()> {
     if env::args().any(|argument| argument == "--test") {
         return Ok(());
     }
+    // Part of `cargo bench -p stampmill-rivals`, where the other benches need neither.
+    if !stampmill().exists() || !provider().join("node_modules").exists() {
+        println!(
+            "service: not run. First `cargo build --release` and `npm ci --prefix crates/rivals/service --ignore-scripts`"
+        );
+        return Ok(());
+    }
     let ours = Ours::start()?;
     let theirs = Theirs::start()?;
     println!("requests per second of server CPU time; median of {ROUNDS} turns each\n");
@@ -288,10 +295,7 @@ const THEIR_SECRET: &str = "bench-secret-bench-secret-bench-secret";
 
 impl Theirs {
     fn start() -> Result<Theirs> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("service");
-        if !folder.join("node_modules").exists() {
-            return Err("npm ci --prefix crates/rivals/service --ignore-scripts".into());
-        }
+        let folder = provider();
         let port = std::net::TcpListener::bind("127.0.0.1:0")?
             .local_addr()?
             .port();
@@ -348,6 +352,10 @@ impl Provider for Theirs {
         );
         post("/token", ("web", THEIR_SECRET), &form)
     }
+}
+
+fn provider() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("service")
 }
 
 fn stampmill() -> PathBuf {
