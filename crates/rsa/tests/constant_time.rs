@@ -92,7 +92,7 @@ fn main() -> ExitCode {
 
 fn report() -> ExitCode {
     println!(
-        "memcheck: a key's numbers and the message are undefined memory, from the key's numbers to the signature"
+        "memcheck: a key's secrets and the message are undefined memory, from the key's numbers to the signature"
     );
     let mut clean = true;
     for engine in ENGINES {
