@@ -4,6 +4,7 @@
 //! issuer = "https://id.example"
 //! listen = "0.0.0.0:8443"
 //! pkce = "all"                          # or "public"
+//! networks = ["public"]                 # where addresses that clients name may lead; "loopback", "10.0.0.0/8"
 //! signer = "openssl"                    # or "stampmill": RSA by this project's own arithmetic
 //!
 //! [lifetimes]                           # in seconds
@@ -23,6 +24,7 @@
 //! grant_types = ["authorization_code", "refresh_token"]
 //! response_types = ["code", "code id_token"]  # only "code" if left out
 //! post_logout_redirect_uris = ["https://app.example/bye"]
+//! backchannel_logout_uri = "https://app.example/logout"
 //! scope = "openid profile offline_access api"
 //! issue_when = "claims.sub != claims.client_id"
 //! ```
@@ -42,11 +44,12 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde::Deserialize;
 use stampmill_claim_check::ClaimCheck;
 use stampmill_jose::{Algorithm, Backend};
+use stampmill_outbound::{Network, Networks};
 use toml::Spanned;
 
 use crate::domain::{
-    ApplicationType, ClientId, GrantType, Registration, Resource, ResourceServer, ResponseType,
-    Scope, SecretMethod, TokenFormat,
+    ApplicationType, ClientId, GrantType, LogoutMetadata, Registration, Resource, ResourceServer,
+    ResponseType, Scope, SecretMethod, TokenFormat,
 };
 use crate::policy::{Lifetimes, Pkce, Policy};
 use crate::secret::Secret;
@@ -63,6 +66,8 @@ pub struct Settings {
     pub clients: Vec<Registration>,
     /// Their claim checks.
     pub issue_when: HashMap<ClientId, ClaimCheck>,
+    /// Where we connect to when a client names an address (`backchannel_logout_uri`).
+    pub networks: Networks,
 }
 
 impl Default for Settings {
@@ -73,6 +78,7 @@ impl Default for Settings {
             resources: Vec::new(),
             clients: Vec::new(),
             issue_when: HashMap::new(),
+            networks: Networks::public(),
         }
     }
 }
@@ -168,6 +174,7 @@ struct File {
     listen_plain: Option<Spanned<String>>,
     signer: Option<Spanned<String>>,
     pkce: Option<Spanned<String>>,
+    networks: Option<Vec<Spanned<String>>>,
     lifetimes: Option<Spanned<LifetimesTable>>,
     #[serde(default)]
     resources: Vec<ResourceTable>,
@@ -214,6 +221,12 @@ struct ClientTable {
     response_types: Option<Vec<Spanned<String>>>,
     #[serde(default)]
     post_logout_redirect_uris: Vec<String>,
+    backchannel_logout_uri: Option<String>,
+    #[serde(default)]
+    backchannel_logout_session_required: bool,
+    frontchannel_logout_uri: Option<String>,
+    #[serde(default)]
+    frontchannel_logout_session_required: bool,
     scope: Option<String>,
     /// A JWK set, as JSON in a string.
     jwks: Option<String>,
@@ -273,6 +286,9 @@ impl File {
             policy,
             ..Settings::default()
         };
+        if let Some(words) = &self.networks {
+            settings.networks = source.networks(words)?;
+        }
         for table in self.resources {
             let span = table.resource.span();
             let server = table.check(source)?;
@@ -409,6 +425,12 @@ impl ClientTable {
             },
             response_types,
             post_logout_redirect_uris: self.post_logout_redirect_uris,
+            logout: LogoutMetadata {
+                backchannel_logout_uri: self.backchannel_logout_uri,
+                backchannel_logout_session_required: self.backchannel_logout_session_required,
+                frontchannel_logout_uri: self.frontchannel_logout_uri,
+                frontchannel_logout_session_required: self.frontchannel_logout_session_required,
+            },
             scope: self.scope.unwrap_or(defaults.scope),
             id_token_alg: source
                 .word(ALGORITHMS, self.id_token_signed_response_alg.as_ref())?
@@ -458,6 +480,28 @@ impl Source<'_> {
                 Err(self.refuse(word.span(), &one_of(names)))
             }
         }
+    }
+
+    fn networks(&self, words: &[Spanned<String>]) -> Result<Networks, ConfigFileError> {
+        let public = words.iter().any(|word| word.get_ref() == "public");
+        let mut networks = match public {
+            true => Networks::public(),
+            false => Networks::none(),
+        };
+        for word in words {
+            networks = match word.get_ref().as_str() {
+                "public" => networks,
+                "loopback" => networks.with_loopback(),
+                range => {
+                    let range = range.parse::<Network>();
+                    networks.with(range.map_err(|error| {
+                        let message = format!("expected public, loopback or a range: {error}");
+                        self.refuse(word.span(), &message)
+                    })?)
+                }
+            };
+        }
+        Ok(networks)
     }
 
     fn response_types(
@@ -548,6 +592,7 @@ mod tests {
             listen_plain = "127.0.0.1:8080"
             signer = "openssl"
             pkce = "public"
+            networks = ["loopback", "10.0.0.0/8"]
             [lifetimes]
             code = 30
             access_token = 300
@@ -573,6 +618,10 @@ mod tests {
             redirect_uris = ["https://app.example/cb"]
             grant_types = ["authorization_code", "refresh_token"]
             scope = "openid offline_access"
+            backchannel_logout_uri = "https://app.example/out"
+            backchannel_logout_session_required = true
+            frontchannel_logout_uri = "https://app.example/frame"
+            frontchannel_logout_session_required = true
             id_token_signed_response_alg = "EdDSA"
             issue_when = "claims.sub != claims.client_id"
             [[clients]]
@@ -591,6 +640,9 @@ mod tests {
             (policy.offline_lifetime(), policy.refresh_token_lifetime()),
             (864_000, 86_400)
         );
+        let networks = &file.settings.networks;
+        assert!(networks.allow([127, 0, 0, 1].into()) && networks.allow([10, 1, 2, 3].into()));
+        assert!(!networks.allow([9, 9, 9, 9].into()));
         let [api] = &file.settings.resources[..] else {
             panic!("one resource")
         };
@@ -650,6 +702,8 @@ error: expected an expression
         for (text, message, place) in [
             ("x = 1", "unknown field `x`", "1:1"),
             ("listen = 'nowhere'", "no address to listen on", "1:10"),
+            ("networks = ['lan']", "expected public, loopback", "1:13"),
+            ("networks = ['public', '10.0.0.0/40']", "range", "1:23"),
             ("pkce = 'none'", "expected one of all, public", "1:8"),
             ("signer = 'abacus'", "expected one of openssl", "1:10"),
             ("issuer = 5", "invalid type: integer", "1:10"),

@@ -75,6 +75,7 @@ mod admin;
 mod certificates;
 pub mod clock;
 mod config_file;
+mod courier;
 mod data_folder;
 pub mod domain;
 mod http;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use stampmill_jose::{Algorithm, Jwks, base64url};
 
-use super::{RedirectUri, RedirectUriError, ResponseType, Scope, ScopeError, UserId};
+use super::{
+    LogoutMetadata, RedirectUri, RedirectUriError, ResponseType, Scope, ScopeError, UserId,
+};
 use crate::clock::{Random, SystemRandom, random_bytes};
 use crate::secret::{SealingKey, Secret};
 
@@ -252,6 +254,8 @@ pub struct Client {
     pub response_types: Vec<ResponseType>,
     /// Where its users may be sent once they have signed out (RP-Initiated Logout §3.1).
     pub post_logout_redirect_uris: Vec<RedirectUri>,
+    /// Where it hears that a session ended.
+    pub logout: LogoutMetadata,
     /// The most it may ask for.
     pub scope: Scope,
     /// What its ID tokens are signed with (`id_token_signed_response_alg`, OIDC Registration §2).
@@ -295,6 +299,8 @@ pub struct Registration {
     pub response_types: Vec<ResponseType>,
     /// Where its users may be sent once they have signed out.
     pub post_logout_redirect_uris: Vec<String>,
+    /// Where it hears that a session ended.
+    pub logout: LogoutMetadata,
     /// The most it may ask for, separated by spaces.
     pub scope: String,
     /// Its public keys, if it authenticates by `private_key_jwt`; it has no secret then.
@@ -319,6 +325,7 @@ impl Default for Registration {
             grant_types: vec![GrantType::AuthorizationCode],
             response_types: vec![ResponseType::Code],
             post_logout_redirect_uris: Vec::new(),
+            logout: LogoutMetadata::default(),
             scope: "openid".into(),
             id_token_alg: Algorithm::Rs256,
             jwks: None,
@@ -355,6 +362,7 @@ impl Registration {
         };
         let redirect_uris = register(&self.redirect_uris)?;
         let post_logout_redirect_uris = register(&self.post_logout_redirect_uris)?;
+        self.logout.check(&redirect_uris)?;
         if self.grant_types.is_empty() {
             return Err(RegistrationError::NoGrant);
         }
@@ -411,6 +419,7 @@ impl Registration {
             grant_types: self.grant_types,
             response_types: self.response_types,
             post_logout_redirect_uris,
+            logout: self.logout,
             scope: self.scope.parse()?,
             id_token_alg: self.id_token_alg,
             dpop_bound: self.dpop_bound,
@@ -465,6 +474,14 @@ pub enum RegistrationError {
     /// RFC 6749 §4.4.
     #[error("client_credentials needs a client with a secret (RFC 6749 §4.4); this one is public")]
     PublicClientCredentials,
+    /// Not an address to tell of the end of a session.
+    #[error(
+        "{0} is an https address of at most 2048 characters without fragment or user name; http only on this machine"
+    )]
+    LogoutUri(&'static str),
+    /// OpenID Connect Front-Channel Logout 1.0 §2.
+    #[error("frontchannel_logout_uri has scheme, host and port of one of the redirect URIs")]
+    FrontchannelOrigin,
     /// A redirect URI that would leak codes.
     #[error(transparent)]
     RedirectUri(#[from] RedirectUriError),

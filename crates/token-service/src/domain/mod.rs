@@ -4,6 +4,7 @@
 mod client;
 mod device;
 mod grant;
+mod logout;
 mod pkce;
 mod redirect_uri;
 mod refresh_token;
@@ -18,7 +19,8 @@ pub use client::{
     RegistrationError, SealedSecret, SecretMethod,
 };
 pub use device::{DeviceRequest, Polled, UserCode};
-pub use grant::{AuthorizationCode, CodeRow, Grant, GrantId, Session};
+pub use grant::{AuthorizationCode, CodeRow, Grant, GrantId, Session, SessionId};
+pub use logout::{EndedSession, LogoutMetadata};
 pub use pkce::{CodeChallenge, CodeVerifier, PkceError};
 pub use redirect_uri::{RedirectUri, RedirectUriError};
 pub use refresh_token::{Grace, NewRefreshToken, RefreshToken, Rotation};

@@ -283,6 +283,8 @@ pub(super) struct Policy<'a> {
     pub(super) form_action: &'a str,
     /// Which script it may run: almost always `'none'`.
     pub(super) script: &'a str,
+    /// What it may show in frames: almost always `'none'`.
+    pub(super) frames: &'a str,
 }
 
 impl Policy<'_> {
@@ -291,6 +293,7 @@ impl Policy<'_> {
         Policy {
             form_action,
             script: "'none'",
+            frames: "'none'",
         }
     }
 }
@@ -304,12 +307,13 @@ pub(super) fn html_page(
     let Policy {
         form_action,
         script,
+        frames,
     } = policy;
     let html = html.expect("the templates write strings into a string");
     let mut response = Response::new(Body::from(html));
     *response.status_mut() = status;
     let policy = format!(
-        "default-src 'none'; script-src {script}; style-src 'self'; img-src data:; form-action {form_action}; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; script-src {script}; style-src 'self'; img-src data:; frame-src {frames}; form-action {form_action}; base-uri 'none'; frame-ancestors 'none'"
     );
     let headers = response.headers_mut();
     headers.insert(
@@ -325,6 +329,12 @@ pub(super) fn html_page(
     headers.insert(X_CONTENT_TYPE_OPTIONS, NO_SNIFF);
     headers.insert(CACHE_CONTROL, NO_STORE);
     response
+}
+
+/// CSP 3 §6.7.3: this script, by its hash, and no other.
+pub(super) fn script_source(script: &str) -> String {
+    let hash = openssl::sha::sha256(script.as_bytes());
+    format!("'sha256-{}'", base64_simd::STANDARD.encode_to_string(hash))
 }
 
 /// Where a form may lead: to us, and by redirect to the client. Browsers apply `form-action` to the redirect as well

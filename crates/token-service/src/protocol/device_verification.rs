@@ -243,6 +243,8 @@ impl Service {
             user: user.id.clone(),
             scope: request.scope.clone(),
             resources: request.resources.clone(),
+            // The device stays signed in when this browser does not.
+            session: None,
             auth_time: session.auth_time,
             expires_at: request.expires_at + self.longest_first_token(),
         });

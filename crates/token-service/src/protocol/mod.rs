@@ -22,11 +22,14 @@
 //! | `tokens` | what the tokens say: RFC 9068, OIDC Core §2 |
 //! | `signing` | on which threads signatures are computed |
 //! | `userinfo` | OIDC Core §5.3 |
+//! | `session` | a browser's session, `sid`, OpenID Connect Front-Channel Logout 1.0 |
 //! | `end_session` | OpenID Connect RP-Initiated Logout 1.0 |
+//! | `backchannel_logout` | OpenID Connect Back-Channel Logout 1.0 |
 //! | `discovery` | RFC 8414, OIDC Discovery |
 
 mod authorization;
 mod authorization_code;
+mod backchannel_logout;
 mod claim_checks;
 mod client_authentication;
 mod client_credentials;
@@ -50,6 +53,7 @@ mod resource;
 mod response_mode;
 mod revocation;
 mod sealed_request;
+mod session;
 mod signing;
 mod token;
 mod tokens;
@@ -64,6 +68,7 @@ use stampmill_claim_check::ClaimCheck;
 use stampmill_jose::Jwks;
 
 pub(crate) use authorization::AuthorizationRequest;
+pub(crate) use backchannel_logout::{Courier, Notifier};
 pub(crate) use client_authentication::{BasicCredentials, CredentialsError};
 pub(crate) use client_request::{ClientRequest, TokenError};
 pub(crate) use device_verification::{CodeProblem, DeviceAnswer, DevicePage};
@@ -74,6 +79,7 @@ pub(crate) use interaction::{Attempt, Browser, Decision, Outcome, Page, SignedIn
 pub(crate) use introspection::Introspected;
 pub(crate) use parameters::Parameters;
 pub(crate) use response_mode::AuthorizationResponse;
+pub(crate) use session::FrontChannelFrames;
 pub(crate) use signing::Signatures;
 pub(crate) use userinfo::{BearerError, ResourceRequest};
 
@@ -103,6 +109,8 @@ pub struct Service {
     pub(crate) sealing: SealingKey,
     pub(crate) passwords: PasswordGate,
     pub(crate) throttle: Throttle,
+    /// Tells clients, in the background, that a session ended.
+    pub(crate) notifier: Notifier,
     /// The same for user codes of devices, by person.
     pub(crate) code_throttle: Throttle,
     /// A secret nobody knows: an unknown client is compared with it, so that it costs what a known one costs.
@@ -123,6 +131,7 @@ pub(crate) struct Parts {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) signatures: Signatures,
     pub(crate) sealing: SealingKey,
+    pub(crate) notifier: Notifier,
     pub(crate) lock: Option<File>,
 }
 
@@ -139,6 +148,7 @@ impl Service {
             store,
             signatures,
             sealing,
+            notifier,
             lock,
         } = parts;
         let id = ClientId::generate(&*random);
@@ -154,6 +164,7 @@ impl Service {
             keys: Keys::none(),
             passwords: PasswordGate::new(&*random),
             throttle: Throttle::default(),
+            notifier,
             code_throttle: Throttle::default(),
             nobody: (id, secret),
             random,

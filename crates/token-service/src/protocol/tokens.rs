@@ -57,6 +57,9 @@ struct IdTokenClaims {
     amr: &'static [&'static str],
     #[serde(skip_serializing_if = "Option::is_none")]
     nonce: Option<String>,
+    /// The session, by the name this client knows it (Front-Channel Logout 1.0 §3).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sid: Option<String>,
     /// OIDC Core §3.1.3.6: of the access token that came along.
     #[serde(skip_serializing_if = "Option::is_none")]
     at_hash: Option<String>,
@@ -71,6 +74,8 @@ pub(super) struct IdTokenHint {
     pub(super) subject: String,
     /// The client it was issued to.
     pub(super) audience: String,
+    /// The session, if it was issued in one.
+    pub(super) sid: Option<String>,
 }
 
 impl AccessTokenClaims {
@@ -151,6 +156,10 @@ impl Service {
             acr: ACR,
             amr: AMR,
             nonce: ticket.nonce().map(str::to_owned),
+            sid: grant
+                .session
+                .as_ref()
+                .map(|session| self.sid(session, &asking.client.id)),
             at_hash: None,
             c_hash: None,
         })
@@ -245,6 +254,7 @@ impl Service {
         ours.then_some(IdTokenHint {
             subject: claim("sub")?.to_owned(),
             audience: claim("aud")?.to_owned(),
+            sid: claim("sid").map(str::to_owned),
         })
     }
 }

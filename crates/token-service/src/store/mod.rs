@@ -8,6 +8,7 @@ mod device_codes;
 mod migrations;
 mod refresh_tokens;
 mod rows;
+mod sessions;
 mod sqlite;
 #[cfg(test)]
 pub(crate) mod suite;
@@ -17,11 +18,12 @@ use std::future::Future;
 use std::pin::Pin;
 
 pub use sqlite::SqliteStore;
+use sqlite::execute;
 
 use crate::domain::{
-    AuthorizationCode, Client, ClientId, CodeRow, DeviceRequest, Grace, Grant, GrantId,
-    NewRefreshToken, Polled, RefreshToken, Rotation, Scope, SealedSecret, Session, StoredKey, User,
-    UserCode, UserId, Username,
+    AuthorizationCode, Client, ClientId, CodeRow, DeviceRequest, EndedSession, Grace, Grant,
+    GrantId, NewRefreshToken, Polled, RefreshToken, Rotation, Scope, SealedSecret, Session,
+    StoredKey, User, UserCode, UserId, Username,
 };
 use crate::password::PasswordHash;
 use crate::secret::Digest;
@@ -58,19 +60,23 @@ pub trait Store: Send + Sync + 'static {
 
     /// The session behind a cookie's hash, if it has not ended.
     fn session(&self, hash: Digest, now: i64) -> Answer<'_, Option<Session>>;
-    /// Starts a session and, in the same step, ends the one it replaces.
+    /// Starts a session and, in the same step, takes the place of another: one of the same name and person goes on under the
+    /// new cookie, any other ends and is given back.
     fn start_session(
         &self,
         hash: Digest,
         session: Session,
         replaces: Option<Digest>,
-    ) -> Answer<'_, ()>;
-    /// Ends a session.
-    fn end_session(&self, hash: Digest) -> Answer<'_, ()>;
+        now: i64,
+    ) -> Answer<'_, Option<EndedSession>>;
+    /// Ends a session and revokes the grants that were for it alone (all without `offline_access`); gives whom it was known
+    /// to, or `None` if there was none.
+    fn end_session(&self, hash: Digest, now: i64) -> Answer<'_, Option<EndedSession>>;
 
     /// What the user has allowed the client so far.
     fn consent<'a>(&'a self, user: &'a UserId, client: &'a ClientId) -> Answer<'a, Option<Scope>>;
-    /// Records a grant, its code and (if it shall be remembered) the consent, all or nothing.
+    /// Records a grant, its code, (if it shall be remembered) the consent, and that the grant's session knows the client, all
+    /// or nothing.
     fn issue_code(
         &self,
         hash: Digest,

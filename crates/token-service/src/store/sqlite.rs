@@ -12,12 +12,12 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 use super::writer::{Writer, database};
 use super::{
     Answer, FirstRefresh, OpaqueToken, Store, StoreError, access_tokens, device_codes, migrations,
-    refresh_tokens, rows,
+    refresh_tokens, rows, sessions,
 };
 use crate::domain::{
-    AuthorizationCode, Client, ClientId, CodeRow, DeviceRequest, Grace, Grant, GrantId,
-    NewRefreshToken, Polled, RefreshToken, Rotation, Scope, SealedSecret, Session, StoredKey, User,
-    UserCode, UserId, Username,
+    AuthorizationCode, Client, ClientId, CodeRow, DeviceRequest, EndedSession, Grace, Grant,
+    GrantId, NewRefreshToken, Polled, RefreshToken, Rotation, Scope, SealedSecret, Session,
+    StoredKey, User, UserCode, UserId, Username,
 };
 use crate::password::PasswordHash;
 use crate::secret::Digest;
@@ -342,11 +342,7 @@ impl Store for SqliteStore {
     }
 
     fn session(&self, hash: Digest, now: i64) -> Answer<'_, Option<Session>> {
-        let sql = format!(
-            "{} WHERE session_hash = ?1 AND expires_at > ?2",
-            rows::SESSION
-        );
-        self.answer(move |c| rows::one(c, &sql, params![hash.as_bytes(), now], rows::session))
+        self.answer(move |c| sessions::find(c, hash, now))
     }
 
     fn start_session(
@@ -354,22 +350,13 @@ impl Store for SqliteStore {
         hash: Digest,
         session: Session,
         replaces: Option<Digest>,
-    ) -> Answer<'_, ()> {
-        self.write(move |c| {
-            if let Some(old) = replaces {
-                delete_session(c, old)?;
-            }
-            execute(
-                c,
-                "INSERT INTO sessions (session_hash, user_id, auth_time, expires_at) VALUES (?1, ?2, ?3, ?4)",
-                params![hash.as_bytes(), session.user.as_str(), session.auth_time, session.expires_at],
-            )
-            .map(drop)
-        })
+        now: i64,
+    ) -> Answer<'_, Option<EndedSession>> {
+        self.write(move |c| sessions::start(c, hash, &session, replaces, now))
     }
 
-    fn end_session(&self, hash: Digest) -> Answer<'_, ()> {
-        self.write(move |c| delete_session(c, hash))
+    fn end_session(&self, hash: Digest, now: i64) -> Answer<'_, Option<EndedSession>> {
+        self.write(move |c| sessions::end(c, hash, now))
     }
 
     fn consent<'a>(&'a self, user: &'a UserId, client: &'a ClientId) -> Answer<'a, Option<Scope>> {
@@ -386,6 +373,9 @@ impl Store for SqliteStore {
         self.write(move |c| {
             rows::insert_grant(c, &code.grant).map_err(database)?;
             rows::insert_code(c, hash.as_bytes(), &code).map_err(database)?;
+            if let Some(session) = &code.grant.session {
+                sessions::signed_in_to(c, session, &code.grant.client)?;
+            }
             if let Some(scope) = remember {
                 execute(
                     c,
@@ -418,6 +408,7 @@ impl Store for SqliteStore {
             // The whole of single use: one statement finds the code unspent and spends it, so of any number of callers
             // one changes a row.
             let sql = "UPDATE codes SET spent_at = ?2 WHERE code_hash = ?1 AND spent_at IS NULL AND expires_at > ?2
+                         AND EXISTS (SELECT 1 FROM grants WHERE grants.grant_id = codes.grant_id AND revoked_at IS NULL)
                        RETURNING grant_id";
             spend(c, sql, hash, now, first)
         })
@@ -592,16 +583,7 @@ fn spend(
     Ok(spent.is_some())
 }
 
-fn delete_session(connection: &Connection, hash: Digest) -> Result<(), StoreError> {
-    execute(
-        connection,
-        "DELETE FROM sessions WHERE session_hash = ?1",
-        [hash.as_bytes()],
-    )
-    .map(drop)
-}
-
-fn execute(
+pub(super) fn execute(
     connection: &Connection,
     sql: &str,
     params: impl rusqlite::Params,

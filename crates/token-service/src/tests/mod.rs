@@ -14,6 +14,7 @@ mod interaction;
 mod introspection;
 mod keys;
 mod logging;
+mod logout;
 mod me;
 mod pkce;
 mod properties;
