@@ -72,7 +72,10 @@ pub(super) async fn decision(State(app): Shared, request: Request) -> Response {
 }
 
 fn shown(logout: Logout) -> Response {
-    let without_session = |response| answer::without_cookie(response, request::SESSION_COOKIE);
+    let without_session = |response| {
+        let response = answer::without_cookie(response, request::SESSION_COOKIE);
+        answer::without_cookie(response, request::STATE_COOKIE)
+    };
     match logout {
         Logout::Done {
             frames: FrontChannelFrames(frames),

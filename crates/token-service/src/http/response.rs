@@ -6,7 +6,7 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::{answer, pages};
+use super::{answer, pages, request};
 use crate::protocol::AuthorizationResponse;
 
 /// The one script there is. The page works without it: there is a button.
@@ -24,9 +24,13 @@ struct FormPost<'a> {
 
 /// Back to the client.
 pub(super) fn authorization_response(response: &AuthorizationResponse) -> Response {
-    match response.location() {
+    let answer = match response.location() {
         Some(location) => answer::see_other(&location),
         None => form_post(response),
+    };
+    match &response.browser_state {
+        Some(state) => answer::with_state_cookie(answer, request::STATE_COOKIE, state),
+        None => answer,
     }
 }
 

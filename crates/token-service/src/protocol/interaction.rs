@@ -424,7 +424,12 @@ impl Service {
             answer.extend(tokens.issue(self, code.expose()).await?);
             tracing::info!(client_id = %request.client.id, response_type = request.response_type.name(), "tokens issued");
         }
-        Ok(self.response(request, answer))
+        let state = self.session_state(request, &present.session.id);
+        answer.extend(state.map(|state| ("session_state", state)));
+        Ok(AuthorizationResponse {
+            browser_state: Some(self.browser_state(&present.session.id)),
+            ..self.response(request, answer)
+        })
     }
 }
 

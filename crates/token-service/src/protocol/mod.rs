@@ -22,7 +22,7 @@
 //! | `tokens` | what the tokens say: RFC 9068, OIDC Core §2 |
 //! | `signing` | on which threads signatures are computed |
 //! | `userinfo` | OIDC Core §5.3 |
-//! | `session` | a browser's session, `sid`, OpenID Connect Front-Channel Logout 1.0 |
+//! | `session` | a browser's session, `sid`: OpenID Connect Front-Channel Logout 1.0, Session Management 1.0 |
 //! | `end_session` | OpenID Connect RP-Initiated Logout 1.0 |
 //! | `backchannel_logout` | OpenID Connect Back-Channel Logout 1.0 |
 //! | `discovery` | RFC 8414, OIDC Discovery |

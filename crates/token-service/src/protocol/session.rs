@@ -4,13 +4,17 @@
 //! |---|---|---|
 //! | the cookie | the browser | being signed in; another with each sign-in |
 //! | session id | we | finding the clients and grants of a session |
+//! | browser state | scripts of ours in that browser | telling whether it is still the same session (Session Management 1.0 §3.2) |
 //! | `sid` | one client | naming the session to that client (Front-Channel Logout 1.0 §3): made of the two, so that clients that compare notes learn nothing |
 
+use stampmill_jose::base64url;
 use url::Url;
 
 use super::Service;
+use super::authorization::AuthorizationRequest;
 use super::error::OAuthError;
 use super::interaction::Browser;
+use crate::clock::random_bytes;
 use crate::domain::{ClientId, EndedSession, Session, SessionId, User};
 use crate::secret::{Digest, Secret};
 
@@ -63,6 +67,29 @@ impl Service {
     pub(super) fn sid(&self, session: &SessionId, client: &ClientId) -> String {
         let text = format!("{} {client}", session.as_str());
         self.sealing.pseudonym("session id", &text)
+    }
+
+    /// What a frame of ours in this browser compares with.
+    pub(super) fn browser_state(&self, session: &SessionId) -> String {
+        self.sealing.pseudonym("browser state", session.as_str())
+    }
+
+    /// `session_state` (Session Management §2): the browser's state, hashed with the client's id and origin, so that only a
+    /// page of that client can ask whether it has changed. None for an address without an origin, or without `openid`.
+    pub(super) fn session_state(
+        &self,
+        request: &AuthorizationRequest,
+        session: &SessionId,
+    ) -> Option<String> {
+        let origin = Url::parse(&request.redirect_uri).ok()?.origin();
+        if !origin.is_tuple() || !request.scope.contains("openid") {
+            return None;
+        }
+        let salt = base64url::encode(random_bytes::<16>(&*self.random));
+        let (client, origin) = (&request.client.id, origin.ascii_serialization());
+        let state = self.browser_state(session);
+        let hash = Digest::of(&format!("{client} {origin} {state} {salt}"));
+        Some(format!("{}.{salt}", base64url::encode(hash.as_bytes())))
     }
 
     fn frames(&self, ended: &EndedSession) -> FrontChannelFrames {

@@ -22,6 +22,7 @@ mod refresh;
 mod resources;
 mod response_modes;
 mod revocation;
+mod session_management;
 mod support;
 mod token;
 mod userinfo;

@@ -508,7 +508,11 @@ impl Browser {
                 self.cookies.remove(name);
                 continue;
             }
-            assert_eq!(attributes, " Path=/; Secure; HttpOnly; SameSite=Lax");
+            let expected = match name {
+                "__Host-stampmill-state" => " Path=/; Secure; SameSite=None",
+                _ => " Path=/; Secure; HttpOnly; SameSite=Lax",
+            };
+            assert_eq!(attributes, expected, "{name}");
             self.cookies.insert(name.to_owned(), value.to_owned());
         }
         answer
