@@ -318,6 +318,13 @@ async fn service(
             StoreError::Conflict(client_id) => StartError::ClientTaken { client_id },
             error => StartError::Data(error.into()),
         })?;
+    store
+        .configure_users(settings.users, SystemClock.now())
+        .await
+        .map_err(|error| match error {
+            StoreError::Conflict(username) => StartError::UserTaken { username },
+            error => StartError::Data(error.into()),
+        })?;
     let own = Resource::parse(&issuer).expect("an issuer is an absolute URI without a fragment");
     let service = Service::new(Parts {
         issuer,
@@ -550,6 +557,14 @@ pub enum StartError {
     ClientTaken {
         /// Which.
         client_id: String,
+    },
+    /// Two people of one name.
+    #[error(
+        "the user {username:?} of the configuration was added before by other means: choose another username"
+    )]
+    UserTaken {
+        /// Which.
+        username: String,
     },
     /// No thread to sign on.
     #[error("cannot start the threads that sign: {0}")]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use stampmill_jose::base64url;
 
-use super::{ClientId, CodeChallenge, Resource, Scope, UserId};
+use super::{ClientId, CodeChallenge, RequestedClaims, Resource, Scope, UserId};
 use crate::clock::{Random, random_bytes};
 
 /// The name of a session: no secret, and never told as it is. What an ID token calls `sid` is made of it, for each client
@@ -80,6 +80,8 @@ pub struct Grant {
     pub scope: Scope,
     /// The resources tokens of it may be for (RFC 8707); none means the service's own.
     pub resources: Vec<Resource>,
+    /// Single claims about the person that were asked for beside the scope (OIDC Core §5.5).
+    pub claims: RequestedClaims,
     /// The session it was given in; `None` where it shall not end with one, as on a device (RFC 8628).
     pub session: Option<SessionId>,
     /// When the person signed in (`auth_time`).

@@ -1,6 +1,7 @@
 //! What the service deals in: clients, users, sessions, grants, codes. Text becomes one of these types once, at the
 //! edge, and after that a wrong state cannot be written down.
 
+mod claims;
 mod client;
 mod device;
 mod grant;
@@ -14,9 +15,11 @@ mod scope;
 mod signing_key;
 mod user;
 
+pub(crate) use claims::scope_of;
+pub use claims::{ClaimError, ClaimKind, PERSON_CLAIMS, PersonClaims, RequestedClaims};
 pub use client::{
     ApplicationType, Client, ClientAuthentication, ClientId, ClientKeys, GrantType, Registration,
-    RegistrationError, SealedSecret, SecretMethod,
+    RegistrationError, SealedSecret, SecretMethod, SubjectType,
 };
 pub use device::{DeviceRequest, Polled, UserCode};
 pub use grant::{AuthorizationCode, CodeRow, Grant, GrantId, Session, SessionId};

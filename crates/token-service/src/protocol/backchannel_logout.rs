@@ -170,7 +170,7 @@ impl Service {
         let now = self.now();
         let claims = LogoutToken {
             iss: self.issuer.clone(),
-            sub: ended.user.to_string(),
+            sub: self.subject(client, &ended.user),
             aud: client.id.to_string(),
             iat: now,
             exp: now + LIFETIME,

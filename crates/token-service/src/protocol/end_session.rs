@@ -152,7 +152,8 @@ impl Service {
             return false;
         };
         let sid = self.sid(&session.id, &client.id);
-        hint.subject == session.user.as_str() && hint.sid.as_ref().is_none_or(|hint| *hint == sid)
+        self.subject(client, &session.user) == hint.subject
+            && hint.sid.as_ref().is_none_or(|hint| *hint == sid)
     }
 
     /// Every rule of §2 and §3 that needs no session.

@@ -99,7 +99,7 @@ const CONSENT_REQUIRED: OAuthError = OAuthError::new(
 );
 const OTHER_USER: OAuthError = OAuthError::new(
     ErrorCode::LoginRequired,
-    "another person signed in than id_token_hint names",
+    "another person signed in than the request is for",
 );
 const DENIED: OAuthError = OAuthError::new(ErrorCode::AccessDenied, "the person did not allow it");
 
@@ -109,6 +109,8 @@ struct Present {
     session: Session,
     user: User,
     consented: Option<Scope>,
+    /// Whether the request is for somebody else.
+    is_other: bool,
 }
 
 impl Service {
@@ -237,9 +239,7 @@ impl Service {
         let fresh = present
             .as_ref()
             .is_some_and(|present| sealed.is_fresh_for(present.hash));
-        let other_user = present
-            .as_ref()
-            .is_some_and(|present| is_other_user(&request, &present.user));
+        let other_user = present.as_ref().is_some_and(|present| present.is_other);
         match (
             next(&self.policy, &request, present.as_ref(), fresh, self.now()),
             present,
@@ -345,7 +345,10 @@ impl Service {
             return Ok(None);
         };
         let consented = self.store.consent(&user.id, &request.client.id).await?;
+        let sub = self.subject(&request.client, &user.id);
+        let is_other = request.expected_user.as_ref().is_some_and(|it| *it != sub);
         Ok(Some(Present {
+            is_other,
             hash,
             session,
             user,
@@ -397,6 +400,7 @@ impl Service {
             user: present.user.id.clone(),
             scope: request.scope.clone(),
             resources: request.resources.clone(),
+            claims: request.claims.clone(),
             session: Some(present.session.id.clone()),
             auth_time: present.session.auth_time,
             expires_at: expires_at + self.longest_first_token(),
@@ -415,8 +419,8 @@ impl Service {
             Err(error) => return Ok(self.error_response(request, error)),
         };
         let before = present.consented.clone().unwrap_or_default();
-        let remember =
-            (asked && may_remember(&self.policy, request)).then(|| before.union(&request.scope));
+        let remember = (asked && may_remember(&self.policy, request))
+            .then(|| before.union(&request.to_consent()));
         self.store.issue_code(hash, record, remember).await?;
         tracing::info!(client_id = %request.client.id, "authorization code issued");
         let mut answer = vec![("code", code.expose().to_owned())];
@@ -462,21 +466,14 @@ fn next(
         && present
             .consented
             .as_ref()
-            .is_some_and(|scope| request.scope.is_subset(scope));
+            .is_some_and(|scope| request.to_consent().is_subset(scope));
     match () {
-        () if is_other_user(request, &present.user) => Next::SignIn,
+        () if present.is_other => Next::SignIn,
         () if request.prompt.login && !fresh => Next::SignIn,
         () if too_old && !fresh => Next::SignIn,
         () if request.prompt.consent || !agreed => Next::Consent,
         () => Next::Issue,
     }
-}
-
-fn is_other_user(request: &AuthorizationRequest, user: &User) -> bool {
-    request
-        .expected_user
-        .as_ref()
-        .is_some_and(|expected| expected != user.id.as_str())
 }
 
 /// RFC 8252 §8.6: a client without a secret may be anybody who borrowed its name, so the person is asked each time. So

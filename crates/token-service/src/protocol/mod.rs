@@ -22,6 +22,8 @@
 //! | `tokens` | what the tokens say: RFC 9068, OIDC Core §2 |
 //! | `signing` | on which threads signatures are computed |
 //! | `userinfo` | OIDC Core §5.3 |
+//! | `claims` | which claims are told of the person: OIDC Core §5 |
+//! | `subject` | what the person is called: OIDC Core §8 |
 //! | `session` | a browser's session, `sid`: OpenID Connect Front-Channel Logout 1.0, Session Management 1.0 |
 //! | `end_session` | OpenID Connect RP-Initiated Logout 1.0 |
 //! | `backchannel_logout` | OpenID Connect Back-Channel Logout 1.0 |
@@ -31,6 +33,7 @@ mod authorization;
 mod authorization_code;
 mod backchannel_logout;
 mod claim_checks;
+mod claims;
 mod client_authentication;
 mod client_credentials;
 mod client_request;
@@ -55,6 +58,7 @@ mod revocation;
 mod sealed_request;
 mod session;
 mod signing;
+mod subject;
 mod token;
 mod tokens;
 mod userinfo;
@@ -69,6 +73,7 @@ use stampmill_jose::Jwks;
 
 pub(crate) use authorization::AuthorizationRequest;
 pub(crate) use backchannel_logout::{Courier, Notifier};
+pub(crate) use claims::SINGLE as SINGLE_CLAIM;
 pub(crate) use client_authentication::{BasicCredentials, CredentialsError};
 pub(crate) use client_request::{ClientRequest, TokenError};
 pub(crate) use device_verification::{CodeProblem, DeviceAnswer, DevicePage};
@@ -81,6 +86,8 @@ pub(crate) use parameters::Parameters;
 pub(crate) use response_mode::AuthorizationResponse;
 pub(crate) use session::FrontChannelFrames;
 pub(crate) use signing::Signatures;
+#[cfg(test)]
+pub(crate) use tokens::ACR;
 pub(crate) use userinfo::{BearerError, ResourceRequest};
 
 use crate::clock::{Clock, Random};

@@ -53,6 +53,11 @@ pub trait Store: Send + Sync + 'static {
     /// Adds a user; a name that is taken is a [`StoreError::Conflict`].
     fn insert_user(&self, user: User) -> Answer<'_, ()>;
 
+    /// Makes these the people of the configuration file: new ones are added, known ones changed (they keep their `sub`), those
+    /// that left it removed with all they had. Another password ends sessions and grants. A name that a registered person has
+    /// is a [`StoreError::Conflict`], and nothing changes.
+    fn configure_users(&self, users: Vec<User>, now: i64) -> Answer<'_, ()>;
+
     /// Gives a user another password, ends their sessions and revokes their grants; false if there is no such user.
     fn set_password(&self, user: UserId, password: PasswordHash, now: i64) -> Answer<'_, bool>;
     /// Gives a confidential client another secret; false if there is no such client, or it is public.
@@ -142,6 +147,8 @@ pub trait Store: Send + Sync + 'static {
     /// Whether a JWT is still good: its `jti` was not revoked, and its grant (if it has one) stands.
     fn jti_stands(&self, jti: Digest, grant: Option<GrantId>, now: i64) -> Answer<'_, bool>;
 
+    /// A grant that stands.
+    fn grant<'a>(&'a self, grant: &'a GrantId, now: i64) -> Answer<'a, Option<Grant>>;
     /// Whether tokens of the grant are still good.
     fn grant_is_alive<'a>(&'a self, grant: &'a GrantId, now: i64) -> Answer<'a, bool>;
     /// Kills a grant and everything derived from it.

@@ -309,18 +309,30 @@ impl Store for SqliteStore {
         })
     }
 
+    fn configure_users(&self, users: Vec<User>, now: i64) -> Answer<'_, ()> {
+        self.write(move |c| {
+            for user in &users {
+                let by_name = format!("{} WHERE username = ?1", rows::USER);
+                let name = user.username.as_str();
+                let known = rows::one(c, &by_name, [name], rows::user)?;
+                if rows::configure_user(c, user).map_err(database)? == 0 {
+                    return Err(StoreError::Conflict(name.into()));
+                }
+                if let Some(known) = known.filter(|known| known.password != user.password) {
+                    sign_out_everywhere(c, &known.id, now)?;
+                }
+            }
+            let kept: Vec<&str> = users.iter().map(|user| user.username.as_str()).collect();
+            // User names have no spaces, so a list of them is a text.
+            let gone =
+                "DELETE FROM users WHERE origin = 'file' AND instr(?1, ' ' || username || ' ') = 0";
+            execute(c, gone, [format!(" {} ", kept.join(" "))]).map(drop)
+        })
+    }
+
     fn set_password(&self, user: UserId, password: PasswordHash, now: i64) -> Answer<'_, bool> {
         self.write(move |c| {
-            execute(
-                c,
-                "DELETE FROM sessions WHERE user_id = ?1",
-                [user.as_str()],
-            )?;
-            execute(
-                c,
-                "UPDATE grants SET revoked_at = ?2 WHERE user_id = ?1 AND revoked_at IS NULL",
-                params![user.as_str(), now],
-            )?;
+            sign_out_everywhere(c, &user, now)?;
             let changed = execute(
                 c,
                 "UPDATE users SET password_hash = ?2, updated_at = ?3 WHERE user_id = ?1",
@@ -498,6 +510,12 @@ impl Store for SqliteStore {
         self.answer(move |c| access_tokens::jti_stands(c, jti, grant.as_ref(), now))
     }
 
+    fn grant<'a>(&'a self, grant: &'a GrantId, now: i64) -> Answer<'a, Option<Grant>> {
+        let sql =
+            "SELECT * FROM grants WHERE grant_id = ?1 AND revoked_at IS NULL AND expires_at > ?2";
+        self.answer(move |c| rows::one(c, sql, params![grant.as_str(), now], rows::grant))
+    }
+
     fn grant_is_alive<'a>(&'a self, grant: &'a GrantId, now: i64) -> Answer<'a, bool> {
         let sql =
             "SELECT 1 FROM grants WHERE grant_id = ?1 AND revoked_at IS NULL AND expires_at > ?2";
@@ -581,6 +599,21 @@ fn spend(
         refresh_tokens::insert(connection, grant, None, &first.token)?;
     }
     Ok(spent.is_some())
+}
+
+/// Whoever knew the old password is out.
+fn sign_out_everywhere(connection: &Connection, user: &UserId, now: i64) -> Result<(), StoreError> {
+    execute(
+        connection,
+        "DELETE FROM sessions WHERE user_id = ?1",
+        [user.as_str()],
+    )?;
+    execute(
+        connection,
+        "UPDATE grants SET revoked_at = ?2 WHERE user_id = ?1 AND revoked_at IS NULL",
+        params![user.as_str(), now],
+    )
+    .map(drop)
 }
 
 pub(super) fn execute(

@@ -8,8 +8,9 @@ use super::{FirstRefresh, Store, StoreError};
 use crate::clock::SystemRandom;
 use crate::domain::{
     ApplicationType, AuthorizationCode, Client, ClientAuthentication, ClientKeys, CodeChallenge,
-    Grace, Grant, GrantId, GrantType, LogoutMetadata, NewRefreshToken, Registration, Resource,
-    Rotation, SecretMethod, Session, SessionId, StoredKey, User, UserId, Username,
+    Grace, Grant, GrantId, GrantType, LogoutMetadata, NewRefreshToken, PersonClaims, Registration,
+    RequestedClaims, Resource, Rotation, SecretMethod, Session, SessionId, StoredKey, User, UserId,
+    Username,
 };
 use crate::password::PasswordHash;
 use crate::secret::{Digest, SealingKey};
@@ -21,6 +22,7 @@ pub(crate) async fn run(store: &dyn Store) {
     clients_come_back_as_they_went_in(store).await;
     names_are_unique(store).await;
     configured_clients_come_and_go(store).await;
+    configured_people_come_and_go(store).await;
     sessions_end(store).await;
     sessions_know_their_clients_and_take_grants_along(store).await;
     codes_are_spent_once_and_in_time(store).await;
@@ -40,6 +42,7 @@ pub(crate) fn user(name: &str) -> User {
         name: "Somebody".into(),
         email: Some(format!("{name}@example.com")),
         email_verified: true,
+        claims: PersonClaims::default(),
         updated_at: NOW,
     }
 }
@@ -87,6 +90,10 @@ fn code(grant: &str) -> AuthorizationCode {
         user: user("alice").id,
         scope: "openid offline_access".parse().unwrap(),
         resources: vec![Resource::parse("https://api.example/").unwrap()],
+        claims: RequestedClaims {
+            userinfo: [("name".to_owned(), Some(vec![1.into()]))].into(),
+            ..RequestedClaims::default()
+        },
         session: None,
         auth_time: NOW - 5,
         expires_at: NOW + 660,
@@ -116,6 +123,7 @@ async fn clients_come_back_as_they_went_in(store: &dyn Store) {
         client("post", Some(SecretMethod::Post)),
         client("web", None),
         Client {
+            sector: Some("client.example".into()),
             logout: LogoutMetadata {
                 backchannel_logout_uri: Some("https://client.example/out".into()),
                 ..LogoutMetadata::default()
@@ -198,6 +206,59 @@ async fn configured_clients_come_and_go(store: &dyn Store) {
         before,
         "registered ones stay"
     );
+}
+
+async fn configured_people_come_and_go(store: &dyn Store) {
+    let by_name = async |name: &str| {
+        let name = Username::parse(name).unwrap();
+        store.user_by_name(&name).await.unwrap()
+    };
+    let (carol, dave) = (user("carol"), user("dave"));
+    let both = vec![carol.clone(), dave.clone()];
+    store.configure_users(both, NOW).await.unwrap();
+    let hash = Digest::of("carol's");
+    let hers = Session {
+        user: carol.id.clone(),
+        ..session("carol's", NOW + 99)
+    };
+    let started = store.start_session(hash, hers, None, NOW);
+    started.await.unwrap();
+    // The same again: nothing changes, though a reader of the file makes a new id each time.
+    let mut again = User {
+        id: UserId::from_store("user-another".into()),
+        updated_at: NOW + 5,
+        ..carol.clone()
+    };
+    store
+        .configure_users(vec![again.clone()], NOW)
+        .await
+        .unwrap();
+    assert_eq!(by_name("carol").await, Some(carol.clone()));
+    assert_eq!(by_name("dave").await, None, "left the file");
+    assert!(store.session(hash, NOW).await.unwrap().is_some());
+    again.claims.set("given_name", "Carol".into()).unwrap();
+    store
+        .configure_users(vec![again.clone()], NOW)
+        .await
+        .unwrap();
+    let changed = by_name("carol").await.unwrap();
+    assert_eq!(
+        (changed.id, changed.updated_at),
+        (carol.id.clone(), NOW + 5)
+    );
+    assert_eq!(changed.claims, again.claims);
+    again.password = PasswordHash::from_phc("$argon2id$another".into());
+    store
+        .configure_users(vec![again.clone()], NOW)
+        .await
+        .unwrap();
+    assert_eq!(store.session(hash, NOW).await.unwrap(), None, "signed out");
+    let taken = store.configure_users(vec![dave, user("alice")], NOW).await;
+    assert!(matches!(taken, Err(StoreError::Conflict(name)) if name == "alice"));
+    assert_eq!(by_name("dave").await, None, "all or nothing");
+    store.configure_users(Vec::new(), NOW).await.unwrap();
+    assert_eq!(by_name("carol").await, None);
+    assert_eq!(by_name("alice").await, Some(user("alice")), "stays");
 }
 
 fn session(name: &str, expires_at: i64) -> Session {
@@ -335,6 +396,8 @@ async fn grants_die_with_all_that_came_of_them(store: &dyn Store) {
         .await
         .unwrap();
     assert!(store.grant_is_alive(&grant.id, NOW).await.unwrap());
+    let found = store.grant(&grant.id, NOW).await.unwrap();
+    assert_eq!(found.as_ref(), Some(&grant));
     assert!(
         !store
             .grant_is_alive(&grant.id, grant.expires_at)
@@ -347,6 +410,7 @@ async fn grants_die_with_all_that_came_of_them(store: &dyn Store) {
         !store.grant_is_alive(&grant.id, NOW).await.unwrap(),
         "revoked"
     );
+    assert_eq!(store.grant(&grant.id, NOW).await.unwrap(), None);
     assert!(
         !store
             .grant_is_alive(&GrantId::from_text("never".into()), NOW)

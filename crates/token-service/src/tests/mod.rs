@@ -3,6 +3,7 @@
 
 mod authorization;
 mod claim_checks;
+mod claims;
 mod client_assertions;
 mod client_authentication;
 mod device;
@@ -16,6 +17,7 @@ mod keys;
 mod logging;
 mod logout;
 mod me;
+mod pairwise;
 mod pkce;
 mod properties;
 mod refresh;

@@ -19,8 +19,9 @@ use zeroize::Zeroizing;
 
 use crate::clock::{Clock, SystemRandom};
 use crate::domain::{
-    ApplicationType, ClientId, GrantType, Registration, Resource, ResourceServer, Resources,
-    ResponseType, SIGNING_ALGORITHMS, SecretMethod, StoredKey, TokenFormat, User, UserId, Username,
+    ApplicationType, ClientId, GrantType, PersonClaims, Registration, Resource, ResourceServer,
+    Resources, ResponseType, SIGNING_ALGORITHMS, SecretMethod, StoredKey, TokenFormat, User,
+    UserId, Username,
 };
 use crate::http::router;
 use crate::password::PasswordHash;
@@ -650,10 +651,26 @@ async fn add_people(store: &dyn Store) {
             name: format!("{name} Example"),
             email: Some(format!("{name}@example.com")),
             email_verified: true,
+            claims: claims_of(name),
             updated_at: START - 1000,
         };
         store.insert_user(user).await.unwrap();
     }
+}
+
+/// Of alice much is known.
+fn claims_of(name: &str) -> PersonClaims {
+    let mut claims = PersonClaims::default();
+    if name == "alice" {
+        claims.set("given_name", "Alice".into()).unwrap();
+        claims
+            .set("phone_number", "+44 1632 960123".into())
+            .unwrap();
+        claims.set("phone_number_verified", true.into()).unwrap();
+        let address = serde_json::json!({ "locality": "Ambridge", "country": "GB" });
+        claims.set("address", address).unwrap();
+    }
+    claims
 }
 
 /// The claims of a JWT, unverified.
