@@ -150,7 +150,10 @@ pub(crate) fn signature_header(
 }
 
 /// Verifies the HMAC of a token in compact form: only by the secret's own algorithm.
-pub(crate) fn verify_mac_jws(token: &str, secret: &SharedSecret) -> Result<VerifiedJws, JwtError> {
+///
+/// # Errors
+/// [`JwtError`], in the order of [`verify_jws`].
+pub fn verify_mac_jws(token: &str, secret: &SharedSecret) -> Result<VerifiedJws, JwtError> {
     let parts = Parts::split(token)?;
     let only = secret.algorithm().name();
     let bytes = parts.header()?;

@@ -122,7 +122,7 @@ pub use header::Header;
 pub use inspect::{Unverified, UnverifiedPart, inspect, unverified_claim};
 pub use jwk::Jwk;
 pub use jwks::Jwks;
-pub use jws::{VerifiedJws, verify_jws, verify_jws_by};
+pub use jws::{VerifiedJws, verify_jws, verify_jws_by, verify_mac_jws};
 pub use jwt::{MAX_TOKEN_BYTES, VerifiedJwt, verify_jwt, verify_jwts, verify_mac_jwt};
 pub use keys::{MAX_RSA_BITS, MIN_RSA_BITS};
 pub use mac::{MacAlgorithm, SharedSecret};
