@@ -304,7 +304,12 @@ pub(crate) enum UserVerb {
         /// The person's email address.
         #[arg(long)]
         email: Option<String>,
+        /// Another claim of OpenID Connect Core §5.1, as NAME=VALUE; VALUE is JSON or else a text. May be given again.
+        #[arg(long = "claim", value_name = "NAME=VALUE")]
+        claims: Vec<String>,
     },
+    /// Read a password from standard input and print its hash, for the configuration file.
+    Hash,
     /// Give a person a new password, printed once, and end their sessions.
     Password {
         #[command(flatten)]
