@@ -32,6 +32,7 @@
 
 mod asm;
 mod ca;
+mod ca_acme;
 mod dh;
 mod event;
 mod jit;
@@ -275,6 +276,13 @@ pub const SCENARIOS: &[Scenario] = &[
         guide: "docs/04-certificate-authority.md",
         code: "crates/scenarios/src/ca/pinning.rs",
         run: ca::pinning,
+    },
+    Scenario {
+        name: "ca_acme",
+        summary: "a certificate without a person: ACME message by message, and what it refuses",
+        guide: "docs/04-certificate-authority.md",
+        code: "crates/scenarios/src/ca_acme.rs",
+        run: ca_acme::acme,
     },
     Scenario {
         name: "oauth_code_pkce",
