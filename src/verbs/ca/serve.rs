@@ -36,7 +36,7 @@ pub(super) fn serve(
 }
 
 /// Ctrl-C, or the signal by which service managers stop a program.
-async fn stopped() {
+pub(super) async fn stopped() {
     let interrupt = tokio::signal::ctrl_c();
     #[cfg(unix)]
     {
