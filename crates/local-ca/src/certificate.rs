@@ -212,6 +212,8 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 pub(crate) struct Parsed<'a> {
     /// Contents octets.
     pub(crate) serial: &'a [u8],
+    /// The signature's algorithm, its object identifier's contents octets.
+    pub(crate) signature_name: &'a [u8],
     pub(crate) issuer: &'a [u8],
     pub(crate) not_before: i64,
     pub(crate) not_after: i64,
@@ -227,7 +229,8 @@ impl<'a> Parsed<'a> {
         let mut tbs = certificate.expect(der::SEQUENCE)?.inside();
         let _version = tbs.optional(der::CONTEXT_0)?;
         let serial = tbs.expect(der::INTEGER)?.contents;
-        let _signature = tbs.expect(der::SEQUENCE)?;
+        let mut signature = tbs.expect(der::SEQUENCE)?.inside();
+        let signature_name = signature.expect(der::OID)?.contents;
         let issuer = tbs.expect(der::SEQUENCE)?.whole;
         let mut validity = tbs.expect(der::SEQUENCE)?.inside();
         let (not_before, not_after) = (
@@ -244,6 +247,7 @@ impl<'a> Parsed<'a> {
         };
         Ok(Self {
             serial,
+            signature_name,
             issuer,
             not_before,
             not_after,
@@ -278,6 +282,32 @@ impl<'a> Parsed<'a> {
         let value = self.extension(oid::AUTHORITY_KEY_IDENTIFIER)?;
         let mut list = der::only(value, der::SEQUENCE).ok()?.inside();
         Some(list.optional(0x80).ok()??.contents)
+    }
+
+    /// Every extension, as it stands.
+    pub(crate) fn extensions(&self) -> Vec<Vec<u8>> {
+        let mut list = self.extensions.unwrap_or(Der::new(&[]));
+        let mut whole = Vec::new();
+        while let Ok(extension) = list.expect(der::SEQUENCE) {
+            whole.push(extension.whole.to_vec());
+        }
+        whole
+    }
+
+    /// The critical extensions' names.
+    pub(crate) fn criticals(&self) -> Vec<&'a [u8]> {
+        let mut list = self.extensions.unwrap_or(Der::new(&[]));
+        let mut found = Vec::new();
+        while let Ok(extension) = list.expect(der::SEQUENCE) {
+            let mut parts = extension.inside();
+            if let (Ok(kind), Ok(Some(critical))) =
+                (parts.expect(der::OID), parts.optional(der::BOOLEAN))
+                && critical.contents != [0]
+            {
+                found.push(kind.contents);
+            }
+        }
+        found
     }
 
     /// Whether it is an authority's (basicConstraints).

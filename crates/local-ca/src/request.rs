@@ -8,7 +8,7 @@
 //!   CertificationRequest
 //!     version 0
 //!     subject ................ a commonName, if it repeats one of the names below; other attributes are not certified
-//!     subjectPublicKeyInfo ... P-256, P-384, RSA from 2048 bits on, Ed25519, in exactly one spelling
+//!     subjectPublicKeyInfo ... P-256, P-384, RSA from 2048 bits on, Ed25519, ML-DSA, in exactly one spelling
 //!     attributes
 //!       extensionRequest
 //!         subjectAltName ..... hosts, addresses, mail addresses, URIs; everything else is refused

@@ -285,6 +285,13 @@ pub const SCENARIOS: &[Scenario] = &[
         run: ca_acme::acme,
     },
     Scenario {
+        name: "ca_zoo",
+        summary: "hosts that are wrong in one way each, before every verifier of this machine",
+        guide: "docs/04-certificate-authority.md",
+        code: "crates/scenarios/src/ca/zoo.rs",
+        run: ca::zoo,
+    },
+    Scenario {
         name: "oauth_code_pkce",
         summary: "a login with code and PKCE, message by message, and what a thief of its parts gets",
         guide: "docs/05-oauth.md",

@@ -36,12 +36,15 @@ pub(crate) struct InitArgs {
     /// The root's common name; the intermediate's has ` issuing` behind it.
     #[arg(long, default_value = "localhost-ca")]
     pub(crate) name: String,
-    /// The kind of both keys: p256, p384, rsa2048, rsa3072, rsa4096 or ed25519.
+    /// The kind of both keys: p256, p384, rsa2048, rsa3072, rsa4096, ed25519, ml-dsa-44, ml-dsa-65 or ml-dsa-87.
     #[arg(long, default_value = "p256")]
     pub(crate) key: KeyKind,
     /// How many days root and intermediate live.
     #[arg(long, default_value_t = 3652, value_parser = clap::value_parser!(u32).range(1..=36525))]
     pub(crate) days: u32,
+    /// How many days the intermediate lives, if less; `ca renew-issuing` makes the next.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=36525))]
+    pub(crate) issuing_days: Option<u32>,
     /// The rules that what it issues keeps: private, or public-like (the Baseline Requirements as far as private names allow).
     #[arg(long, default_value = "private")]
     pub(crate) rules: RuleSet,
@@ -164,7 +167,7 @@ pub(crate) enum CaVerb {
         names: Vec<String>,
         #[command(flatten)]
         profile: ProfileArgs,
-        /// The kind of key: p256, p384, rsa2048, rsa3072, rsa4096 or ed25519.
+        /// The kind of key: p256, p384, rsa2048, rsa3072, rsa4096, ed25519, ml-dsa-44, ml-dsa-65 or ml-dsa-87.
         #[arg(long, default_value = "p256")]
         key: KeyKind,
         /// The folder for NAME.pem and NAME.key.
@@ -260,6 +263,16 @@ pub(crate) enum CaVerb {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// Make the next intermediate, for the key there is; it takes the root's key. What was issued stays good.
+    RenewIssuing {
+        #[command(flatten)]
+        authority: AuthorityArgs,
+        #[command(flatten)]
+        root: RootKeyArgs,
+        /// How many days it lives; as long as the one before unless set, and never beyond the root.
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=36525))]
+        days: Option<u32>,
+    },
     /// Answer one OCSP question from a file, as the responder of `ca serve` would.
     Ocsp {
         #[command(flatten)]
@@ -281,6 +294,8 @@ pub(crate) enum CaVerb {
     Trust(TrustArgs),
     /// Show the commands that undo exactly that; with --apply, run those that can be run.
     Untrust(TrustArgs),
+    /// Show servers whose certificates are wrong in exactly one way each, for tests of clients.
+    Zoo(super::zoo::ZooArgs),
     /// Show every byte of a certificate, request, CRL, OCSP answer or PKCS #12 file: place, length, type, name, value.
     View {
         /// The file, in PEM or DER.

@@ -127,7 +127,7 @@ fn announce(directory: Option<String>, plain: &str, out: Printer) {
 }
 
 /// Ctrl-C, or the signal by which service managers stop a program.
-async fn stopped() {
+pub(super) async fn stopped() {
     let interrupt = tokio::signal::ctrl_c();
     #[cfg(unix)]
     {

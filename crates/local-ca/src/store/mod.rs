@@ -21,7 +21,7 @@ use crate::profile::RuleSet;
 use crate::reason::Reason;
 use crate::subject;
 
-pub(crate) use crls::RevokedSerial;
+pub(crate) use crls::{ListScope, RevokedSerial};
 pub(crate) use orders::ForOrder;
 pub use search::{Entry, Filter, LogLine, Status};
 
@@ -47,6 +47,8 @@ pub(crate) enum Event {
     Revoked,
     /// A CRL was made.
     Crl,
+    /// The intermediate was renewed.
+    Renewed,
 }
 
 impl Event {
@@ -57,6 +59,7 @@ impl Event {
             Self::Issued => "issue",
             Self::Revoked => "revoke",
             Self::Crl => "crl",
+            Self::Renewed => "renew",
         }
     }
 }
@@ -67,6 +70,8 @@ pub(crate) struct Issued<'a> {
     pub(crate) issuer: &'static str,
     pub(crate) profile: &'static str,
     pub(crate) order: Option<&'a ForOrder<'a>>,
+    /// The part of the CRL that it points at.
+    pub(crate) part: Option<u64>,
     pub(crate) at: i64,
 }
 
@@ -78,6 +83,8 @@ pub(crate) enum Recorded {
     SerialTaken,
     /// The order has a certificate by now, or may have none any more.
     OrderTaken,
+    /// Others were recorded meanwhile: another part of the CRL lists it.
+    OtherPart,
 }
 
 /// Why the records cannot be read or written. Nothing was half written.
@@ -146,11 +153,28 @@ impl Store {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         options.open(path).map(drop).map_err(failed)?;
         let store = Self::connect(path)?;
-        store.write(|transaction| {
+        store.lay_out()?;
+        Ok(store)
+    }
+
+    /// Records that end with the program, for an authority that does.
+    pub(crate) fn in_memory() -> Result<Self, StoreError> {
+        let path = PathBuf::from(":memory:");
+        let connection =
+            Connection::open_in_memory().map_err(|error| StoreError::of(&path, &error))?;
+        let store = Self {
+            path,
+            connection: Mutex::new(connection),
+        };
+        store.lay_out()?;
+        Ok(store)
+    }
+
+    fn lay_out(&self) -> Result<(), StoreError> {
+        self.write(|transaction| {
             transaction.execute_batch(include_str!("schema.sql"))?;
             transaction.pragma_update(None, "user_version", VERSION)
-        })?;
-        Ok(store)
+        })
     }
 
     /// Opens the records of an authority.
@@ -285,6 +309,14 @@ impl Store {
                 && !order.is_open(transaction, issued.at)?
             {
                 return Ok(Recorded::OrderTaken);
+            }
+            if let Some(part) = issued.part {
+                let number = transaction
+                    .prepare_cached("SELECT coalesce(max(number), 0) + 1 FROM certificate")?
+                    .query_row([], |row| row.get(0))?;
+                if crate::crl::part_of(number) != part {
+                    return Ok(Recorded::OtherPart);
+                }
             }
             let mut insert = transaction.prepare_cached(
                 "INSERT OR IGNORE INTO certificate
