@@ -179,6 +179,27 @@ pub const SCENARIOS: &[Scenario] = &[
         run: jit::control_flow,
     },
     Scenario {
+        name: "jit_call_rust",
+        summary: "machine code calls a Rust function: symbol, signature, address, and what the caller may not assume",
+        guide: "docs/03-jit.md",
+        code: "crates/scenarios/src/jit/call_rust.rs",
+        run: jit::call_rust,
+    },
+    Scenario {
+        name: "jit_abi_mistake",
+        summary: "functions called as what they are not: what is computed then, and what is noticed",
+        guide: "docs/03-jit.md",
+        code: "crates/scenarios/src/jit/abi_mistake.rs",
+        run: jit::abi_mistake,
+    },
+    Scenario {
+        name: "jit_wx",
+        summary: "pages that are written or executed, never both, and the signals for who tries",
+        guide: "docs/03-jit.md",
+        code: "crates/scenarios/src/jit/wx.rs",
+        run: jit::wx,
+    },
+    Scenario {
         name: "jit_claim_check",
         summary: "a rule about a token from its text to machine code and a decision",
         guide: "docs/03-jit.md",
@@ -205,6 +226,13 @@ pub const SCENARIOS: &[Scenario] = &[
         guide: "docs/03-jit.md",
         code: "crates/scenarios/src/jit/bomb.rs",
         run: jit::bomb,
+    },
+    Scenario {
+        name: "attack_code_pages",
+        summary: "attack 42: six bytes written over a rule's machine code, with pages that allow it and as they are",
+        guide: "docs/03-jit.md",
+        code: "crates/scenarios/src/jit/wx.rs",
+        run: jit::code_pages,
     },
     Scenario {
         name: "ca_root_and_leaf",

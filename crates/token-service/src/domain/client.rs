@@ -72,7 +72,7 @@ pub enum SecretMethod {
 /// A client secret as the store keeps it: AES-256-GCM under the data folder's key, bound to its client.
 ///
 /// Sealed rather than hashed, because later methods (an HMAC over an assertion) need the secret itself.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SealedSecret(Vec<u8>);
 
 impl SealedSecret {

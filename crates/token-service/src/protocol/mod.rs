@@ -7,7 +7,7 @@
 //! | `response_mode` | how the answer travels: OAuth 2.0 Multiple Response Types §2.1, Form Post Response Mode |
 //! | `hybrid` | tokens beside the code: OIDC Core §3.3 |
 //! | `interaction` | what the person must still do, and the answer: OIDC Core §3.1.2.3-6, RFC 9207 |
-//! | `client_authentication` | RFC 6749 §2.3 |
+//! | `client_authentication`, `known_secrets` | RFC 6749 §2.3 |
 //! | `token` | the token endpoint: RFC 6749 §3.2, §5 |
 //! | `authorization_code` | RFC 6749 §4.1.3, RFC 7636 §4.6 |
 //! | `refresh_token` | RFC 6749 §6, RFC 9700 §4.14.2 |
@@ -47,6 +47,7 @@ mod error;
 mod hybrid;
 mod interaction;
 mod introspection;
+mod known_secrets;
 mod live_token;
 mod parameters;
 pub(crate) mod paths;
@@ -82,6 +83,7 @@ pub(crate) use end_session::Logout;
 pub use error::{ErrorCode, OAuthError};
 pub(crate) use interaction::{Attempt, Browser, Decision, Outcome, Page, SignedIn};
 pub(crate) use introspection::Introspected;
+pub(crate) use known_secrets::KnownSecrets;
 pub(crate) use parameters::Parameters;
 pub(crate) use response_mode::AuthorizationResponse;
 pub(crate) use session::FrontChannelFrames;
@@ -114,6 +116,7 @@ pub struct Service {
     pub(crate) signatures: Signatures,
     pub(crate) keys: Keys,
     pub(crate) sealing: SealingKey,
+    pub(crate) known_secrets: KnownSecrets,
     pub(crate) passwords: PasswordGate,
     pub(crate) throttle: Throttle,
     /// Tells clients, in the background, that a session ended.
@@ -177,6 +180,7 @@ impl Service {
             random,
             store,
             sealing,
+            known_secrets: KnownSecrets::default(),
             _lock: lock,
         }
     }

@@ -4,6 +4,7 @@
 //! hold between two requests (a code is spent once) must hold between two processes as well.
 
 mod access_tokens;
+mod client_cache;
 mod device_codes;
 mod migrations;
 mod refresh_tokens;

@@ -7,8 +7,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 
+use super::client_cache::ClientCache;
 use super::writer::{Writer, database};
 use super::{
     Answer, FirstRefresh, OpaqueToken, Store, StoreError, access_tokens, device_codes, migrations,
@@ -33,6 +35,7 @@ pub struct SqliteStore {
     readers: Vec<Mutex<Connection>>,
     next: AtomicUsize,
     writer: Writer,
+    clients: ClientCache,
 }
 
 impl SqliteStore {
@@ -86,9 +89,7 @@ impl SqliteStore {
     }
 
     fn start(path: &Path) -> Result<SqliteStore, StoreError> {
-        let mut writer = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
-            .map_err(database)?;
-        configure(&writer)?;
+        let mut writer = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         writer
             .pragma_update(None, "journal_mode", "wal")
             .map_err(database)?;
@@ -100,13 +101,14 @@ impl SqliteStore {
             .map_err(database)?;
         migrations::apply(&mut writer).map_err(database)?;
         let readers = (0..READERS)
-            .map(|_| reader(path).map(Mutex::new))
+            .map(|_| connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map(Mutex::new))
             .collect::<Result<_, _>>()?;
         Ok(SqliteStore {
             path: path.to_owned(),
             writer: Writer::start(writer)?,
             readers,
             next: AtomicUsize::new(0),
+            clients: ClientCache::default(),
         })
     }
 
@@ -148,6 +150,19 @@ impl SqliteStore {
         W: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
         Box::pin(self.writer.write(write))
+    }
+
+    /// A write to `clients`.
+    fn write_clients<'a, T, W>(&'a self, write: W) -> Answer<'a, T>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        Box::pin(async {
+            let written = self.writer.write(write).await;
+            self.clients.forget_all();
+            written
+        })
     }
 }
 
@@ -215,14 +230,20 @@ fn inspect(path: &Path) -> Result<u32, StoreError> {
     }
 }
 
-fn reader(path: &Path) -> Result<Connection, StoreError> {
-    let connection =
-        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(database)?;
+fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, StoreError> {
+    // A `Connection` is one thread's at a time by its type: SQLite need not lock at every call as well.
+    let connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+        .map_err(database)?;
     configure(&connection)?;
     Ok(connection)
 }
 
 fn configure(connection: &Connection) -> Result<(), StoreError> {
+    // Plans do not depend on what is bound. Without this, SQLite compiles a statement that compares an indexed column with a
+    // parameter (`expires_at > ?`) anew at each call, which takes longer than running it.
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+        .map_err(database)?;
     // `client add` may write from another process while the server runs: wait for it rather than fail.
     connection
         .busy_timeout(Duration::from_secs(5))
@@ -239,13 +260,17 @@ fn configure(connection: &Connection) -> Result<(), StoreError> {
 
 impl Store for SqliteStore {
     fn client<'a>(&'a self, id: &'a ClientId) -> Answer<'a, Option<Client>> {
-        self.answer(move |c| {
-            rows::one(
-                c,
-                &format!("{} WHERE client_id = ?1", rows::CLIENT),
-                [id.as_str()],
-                rows::client,
-            )
+        Box::pin(async move {
+            if let Some(known) = self.clients.get(id) {
+                return Ok(Some(known));
+            }
+            let beginning = self.clients.begin();
+            let sql = format!("{} WHERE client_id = ?1", rows::CLIENT);
+            let client = self.read(|c| rows::one(c, &sql, [id.as_str()], rows::client))?;
+            if let Some(client) = &client {
+                self.clients.remember(&beginning, client);
+            }
+            Ok(client)
         })
     }
 
@@ -254,7 +279,7 @@ impl Store for SqliteStore {
     }
 
     fn insert_client(&self, client: Client) -> Answer<'_, ()> {
-        self.write(move |c| {
+        self.write_clients(move |c| {
             rows::insert_client(c, &client)
                 .map(drop)
                 .map_err(|error| conflict(error, client.id.as_str()))
@@ -262,7 +287,7 @@ impl Store for SqliteStore {
     }
 
     fn configure_clients(&self, clients: Vec<Client>) -> Answer<'_, ()> {
-        self.write(move |c| {
+        self.write_clients(move |c| {
             for client in &clients {
                 if rows::configure_client(c, client).map_err(database)? == 0 {
                     return Err(StoreError::Conflict(client.id.to_string()));
@@ -343,7 +368,7 @@ impl Store for SqliteStore {
     }
 
     fn set_client_secret(&self, client: ClientId, secret: SealedSecret) -> Answer<'_, bool> {
-        self.write(move |c| {
+        self.write_clients(move |c| {
             let changed = execute(
                 c,
                 "UPDATE clients SET secret_sealed = ?2 WHERE client_id = ?1 AND secret_sealed IS NOT NULL",

@@ -285,7 +285,9 @@ impl Fixture {
         let path = self.folder.path().join("store.sqlite3");
         let database = rusqlite::Connection::open(path).unwrap();
         database
-            .execute_batch("ALTER TABLE clients RENAME TO gone")
+            .execute_batch(
+                "ALTER TABLE clients RENAME TO gone; ALTER TABLE codes RENAME TO gone_too",
+            )
             .unwrap();
     }
 
