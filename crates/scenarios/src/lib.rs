@@ -38,6 +38,7 @@ mod event;
 mod jit;
 mod oauth;
 mod oauth_device;
+mod oauth_login;
 mod oauth_tokens;
 mod own_service;
 mod relying_party;
@@ -297,6 +298,41 @@ pub const SCENARIOS: &[Scenario] = &[
         guide: "docs/05-oauth.md",
         code: "crates/scenarios/src/oauth.rs",
         run: oauth::code_pkce,
+    },
+    Scenario {
+        name: "oauth_state",
+        summary: "a browser that finishes somebody else's login, and the value that ties answers to browsers",
+        guide: "docs/05-oauth.md",
+        code: "crates/scenarios/src/oauth_login.rs",
+        run: oauth_login::state,
+    },
+    Scenario {
+        name: "oauth_pkce",
+        summary: "a stolen code brought to the honest client, and the verifier it cannot bring",
+        guide: "docs/05-oauth.md",
+        code: "crates/scenarios/src/oauth_login.rs",
+        run: oauth_login::pkce,
+    },
+    Scenario {
+        name: "oauth_oidc",
+        summary: "an access token taken for a login, and the ID token that says for whom it is",
+        guide: "docs/05-oauth.md",
+        code: "crates/scenarios/src/oauth_login.rs",
+        run: oauth_login::oidc,
+    },
+    Scenario {
+        name: "oauth_hybrid",
+        summary: "an ID token beside the code, and the hash that vouches for it",
+        guide: "docs/05-oauth.md",
+        code: "crates/scenarios/src/oauth_login.rs",
+        run: oauth_login::hybrid,
+    },
+    Scenario {
+        name: "oauth_logout",
+        summary: "a session ends, and the client hears of it, server to server",
+        guide: "docs/05-oauth.md",
+        code: "crates/scenarios/src/oauth_login.rs",
+        run: oauth_login::logout,
     },
     Scenario {
         name: "oauth_client_credentials",

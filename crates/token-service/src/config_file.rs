@@ -4,6 +4,7 @@
 //! issuer = "https://id.example"
 //! listen = "0.0.0.0:8443"
 //! pkce = "all"                          # or "public"
+//! dpop_nonces = false                   # true: DPoP proofs must carry a nonce of ours (RFC 9449 §8)
 //! networks = ["public"]                 # where addresses that clients name may lead; "loopback", "10.0.0.0/8"
 //! signer = "openssl"                    # or "stampmill": RSA by this project's own arithmetic
 //!
@@ -190,6 +191,8 @@ struct File {
     signer: Option<Spanned<String>>,
     pkce: Option<Spanned<String>>,
     networks: Option<Vec<Spanned<String>>>,
+    #[serde(default)]
+    dpop_nonces: bool,
     lifetimes: Option<Spanned<LifetimesTable>>,
     #[serde(default)]
     resources: Vec<ResourceTable>,
@@ -312,7 +315,9 @@ enum AuthMethod {
 impl File {
     fn check(self, source: &Source<'_>) -> Result<ConfigFile, ConfigFileError> {
         let pkce = source.word(PKCE, self.pkce.as_ref())?.unwrap_or(Pkce::All);
-        let mut policy = Policy::strict().with_pkce(pkce);
+        let mut policy = Policy::strict()
+            .with_pkce(pkce)
+            .with_dpop_nonces(self.dpop_nonces);
         if let Some(table) = &self.lifetimes {
             policy = policy
                 .with_lifetimes(&table.get_ref().lifetimes())
@@ -680,6 +685,7 @@ mod tests {
             signer = "openssl"
             pkce = "public"
             networks = ["loopback", "10.0.0.0/8"]
+            dpop_nonces = true
             [lifetimes]
             code = 30
             access_token = 300
@@ -735,6 +741,7 @@ mod tests {
             (policy.offline_lifetime(), policy.refresh_token_lifetime()),
             (864_000, 86_400)
         );
+        assert!(policy.dpop_nonces());
         let networks = &file.settings.networks;
         assert!(networks.allow([127, 0, 0, 1].into()) && networks.allow([10, 1, 2, 3].into()));
         assert!(!networks.allow([9, 9, 9, 9].into()));
@@ -776,7 +783,10 @@ mod tests {
             "/../../docs/conformance/stampmill.toml"
         );
         let file = ConfigFile::read(Path::new(path)).unwrap();
-        assert_eq!(file.settings.clients.len(), 3);
+        assert_eq!(
+            (file.settings.clients.len(), file.settings.users.len()),
+            (5, 1)
+        );
     }
 
     #[test]

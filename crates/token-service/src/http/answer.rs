@@ -17,7 +17,7 @@ use hyper::body::Frame;
 use serde::Serialize;
 
 use super::pages;
-use crate::protocol::{BearerError, Document, ErrorCode, TokenError};
+use crate::protocol::{BearerError, Document, ErrorCode, Service, TokenError};
 use crate::secret::Secret;
 
 pub(super) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -133,7 +133,10 @@ pub(super) fn bearer_error(error: &BearerError) -> Response {
             };
             let (name, description) = (error.code.name(), error.description);
             // RFC 9449 §7.1: a bad proof is answered in the scheme it belongs to, and by 401.
-            if error.code == ErrorCode::InvalidDpopProof {
+            if matches!(
+                error.code,
+                ErrorCode::InvalidDpopProof | ErrorCode::UseDpopNonce
+            ) {
                 return dpop_challenge(name, description);
             }
             (
@@ -150,6 +153,17 @@ pub(super) fn bearer_error(error: &BearerError) -> Response {
         WWW_AUTHENTICATE,
         HeaderValue::from_str(&challenge).expect("fixed sentences of the RFC 6749 §5.2 alphabet"),
     );
+    response
+}
+
+/// RFC 9449 §8.2: the next nonce on every answer, where nonces are asked for.
+pub(super) fn with_dpop_nonce(mut response: Response, service: &Service) -> Response {
+    if service.policy.dpop_nonces() {
+        let [newest, _] = service.dpop_nonces();
+        let newest = HeaderValue::from_str(&newest).expect("a nonce is base64url");
+        let headers = response.headers_mut();
+        headers.insert(HeaderName::from_static("dpop-nonce"), newest);
+    }
     response
 }
 
@@ -225,7 +239,7 @@ pub(super) async fn readable_by_any_page(mut response: Response) -> Response {
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(
         ACCESS_CONTROL_EXPOSE_HEADERS,
-        HeaderValue::from_static("WWW-Authenticate"),
+        HeaderValue::from_static("WWW-Authenticate, DPoP-Nonce"),
     );
     response
 }

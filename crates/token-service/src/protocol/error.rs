@@ -47,6 +47,7 @@ error_codes! {
     SlowDown                 = "slow_down",                  400, "RFC 8628 §3.5";
     ExpiredToken             = "expired_token",              400, "RFC 8628 §3.5";
     InvalidDpopProof         = "invalid_dpop_proof",         400, "RFC 9449 §5, §7.1";
+    UseDpopNonce             = "use_dpop_nonce",             400, "RFC 9449 §8, §9";
     InvalidTarget            = "invalid_target",             400, "RFC 8707 §2";
     InvalidToken             = "invalid_token",              401, "RFC 6750 §3.1";
     InsufficientScope        = "insufficient_scope",         403, "RFC 6750 §3.1";
