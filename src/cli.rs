@@ -191,9 +191,9 @@ pub(crate) enum CheckVerb {
         #[arg(long)]
         now: Option<i64>,
     },
-    /// List the operators, functions and macros of the language with their types.
+    /// List the operators, functions and macros of the language.
     Functions {
-        /// Only those whose line has this in it.
+        /// Those with this in their line, and their types.
         word: Option<String>,
     },
     /// Show a claim check's syntax tree, types, cost, intermediate code, instructions and machine code.

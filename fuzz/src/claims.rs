@@ -346,8 +346,17 @@ pub fn payload(data: &[u8]) {
             assert!(!read.repeats, "{shown}: a name twice");
             for path in [&["i"][..], &["s"], &["m", "s"], &["m", "i"], &["l"]] {
                 let theirs = path.iter().try_fold(&read.value, |at, name| at.get(name));
-                let ours = bound.claim(place(path));
-                assert!(same(ours, theirs), "{shown}: {path:?} is {ours:?}");
+                let agree = match (bound.claim(place(path)), theirs) {
+                    // Of lists and objects that are not wanted whole the slot says only that they are one.
+                    (Some(Claim::List(_)), Some(serde_json::Value::Array(_)))
+                    | (Some(Claim::Map(_)), Some(serde_json::Value::Object(_)))
+                        if path != ["l"] =>
+                    {
+                        true
+                    }
+                    (ours, theirs) => same(ours, theirs),
+                };
+                assert!(agree, "{shown}: {path:?} is not {theirs:?}");
             }
         }
     }
@@ -488,6 +497,7 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         r#"{"i":1,"i":2}"#,
         r#"{"i":1,"\u0069":2}"#,
         r#"{"m":{"s":"\ud83d\ude00","i":-0},"l":[[[]],{"a":{}}]}"#,
+        r#"{"s":["a"],"i":{"i":1}}"#,
         r#"{"s":"\ud800"}"#,
         r#"{"i":1e999}"#,
         r#"{"i":18446744073709551616}"#,

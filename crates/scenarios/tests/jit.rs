@@ -92,3 +92,16 @@ fn attack_42_succeeds_on_open_pages_only() {
     let blocked = verdicts.map(|outcome| matches!(outcome, Outcome::Blocked { .. }));
     assert_eq!(blocked.collect::<Vec<_>>(), [false, true]);
 }
+
+#[test]
+fn the_page_lists_its_lessons_in_their_order() {
+    let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/03-jit.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let listed = page.lines().filter_map(|line| {
+        let name = line.strip_prefix("| `")?.split('`').next()?;
+        Scenario::named(name).map(|scenario| scenario.name)
+    });
+    let lessons = stampmill_scenarios::SCENARIOS.iter();
+    let lessons = lessons.filter(|scenario| scenario.guide == "docs/03-jit.md");
+    assert!(listed.eq(lessons.map(|scenario| scenario.name)));
+}

@@ -4,6 +4,7 @@ mod import;
 mod policies;
 
 use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
+use std::mem;
 use std::ops::Range;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -52,7 +53,7 @@ pub(crate) fn run(verb: CheckVerb, out: Printer) -> anyhow::Result<()> {
         CheckVerb::Import { file } => import::import(&file, out),
         CheckVerb::Repl { claims, now } => repl(claims.as_deref(), now, out),
         CheckVerb::Functions { word } => {
-            functions(word.as_deref().unwrap_or_default(), out);
+            functions(word.as_deref(), out);
             Ok(())
         }
         CheckVerb::Show { expression, only } => {
@@ -330,13 +331,13 @@ fn show(check: &ClaimCheck, only: Option<ShowWhat>, out: Printer) {
     }
 }
 
-/// The language's reference, by groups.
-fn functions(word: &str, out: Printer) {
-    let mut group = "";
-    for entry in reference() {
-        if !entry.to_string().contains(word) && !entry.group.contains(word) {
-            continue;
-        }
+/// The language's reference, by groups: names, or with their types those that a word is part of.
+fn functions(word: Option<&str>, out: Printer) {
+    let entries = reference().into_iter().filter(|entry| {
+        word.is_none_or(|word| entry.to_string().contains(word) || entry.group.contains(word))
+    });
+    let (mut group, mut names) = ("", Vec::new());
+    for entry in entries {
         if out.is_json() {
             out.fields(&[
                 ("group", json!(entry.group)),
@@ -347,10 +348,31 @@ fn functions(word: &str, out: Printer) {
             continue;
         }
         if entry.group != group {
+            wrapped(&mem::take(&mut names), out);
             group = entry.group;
             out.line(group);
         }
-        out.line(format_args!("  {entry}"));
+        if word.is_some() {
+            out.line(format_args!("  {entry}"));
+        } else if !names.contains(&entry.name) {
+            names.push(entry.name);
+        }
+    }
+    wrapped(&names, out);
+}
+
+/// Names in lines of no more than a hundred columns.
+fn wrapped(names: &[&str], out: Printer) {
+    let mut line = String::new();
+    for name in names {
+        if line.len() + name.len() > 96 {
+            out.line(mem::take(&mut line));
+        }
+        line.push_str("  ");
+        line.push_str(name);
+    }
+    if !line.is_empty() {
+        out.line(line);
     }
 }
 
