@@ -41,7 +41,8 @@ fn openssl_says_of_each_what_its_row_says() {
         let said = judged(one);
         match OTHERWISE.iter().find(|(name, _)| *name == one.name) {
             Some((_, words)) => assert_eq!(said, *words, "{}", one.name),
-            None => assert!(said.ends_with(one.verdict), "{}: {said}", one.name),
+            // later versions of OpenSSL say more behind it
+            None => assert!(said.contains(one.verdict), "{}: {said}", one.name),
         }
     }
 }
