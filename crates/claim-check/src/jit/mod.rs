@@ -26,4 +26,4 @@ mod native;
 )]
 mod runtime;
 
-pub(crate) use native::{Code, Unavailable, clif};
+pub(crate) use native::{Code, Counting, Unavailable, clif};
