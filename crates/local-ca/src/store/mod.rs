@@ -4,6 +4,7 @@
 //! unique because the table says so. Several processes may work on one file: each write is one transaction that waits for the others.
 
 mod crls;
+mod orders;
 mod search;
 
 use std::fmt;
@@ -21,6 +22,7 @@ use crate::reason::Reason;
 use crate::subject;
 
 pub(crate) use crls::{ListScope, RevokedSerial};
+pub(crate) use orders::ForOrder;
 pub use search::{Entry, Filter, LogLine, Status};
 
 /// The version of the tables, in the file's header.
@@ -67,7 +69,7 @@ pub(crate) struct Issued<'a> {
     pub(crate) certificate: &'a Certificate,
     pub(crate) issuer: &'static str,
     pub(crate) profile: &'static str,
-    pub(crate) account: Option<&'a str>,
+    pub(crate) order: Option<&'a ForOrder<'a>>,
     /// The part of the CRL that it points at.
     pub(crate) part: Option<u64>,
     pub(crate) at: i64,
@@ -81,6 +83,8 @@ pub(crate) enum Recorded {
     SerialTaken,
     /// Others were recorded meanwhile: another part of the CRL lists it.
     OtherPart,
+    /// The order has a certificate by now, or may have none any more.
+    OrderTaken,
 }
 
 /// Why the records cannot be read or written. Nothing was half written.
@@ -181,15 +185,20 @@ impl Store {
         })?;
         match found {
             VERSION => Ok(store),
-            newer if newer > VERSION => Err(StoreError::Newer {
-                path: path.to_owned(),
-                found,
-                known: VERSION,
-            }),
+            newer if newer > VERSION => Err(store.newer(newer, VERSION)),
             _ => Err(StoreError::Database {
                 path: path.to_owned(),
                 reason: "these are not the records of an authority".to_owned(),
             }),
+        }
+    }
+
+    /// Tables of a version that this program does not know.
+    pub(crate) fn newer(&self, found: i64, known: i64) -> StoreError {
+        StoreError::Newer {
+            path: self.path.clone(),
+            found,
+            known,
         }
     }
 
@@ -211,7 +220,7 @@ impl Store {
     }
 
     /// One transaction that holds the write lock from its beginning, so that what it reads is still so when it writes.
-    fn write<T>(
+    pub(crate) fn write<T>(
         &self,
         work: impl FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
@@ -226,7 +235,7 @@ impl Store {
         run().map_err(|error| StoreError::of(&self.path, &error))
     }
 
-    fn read<T>(
+    pub(crate) fn read<T>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
@@ -304,6 +313,11 @@ impl Store {
                     return Ok(Recorded::OtherPart);
                 }
             }
+            if let Some(order) = issued.order
+                && !order.is_open(transaction, issued.at)?
+            {
+                return Ok(Recorded::OrderTaken);
+            }
             let mut insert = transaction.prepare_cached(
                 "INSERT OR IGNORE INTO certificate
                  (serial, issuer, profile, subject, not_before, not_after, issued_at, key, account, der)
@@ -318,7 +332,7 @@ impl Store {
                 certificate.not_after(),
                 issued.at,
                 key,
-                issued.account,
+                issued.order.map(|order| order.account),
                 certificate.der_bytes(),
             ])?;
             if inserted == 0 {
@@ -328,6 +342,9 @@ impl Store {
                 .prepare_cached("INSERT INTO name (serial, place, name) VALUES (?1, ?2, ?3)")?;
             for (place, name) in (0_i64..).zip(&names) {
                 insert.execute(params![serial, place, name.to_string()])?;
+            }
+            if let Some(order) = issued.order {
+                order.give(transaction, &serial)?;
             }
             let names: Vec<String> = names.iter().take(5).map(ToString::to_string).collect();
             let detail = format!("{} {}", issued.profile, names.join(" "));
