@@ -8,8 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openssl::error::ErrorStack;
+use openssl::x509::X509;
 use stampmill_jose::{Backend, SigningKey};
 use stampmill_local_ca::SubjectAltName;
+use stampmill_outbound::{Outbound, Trust};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use url::{Host, Url};
@@ -22,7 +24,7 @@ use crate::domain::{Resource, Resources, StoredKey};
 use crate::http::router;
 use crate::keyring::KeysError;
 use crate::listener::{Closing, Transport, accept_loop};
-use crate::protocol::{Parts, Service, Signatures};
+use crate::protocol::{Fetches, Parts, Service, Signatures};
 use crate::secret::SealingKey;
 use crate::store::{SqliteStore, Store, StoreError};
 
@@ -163,7 +165,15 @@ impl Server {
         let (ca_root_pem, ca_root_path) = (config.data.ca_root_pem(), config.data.ca_root_path());
         let (service, certificates) = {
             let issuer = issuer.text.clone();
-            service(config.data, issuer, config.backend, config.settings).await?
+            let authority = X509::from_pem(ca_root_pem.as_bytes())?;
+            service(
+                authority,
+                config.data,
+                issuer,
+                config.backend,
+                config.settings,
+            )
+            .await?
         };
         let renewal = match listeners.is_empty() {
             true => None,
@@ -276,6 +286,7 @@ impl fmt::Debug for RunningServer {
 }
 
 async fn service(
+    authority: X509,
     data: DataFolder,
     issuer: String,
     backend: Backend,
@@ -292,6 +303,12 @@ async fn service(
         take_in(&store, &sealing, &key, &file).await?;
     }
     let response_types = settings.response_types();
+    // Believing this machine's authorities, those of the configuration, and our own.
+    let mut trust = Trust::system().with(authority);
+    for authority in &settings.trusted_authorities {
+        trust = trust.with(authority.clone());
+    }
+    let outbound = Outbound::new(settings.networks.clone()).with_trust(trust);
     let configured = settings.clients.into_iter().map(|registration| {
         let checked = registration.check(&sealing, &SystemRandom, SystemClock.now());
         checked.map(|(client, _)| client)
@@ -319,6 +336,8 @@ async fn service(
         lock: Some(lock),
         signatures: Signatures::new(backend).map_err(StartError::Threads)?,
         sealing,
+        registration: settings.registration,
+        fetches: Fetches::new(outbound),
     });
     service.tend_keys().await?;
     Ok((service, certificates))

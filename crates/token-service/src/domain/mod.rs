@@ -2,6 +2,8 @@
 //! edge, and after that a wrong state cannot be written down.
 
 mod client;
+mod client_keys;
+mod client_metadata;
 mod device;
 mod grant;
 mod pkce;
@@ -14,9 +16,12 @@ mod signing_key;
 mod user;
 
 pub use client::{
-    ApplicationType, Client, ClientAuthentication, ClientId, ClientKeys, GrantType, Registration,
+    ApplicationType, Client, ClientAuthentication, ClientId, GrantType, Registration,
     RegistrationError, SealedSecret, SecretMethod,
 };
+pub(crate) use client_keys::usable_keys;
+pub use client_keys::{ClientKeys, KeyAddress, KeySet};
+pub use client_metadata::{AssertionAlg, ClientProfile, RequestRules};
 pub use device::{DeviceRequest, Polled, UserCode};
 pub use grant::{AuthorizationCode, CodeRow, Grant, GrantId, Session};
 pub use pkce::{CodeChallenge, CodeVerifier, PkceError};

@@ -45,6 +45,10 @@ struct Metadata<'a> {
     introspection_endpoint: String,
     device_authorization_endpoint: String,
     end_session_endpoint: String,
+    pushed_authorization_request_endpoint: String,
+    require_pushed_authorization_requests: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registration_endpoint: Option<String>,
     scopes_supported: &'static [&'static str],
     response_types_supported: Vec<&'static str>,
     response_modes_supported: Vec<&'static str>,
@@ -64,8 +68,9 @@ struct Metadata<'a> {
     ui_locales_supported: &'static [&'static str],
     claims_parameter_supported: bool,
     request_parameter_supported: bool,
-    // Absent would mean true (OIDC Discovery §3).
     request_uri_parameter_supported: bool,
+    require_request_uri_registration: bool,
+    request_object_signing_alg_values_supported: Vec<&'static str>,
     authorization_response_iss_parameter_supported: bool,
 }
 
@@ -74,8 +79,8 @@ impl Service {
     pub(crate) fn metadata(&self) -> Document {
         let at = |path: &str| format!("{}{path}", self.issuer);
         let with_a_secret = AUTH_METHODS.iter().copied().filter(|name| *name != "none");
-        let signatures = AlgorithmSet::ALL.iter().map(Algorithm::name);
-        let assertions = signatures.chain([MacAlgorithm::Hs256.name()]);
+        let signatures = || AlgorithmSet::ALL.iter().map(Algorithm::name);
+        let assertions = signatures().chain([MacAlgorithm::Hs256.name()]);
         let metadata = Metadata {
             issuer: &self.issuer,
             authorization_endpoint: at(paths::AUTHORIZE),
@@ -86,6 +91,9 @@ impl Service {
             introspection_endpoint: at(paths::INTROSPECTION),
             device_authorization_endpoint: at(paths::DEVICE_AUTHORIZATION),
             end_session_endpoint: at(paths::END_SESSION),
+            pushed_authorization_request_endpoint: at(paths::PUSHED_AUTHORIZATION_REQUEST),
+            require_pushed_authorization_requests: self.policy.requires_pushed_requests(),
+            registration_endpoint: self.registration.as_ref().map(|_| at(paths::REGISTRATION)),
             scopes_supported: &Scope::OF_PERSONS,
             response_types_supported: self.response_types.iter().map(|one| one.name()).collect(),
             response_modes_supported: ResponseMode::ALL.iter().map(|(_, name)| *name).collect(),
@@ -126,8 +134,10 @@ impl Service {
             code_challenge_methods_supported: &["S256"],
             ui_locales_supported: &["en"],
             claims_parameter_supported: false,
-            request_parameter_supported: false,
-            request_uri_parameter_supported: false,
+            request_parameter_supported: true,
+            request_uri_parameter_supported: true,
+            require_request_uri_registration: true,
+            request_object_signing_alg_values_supported: signatures().collect(),
             authorization_response_iss_parameter_supported: self.policy.iss_in_responses(),
         };
         Document::new(

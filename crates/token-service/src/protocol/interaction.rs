@@ -122,7 +122,7 @@ impl Service {
             .binding
             .clone()
             .unwrap_or_else(|| Secret::generate(&*self.random));
-        let sealed = SealedRequest::begin(parameters, &binding, self.now());
+        let sealed = SealedRequest::begin(&request.parameters, &binding, self.now());
         let new_binding = browser.binding.is_none().then_some(binding);
         self.go_on(request, sealed, browser, new_binding)
             .await
@@ -206,7 +206,11 @@ impl Service {
         }
         let fresh = sealed.is_fresh_for(present.hash);
         match decision {
-            Decision::Deny => Ok(Outcome::Respond(self.error_response(&request, DENIED))),
+            Decision::Deny => {
+                let spent = self.spend_pushed(request.parameters.provenance()).await;
+                let error = spent.err().unwrap_or(DENIED);
+                Ok(Outcome::Respond(self.error_response(&request, error)))
+            }
             Decision::SwitchUser => {
                 self.store.end_session(present.hash).await?;
                 Ok(self.ask_to_sign_in(request, sealed.signed_out(), None))
@@ -432,6 +436,9 @@ impl Service {
             Ok(tokens) => tokens,
             Err(error) => return Ok(self.error_response(request, error)),
         };
+        if let Err(error) = self.spend_pushed(request.parameters.provenance()).await {
+            return Ok(self.error_response(request, error));
+        }
         let before = present.consented.clone().unwrap_or_default();
         let remember =
             (asked && may_remember(&self.policy, request)).then(|| before.union(&request.scope));

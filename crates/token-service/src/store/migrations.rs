@@ -16,6 +16,7 @@ const MIGRATIONS: &[(u32, &str)] = &[
         9,
         include_str!("migrations/0009_post_logout_redirect_uris.sql"),
     ),
+    (10, include_str!("migrations/0010_registration.sql")),
 ];
 
 /// `PRAGMA application_id`: "stml" in ASCII, so that another program's database is not taken for ours.

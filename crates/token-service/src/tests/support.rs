@@ -14,6 +14,7 @@ use stampmill_claim_check::ClaimCheck;
 use stampmill_jose::{Algorithm, Backend, SigningKey};
 use tower::ServiceExt;
 
+use super::web::Web;
 use crate::clock::{Clock, SystemRandom};
 use crate::domain::{
     ApplicationType, ClientId, GrantType, Registration, Resource, ResourceServer, Resources,
@@ -22,7 +23,7 @@ use crate::domain::{
 use crate::http::router;
 use crate::password::PasswordHash;
 use crate::policy::Policy;
-use crate::protocol::{Parts, Service, Signatures};
+use crate::protocol::{Fetches, Parts, RegistrationRules, Service, Signatures};
 use crate::secret::{SealingKey, Secret};
 use crate::store::{SqliteStore, Store};
 
@@ -57,6 +58,8 @@ pub(super) struct Fixture {
     pub(super) router: Router,
     pub(super) clock: HandClock,
     pub(super) secrets: BTreeMap<&'static str, String>,
+    /// Where clients' addresses lead.
+    pub(super) web: Web,
     folder: tempfile::TempDir,
 }
 
@@ -150,6 +153,26 @@ impl Fixture {
         resources: Vec<ResourceServer>,
         issue_when: HashMap<ClientId, ClaimCheck>,
     ) -> Fixture {
+        let with = (policy, resources, issue_when);
+        Fixture::build(response_types, with, None).await
+    }
+
+    /// With clients that register themselves.
+    pub(super) async fn registering(rules: RegistrationRules) -> Fixture {
+        let with = (Policy::strict(), Vec::new(), HashMap::new());
+        Fixture::build(vec![ResponseType::Code], with, Some(rules)).await
+    }
+
+    async fn build(
+        response_types: Vec<ResponseType>,
+        (policy, resources, issue_when): (
+            Policy,
+            Vec<ResourceServer>,
+            HashMap<ClientId, ClaimCheck>,
+        ),
+        registration: Option<RegistrationRules>,
+    ) -> Fixture {
+        let web = Web::default();
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::create(&folder.path().join("store.sqlite3")).unwrap();
         let sealing = SealingKey::generate(&SystemRandom);
@@ -171,6 +194,8 @@ impl Fixture {
             store: Arc::new(store),
             signatures: Signatures::new(Backend::OpenSsl).unwrap(),
             sealing,
+            registration,
+            fetches: Fetches::new(web.outbound()),
             lock: None,
         }));
         service.tend_keys().await.unwrap();
@@ -179,6 +204,7 @@ impl Fixture {
             service,
             clock,
             secrets,
+            web,
             folder,
         }
     }
