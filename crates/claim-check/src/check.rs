@@ -62,6 +62,8 @@ pub enum Show {
     Cost,
     /// Cranelift's intermediate representation before optimization; `@0007` marks node 7.
     Clif,
+    /// The processor's instructions as Cranelift chose them, after register allocation; `#7` marks node 7.
+    Vcode,
     /// The machine code: offset, node, bytes, instruction.
     Asm,
 }
@@ -406,6 +408,7 @@ impl ClaimCheck {
             }
             (_, Err(reason)) => format!("no machine code here: {reason}\n"),
             (Show::Clif, Ok(_)) => jit::clif(&self.folded, &self.plan),
+            (Show::Vcode, Ok(_)) => jit::vcode(&self.folded, &self.plan),
             (Show::Asm, Ok(code)) => code.disassembly(),
         }
     }

@@ -31,6 +31,7 @@ PLANS = {
     "rp-initiated-logout": "oidcc-rp-initiated-logout-certification-test-plan" + LOGOUT,
     "backchannel-logout": "oidcc-backchannel-rp-initiated-logout-certification-test-plan" + LOGOUT,
     "frontchannel-logout": "oidcc-frontchannel-rp-initiated-logout-certification-test-plan" + LOGOUT,
+    "session-management": "oidcc-session-management-certification-test-plan" + LOGOUT,
 }
 
 # What a module may end with and still count as passed: WARNING and REVIEW are what certification accepts, too.
@@ -47,7 +48,7 @@ def main():
     bad = 0
     for name in arguments.plans:
         plan, variant = parse_plan(PLANS.get(name, name).format(registration=arguments.registration))
-        bad += run_plan(suite, plan, variant, config, arguments)
+        bad += run_plan(suite, plan, variant, config | clients(plan), arguments)
     sys.exit(1 if bad else 0)
 
 
@@ -92,7 +93,6 @@ PICTURE_IF_WANTED = "update-image-placeholder-optional"
 
 def configuration(server, username, password):
     """The suite's configuration: docs/conformance/stampmill.toml has our side of it."""
-    client = lambda name: {"client_id": name, "client_secret": f"{name}-secret-not-for-anything-else"}
     override = {module: {"browser": [error_page(server)]} for module in ERROR_PAGE}
     override |= {module: {"browser": [sign_in(server, username, password, picture=True)]} for module in SECOND_SIGN_IN}
     logout_pages = {
@@ -109,9 +109,21 @@ def configuration(server, username, password):
         "client": client("suite-1"),
         "client2": client("suite-2"),
         "client_secret_post": client("suite-post"),
-        "browser": [sign_in(server, username, password), sign_out(server, [back_from_sign_out()])],
+        "browser": [sign_in(server, username, password), sign_out(server, [wait_for_frames(server), back_from_sign_out()]), *check_session()],
         "override": override,
     }
+
+
+def client(name):
+    return {"client_id": name, "client_secret": f"{name}-secret-not-for-anything-else"}
+
+
+def clients(plan):
+    """Plans of one way to be told of a logout expect to be told in no other."""
+    for words, name in [("backchannel", "suite-back"), ("frontchannel", "suite-front")]:
+        if words in plan:
+            return {"client": client(name)}
+    return {}
 
 
 def sign_in(server, username, password, picture=False):
@@ -164,8 +176,24 @@ def ask_to_sign_out(server):
     }
 
 
+def wait_for_frames(server):
+    """Where clients are told in frames, our page goes on when those have loaded."""
+    return {
+        "task": "Signed out",
+        "optional": True,
+        "match": f"{server}/end_session*",
+        "commands": [["wait", "contains", "/post_logout_redirect", 10]],
+    }
+
+
 def back_from_sign_out():
     return {"task": "Back at the suite", "match": "*/test/*/post_logout_redirect*"}
+
+
+def check_session():
+    """The suite's page with the frames of session management goes on by itself when ours has answered."""
+    task = {"task": "Frames", "match": "*session_verify*", "commands": [["wait", "contains", "session_result", 10]]}
+    return [{"match": f"*/test/*/{page}*", "tasks": [task]} for page in ["session_verify", "second_session_verify"]]
 
 
 def picture(server, words):

@@ -8,6 +8,7 @@
 //!   tests/openssl_and_curl.rs  openssl, curl           the certificates and the TLS server
 //!   tests/ca_judges.rs         openssl, certtool, NSS, webpki, cryptography, Python, Node, curl, Chromium, Go, Java, pkilint   judges/
 //!   tests/ca_status.rs         openssl, ocsptool, curl, nginx: CRL, OCSP, PKCS #12, the records when the disk is full
+//!   tests/ca_zoo.rs            openssl, curl, GnuTLS, Python, Node, Go, Chromium before certificates that are wrong in one way each
 //!   tests/structure.rs         cargo's own metadata    who may use whom, and where `unsafe` may stand
 //! ```
 //!

@@ -37,14 +37,29 @@ fn main() -> ExitCode {
             openssl_crl,
         ),
         Verdict::new(
+            "openssl_takes_a_part_of_the_crl_for_what_it_covers",
+            needs(&["openssl", "curl", "python3"]),
+            openssl_crl_parts,
+        ),
+        Verdict::new(
             "certtool_believes_the_crl",
             needs(&["certtool"]),
             certtool_crl,
         ),
         Verdict::new(
-            "nginx_refuses_a_revoked_client",
+            "nginx_refuses_a_revoked_client_by_our_crl",
             needs(&["nginx", "curl"]),
-            nginx,
+            nginx_crl,
+        ),
+        Verdict::new(
+            "nginx_refuses_a_revoked_client_by_our_responder",
+            needs(&["nginx", "curl"]),
+            nginx_ocsp,
+        ),
+        Verdict::new(
+            "the_compose_files_nginx_stands_before_an_application",
+            needs(&["nginx", "curl", "python3"]),
+            nginx_of_the_guide,
         ),
         Verdict::new(
             "openssl_opens_the_pkcs12_file",
@@ -85,7 +100,8 @@ fn main() -> ExitCode {
         ),
         Verdict::new(
             "pkilint_finds_nothing_in_crl_and_ocsp_answer",
-            needs(&["openssl"]).and_path(support::venv("lint_crl"), "./test --install"),
+            needs(&["openssl", "curl", "python3"])
+                .and_path(support::venv("lint_crl"), "./test --install"),
             pkilint,
         ),
     ])
@@ -320,6 +336,79 @@ fn openssl_crl() -> Result<(), String> {
     }
 }
 
+/// More certificates than one part of the list covers.
+fn many_certificates(scene: &Scene) -> Result<(), String> {
+    let script = "import sqlite3\n\
+        store = sqlite3.connect('ca/ca.sqlite3')\n\
+        rows = [('%032x' % (1 << 100 | n), 'issuing', 'server', '', 0, 4000000000, 0, '', b'') for n in range(10000)]\n\
+        store.executemany('INSERT INTO certificate (serial, issuer, profile, subject, not_before, not_after, issued_at, key, der)\
+          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)', rows)\n\
+        store.commit()\n";
+    let output = outcome(
+        Command::new("python3")
+            .args(["-c", script])
+            .current_dir(scene.folder.path()),
+    )?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(text(&output)),
+    }
+}
+
+fn openssl_crl_parts() -> Result<(), String> {
+    let scene = Scene::new()?;
+    many_certificates(&scene)?;
+    scene.stampmill("ca issue --ca ca late.localhost")?;
+    scene.stampmill("ca issue --ca ca late-and-gone.localhost")?;
+    scene.stampmill("ca revoke --ca ca late-and-gone.localhost.pem")?;
+    let shown = scene.run(
+        "openssl",
+        "x509 -in late.localhost.pem -noout -ext crlDistributionPoints",
+    )?;
+    expect(&shown, "http://ca.internal:8380/crl/issuing-1.crl")?;
+    let published = Published::start(&scene)?;
+    for (part, file) in [
+        ("issuing.crl", "0.crl"),
+        ("issuing-1.crl", "1.crl"),
+        ("all.crl", "all.crl"),
+    ] {
+        let url = format!("{}/crl/{part}", published.url);
+        scene.run(
+            "curl",
+            &format!("-q -s -S --fail --noproxy * -o {file} {url}"),
+        )?;
+        scene.run(
+            "openssl",
+            &format!("crl -inform DER -in {file} -out {file}.pem -CAfile cas.pem"),
+        )?;
+    }
+    let absent = format!(
+        "-q -s -o /dev/null -w %{{http_code}} --noproxy * {}/crl/issuing-2.crl",
+        published.url
+    );
+    expect(&scene.run("curl", &absent)?, "404")?;
+    let shown = scene.run("openssl", "crl -in 1.crl.pem -noout -text")?;
+    expect(&shown, "X509v3 Issuing Distribution Point: critical")?;
+    expect(&shown, "URI:http://ca.internal:8380/crl/issuing-1.crl")?;
+
+    let verify = |part: &str, certificate: &str| {
+        let arguments = format!(
+            "verify -x509_strict -crl_check -CAfile ca/root.pem -untrusted ca/issuing.pem -CRLfile {part}.crl.pem {certificate}.localhost.pem"
+        );
+        outcome(&mut scene.command("openssl", &arguments)).map(|output| text(&output))
+    };
+    expect(&verify("1", "late")?, "late.localhost.pem: OK")?;
+    expect(&verify("1", "late-and-gone")?, "certificate revoked")?;
+    expect(&verify("0", "app")?, "app.localhost.pem: OK")?;
+    expect(&verify("0", "gone")?, "certificate revoked")?;
+    // a part says nothing about what it does not cover
+    expect(&verify("0", "late")?, "Different CRL scope")?;
+    expect(&verify("1", "app")?, "Different CRL scope")?;
+    expect(&verify("all", "late")?, "late.localhost.pem: OK")?;
+    expect(&verify("all", "late-and-gone")?, "certificate revoked")?;
+    expect(&verify("all", "gone")?, "certificate revoked")
+}
+
 fn certtool_crl() -> Result<(), String> {
     let scene = Scene::new()?;
     scene.run(
@@ -339,36 +428,40 @@ fn certtool_crl() -> Result<(), String> {
 }
 
 /// Client certificates checked by the CRL, as nginx does it.
-fn nginx() -> Result<(), String> {
+fn nginx_crl() -> Result<(), String> {
     let scene = Scene::new()?;
+    let crls = scene.path("crls.pem");
+    judge_clients(&scene, &format!("ssl_crl {};", crls.display()))
+}
+
+/// The same by asking the responder: nginx refuses whoever it gets no answer about, too.
+fn nginx_ocsp() -> Result<(), String> {
+    let scene = Scene::new()?;
+    let published = Published::start(&scene)?;
+    let responder = format!("ssl_ocsp leaf; ssl_ocsp_responder {}/ocsp;", published.url);
+    judge_clients(&scene, &responder)?;
+    // nobody answers there: then nobody is let in
+    let port = free_port()?;
+    let nobody = format!("ssl_ocsp leaf; ssl_ocsp_responder http://127.0.0.1:{port}/ocsp;");
+    match judge_clients(&scene, &nobody) {
+        Err(said) => expect(&said, "The SSL certificate error"),
+        Ok(()) => Err("nginx let a client in without an answer about it".to_owned()),
+    }
+}
+
+/// nginx that asks for a client's certificate and judges revocation by `how`.
+fn judge_clients(scene: &Scene, how: &str) -> Result<(), String> {
     let port = free_port()?;
     let folder = scene.folder.path().display();
     let config = format!(
-        "daemon off; pid {folder}/nginx.pid; error_log stderr crit;\n\
-         events {{ worker_connections 16; }}\n\
-         http {{ access_log off; client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3;\n\
-         uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;\n\
-         server {{ listen 127.0.0.1:{port} ssl; ssl_certificate {folder}/app.localhost.pem; ssl_certificate_key {folder}/app.localhost.key;\n\
-         ssl_client_certificate {folder}/cas.pem; ssl_verify_client on; ssl_verify_depth 2; ssl_crl {folder}/crls.pem;\n\
-         location / {{ return 200 \"hello $ssl_client_verify\\n\"; }} }} }}\n"
+        "{}server {{ listen 127.0.0.1:{port} ssl; ssl_certificate {folder}/app.localhost.pem; ssl_certificate_key {folder}/app.localhost.key;\n\
+         ssl_client_certificate {folder}/cas.pem; ssl_verify_client on; ssl_verify_depth 2; {how}\n\
+         location / {{ return 200 \"hello $ssl_client_verify\\n\"; }} }} }}\n",
+        frame(scene)
     );
     std::fs::write(scene.path("nginx.conf"), config).map_err(|error| error.to_string())?;
-    let server = Command::new("nginx")
-        .args(["-p", ".", "-e", "stderr", "-c"])
-        .arg(scene.path("nginx.conf"))
-        .current_dir(scene.folder.path())
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(|error| error.to_string())?;
-    let _server = Stopped(server);
-    let ask = |options: &str| {
-        let url = format!("https://app.localhost:{port}/");
-        let arguments = format!(
-            "-q -s -S --noproxy * --retry 20 --retry-connrefused --retry-delay 1 --max-time 40 --cacert ca/root.pem --resolve app.localhost:{port}:127.0.0.1 {options}{url}"
-        );
-        outcome(&mut scene.command("curl", &arguments)).map(|output| text(&output))
-    };
+    let _server = start_nginx(scene)?;
+    let ask = |options: &str| visit(scene, port, "/", options);
     expect(
         &ask("--cert good.test.pem --key good.test.key ")?,
         "hello SUCCESS",
@@ -383,6 +476,97 @@ fn nginx() -> Result<(), String> {
         &ask("--cert app.localhost.pem --key app.localhost.key ")?,
         "The SSL certificate error",
     )
+}
+
+/// What every nginx needs that is run by a test.
+fn frame(scene: &Scene) -> String {
+    let folder = scene.folder.path().display();
+    format!(
+        "daemon off; pid {folder}/nginx.pid; error_log stderr crit;\n\
+         events {{ worker_connections 16; }}\n\
+         http {{ access_log off; client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3;\n\
+         uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;\n"
+    )
+}
+
+fn start_nginx(scene: &Scene) -> Result<Stopped, String> {
+    let server = Command::new("nginx")
+        .args(["-p", ".", "-e", "stderr", "-c"])
+        .arg(scene.path("nginx.conf"))
+        .current_dir(scene.folder.path())
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    server.map(Stopped).map_err(|error| error.to_string())
+}
+
+fn visit(scene: &Scene, port: u16, path: &str, options: &str) -> Result<String, String> {
+    let url = format!("https://app.localhost:{port}{path}");
+    let arguments = format!(
+        "-q -s -S --noproxy * --retry 20 --retry-connrefused --retry-delay 1 --max-time 40 --cacert ca/root.pem --resolve app.localhost:{port}:127.0.0.1 {options}{url}"
+    );
+    outcome(&mut scene.command("curl", &arguments)).map(|output| text(&output))
+}
+
+/// The configuration in docs/nginx, which the guide's Compose file mounts: the same text with other places and ports.
+fn nginx_of_the_guide() -> Result<(), String> {
+    let scene = Scene::new()?;
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/nginx");
+    let read = |name: &str| std::fs::read_to_string(docs.join(name)).map_err(|e| e.to_string());
+    let compose = read("compose.yaml")?;
+    for mounted in [
+        "./nginx.conf:/etc/nginx/nginx.conf:ro",
+        "./pki:/etc/nginx/pki:ro",
+    ] {
+        expect(&compose, mounted)?;
+    }
+    let (port, application) = (free_port()?, free_port()?);
+    let served = scene.path("srv/private");
+    std::fs::create_dir_all(&served).map_err(|error| error.to_string())?;
+    std::fs::write(served.join("page"), "for clients\n").map_err(|error| error.to_string())?;
+    std::fs::write(scene.path("srv/page"), "for all\n").map_err(|error| error.to_string())?;
+    let application_port = application.to_string();
+    let python = Command::new("python3")
+        .args([
+            "-m",
+            "http.server",
+            &application_port,
+            "--bind",
+            "127.0.0.1",
+            "--directory",
+            "srv",
+        ])
+        .current_dir(scene.folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let _python = Stopped(python.map_err(|error| error.to_string())?);
+
+    let folder = scene.folder.path().display().to_string();
+    let own = read("nginx.conf")?;
+    let http = own.find("http {").ok_or("no http block")? + "http {".len();
+    let config = frame(&scene) + &own[http..];
+    let config = config
+        .replace("/etc/nginx/pki", &folder)
+        .replace("listen 443", &format!("listen 127.0.0.1:{port}"))
+        .replace(
+            "http://application:8000",
+            &format!("http://127.0.0.1:{application}"),
+        );
+    std::fs::write(scene.path("nginx.conf"), config).map_err(|error| error.to_string())?;
+    scene.run(
+        "nginx",
+        &format!("-t -q -p . -e stderr -c {folder}/nginx.conf"),
+    )?;
+    let _server = start_nginx(&scene)?;
+    let visit = |path: &str, options: &str| visit(&scene, port, path, options);
+    expect(&visit("/page", "--retry-all-errors --fail ")?, "for all")?;
+    expect(&visit("/private/page", "")?, "403 Forbidden")?;
+    let good = "--cert good.test.pem --key good.test.key ";
+    expect(&visit("/private/page", good)?, "for clients")?;
+    let gone = "--cert gone.test.pem --key gone.test.key ";
+    expect(&visit("/private/page", gone)?, "The SSL certificate error")
 }
 
 /// A process, ended when dropped.
@@ -585,6 +769,16 @@ fn pkilint() -> Result<(), String> {
     };
     lint("lint_crl", "lint -t CRL -p BR -s WARNING crl.pem")?;
     lint("lint_crl", "lint -t CRL -p PKIX -s WARNING crl.pem")?;
+    many_certificates(&scene)?;
+    scene.stampmill("ca issue --ca ca late.localhost")?;
+    scene.stampmill("ca revoke --ca ca late.localhost.pem")?;
+    let published = Published::start(&scene)?;
+    let part = format!(
+        "-q -s -S --fail --noproxy * -o part.crl {}/crl/issuing-1.crl",
+        published.url
+    );
+    scene.run("curl", &part)?;
+    lint("lint_crl", "lint -t CRL -p BR -s WARNING part.crl")?;
     lint("lint_crl", "lint -t ARL -p PKIX -s WARNING root-crl.pem")?;
     lint("lint_ocsp_response", "lint -s WARNING answer.der")
 }

@@ -29,6 +29,15 @@ impl BaseUrl {
         format!("{}/crl/issuing.crl", self.0)
     }
 
+    /// Where one part of the issuing authority's CRL is: the first part where the whole was before there were parts.
+    #[must_use]
+    pub fn crl_part(&self, part: u64) -> String {
+        match part {
+            0 => self.crl(),
+            part => format!("{}/crl/issuing-{part}.crl", self.0),
+        }
+    }
+
     /// The list of what the root has revoked.
     #[must_use]
     pub fn root_crl(&self) -> String {

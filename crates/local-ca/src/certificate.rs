@@ -212,6 +212,8 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 pub(crate) struct Parsed<'a> {
     /// Contents octets.
     pub(crate) serial: &'a [u8],
+    /// The signature's algorithm, its object identifier's contents octets.
+    pub(crate) signature_name: &'a [u8],
     pub(crate) issuer: &'a [u8],
     pub(crate) not_before: i64,
     pub(crate) not_after: i64,
@@ -227,7 +229,8 @@ impl<'a> Parsed<'a> {
         let mut tbs = certificate.expect(der::SEQUENCE)?.inside();
         let _version = tbs.optional(der::CONTEXT_0)?;
         let serial = tbs.expect(der::INTEGER)?.contents;
-        let _signature = tbs.expect(der::SEQUENCE)?;
+        let mut signature = tbs.expect(der::SEQUENCE)?.inside();
+        let signature_name = signature.expect(der::OID)?.contents;
         let issuer = tbs.expect(der::SEQUENCE)?.whole;
         let mut validity = tbs.expect(der::SEQUENCE)?.inside();
         let (not_before, not_after) = (
@@ -244,6 +247,7 @@ impl<'a> Parsed<'a> {
         };
         Ok(Self {
             serial,
+            signature_name,
             issuer,
             not_before,
             not_after,
@@ -255,18 +259,55 @@ impl<'a> Parsed<'a> {
 
     /// The value of an extension, if there is one.
     pub(crate) fn extension(&self, octets: &[u8]) -> Option<&'a [u8]> {
+        self.marked_extension(octets).map(|(_, value)| value)
+    }
+
+    /// Whether an extension is critical, and its value.
+    pub(crate) fn marked_extension(&self, octets: &[u8]) -> Option<(bool, &'a [u8])> {
         let mut extensions = self.extensions?;
         while let Ok(extension) = extensions.expect(der::SEQUENCE) {
             let mut parts = extension.inside();
             if parts.expect(der::OID).ok()?.contents == octets {
-                parts.optional(der::BOOLEAN).ok()?;
-                return parts
-                    .expect(der::OCTET_STRING)
-                    .ok()
-                    .map(|value| value.contents);
+                let critical = parts.optional(der::BOOLEAN).ok()?;
+                let critical = critical.is_some_and(|mark| mark.contents == [0xff]);
+                let value = parts.expect(der::OCTET_STRING).ok()?;
+                return Some((critical, value.contents));
             }
         }
         None
+    }
+
+    /// `keyIdentifier` of authorityKeyIdentifier (RFC 5280 §4.2.1.1).
+    pub(crate) fn authority_key_identifier(&self) -> Option<&'a [u8]> {
+        let value = self.extension(oid::AUTHORITY_KEY_IDENTIFIER)?;
+        let mut list = der::only(value, der::SEQUENCE).ok()?.inside();
+        Some(list.optional(0x80).ok()??.contents)
+    }
+
+    /// Every extension, as it stands.
+    pub(crate) fn extensions(&self) -> Vec<Vec<u8>> {
+        let mut list = self.extensions.unwrap_or(Der::new(&[]));
+        let mut whole = Vec::new();
+        while let Ok(extension) = list.expect(der::SEQUENCE) {
+            whole.push(extension.whole.to_vec());
+        }
+        whole
+    }
+
+    /// The critical extensions' names.
+    pub(crate) fn criticals(&self) -> Vec<&'a [u8]> {
+        let mut list = self.extensions.unwrap_or(Der::new(&[]));
+        let mut found = Vec::new();
+        while let Ok(extension) = list.expect(der::SEQUENCE) {
+            let mut parts = extension.inside();
+            if let (Ok(kind), Ok(Some(critical))) =
+                (parts.expect(der::OID), parts.optional(der::BOOLEAN))
+                && critical.contents != [0]
+            {
+                found.push(kind.contents);
+            }
+        }
+        found
     }
 
     /// Whether it is an authority's (basicConstraints).

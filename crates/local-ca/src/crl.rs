@@ -7,6 +7,14 @@
 //!   thisUpdate ──── 1 day: the next is made when somebody asks ────────────── 7 days: nextUpdate, this one is void
 //!        └── something was revoked: the next is made when somebody asks
 //! ```
+//!
+//! A list holds whatever was revoked and has not expired, so an authority that issues much has a long one, and every client fetches all of
+//! it. From [`PART`] certificates on there are *parts*: each certificate points at the part that would list it, and a part says by
+//! issuingDistributionPoint what it is (RFC 5280 §5.2.5). The whole list is made besides, for programs that take a file.
+//!
+//! ```text
+//!   certificates 1 to 10,000   ─▶ /crl/issuing.crl        10,001 to 20,000 ─▶ /crl/issuing-1.crl     ...      all: /crl/all.crl
+//! ```
 
 use openssl::error::ErrorStack;
 use thiserror::Error;
@@ -16,13 +24,15 @@ use crate::der::{self, NotDer, oid, write};
 use crate::moment::{self, DAY};
 use crate::pem;
 use crate::reason::Reason;
-use crate::store::{RevokedSerial, Store, StoreError};
-use crate::tbs::authority_key_identifier;
+use crate::store::{ListScope, RevokedSerial, Store, StoreError};
+use crate::tbs::{authority_key_identifier, issuing_distribution_point};
 
 /// How long a list of the issuing authority is good for: at most 10 days in the Baseline Requirements §7.2.
 const LIFE: i64 = 7 * DAY;
 /// When the next is made: at least every 4 days there.
 const FRESH: i64 = DAY;
+/// Certificates that one part of the list covers: at about 40 bytes an entry, a part has 400 kB at the very most.
+pub(crate) const PART: i64 = 10_000;
 /// The root's list: at most 12 months, because the root's key is seldom at hand.
 const ROOT_LIFE: i64 = 360 * DAY;
 
@@ -53,18 +63,54 @@ impl Authority {
         Ok(self.records()?.revoke(serial, reason, now)?)
     }
 
-    /// The issuing authority's list in DER, made anew when it is a day old or lacks a revocation.
+    /// The issuing authority's whole list in DER, made anew when it is a day old or lacks a revocation.
     ///
     /// # Errors
     /// [`CrlError`].
     pub fn crl(&self, now: i64) -> Result<Vec<u8>, CrlError> {
-        let issuer = self.issuing_issuer();
-        let current = self.records()?.current_crl(issuer.name)?;
+        self.current_or_next(&ListScope::whole(self.issuing_issuer().name), None, now)
+    }
+
+    /// How many parts the issuing authority's list has: 1 until more certificates were issued than one part covers.
+    ///
+    /// # Errors
+    /// [`CrlError`].
+    pub fn crl_parts(&self) -> Result<u64, CrlError> {
+        Ok(part_of(self.records()?.last_number()?.max(1)) + 1)
+    }
+
+    /// One part of the issuing authority's list, counted from 0, likewise; `None` when there is none. The only part is the whole list.
+    ///
+    /// # Errors
+    /// [`CrlError`].
+    pub fn crl_part(&self, part: u64, now: i64) -> Result<Option<Vec<u8>>, CrlError> {
+        let parts = self.crl_parts()?;
+        if part >= parts {
+            return Ok(None);
+        }
+        match self.base_url() {
+            // without addresses nobody is pointed at a part
+            Some(base) if parts > 1 => {
+                let scope = ListScope::part(self.issuing_issuer().name, part, PART);
+                let url = base.crl_part(part);
+                self.current_or_next(&scope, Some(&url), now).map(Some)
+            }
+            _ => self.crl(now).map(Some),
+        }
+    }
+
+    fn current_or_next(
+        &self,
+        scope: &ListScope,
+        url: Option<&str>,
+        now: i64,
+    ) -> Result<Vec<u8>, CrlError> {
+        let current = self.records()?.current_crl(scope)?;
         let fresh = current
             .filter(|crl| crl.complete && crl.this_update <= now && now < crl.this_update + FRESH);
         match fresh {
             Some(crl) => Ok(crl.der),
-            None => self.make_crl(issuer, now, LIFE),
+            None => self.make_crl(self.issuing_issuer(), scope, url, now, LIFE),
         }
     }
 
@@ -73,7 +119,7 @@ impl Authority {
     /// # Errors
     /// [`CrlError`].
     pub fn root_crl(&self) -> Result<Option<Vec<u8>>, CrlError> {
-        let current = self.records()?.current_crl("root")?;
+        let current = self.records()?.current_crl(&ListScope::whole("root"))?;
         Ok(current.map(|crl| crl.der))
     }
 
@@ -83,7 +129,7 @@ impl Authority {
     /// [`CrlError::RootKeyAbsent`].
     pub fn renew_root_crl(&self, now: i64) -> Result<Vec<u8>, CrlError> {
         let root = self.root_issuer().ok_or(CrlError::RootKeyAbsent)?;
-        self.make_crl(&root, now, ROOT_LIFE)
+        self.make_crl(&root, &ListScope::whole("root"), None, now, ROOT_LIFE)
     }
 
     /// At creation, when the root's key is at hand.
@@ -98,12 +144,19 @@ impl Authority {
         }
     }
 
-    fn make_crl(&self, issuer: &Issuer, now: i64, life: i64) -> Result<Vec<u8>, CrlError> {
+    fn make_crl(
+        &self,
+        issuer: &Issuer,
+        scope: &ListScope,
+        url: Option<&str>,
+        now: i64,
+        life: i64,
+    ) -> Result<Vec<u8>, CrlError> {
         let next = (now + life).min(issuer.certificate.not_after());
         let made = self
             .records()?
-            .replace_crl(issuer.name, (now, next), |number, revoked| {
-                encode(issuer, number, (now, next), revoked)
+            .replace_crl(scope, (now, next), |number, revoked| {
+                encode(issuer, number, (now, next), url, revoked)
             })?;
         made.map_err(CrlError::OpenSsl)
     }
@@ -111,6 +164,11 @@ impl Authority {
     pub(crate) fn records(&self) -> Result<&Store, CrlError> {
         self.store().ok_or(CrlError::NoRecords)
     }
+}
+
+/// The part that lists the certificate of this number in the records, which count from 1.
+pub(crate) fn part_of(number: i64) -> u64 {
+    ((number - 1) / PART).unsigned_abs()
 }
 
 /// A list in PEM (RFC 7468 §6).
@@ -136,13 +194,18 @@ fn encode(
     issuer: &Issuer,
     number: u64,
     life: (i64, i64),
+    url: Option<&str>,
     revoked: &[RevokedSerial],
 ) -> Result<Vec<u8>, ErrorStack> {
     // An authority's revocation always says why (Baseline Requirements §7.2.2), a leaf's when there is more to say than "unspecified".
-    let entries: Vec<u8> = revoked.iter().flat_map(entry).collect();
+    let mut entries = Vec::with_capacity(revoked.len() * 52);
+    for one in revoked {
+        entries.extend_from_slice(&entry(one));
+    }
     let extensions = write::sequence([
         authority_key_identifier(&issuer.key_identifier()),
         write::extension(oid::CRL_NUMBER, false, &write::integer(number)),
+        url.map_or(Vec::new(), issuing_distribution_point),
     ]);
     let tbs = write::sequence([
         write::integer(1), // counted from 0: version 2
@@ -173,4 +236,138 @@ fn entry(revoked: &RevokedSerial) -> Vec<u8> {
         write::time(revoked.at),
         reason,
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use openssl::x509::{CrlStatus, X509Crl};
+
+    use super::*;
+    use crate::authority::AuthorityProfile;
+    use crate::certificate::Certificate;
+    use crate::moment::now;
+    use crate::profile::Profile;
+    use crate::request::CertificateRequest;
+
+    fn authority() -> Authority {
+        let mut profile = AuthorityProfile::new("crl test");
+        profile.base_url = Some("http://ca.internal".parse().unwrap());
+        Authority::generate_recorded(&profile, now() - DAY).unwrap()
+    }
+
+    fn issue(authority: &Authority) -> Certificate {
+        let (request, _) = CertificateRequest::new("", &["app.test".parse().unwrap()]).unwrap();
+        authority.issue(&request, &Profile::server()).unwrap()
+    }
+
+    fn lists(der: &[u8], certificate: &Certificate) -> bool {
+        let list = X509Crl::from_der(der).unwrap();
+        let serial = certificate.as_openssl().serial_number();
+        matches!(list.get_by_serial(serial), CrlStatus::Revoked(_))
+    }
+
+    fn pointer(certificate: &Certificate) -> String {
+        let points = certificate.as_openssl().crl_distribution_points().unwrap();
+        let name = points
+            .get(0)
+            .unwrap()
+            .distpoint()
+            .unwrap()
+            .fullname()
+            .unwrap();
+        name.get(0).unwrap().uri().unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_list_has_parts_once_it_is_long_and_each_certificate_points_at_its_own() {
+        let authority = authority();
+        let (first, moment) = (issue(&authority), now());
+        assert_eq!(authority.crl_parts().unwrap(), 1);
+        assert_eq!(
+            authority.crl_part(0, moment).unwrap(),
+            Some(authority.crl(moment).unwrap())
+        );
+        assert_eq!(authority.crl_part(1, moment).unwrap(), None);
+        authority.records().unwrap().pretend_to_have_issued(PART);
+
+        let second = issue(&authority);
+        assert_eq!(authority.crl_parts().unwrap(), 2);
+        assert_eq!(pointer(&first), "http://ca.internal/crl/issuing.crl");
+        assert_eq!(pointer(&second), "http://ca.internal/crl/issuing-1.crl");
+        let part = |part| authority.crl_part(part, moment).unwrap().unwrap();
+        let before = [part(0), part(1), authority.crl(moment).unwrap()];
+
+        authority
+            .revoke(&second.serial(), Reason::Superseded, moment)
+            .unwrap();
+        let after = [part(0), part(1), authority.crl(moment).unwrap()];
+        // the other part is not made anew for it
+        assert_eq!(before[0], after[0]);
+        assert!(
+            !lists(&after[0], &second) && lists(&after[1], &second) && lists(&after[2], &second)
+        );
+        authority
+            .revoke(&first.serial(), Reason::Superseded, moment)
+            .unwrap();
+        assert!(lists(&part(0), &first) && !lists(&part(1), &first));
+
+        // no number twice, whatever the part: the whole list was once the first part's
+        let numbers: Vec<_> = [before, after]
+            .iter()
+            .flatten()
+            .map(|der| number(der))
+            .collect();
+        let distinct: HashSet<_> = numbers.iter().collect();
+        assert_eq!(distinct.len(), 5, "{numbers:?}");
+    }
+
+    fn number(der: &[u8]) -> Vec<u8> {
+        let at = der
+            .windows(3)
+            .rposition(|window| window == oid::CRL_NUMBER)
+            .unwrap();
+        der[at + 3..at + 9].to_vec()
+    }
+
+    #[test]
+    fn each_certificate_is_in_the_part_that_it_points_at() {
+        for number in [
+            1,
+            2,
+            PART - 1,
+            PART,
+            PART + 1,
+            2 * PART,
+            2 * PART + 1,
+            100_000,
+        ] {
+            let scope = |part| ListScope::part("issuing", part, PART);
+            let part = part_of(number);
+            assert!(scope(part).covers(number), "{number}");
+            assert!(!scope(part + 1).covers(number), "{number}");
+            assert!(part == 0 || !scope(part - 1).covers(number), "{number}");
+        }
+    }
+
+    #[test]
+    fn a_hundred_thousand_entries_are_one_list_and_short_parts() {
+        let authority = authority();
+        let records = authority.records().unwrap();
+        records.pretend_to_have_issued(100_000);
+        records.pretend_to_have_revoked_all(now());
+        let whole = authority.crl(now()).unwrap();
+        let list = X509Crl::from_der(&whole).unwrap();
+        assert_eq!(list.get_revoked().unwrap().len(), 100_000);
+        let part = authority.crl_part(3, now()).unwrap().unwrap();
+        let list = X509Crl::from_der(&part).unwrap();
+        assert_eq!(
+            i64::try_from(list.get_revoked().unwrap().len()).unwrap(),
+            PART
+        );
+        assert!(part.len() < 600_000 && whole.len() < 6_000_000);
+        let key = authority.issuing().as_openssl().public_key().unwrap();
+        assert!(list.verify(&key).unwrap());
+    }
 }

@@ -70,6 +70,17 @@ impl FileError {
     }
 }
 
+/// Replaces a file that everybody may read (0644): the old one or the new one is there, never half of one.
+///
+/// # Errors
+/// [`FileError::Io`].
+pub(crate) fn write_public(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let temporary = Temporary::write(path, bytes, PUBLIC)?;
+    fs::rename(&temporary.path, path).map_err(FileError::io("write", path))?;
+    temporary.keep();
+    sync_folder_of(path)
+}
+
 /// Writes a secret: mode 0600 whatever the umask, atomically, replacing what was there.
 ///
 /// # Errors

@@ -3,7 +3,9 @@
 //! | | |
 //! |---|---|
 //! | `GET /root.pem`, `/root.cer`, `/issuing.cer` | the certificates (`application/pkix-cert`, RFC 2585) |
+//! | `GET /issuing/SERIAL.cer` | the intermediate of this serial number, which may have been renewed since |
 //! | `GET /crl/issuing.crl`, `/crl/root.crl` | the lists (`application/pkix-crl`), remade before they lapse |
+//! | `GET /crl/issuing-1.crl` ..., `/crl/all.crl` | the parts of a long list, of which `issuing.crl` is the first; the whole of it |
 //! | `POST /ocsp` | a question in DER (RFC 6960 Appendix A) |
 //! | `GET /ocsp/BASE64` | the same in the address, to be kept by caches (RFC 5019 §5) |
 
@@ -11,7 +13,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -21,7 +23,7 @@ use tokio::task::spawn_blocking;
 use crate::authority::Authority;
 use crate::certificate::hex;
 use crate::moment::{http_date, now};
-use crate::ocsp::{OcspAnswer, OcspResponder};
+use crate::ocsp::{self, OcspAnswer, OcspResponder};
 
 /// What the routes work with.
 #[derive(Clone, Debug)]
@@ -40,6 +42,11 @@ impl Published {
         }
     }
 
+    /// The authority.
+    pub(crate) fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
     /// Serves the routes until `stopped` is there; open connections are answered to their end.
     ///
     /// # Errors
@@ -56,13 +63,17 @@ impl Published {
 
     /// The routes, to be served alone or beside others.
     pub fn router(self) -> Router {
+        let question_limit = DefaultBodyLimit::max(ocsp::MAX_BYTES);
         Router::new()
             .route("/root.pem", get(root_pem))
             .route("/root.cer", get(root_certificate))
             .route("/issuing.cer", get(issuing_certificate))
-            .route("/crl/issuing.crl", get(issuing_crl))
+            .route("/issuing/{serial}", get(earlier_issuing))
+            .route("/crl/issuing.crl", get(first_part))
+            .route("/crl/all.crl", get(whole_crl))
+            .route("/crl/{part}", get(part))
             .route("/crl/root.crl", get(root_crl))
-            .route("/ocsp", post(ocsp_post))
+            .route("/ocsp", post(ocsp_post).layer(question_limit))
             .route("/ocsp/{*question}", get(ocsp_get))
             .layer(DefaultBodyLimit::max(16 * 1024))
             .with_state(self)
@@ -84,12 +95,49 @@ async fn issuing_certificate(State(published): State<Published>) -> Response {
     file("application/pkix-cert", published.authority.issuing().der())
 }
 
-async fn issuing_crl(State(published): State<Published>, headers: HeaderMap) -> Response {
+/// `SERIAL.cer`
+async fn earlier_issuing(State(published): State<Published>, Path(name): Path<String>) -> Response {
+    let serial = name.strip_suffix(".cer").unwrap_or_default().to_owned();
+    let found = spawn_blocking(move || published.authority.issuing_of(&serial)).await;
+    match found {
+        Ok(Some(certificate)) => file("application/pkix-cert", certificate.der()),
+        _ => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+async fn first_part(State(published): State<Published>, headers: HeaderMap) -> Response {
+    issuing_crl(published, Some(0), &headers).await
+}
+
+async fn whole_crl(State(published): State<Published>, headers: HeaderMap) -> Response {
+    issuing_crl(published, None, &headers).await
+}
+
+/// `issuing-1.crl`
+async fn part(
+    State(published): State<Published>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let number = name
+        .strip_prefix("issuing-")
+        .and_then(|rest| rest.strip_suffix(".crl"));
+    match number.and_then(|number| number.parse().ok()) {
+        Some(number) => issuing_crl(published, Some(number), &headers).await,
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+async fn issuing_crl(published: Published, part: Option<u64>, headers: &HeaderMap) -> Response {
     let now = now();
     // Making one anew writes to the disk.
-    let made = spawn_blocking(move || published.authority.crl(now)).await;
-    match made {
-        Ok(Ok(der)) => list(der, &headers, now),
+    let made = spawn_blocking(move || match part {
+        Some(part) => published.authority.crl_part(part, now),
+        None => published.authority.crl(now).map(Some),
+    });
+    match made.await {
+        Ok(Ok(Some(der))) => list(der, headers, now),
+        Ok(Ok(None)) => StatusCode::NOT_FOUND.into_response(),
         _ => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
 }

@@ -29,13 +29,15 @@
 //! | part | rules |
 //! |---|---|
 //! | [`Authority`] | root and intermediate, P-256 unless told, ten years; files written whole or not at all, keys 0600, perhaps under a passphrase (PBES2, scrypt), nothing overwritten |
-//! | [`CertificateRequest`] | signature checked, weak keys refused, P-256, P-384, RSA from 2048 bits on, Ed25519 |
+//! | [`CertificateRequest`] | signature checked, weak keys and known ones refused, P-256, P-384, RSA from 2048 bits on, Ed25519, ML-DSA where OpenSSL has it |
 //! | [`Profile`], [`RuleSet`] | server, client, OCSP responder, sub-CA in one table; private rules, or the Baseline Requirements' as far as private names allow |
 //! | [`Authority::issue`] | names within the constraints, random serial of 128 bits, never beyond the issuer's end, backdated five minutes, recorded before anybody has it |
+//! | [`Authority::renew_issuing`] | a new intermediate for the same key, before the old one ends; chains of either hold |
 //! | [`Store`] | SQLite, one file: find, list, what expires, the log; several processes at once |
-//! | [`Authority::crl`], [`OcspResponder`] | lists that renew themselves when asked for; answers signed by a delegated key, kept while they hold |
+//! | [`Authority::crl`], [`OcspResponder`] | lists that renew themselves when asked for, in parts when they are long; answers signed by a delegated key, kept while they hold |
 //! | [`verify`], [`verify_by_hand`] | OpenSSL's own verdict; and each question that a verifier asks, with the answer and the rule |
 //! | [`lint`], [`view`], [`explain`] | the checks of auditors; every byte with its name; a certificate field by field: read by another library than the one that made it |
+//! | [`Zoo`] | servers whose certificates are wrong in exactly one way each, for tests of clients |
 //! | [`trust_stores`] | how a root gets into each store and out again; refused for a root that is good for every name |
 //! | [`write_private`], [`read_private`] | for every key file of this project |
 //!
@@ -71,6 +73,8 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod acme;
+
 mod authority;
 mod base_url;
 mod certificate;
@@ -98,8 +102,9 @@ mod trust;
 mod verify;
 mod view;
 mod wishes;
+mod zoo;
 
-pub use authority::{Authority, AuthorityProfile, CaError, IssueError};
+pub use authority::{Authority, AuthorityProfile, CaError, IssueError, Renewed};
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use certificate::{Certificate, CertificateError};
 pub use constraints::NameConstraints;
@@ -124,3 +129,4 @@ pub use store::{Entry, Filter, LogLine, Status, Store, StoreError};
 pub use trust::{TrustError, TrustPlaces, TrustStep, TrustStore, check_trustworthy, trust_stores};
 pub use verify::{Verdict, VerifyOptions, verify};
 pub use view::{Line, View, ViewError, view};
+pub use zoo::{Inhabitant, Zoo, ZooError};

@@ -1,7 +1,10 @@
 //! A certificate held against the checks that verifiers and auditors make, by their number in this project's list (checks.md: G is every
-//! certificate, R a root, I an issuing authority, S a server's leaf, C a client's).
+//! certificate, R a root, I an issuing authority, S a server's leaf, C a client's, K a key). What takes more than one certificate is in
+//! [`verify_by_hand`](crate::verify_by_hand).
 //!
 //! It is read by x509-parser, not by what makes our certificates, and works on anybody's.
+
+mod keys_and_names;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -14,6 +17,10 @@ use x509_parser::public_key::PublicKey;
 use crate::moment::DAY;
 use crate::names::DnsName;
 use crate::profile::RuleSet;
+
+use keys_and_names::{
+    exponent, issuing_pointers, issuing_purposes, known_key, name_forms, tls_feature,
+};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -98,6 +105,7 @@ enum Binds {
     Servers,
     Clients,
     PublicRoots,
+    PublicIssuing,
     PublicServers,
 }
 
@@ -113,6 +121,12 @@ const CHECKS: &[Check] = &[
         Binds::All,
         "RFC 5280 §4.2.1.1",
         authority_key_identifier,
+    ),
+    (
+        "G11",
+        Binds::All,
+        "RFC 5280 §4.1.2.4, Baseline Requirements §7.1.4.2",
+        name_forms,
     ),
     (
         "G12",
@@ -158,6 +172,18 @@ const CHECKS: &[Check] = &[
     ),
     ("R7", Binds::All, "Baseline Requirements §6.1.5", key_size),
     ("I1", Binds::Issuing, "RFC 5280 §4.2.1.9", path_length),
+    (
+        "I4",
+        Binds::Issuing,
+        "Baseline Requirements §7.1.2.10.6",
+        issuing_purposes,
+    ),
+    (
+        "I5",
+        Binds::PublicIssuing,
+        "Baseline Requirements §7.1.2.10",
+        issuing_pointers,
+    ),
     (
         "I6",
         Binds::Authorities,
@@ -217,8 +243,16 @@ const CHECKS: &[Check] = &[
         policy,
     ),
     ("S13", Binds::All, "RFC 5280 §4.2", unknown_critical),
+    ("S14", Binds::All, "RFC 7633 §4.1", tls_feature),
     ("C1", Binds::Clients, "RFC 5280 §4.2.1.12", client_purpose),
     ("C2", Binds::Clients, "RFC 5280 §4.2.1.6", client_names),
+    ("K1", Binds::All, "Baseline Requirements §6.1.6", exponent),
+    (
+        "K2",
+        Binds::All,
+        "Baseline Requirements §6.1.1.3",
+        known_key,
+    ),
 ];
 
 struct Input<'a> {
@@ -268,6 +302,7 @@ fn bound(binds: Binds, role: LintAs, rules: RuleSet) -> bool {
         Binds::Servers => role == LintAs::Server,
         Binds::Clients => role == LintAs::Client,
         Binds::PublicRoots => public && role == LintAs::Root,
+        Binds::PublicIssuing => public && role == LintAs::Issuing,
         Binds::PublicServers => public && role == LintAs::Server,
     }
 }

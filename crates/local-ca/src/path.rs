@@ -10,6 +10,7 @@
 use crate::certificate::Certificate;
 use crate::constraints::NameConstraints;
 use crate::der::{self, oid};
+use crate::keys::{KeyError, PublicKey};
 use crate::moment::{now, utc};
 use crate::names::SubjectAltName;
 use crate::subject;
@@ -35,6 +36,16 @@ pub struct Step {
 
 /// Longest chain that is followed.
 const MAX_DEPTH: usize = 10;
+/// Extensions that this walk looks at, or that say nothing about a chain.
+const UNDERSTOOD: &[&[u8]] = &[
+    oid::BASIC_CONSTRAINTS,
+    oid::KEY_USAGE,
+    oid::EXTENDED_KEY_USAGE,
+    oid::SUBJECT_ALT_NAME,
+    oid::NAME_CONSTRAINTS,
+    oid::CERTIFICATE_POLICIES,
+    oid::CRL_DISTRIBUTION_POINTS,
+];
 
 /// Builds the chain of a server's certificate to one of `roots`, and asks every question, also after one was answered badly.
 #[must_use]
@@ -55,6 +66,8 @@ pub fn verify_by_hand(
             depth + 1 == chain.len() && trusted,
         );
         walk.life(depth, certificate, moment);
+        walk.strength(depth, certificate);
+        walk.criticals(depth, certificate);
         if depth > 0 {
             walk.authority(depth, certificate);
             walk.names_within(depth, certificate, leaf);
@@ -179,6 +192,51 @@ impl Walk {
             "is it its time?",
             found,
             "RFC 5280 §6.1.3 (a)(2)",
+        );
+    }
+
+    /// Of the key, and of the digest that was signed for it.
+    fn strength(&mut self, depth: usize, certificate: &Certificate) {
+        let parsed = certificate.parsed();
+        let found = match (PublicKey::from_spki(parsed.spki), parsed.signature_name) {
+            (_, weak @ (oid::SHA1_WITH_RSA | oid::ECDSA_WITH_SHA1)) => (
+                false,
+                format!("signed as {}: SHA-1 is broken", oid::name(weak)),
+            ),
+            (Ok(key), _) => (true, key.describe()),
+            // other curves and sizes are not weak for that
+            (Err(KeyError::Type), _) => (true, "a kind that is not certified here".to_owned()),
+            (Err(error), _) => (false, error.to_string()),
+        };
+        let rule = "Baseline Requirements §6.1.5, §7.1.3";
+        self.step(
+            depth,
+            certificate,
+            "are key and digest strong?",
+            found,
+            rule,
+        );
+    }
+
+    fn criticals(&mut self, depth: usize, certificate: &Certificate) {
+        let unknown = certificate
+            .parsed()
+            .criticals()
+            .into_iter()
+            .find(|kind| !UNDERSTOOD.contains(kind));
+        let found = match unknown {
+            None => (true, "yes".to_owned()),
+            Some(kind) => (
+                false,
+                format!("{} is critical, and unknown", oid::name(kind)),
+            ),
+        };
+        self.step(
+            depth,
+            certificate,
+            "is all that is critical known?",
+            found,
+            "RFC 5280 §6.1.4 (o), §6.1.5 (f)",
         );
     }
 

@@ -8,7 +8,7 @@
 //!   CertificationRequest
 //!     version 0
 //!     subject ................ a commonName, if it repeats one of the names below; other attributes are not certified
-//!     subjectPublicKeyInfo ... P-256, P-384, RSA from 2048 bits on, Ed25519, in exactly one spelling
+//!     subjectPublicKeyInfo ... P-256, P-384, RSA from 2048 bits on, Ed25519, ML-DSA, in exactly one spelling
 //!     attributes
 //!       extensionRequest
 //!         subjectAltName ..... hosts, addresses, mail addresses, URIs; everything else is refused
@@ -148,6 +148,16 @@ impl CertificateRequest {
 
     pub(crate) fn public_key(&self) -> &PublicKey {
         &self.public_key
+    }
+
+    /// A request whose only name is its common name, with that as its name: RFC 8555 §7.4 allows it.
+    pub(crate) fn naming_its_common_name(mut self) -> Self {
+        if self.names.is_empty() {
+            let name = self.common_name.as_deref().map(str::parse);
+            self.names.extend(name.and_then(Result::ok));
+            self.common_name = self.names.first().map(ToString::to_string);
+        }
+        self
     }
 
     pub(crate) fn wishes(&self) -> &Wishes {

@@ -98,6 +98,13 @@ pub(crate) fn crl_distribution_point(url: &str) -> Vec<u8> {
     write::extension(oid::CRL_DISTRIBUTION_POINTS, false, &value)
 }
 
+/// What a part of a list is a part of: it covers the certificates that point at this address and no others. Critical, so that nobody takes
+/// it for the whole (RFC 5280 §5.2.5).
+pub(crate) fn issuing_distribution_point(url: &str) -> Vec<u8> {
+    let value = write::sequence([distribution_point_name(url)]);
+    write::extension(oid::ISSUING_DISTRIBUTION_POINT, true, &value)
+}
+
 /// Where to ask for the status, and where the issuer's certificate is (RFC 5280 §4.2.2.1).
 pub(crate) fn authority_info_access(ocsp: Option<&str>, issuer: &str) -> Vec<u8> {
     let access = |method: &[u8], url: &str| {

@@ -355,3 +355,36 @@ fn root_of_before() -> (Vec<u8>, Vec<u8>) {
     let pem = builder.build().to_pem().unwrap();
     (key.to_pkcs8_pem().to_vec(), pem)
 }
+
+#[test]
+fn a_key_on_the_folders_list_is_not_certified() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(Authority::create(dir.path(), "localhost-ca").unwrap());
+    let names = ["app.test".parse().unwrap()];
+    let (request, key) = CertificateRequest::new("", &names).unwrap();
+    let (other, _) = CertificateRequest::new("", &names).unwrap();
+    let spki = key.as_openssl().public_key_to_der().unwrap();
+    let listed: String = openssl::sha::sha256(&spki)
+        .iter()
+        .map(|byte| format!("{byte:02X}"))
+        .collect();
+    let file = dir.path().join(Authority::BLOCKED_KEYS_FILE);
+    fs::write(&file, format!("# seen elsewhere\n{listed}\n")).unwrap();
+    let authority = Authority::open(dir.path()).unwrap();
+    let refused = authority.issue(&request, &Profile::server()).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "the request brings a key that is on a list of known keys"
+    );
+    assert!(authority.issue(&other, &Profile::server()).is_ok());
+
+    fs::write(&file, "not a list\n").unwrap();
+    let authority = Authority::open(dir.path()).unwrap();
+    let refused = authority.issue(&other, &Profile::server()).unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .contains("line 1: expected 20, 40 or 64"),
+        "{refused}"
+    );
+}

@@ -253,7 +253,8 @@ fn openssl_accepts_under_strict_rules_and_only_what_it_should() {
 
 #[test]
 fn every_kind_of_key_works_for_roots_and_leaves() {
-    for kind in KeyKind::all().filter(|kind| *kind != KeyKind::Rsa4096) {
+    let quick = |kind: &KeyKind| *kind != KeyKind::Rsa4096 && kind.available().is_ok();
+    for kind in KeyKind::all().filter(quick) {
         let mut profile = AuthorityProfile::new("localhost-ca");
         profile.key = kind;
         let authority = Authority::generate(&profile, NOW).unwrap();

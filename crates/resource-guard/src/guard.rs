@@ -14,7 +14,7 @@ use crate::bearer::credentials;
 use crate::clock::{Clock, SystemClock};
 use crate::keys::{BoxFuture, KeySource, KeysUnavailable};
 use crate::metadata::ResourceMetadata;
-use crate::proof::{Dpop, ReplayStore, check_binding};
+use crate::proof::{Dpop, NonceSource, ReplayStore, check_binding};
 use crate::refusal::{Challenge, Refusal};
 use crate::token::AccessToken;
 
@@ -86,6 +86,13 @@ impl Guard {
     /// What this resource tells about itself (RFC 9728), if it does: [`GuardBuilder::publish_metadata`].
     pub fn metadata(&self) -> Option<&ResourceMetadata> {
         self.rules.challenge.metadata.as_ref()
+    }
+
+    /// What goes into `DPoP-Nonce` now, if nonces are asked for.
+    pub(crate) fn nonce(&self) -> Option<String> {
+        let nonces = self.rules.dpop.as_ref()?.nonces.as_ref()?;
+        let [newest, _] = nonces.accepted(self.rules.clock.now());
+        Some(newest)
     }
 
     pub(crate) fn challenge(&self) -> &Challenge {
@@ -233,7 +240,18 @@ impl GuardBuilder {
         self.dpop = Some(Dpop {
             origin: origin.into().trim_end_matches('/').to_owned(),
             replay: Box::new(replay),
+            nonces: None,
         });
+        self
+    }
+
+    /// Proofs must carry a nonce of this service (RFC 9449 §9): every answer tells the newest in `DPoP-Nonce`, and a proof
+    /// without one that counts is answered `use_dpop_nonce`. After [`dpop`](Self::dpop), without which this does nothing.
+    #[must_use]
+    pub fn dpop_nonces(mut self, nonces: impl NonceSource) -> GuardBuilder {
+        if let Some(dpop) = &mut self.dpop {
+            dpop.nonces = Some(Box::new(nonces));
+        }
         self
     }
 

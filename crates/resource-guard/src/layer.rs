@@ -3,13 +3,16 @@
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderName, HeaderValue, Request, Response};
 use http_body_util::{Either, Full};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::guard::Guard;
 use crate::keys::BoxFuture;
+
+/// RFC 9449 §9.
+const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
 /// Puts a [`Guard`] before every service it wraps.
 #[derive(Clone, Debug)]
@@ -68,17 +71,25 @@ where
         let mut ready = std::mem::replace(&mut self.inner, next);
         Box::pin(async move {
             let (mut parts, body) = request.into_parts();
-            match guard.authorize(&parts).await {
+            let mut response = match guard.authorize(&parts).await {
                 Ok(token) => {
                     parts.extensions.insert(token);
                     let response = ready.call(Request::from_parts(parts, body)).await?;
-                    Ok(response.map(Either::Left))
+                    response.map(Either::Left)
                 }
                 Err(refusal) => {
                     tracing::debug!(%refusal, status = refusal.status().as_u16(), "request refused");
-                    Ok(refusal.to_response(guard.challenge()).map(Either::Right))
+                    refusal.to_response(guard.challenge()).map(Either::Right)
                 }
+            };
+            // RFC 9449 §8.2: on any answer, so that the next proof has it.
+            let nonce = guard
+                .nonce()
+                .and_then(|nonce| HeaderValue::try_from(nonce).ok());
+            if let Some(nonce) = nonce {
+                response.headers_mut().insert(DPOP_NONCE, nonce);
             }
+            Ok(response)
         })
     }
 }

@@ -83,7 +83,7 @@ pub use guard::{DEFAULT_MAX_TOKEN_BYTES, Guard, GuardBuilder, GuardError};
 pub use keys::{BoxFuture, CachedKeys, KeySource, KeysUnavailable};
 pub use layer::{GuardLayer, Guarded, GuardedBody};
 pub use metadata::ResourceMetadata;
-pub use proof::{ProofError, ReplayMemory, ReplayStore};
+pub use proof::{NonceSource, ProofError, ReplayMemory, ReplayStore, RollingNonces};
 pub use refusal::Refusal;
 pub use token::{AccessToken, ProfileError};
 

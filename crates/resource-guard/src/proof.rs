@@ -1,10 +1,11 @@
 //! DPoP at a resource (RFC 9449 §7): a bound token comes with a fresh proof of its key, for this request and this token.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use http::request::Parts;
-use stampmill_jose::{DpopExpectations, JwtError, sha256, verify_dpop_proof};
+use stampmill_jose::{DpopExpectations, JwtError, base64url, sha256, verify_dpop_proof};
 use thiserror::Error;
 
 use crate::BoxError;
@@ -23,6 +24,9 @@ pub enum ProofError {
     /// One of the checks of RFC 9449 §4.3.
     #[error(transparent)]
     Invalid(#[from] JwtError),
+    /// No nonce of ours in it, or one that no longer counts (§9).
+    #[error("the proof has no nonce that counts now")]
+    Nonce,
     /// The token is bound to another key (§7.1).
     #[error("the proof is of another key than the token is bound to")]
     OtherKey,
@@ -75,10 +79,59 @@ impl ReplayStore for ReplayMemory {
     }
 }
 
-/// The address of this service as clients know it, and the memory.
+/// Values of ours that proofs must carry (RFC 9449 §9), so that none can be made ahead of time and kept. They change; the one
+/// before still counts, or every client would have to try twice at each change.
+pub trait NonceSource: Send + Sync + 'static {
+    /// What is accepted at a time, in seconds since the epoch: the newest first, which is also what clients are told.
+    fn accepted(&self, now: i64) -> [String; 2];
+}
+
+/// A [`NonceSource`] without memory: the nonce of a stretch of time is the hash of a secret and its number. Instances that
+/// share an address share the secret.
+pub struct RollingNonces {
+    secret: [u8; 32],
+    seconds: i64,
+}
+
+impl RollingNonces {
+    /// Nonces that change every so many seconds, at least one. The secret is for nothing else, and random.
+    pub fn new(secret: [u8; 32], seconds: u32) -> RollingNonces {
+        RollingNonces {
+            secret,
+            seconds: i64::from(seconds.max(1)),
+        }
+    }
+
+    fn of(&self, stretch: i64) -> String {
+        // Secret and number always have 40 bytes together, so that nothing can be hung on (as it could with SHA-256 over
+        // messages of any length), and the hash is as good as a MAC.
+        let mut message = [0; 40];
+        message[..32].copy_from_slice(&self.secret);
+        message[32..].copy_from_slice(&stretch.to_be_bytes());
+        base64url::encode(sha256(&message))
+    }
+}
+
+impl NonceSource for RollingNonces {
+    fn accepted(&self, now: i64) -> [String; 2] {
+        let stretch = now.div_euclid(self.seconds);
+        [self.of(stretch), self.of(stretch - 1)]
+    }
+}
+
+impl fmt::Debug for RollingNonces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RollingNonces")
+            .field("seconds", &self.seconds)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The address of this service as clients know it, the memory, and what proofs must carry.
 pub(crate) struct Dpop {
     pub(crate) origin: String,
     pub(crate) replay: Box<dyn ReplayStore>,
+    pub(crate) nonces: Option<Box<dyn NonceSource>>,
 }
 
 /// §7: a bound token with its proof, a free one without. A token that is bound to anything else is refused: what cannot be
@@ -113,9 +166,16 @@ impl Dpop {
             return Err(ProofError::Headers(headers.len()).into());
         };
         let uri = format!("{}{}", self.origin, request.uri.path());
-        let expect = DpopExpectations::new(request.method.as_str(), &uri).with_access_token(token);
-        let proven = verify_dpop_proof(proof.to_str().unwrap_or_default(), &expect, now)
-            .map_err(ProofError::Invalid)?;
+        let nonces = self.nonces.as_ref().map(|nonces| nonces.accepted(now));
+        let nonces: Vec<&str> = nonces.iter().flatten().map(String::as_str).collect();
+        let expect = DpopExpectations::new(request.method.as_str(), &uri)
+            .with_access_token(token)
+            .with_nonces(&nonces);
+        let proof = proof.to_str().unwrap_or_default();
+        let proven = verify_dpop_proof(proof, &expect, now).map_err(|error| match error {
+            JwtError::Nonce => ProofError::Nonce,
+            error => ProofError::Invalid(error),
+        })?;
         if proven.jkt != jkt {
             return Err(ProofError::OtherKey.into());
         }

@@ -8,6 +8,7 @@
 //! | a good token without the required scope | 403 | `insufficient_scope` |
 //! | a good token that the claim check does not accept | 403 | `insufficient_scope` |
 //! | a bound token without a good proof of its key | 401 | `invalid_dpop_proof` (RFC 9449 §7.1) |
+//! | a proof without a nonce that counts, where nonces are asked for | 401 | `use_dpop_nonce` (RFC 9449 §9), and `DPoP-Nonce` |
 //! | keys or revocation state out of reach | 503 | none: not the client's fault |
 //!
 //! **Why a failed claim check is 403 and not 401.** RFC 6750 §3.1 lets a client answer `invalid_token` by getting a new
@@ -115,6 +116,13 @@ const INVALID_PROOF: Row = (
         "the DPoP proof is missing, invalid, for another request or used before",
     )),
 );
+const USE_NONCE: Row = (
+    StatusCode::UNAUTHORIZED,
+    Some((
+        "use_dpop_nonce",
+        "the DPoP proof needs the nonce of the DPoP-Nonce header",
+    )),
+);
 const INSUFFICIENT_SCOPE: Row = (
     StatusCode::FORBIDDEN,
     Some((
@@ -135,6 +143,7 @@ impl Refusal {
             Refusal::InsufficientScope { .. }
             | Refusal::ClaimCheckFalse
             | Refusal::ClaimCheckError(_) => INSUFFICIENT_SCOPE,
+            Refusal::Proof(ProofError::Nonce) => USE_NONCE,
             Refusal::Proof(_) => INVALID_PROOF,
             Refusal::Keys(_)
             | Refusal::RevocationUnknown(_)

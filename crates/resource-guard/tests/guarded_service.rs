@@ -9,12 +9,13 @@ use axum::body::{Body, to_bytes};
 use axum::routing::get;
 use axum::{Extension, Router};
 use http::header::{AUTHORIZATION, CACHE_CONTROL, WWW_AUTHENTICATE};
-use http::{Request, Response, StatusCode};
+use http::{HeaderName, Request, Response, StatusCode};
 use serde_json::{Map, Value, json};
 use stampmill_claim_check::ClaimCheck;
 use stampmill_jose::{Algorithm, Jwks, SigningKey, dpop_proof};
 use stampmill_resource_guard::{
-    AccessToken, Guard, GuardBuilder, GuardError, GuardLayer, GuardedBody, ReplayMemory,
+    AccessToken, Guard, GuardBuilder, GuardError, GuardLayer, GuardedBody, NonceSource,
+    ReplayMemory, RollingNonces,
 };
 use tower::{Layer, Service, ServiceExt};
 
@@ -551,13 +552,14 @@ async fn send(guard: GuardBuilder, request: http::request::Builder) -> Answer {
 struct Answer {
     status: StatusCode,
     challenge: String,
+    nonce: String,
     body: String,
 }
 
 impl Answer {
     async fn read(response: Response<Body>) -> Answer {
         let (parts, body) = response.into_parts();
-        let header = |name| {
+        let header = |name: HeaderName| {
             parts
                 .headers
                 .get(name)
@@ -575,6 +577,7 @@ impl Answer {
         Answer {
             status: parts.status,
             challenge: header(WWW_AUTHENTICATE),
+            nonce: header(HeaderName::from_static("dpop-nonce")),
             body: String::from_utf8(body.to_vec()).unwrap(),
         }
     }
@@ -588,4 +591,50 @@ impl Answer {
         let body: Value = serde_json::from_str(&self.body).unwrap();
         assert_eq!(body["error"], code);
     }
+}
+
+#[tokio::test]
+async fn rfc_9449_9_where_nonces_are_asked_for_a_proof_without_one_is_told_which() {
+    let key = SigningKey::generate(Algorithm::Es256).unwrap();
+    let token = token(json!({"cnf": {"jkt": key.kid()}}));
+    let nonces = || RollingNonces::new([7; 32], 60);
+    let [newest, before] = nonces().accepted(NOW);
+    let [_, oldest] = nonces().accepted(NOW - 60);
+    assert!(newest != before && before != oldest && oldest != newest);
+    assert_ne!(RollingNonces::new([8; 32], 60).accepted(NOW)[0], newest);
+    assert!(!format!("{:?}", nonces()).contains('7'));
+    for (nonce, good) in [
+        (None, false),
+        (Some("x"), false),
+        (Some(&*oldest), false),
+        (Some(&*before), true),
+        (Some(&*newest), true),
+    ] {
+        let uri = "https://localhost:8443/api/me";
+        let proof = dpop_proof(&key, "GET", uri, Some(&token), nonce, NOW).unwrap();
+        let request = request()
+            .header(AUTHORIZATION, format!("DPoP {token}"))
+            .header("DPoP", proof);
+        let answer = send(dpop_guard().dpop_nonces(nonces()), request).await;
+        assert_eq!(answer.nonce, newest, "on every answer");
+        if good {
+            assert_eq!(
+                answer.status,
+                StatusCode::OK,
+                "{nonce:?}: {}",
+                answer.challenge
+            );
+        } else {
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{nonce:?}");
+            assert!(
+                answer.challenge.starts_with("DPoP realm="),
+                "{}",
+                answer.challenge
+            );
+            let asks = answer.challenge.contains("error=\"use_dpop_nonce\"");
+            assert!(asks, "{nonce:?}: {}", answer.challenge);
+        }
+    }
+    let plain = send(dpop_guard(), request()).await;
+    assert_eq!(plain.nonce, "", "not asked for, not told");
 }

@@ -5,6 +5,7 @@ mod by_hand;
 mod pinning;
 mod revoked;
 mod rogue;
+mod zoo;
 
 use std::net::Ipv4Addr;
 use std::pin::Pin;
@@ -46,6 +47,7 @@ pub(crate) use by_hand::verify_chain_by_hand;
 pub(crate) use pinning::pinning;
 pub(crate) use revoked::mtls_revoked;
 pub(crate) use rogue::rogue;
+pub(crate) use zoo::zoo;
 
 const DAY: i64 = 24 * 60 * 60;
 

@@ -32,11 +32,13 @@
 
 mod asm;
 mod ca;
+mod ca_acme;
 mod dh;
 mod event;
 mod jit;
 mod oauth;
 mod oauth_device;
+mod oauth_login;
 mod oauth_tokens;
 mod own_service;
 mod relying_party;
@@ -179,6 +181,27 @@ pub const SCENARIOS: &[Scenario] = &[
         run: jit::control_flow,
     },
     Scenario {
+        name: "jit_call_rust",
+        summary: "machine code calls a Rust function: symbol, signature, address, and what the caller may not assume",
+        guide: "docs/03-jit.md",
+        code: "crates/scenarios/src/jit/call_rust.rs",
+        run: jit::call_rust,
+    },
+    Scenario {
+        name: "jit_abi_mistake",
+        summary: "functions called as what they are not: what is computed then, and what is noticed",
+        guide: "docs/03-jit.md",
+        code: "crates/scenarios/src/jit/abi_mistake.rs",
+        run: jit::abi_mistake,
+    },
+    Scenario {
+        name: "jit_wx",
+        summary: "pages that are written or executed, never both, and the signals for who tries",
+        guide: "docs/03-jit.md",
+        code: "crates/scenarios/src/jit/wx.rs",
+        run: jit::wx,
+    },
+    Scenario {
         name: "jit_claim_check",
         summary: "a rule about a token from its text to machine code and a decision",
         guide: "docs/03-jit.md",
@@ -205,6 +228,13 @@ pub const SCENARIOS: &[Scenario] = &[
         guide: "docs/03-jit.md",
         code: "crates/scenarios/src/jit/bomb.rs",
         run: jit::bomb,
+    },
+    Scenario {
+        name: "attack_code_pages",
+        summary: "attack 42: six bytes written over a rule's machine code, with pages that allow it and as they are",
+        guide: "docs/03-jit.md",
+        code: "crates/scenarios/src/jit/wx.rs",
+        run: jit::code_pages,
     },
     Scenario {
         name: "ca_root_and_leaf",
@@ -249,11 +279,60 @@ pub const SCENARIOS: &[Scenario] = &[
         run: ca::pinning,
     },
     Scenario {
+        name: "ca_acme",
+        summary: "a certificate without a person: ACME message by message, and what it refuses",
+        guide: "docs/04-certificate-authority.md",
+        code: "crates/scenarios/src/ca_acme.rs",
+        run: ca_acme::acme,
+    },
+    Scenario {
+        name: "ca_zoo",
+        summary: "hosts that are wrong in one way each, before every verifier of this machine",
+        guide: "docs/04-certificate-authority.md",
+        code: "crates/scenarios/src/ca/zoo.rs",
+        run: ca::zoo,
+    },
+    Scenario {
         name: "oauth_code_pkce",
         summary: "a login with code and PKCE, message by message, and what a thief of its parts gets",
         guide: "docs/05-oauth.md",
         code: "crates/scenarios/src/oauth.rs",
         run: oauth::code_pkce,
+    },
+    Scenario {
+        name: "oauth_state",
+        summary: "a browser that finishes somebody else's login, and the value that ties answers to browsers",
+        guide: "docs/05-oauth.md",
+        code: "crates/scenarios/src/oauth_login.rs",
+        run: oauth_login::state,
+    },
+    Scenario {
+        name: "oauth_pkce",
+        summary: "a stolen code brought to the honest client, and the verifier it cannot bring",
+        guide: "docs/05-oauth.md",
+        code: "crates/scenarios/src/oauth_login.rs",
+        run: oauth_login::pkce,
+    },
+    Scenario {
+        name: "oauth_oidc",
+        summary: "an access token taken for a login, and the ID token that says for whom it is",
+        guide: "docs/05-oauth.md",
+        code: "crates/scenarios/src/oauth_login.rs",
+        run: oauth_login::oidc,
+    },
+    Scenario {
+        name: "oauth_hybrid",
+        summary: "an ID token beside the code, and the hash that vouches for it",
+        guide: "docs/05-oauth.md",
+        code: "crates/scenarios/src/oauth_login.rs",
+        run: oauth_login::hybrid,
+    },
+    Scenario {
+        name: "oauth_logout",
+        summary: "a session ends, and the client hears of it, server to server",
+        guide: "docs/05-oauth.md",
+        code: "crates/scenarios/src/oauth_login.rs",
+        run: oauth_login::logout,
     },
     Scenario {
         name: "oauth_client_credentials",

@@ -407,6 +407,21 @@ impl Person {
 }
 
 impl Person {
+    /// Opens a page and gives its title.
+    pub(crate) async fn open(
+        &mut self,
+        stage: &mut Stage<'_>,
+        page: &Url,
+    ) -> anyhow::Result<String> {
+        let answer = self.browser.open(page).await?;
+        stage.http(front_channel(
+            format!("GET {}", page.path()),
+            query(page),
+            &answer,
+        ));
+        title(&answer).context("the page has no title")
+    }
+
     /// Opens the verification page a device names, signs in, types its code, and decides; gives the last page's title.
     pub(crate) async fn verify_device(
         &mut self,

@@ -70,9 +70,14 @@ fn client_credentials() {
 }
 
 #[test]
-fn refresh_device_split_rotation_and_dpop() {
+fn what_each_lesson_ends_with() {
     for (name, attacks) in [
         ("oauth_refresh", &["stolen refresh token"][..]),
+        ("oauth_state", &["forged answer"]),
+        ("oauth_pkce", &["stolen or injected code"]),
+        ("oauth_oidc", &["token of another client"]),
+        ("oauth_hybrid", &["code exchanged on its way"]),
+        ("oauth_logout", &["signing others out"]),
         ("oauth_device", &["guessed or replayed device codes"]),
         ("oauth_split", &[]),
         ("oauth_jwks_rotation", &["token of a foreign key"]),

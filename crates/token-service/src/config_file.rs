@@ -5,6 +5,7 @@
 //! listen = "0.0.0.0:8443"
 //! pkce = "all"                          # or "public"
 //! require_pushed_authorization_requests = false
+//! dpop_nonces = false                   # true: DPoP proofs must carry a nonce of ours (RFC 9449 §8)
 //! networks = ["public"]                 # where addresses that clients name may lead; "loopback", "10.0.0.0/8"
 //! trusted_authorities = "partners.pem"  # believed there besides this machine's; a file beside this one
 //! signer = "openssl"                    # or "stampmill": RSA by this project's own arithmetic
@@ -33,11 +34,20 @@
 //! grant_types = ["authorization_code", "refresh_token"]
 //! response_types = ["code", "code id_token"]  # only "code" if left out
 //! post_logout_redirect_uris = ["https://app.example/bye"]
+//! backchannel_logout_uri = "https://app.example/logout"
 //! scope = "openid profile offline_access api"
 //! jwks_uri = "https://app.example/jwks.json"  # or jwks; request objects are verified with it
 //! require_signed_request_object = true  # and request_object_signing_alg, request_uris
 //! require_pushed_authorization_requests = true
 //! issue_when = "claims.sub != claims.client_id"
+//!
+//! [[users]]
+//! username = "alice"
+//! password_hash = "$argon2id$..."       # stampmill user hash
+//! name = "Alice Example"
+//! email = "alice@example.com"
+//! email_verified = true
+//! claims = { given_name = "Alice", address = { country = "GB" } }
 //! ```
 //!
 //! A member that is not known, a value that is not legal and a claim check that does not compile refuse the whole file,
@@ -59,10 +69,14 @@ use stampmill_jose::{Algorithm, Backend};
 use stampmill_outbound::{Network, Networks};
 use toml::Spanned;
 
+use crate::admin::{email_address, person_name};
+use crate::clock::{Clock, SystemClock, SystemRandom};
 use crate::domain::{
-    ApplicationType, AssertionAlg, ClientId, ClientKeys, GrantType, Registration, RequestRules,
-    Resource, ResourceServer, ResponseType, Scope, SecretMethod, TokenFormat,
+    ApplicationType, AssertionAlg, ClientId, ClientKeys, GrantType, LogoutMetadata, PersonClaims,
+    Registration, RequestRules, Resource, ResourceServer, ResponseType, Scope, SecretMethod,
+    SubjectType, TokenFormat, User, UserId, Username,
 };
+use crate::password::PasswordHash;
 use crate::policy::{Lifetimes, Pkce, Policy};
 use crate::protocol::RegistrationRules;
 use crate::secret::Secret;
@@ -77,7 +91,9 @@ pub struct Settings {
     pub resources: Vec<ResourceServer>,
     /// Clients that come and go with the configuration.
     pub clients: Vec<Registration>,
-    /// Their claim checks.
+    /// People that come and go with the configuration; each time they are read they have other ids.
+    pub users: Vec<User>,
+    /// The clients' claim checks.
     pub issue_when: HashMap<ClientId, ClaimCheck>,
     /// Where we connect to when a client names an address.
     pub networks: Networks,
@@ -94,6 +110,7 @@ impl Default for Settings {
             policy: Policy::strict(),
             resources: Vec::new(),
             clients: Vec::new(),
+            users: Vec::new(),
             issue_when: HashMap::new(),
             networks: Networks::public(),
             trusted_authorities: Vec::new(),
@@ -198,14 +215,18 @@ struct File {
     pkce: Option<Spanned<String>>,
     #[serde(default)]
     require_pushed_authorization_requests: bool,
-    networks: Option<Vec<Spanned<String>>>,
     trusted_authorities: Option<Spanned<String>>,
     registration: Option<RegistrationTable>,
+    networks: Option<Vec<Spanned<String>>>,
+    #[serde(default)]
+    dpop_nonces: bool,
     lifetimes: Option<Spanned<LifetimesTable>>,
     #[serde(default)]
     resources: Vec<ResourceTable>,
     #[serde(default)]
     clients: Vec<ClientTable>,
+    #[serde(default)]
+    users: Vec<UserTable>,
 }
 
 #[derive(Deserialize)]
@@ -257,6 +278,13 @@ struct ClientTable {
     response_types: Option<Vec<Spanned<String>>>,
     #[serde(default)]
     post_logout_redirect_uris: Vec<String>,
+    backchannel_logout_uri: Option<String>,
+    #[serde(default)]
+    backchannel_logout_session_required: bool,
+    frontchannel_logout_uri: Option<String>,
+    #[serde(default)]
+    frontchannel_logout_session_required: bool,
+    subject_type: Option<Spanned<String>>,
     scope: Option<String>,
     /// A JWK set, as JSON in a string.
     jwks: Option<String>,
@@ -275,6 +303,20 @@ struct ClientTable {
     #[serde(default)]
     dpop_bound_access_tokens: bool,
     issue_when: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UserTable {
+    username: Spanned<String>,
+    password_hash: Spanned<String>,
+    #[serde(default)]
+    name: String,
+    email: Option<Spanned<String>>,
+    #[serde(default)]
+    email_verified: bool,
+    #[serde(default)]
+    claims: HashMap<Spanned<String>, toml::Value>,
 }
 
 /// What a word in the file may be, with its meaning.
@@ -296,6 +338,10 @@ const ACCESS: Words<bool> = &[("token", false), ("open", true)];
 const APPLICATIONS: Words<ApplicationType> = &[
     ("web", ApplicationType::Web),
     ("native", ApplicationType::Native),
+];
+const SUBJECT_TYPES: Words<SubjectType> = &[
+    ("public", SubjectType::Public),
+    ("pairwise", SubjectType::Pairwise),
 ];
 const AUTH_METHODS: Words<AuthMethod> = &[
     (
@@ -320,7 +366,8 @@ impl File {
         let pkce = source.word(PKCE, self.pkce.as_ref())?.unwrap_or(Pkce::All);
         let mut policy = Policy::strict()
             .with_pkce(pkce)
-            .with_pushed_requests_only(self.require_pushed_authorization_requests);
+            .with_pushed_requests_only(self.require_pushed_authorization_requests)
+            .with_dpop_nonces(self.dpop_nonces);
         if let Some(table) = &self.lifetimes {
             policy = policy
                 .with_lifetimes(&table.get_ref().lifetimes())
@@ -353,6 +400,15 @@ impl File {
         }
         for table in self.clients {
             table.check(source, &mut settings)?;
+        }
+        for table in self.users {
+            let span = table.username.span();
+            let user = table.check(source)?;
+            let mut known = settings.users.iter();
+            if known.any(|known| known.username == user.username) {
+                return Err(source.refuse(span, "this user is in the file twice"));
+            }
+            settings.users.push(user);
         }
         Ok(ConfigFile {
             issuer: self.issuer,
@@ -523,6 +579,16 @@ impl ClientTable {
             },
             response_types,
             post_logout_redirect_uris: self.post_logout_redirect_uris,
+            logout: LogoutMetadata {
+                backchannel_logout_uri: self.backchannel_logout_uri,
+                backchannel_logout_session_required: self.backchannel_logout_session_required,
+                frontchannel_logout_uri: self.frontchannel_logout_uri,
+                frontchannel_logout_session_required: self.frontchannel_logout_session_required,
+            },
+            subject_type: source
+                .word(SUBJECT_TYPES, self.subject_type.as_ref())?
+                .unwrap_or(SubjectType::Public),
+            sector_identifier: None,
             scope: self.scope.unwrap_or(defaults.scope),
             id_token_alg: source
                 .word(ALGORITHMS, self.id_token_signed_response_alg.as_ref())?
@@ -536,6 +602,44 @@ impl ClientTable {
         }
         settings.clients.push(registration);
         Ok(())
+    }
+}
+
+impl UserTable {
+    fn check(self, source: &Source<'_>) -> Result<User, ConfigFileError> {
+        let span = self.username.span();
+        let username = Username::parse(self.username.get_ref())
+            .map_err(|error| source.refuse(span.clone(), &error.to_string()))?;
+        let password = PasswordHash::parse(self.password_hash.get_ref()).ok_or_else(|| {
+            let message =
+                "expected an argon2id hash as `stampmill user hash` makes it, not a password";
+            source.refuse(self.password_hash.span(), message)
+        })?;
+        let name = person_name(&self.name, &username)
+            .map_err(|error| source.refuse(span, &error.to_string()))?;
+        if let Some(email) = &self.email {
+            email_address(Some(email.get_ref()))
+                .map_err(|error| source.refuse(email.span(), &error.to_string()))?;
+        }
+        let mut claims = PersonClaims::default();
+        for (name, value) in self.claims {
+            let set = serde_json::to_value(value).map_err(|error| error.to_string());
+            set.and_then(|value| {
+                let set = claims.set(name.get_ref(), value);
+                set.map_err(|error| error.to_string())
+            })
+            .map_err(|message| source.refuse(name.span(), &message))?;
+        }
+        Ok(User {
+            id: UserId::generate(&SystemRandom),
+            username,
+            password,
+            name,
+            email: self.email.map(Spanned::into_inner),
+            email_verified: self.email_verified,
+            claims,
+            updated_at: SystemClock.now(),
+        })
     }
 }
 
@@ -599,18 +703,6 @@ impl Source<'_> {
         }
     }
 
-    fn response_types(
-        &self,
-        words: &[Spanned<String>],
-    ) -> Result<Vec<ResponseType>, ConfigFileError> {
-        let one = |word: &Spanned<String>| {
-            let known = ResponseType::parse(word.get_ref());
-            let names = ResponseType::ALL.map(|(_, name)| name);
-            known.ok_or_else(|| self.refuse(word.span(), &one_of(names)))
-        };
-        words.iter().map(one).collect()
-    }
-
     fn networks(&self, words: &[Spanned<String>]) -> Result<Networks, ConfigFileError> {
         let public = words.iter().any(|word| word.get_ref() == "public");
         let mut networks = match public {
@@ -631,6 +723,18 @@ impl Source<'_> {
             };
         }
         Ok(networks)
+    }
+
+    fn response_types(
+        &self,
+        words: &[Spanned<String>],
+    ) -> Result<Vec<ResponseType>, ConfigFileError> {
+        let one = |word: &Spanned<String>| {
+            let known = ResponseType::parse(word.get_ref());
+            let names = ResponseType::ALL.map(|(_, name)| name);
+            known.ok_or_else(|| self.refuse(word.span(), &one_of(names)))
+        };
+        words.iter().map(one).collect()
     }
 
     fn parsed<T: FromStr<Err: fmt::Display>>(
@@ -676,10 +780,10 @@ fn one_of(names: impl IntoIterator<Item = &'static str>) -> String {
     format!("expected one of {}", names.join(", "))
 }
 
-/// The text with the values of `client_secret` crossed out; every other byte keeps its place.
+/// The text with the values of `client_secret` and `password_hash` crossed out; every other byte keeps its place.
 fn redact(text: &str) -> String {
     let hide = |line: &str| match line.split_once('=') {
-        Some((name, value)) if name.contains("client_secret") => {
+        Some((name, value)) if name.contains("client_secret") || name.contains("password") => {
             let hidden: String = value
                 .bytes()
                 .map(|byte| if byte == b'\n' { '\n' } else { '*' })
@@ -709,6 +813,8 @@ mod tests {
             listen_plain = "127.0.0.1:8080"
             signer = "openssl"
             pkce = "public"
+            networks = ["loopback", "10.0.0.0/8"]
+            dpop_nonces = true
             [lifetimes]
             code = 30
             access_token = 300
@@ -734,11 +840,23 @@ mod tests {
             redirect_uris = ["https://app.example/cb"]
             grant_types = ["authorization_code", "refresh_token"]
             scope = "openid offline_access"
+            backchannel_logout_uri = "https://app.example/out"
+            backchannel_logout_session_required = true
+            frontchannel_logout_uri = "https://app.example/frame"
+            frontchannel_logout_session_required = true
             id_token_signed_response_alg = "EdDSA"
+            subject_type = "pairwise"
             issue_when = "claims.sub != claims.client_id"
             [[clients]]
             client_id = "spa"
             redirect_uris = ["https://spa.example/"]
+            [[users]]
+            username = "Alice"
+            password_hash = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2E$7h0V0J9S0WQ6r7rvOqg1bqg9bS7pZb4m1fV5oY0q3mA"
+            name = "Alice Example"
+            email = "alice@example.com"
+            email_verified = true
+            claims = { given_name = "Alice", phone_number_verified = true, address = { country = "GB" } }
             "#,
         )
         .unwrap();
@@ -752,6 +870,10 @@ mod tests {
             (policy.offline_lifetime(), policy.refresh_token_lifetime()),
             (864_000, 86_400)
         );
+        assert!(policy.dpop_nonces());
+        let networks = &file.settings.networks;
+        assert!(networks.allow([127, 0, 0, 1].into()) && networks.allow([10, 1, 2, 3].into()));
+        assert!(!networks.allow([9, 9, 9, 9].into()));
         let [api] = &file.settings.resources[..] else {
             panic!("one resource")
         };
@@ -771,6 +893,16 @@ mod tests {
             (Algorithm::Es256, Algorithm::EdDsa)
         );
         assert_eq!(file.settings.issue_when.len(), 1);
+        assert_eq!(
+            (app.subject_type, spa.subject_type),
+            (SubjectType::Pairwise, SubjectType::Public)
+        );
+        let [alice] = &file.settings.users[..] else {
+            panic!("one user")
+        };
+        assert_eq!(alice.username.as_str(), "alice");
+        assert_eq!(alice.claim("given_name"), Some("Alice".into()));
+        assert!(alice.email_verified && alice.name == "Alice Example");
     }
 
     #[test]
@@ -780,7 +912,10 @@ mod tests {
             "/../../docs/conformance/stampmill.toml"
         );
         let file = ConfigFile::read(Path::new(path)).unwrap();
-        assert_eq!(file.settings.clients.len(), 3);
+        assert_eq!(
+            (file.settings.clients.len(), file.settings.users.len()),
+            (5, 1)
+        );
     }
 
     #[test]
@@ -808,9 +943,12 @@ error: expected an expression
     #[test]
     fn mistakes_are_shown_with_line_and_caret() {
         let client = "[[clients]]\nclient_id = 'a'\nredirect_uris = ['https://a.example/cb']\n";
+        let user = "[[users]]\nusername = 'a'\npassword_hash = '$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2E$7h0V0J9S0WQ6r7rvOqg1bqg9bS7pZb4m1fV5oY0q3mA'\n";
         for (text, message, place) in [
             ("x = 1", "unknown field `x`", "1:1"),
             ("listen = 'nowhere'", "no address to listen on", "1:10"),
+            ("networks = ['lan']", "expected public, loopback", "1:13"),
+            ("networks = ['public', '10.0.0.0/40']", "range", "1:23"),
             ("pkce = 'none'", "expected one of all, public", "1:8"),
             ("signer = 'abacus'", "expected one of openssl", "1:10"),
             ("issuer = 5", "invalid type: integer", "1:10"),
@@ -854,6 +992,33 @@ error: expected an expression
             ),
             (&format!("{client}{client}"), "twice", "5:13"),
             (
+                &format!("{client}subject_type = 'secret'"),
+                "expected one of public, pairwise",
+                "4:16",
+            ),
+            (
+                "[[users]]\nusername = 'a'\npassword_hash = 'hunter2'",
+                "argon2id",
+                "3:17",
+            ),
+            (&format!("{user}{user}"), "twice", "5:12"),
+            (
+                &format!("{user}claims = {{ shoe_size = 43 }}"),
+                "no claim about a person",
+                "4:12",
+            ),
+            (
+                &format!("{user}claims = {{ gender = 1 }}"),
+                "the claim gender is a text",
+                "4:12",
+            ),
+            (&format!("{user}email = 'nowhere'"), "something@host", "4:9"),
+            (
+                &format!("{user}password = 'hunter2'"),
+                "unknown field",
+                "4:1",
+            ),
+            (
                 &format!("{client}client_secret = 'short'"),
                 "32 to 512",
                 "2:13",
@@ -874,6 +1039,8 @@ error: expected an expression
             "[[clients]]\nclient_id = 'a'\nclient_secret = 'hunter2hunter2'\n",
             "[[clients]]\nclient_secret = 'hunter2hunter2' x\n",
             "[[clients]]\nclient_secret = ['hunter2hunter2']\n",
+            "[[users]]\nusername = 'a'\npassword_hash = 'hunter2'\n",
+            "[[users]]\nusername = 'a'\npassword = 'hunter2'\n",
         ] {
             let error = refused(text);
             assert!(!error.contains("hunter2"), "{error}");

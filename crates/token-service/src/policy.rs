@@ -37,6 +37,7 @@ pub struct Policy {
     iss_in_responses: bool,
     remember_consent_of_public_clients: bool,
     registered_authentication_method_only: bool,
+    dpop_nonces: bool,
 }
 
 impl Policy {
@@ -70,6 +71,8 @@ impl Policy {
             iss_in_responses: true,
             remember_consent_of_public_clients: false,
             registered_authentication_method_only: true,
+            // A proof is good once and for five minutes as it is; with nonces each client asks twice at first.
+            dpop_nonces: false,
         }
     }
 
@@ -122,6 +125,17 @@ impl Policy {
     /// Seconds a device waits between polls (RFC 8628 §3.2); longer once it did not.
     pub const fn device_poll_interval(&self) -> i64 {
         self.device_poll_interval
+    }
+
+    /// Whether DPoP proofs must carry a nonce of ours (RFC 9449 §8, §9).
+    pub const fn dpop_nonces(&self) -> bool {
+        self.dpop_nonces
+    }
+
+    /// The same policy with nonces asked for in DPoP proofs, or not.
+    pub const fn with_dpop_nonces(mut self, wanted: bool) -> Policy {
+        self.dpop_nonces = wanted;
+        self
     }
 
     /// Seconds a key signs before the next one does.

@@ -19,12 +19,13 @@ use url::{Host, Url};
 use crate::certificates::{Certificates, Renewal};
 use crate::clock::{Clock, SystemClock, SystemRandom};
 use crate::config_file::Settings;
+use crate::courier::OutboundCourier;
 use crate::data_folder::{DataFolder, DataFolderError};
 use crate::domain::{Resource, Resources, StoredKey};
 use crate::http::router;
 use crate::keyring::KeysError;
 use crate::listener::{Closing, Transport, accept_loop};
-use crate::protocol::{Fetches, Parts, Service, Signatures};
+use crate::protocol::{Fetches, Notifier, Parts, Service, Signatures};
 use crate::secret::SealingKey;
 use crate::store::{SqliteStore, Store, StoreError};
 
@@ -302,6 +303,7 @@ async fn service(
     if let Some((key, file)) = earlier_key {
         take_in(&store, &sealing, &key, &file).await?;
     }
+    let courier = OutboundCourier::new(settings.networks.clone(), authority.clone());
     let response_types = settings.response_types();
     // Believing this machine's authorities, those of the configuration, and our own.
     let mut trust = Trust::system().with(authority);
@@ -323,6 +325,13 @@ async fn service(
             StoreError::Conflict(client_id) => StartError::ClientTaken { client_id },
             error => StartError::Data(error.into()),
         })?;
+    store
+        .configure_users(settings.users, SystemClock.now())
+        .await
+        .map_err(|error| match error {
+            StoreError::Conflict(username) => StartError::UserTaken { username },
+            error => StartError::Data(error.into()),
+        })?;
     let own = Resource::parse(&issuer).expect("an issuer is an absolute URI without a fragment");
     let service = Service::new(Parts {
         issuer,
@@ -338,6 +347,7 @@ async fn service(
         sealing,
         registration: settings.registration,
         fetches: Fetches::new(outbound),
+        notifier: Notifier::new(Arc::new(courier), Notifier::PAUSES),
     });
     service.tend_keys().await?;
     Ok((service, certificates))
@@ -556,6 +566,14 @@ pub enum StartError {
     ClientTaken {
         /// Which.
         client_id: String,
+    },
+    /// Two people of one name.
+    #[error(
+        "the user {username:?} of the configuration was added before by other means: choose another username"
+    )]
+    UserTaken {
+        /// Which.
+        username: String,
     },
     /// No thread to sign on.
     #[error("cannot start the threads that sign: {0}")]

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use stampmill_local_ca::acme::{ChallengeKind, Network};
 use stampmill_local_ca::{BaseUrl, KeyKind, Profile, Reason, RuleSet};
 
 #[derive(Debug, Args)]
@@ -35,12 +36,15 @@ pub(crate) struct InitArgs {
     /// The root's common name; the intermediate's has ` issuing` behind it.
     #[arg(long, default_value = "localhost-ca")]
     pub(crate) name: String,
-    /// The kind of both keys: p256, p384, rsa2048, rsa3072, rsa4096 or ed25519.
+    /// The kind of both keys: p256, p384, rsa2048, rsa3072, rsa4096, ed25519, ml-dsa-44, ml-dsa-65 or ml-dsa-87.
     #[arg(long, default_value = "p256")]
     pub(crate) key: KeyKind,
     /// How many days root and intermediate live.
     #[arg(long, default_value_t = 3652, value_parser = clap::value_parser!(u32).range(1..=36525))]
     pub(crate) days: u32,
+    /// How many days the intermediate lives, if less; `ca renew-issuing` makes the next.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=36525))]
+    pub(crate) issuing_days: Option<u32>,
     /// The rules that what it issues keeps: private, or public-like (the Baseline Requirements as far as private names allow).
     #[arg(long, default_value = "private")]
     pub(crate) rules: RuleSet,
@@ -96,6 +100,48 @@ pub(crate) struct TrustArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) authority: AuthorityArgs,
+    /// Where to listen for plain HTTP; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8380")]
+    pub(crate) listen: SocketAddr,
+    /// Where to listen for ACME over HTTPS; the port after the plain one unless set.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) acme_listen: Option<SocketAddr>,
+    /// No ACME.
+    #[arg(long, conflicts_with = "acme_listen")]
+    pub(crate) no_acme: bool,
+    /// The address by which clients know the ACME server, without the path: https://HOST:PORT; https://localhost:PORT unless set.
+    #[arg(long, value_name = "URL")]
+    pub(crate) acme_url: Option<String>,
+    /// ACME accounts need a key made by `ca eab`.
+    #[arg(long)]
+    pub(crate) eab_required: bool,
+    /// Terms of service that ACME accounts agree to.
+    #[arg(long, value_name = "URL")]
+    pub(crate) terms: Option<String>,
+    /// A way to prove a name: http-01, dns-01 or tls-alpn-01; all of them unless set. May be given several times.
+    #[arg(long = "challenge", value_name = "KIND")]
+    pub(crate) challenges: Vec<ChallengeKind>,
+    /// The port that http-01 connects to.
+    #[arg(long, value_name = "PORT", default_value_t = 80)]
+    pub(crate) http_01_port: u16,
+    /// The port that tls-alpn-01 connects to.
+    #[arg(long, value_name = "PORT", default_value_t = 443)]
+    pub(crate) tls_alpn_01_port: u16,
+    /// The name server to ask about names, instead of the system's.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) dns: Option<SocketAddr>,
+    /// A network (`10.1.0.0/16`) that validation may connect to besides this machine. May be given several times.
+    #[arg(long = "network", value_name = "CIDR")]
+    pub(crate) networks: Vec<Network>,
+    /// A name by which CAA records may mean this authority; without one they are not looked at. May be given several times.
+    #[arg(long = "caa", value_name = "NAME")]
+    pub(crate) caa: Vec<String>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ProfileArgs {
     /// What the certificate is for: server, client or sub-ca.
     #[arg(long, default_value = "server")]
@@ -121,7 +167,7 @@ pub(crate) enum CaVerb {
         names: Vec<String>,
         #[command(flatten)]
         profile: ProfileArgs,
-        /// The kind of key: p256, p384, rsa2048, rsa3072, rsa4096 or ed25519.
+        /// The kind of key: p256, p384, rsa2048, rsa3072, rsa4096, ed25519, ml-dsa-44, ml-dsa-65 or ml-dsa-87.
         #[arg(long, default_value = "p256")]
         key: KeyKind,
         /// The folder for NAME.pem and NAME.key.
@@ -217,6 +263,16 @@ pub(crate) enum CaVerb {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// Make the next intermediate, for the key there is; it takes the root's key. What was issued stays good.
+    RenewIssuing {
+        #[command(flatten)]
+        authority: AuthorityArgs,
+        #[command(flatten)]
+        root: RootKeyArgs,
+        /// How many days it lives; as long as the one before unless set, and never beyond the root.
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=36525))]
+        days: Option<u32>,
+    },
     /// Answer one OCSP question from a file, as the responder of `ca serve` would.
     Ocsp {
         #[command(flatten)]
@@ -227,18 +283,19 @@ pub(crate) enum CaVerb {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
-    /// Publish the CRLs, the certificates and the OCSP responder over plain HTTP.
-    Serve {
+    /// Publish the CRLs, the certificates and the OCSP responder over plain HTTP, and serve ACME over HTTPS.
+    Serve(Box<ServeArgs>),
+    /// Make a key for an ACME account: its name and its secret, shown once.
+    Eab {
         #[command(flatten)]
         authority: AuthorityArgs,
-        /// Where to listen; port 0 takes a free one.
-        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8380")]
-        listen: SocketAddr,
     },
     /// Show the commands that make this machine's programs trust the root; with --apply, run those that can be run.
     Trust(TrustArgs),
     /// Show the commands that undo exactly that; with --apply, run those that can be run.
     Untrust(TrustArgs),
+    /// Show servers whose certificates are wrong in exactly one way each, for tests of clients.
+    Zoo(super::zoo::ZooArgs),
     /// Show every byte of a certificate, request, CRL, OCSP answer or PKCS #12 file: place, length, type, name, value.
     View {
         /// The file, in PEM or DER.

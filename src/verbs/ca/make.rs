@@ -1,13 +1,14 @@
 //! `ca init`, `ca issue`, `ca csr`, `ca sign`: what makes keys and certificates.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use serde_json::json;
 use stampmill_local_ca::{
     Authority, AuthorityProfile, Certificate, CertificateRequest, KeyKind, LeafKey,
-    NameConstraints, Pkcs12Protection, Profile, SubjectAltName, create_private, create_public,
-    pkcs12, read_public,
+    NameConstraints, Pkcs12Protection, Profile, SubjectAltName, create_private, create_public, now,
+    pkcs12, read_public, utc,
 };
 
 use super::args::{InitArgs, ProfileArgs, RootKeyArgs};
@@ -17,6 +18,7 @@ pub(super) fn init(args: &InitArgs, out: Printer) -> anyhow::Result<()> {
     let mut profile = AuthorityProfile::new(&args.name);
     profile.key = args.key;
     profile.days = args.days;
+    profile.issuing_days = args.issuing_days;
     profile.rules = args.rules;
     profile.constraints = constraints(args)?;
     profile.base_url = args.base_url.clone();
@@ -25,6 +27,8 @@ pub(super) fn init(args: &InitArgs, out: Printer) -> anyhow::Result<()> {
     profile.issuing_passphrase = super::passphrase(args.authority.passphrase_file.as_deref())?;
     profile.root_passphrase = super::passphrase(args.root_passphrase_file.as_deref())?;
     let folder = &args.authority.folder;
+    args.key.available()?;
+    warn(args.key);
     Authority::create_with(folder, &profile)?;
     // A key must not slip into somebody's repository.
     create_public(&folder.join(".gitignore"), b"*\n")?;
@@ -37,6 +41,30 @@ pub(super) fn init(args: &InitArgs, out: Printer) -> anyhow::Result<()> {
             "good for",
             json!(names.map_or("every name in the world".to_owned(), ToString::to_string)),
         ),
+    ]);
+    Ok(())
+}
+
+/// Who will not take such a key is said before somebody relies on it.
+fn warn(kind: KeyKind) {
+    if let Some(caveat) = kind.caveat() {
+        let _ = writeln!(anstream::stderr(), "stampmill: {caveat}");
+    }
+}
+
+pub(super) fn renew_issuing(
+    authority: &mut Authority,
+    folder: &Path,
+    days: Option<u32>,
+    out: Printer,
+) -> anyhow::Result<()> {
+    let renewed = authority.renew_issuing(folder, days, now())?;
+    out.fields(&[
+        ("issuing", json!(folder.join(Authority::ISSUING_FILE))),
+        ("serial", json!(renewed.certificate.serial())),
+        ("until", json!(utc(renewed.certificate.not_after()))),
+        ("before", json!(renewed.before.serial())),
+        ("holds until", json!(utc(renewed.before.not_after()))),
     ]);
     Ok(())
 }
@@ -180,6 +208,8 @@ fn new_request(names: &[String], kind: KeyKind) -> anyhow::Result<(CertificateRe
     } else {
         String::new()
     };
+    kind.available()?;
+    warn(kind);
     let key = LeafKey::generate(kind)?;
     let request = CertificateRequest::for_key(&key, &common_name, &parsed)?;
     Ok((request, key))

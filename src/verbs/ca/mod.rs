@@ -7,13 +7,15 @@ mod records;
 mod serve;
 mod status;
 mod trust;
+mod zoo;
 
 pub(crate) use args::{AuthorityArgs, CaVerb};
 
 use anyhow::Context as _;
+use std::io::Write as _;
 use std::path::Path;
 
-use stampmill_local_ca::{Authority, Passphrase, read_private};
+use stampmill_local_ca::{Authority, Passphrase, now, read_private, utc};
 
 use crate::print::Printer;
 use args::RootKeyArgs;
@@ -80,17 +82,25 @@ pub(crate) fn run(verb: CaVerb, out: Printer) -> anyhow::Result<()> {
             }
             status::crl(&authority, of_root, renew, file.as_deref(), out)
         }
+        CaVerb::RenewIssuing {
+            authority: args,
+            root,
+            days,
+        } => {
+            let mut authority = open(&args)?;
+            unlock(&mut authority, &root)?;
+            make::renew_issuing(&mut authority, &args.folder, days, out)
+        }
         CaVerb::Ocsp {
             authority: args,
             question,
             out: file,
         } => status::ocsp(open(&args)?, &args.folder, &question, &file, out),
-        CaVerb::Serve {
-            authority: args,
-            listen,
-        } => serve::serve(open(&args)?, &args.folder, listen, out),
+        CaVerb::Serve(args) => serve::serve(open(&args.authority)?, &args, out),
+        CaVerb::Eab { authority } => serve::external_key(open(&authority)?, out),
         CaVerb::Trust(args) => trust::trust(&open(&args.authority)?, &args, out),
         CaVerb::Untrust(args) => trust::untrust(&open(&args.authority)?, &args, out),
+        CaVerb::Zoo(args) => zoo::zoo(&args, out),
         CaVerb::View { file } => look::view_file(&file, out),
         CaVerb::Lint { certificate, rules } => look::lint_file(&certificate, rules, out),
         CaVerb::Verify {
@@ -105,7 +115,29 @@ pub(crate) fn run(verb: CaVerb, out: Printer) -> anyhow::Result<()> {
 /// The authority, with its passphrase if one was named.
 fn open(args: &AuthorityArgs) -> anyhow::Result<Authority> {
     let passphrase = passphrase(args.passphrase_file.as_deref())?;
-    Ok(Authority::open_with(&args.folder, passphrase.as_ref())?)
+    let mut authority = Authority::open_with(&args.folder, passphrase.as_ref())?;
+    if authority.issuing_is_due(now()) {
+        renew_or_say(&mut authority, &args.folder);
+    }
+    Ok(authority)
+}
+
+/// The intermediate ends soon. Where the root's key lies beside it, open to us, the next is made; elsewhere somebody has to bring it.
+fn renew_or_say(authority: &mut Authority, folder: &Path) {
+    let end = utc(authority.issuing().not_after());
+    let renewed = authority
+        .unlock_root(None, None)
+        .and_then(|()| authority.renew_issuing(folder, None, now()));
+    let line = match renewed {
+        Ok(renewed) => format!(
+            "the issuing certificate ended on {end}; it is renewed until {}",
+            utc(renewed.certificate.not_after())
+        ),
+        Err(error) => format!(
+            "the issuing certificate ends on {end}: `stampmill ca renew-issuing --root-key FILE` makes the next ({error})"
+        ),
+    };
+    let _ = writeln!(anstream::stderr(), "stampmill: {line}");
 }
 
 fn unlock(authority: &mut Authority, root: &RootKeyArgs) -> anyhow::Result<()> {

@@ -70,6 +70,9 @@ pub enum CaError {
         /// Where it would be.
         path: PathBuf,
     },
+    /// The intermediate ends with its root, or there is none.
+    #[error("the issuing certificate ends with its root: a new one would end no later")]
+    NothingToRenew,
     /// Rules that ask for an address to publish at.
     #[error(
         "the public-like rules need an address for CRL, OCSP and the issuer's certificate (Baseline Requirements §7.1.2.7.7): give a base URL"
@@ -157,12 +160,24 @@ pub enum IssueError {
         /// The certificate that was revoked.
         serial: String,
     },
+    /// A key on a list of keys that others know, such as Debian's of 2008 (Baseline Requirements §6.1.1.3).
+    #[error("the request brings a key that is on a list of known keys")]
+    BlockedKey,
+    /// Such a list cannot be read: nothing is issued without it.
+    #[error("the lists of known keys cannot be read: {reason}")]
+    BlockedKeys {
+        /// Which, and why.
+        reason: String,
+    },
     /// Only the root's key signs this, and it is not here.
     #[error("a {profile} certificate is signed by the root, whose key is not unlocked")]
     RootKeyAbsent {
         /// The profile.
         profile: &'static str,
     },
+    /// The ACME order has its certificate already, or may have none any more.
+    #[error("the order has a certificate already, or is no longer ready")]
+    OrderTaken,
     /// The records: nothing was issued.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -5,6 +5,7 @@
 //!     root.pem           what clients trust; written last, so that it stands for a whole authority
 //!     root.key           0600; may be encrypted, and may be moved elsewhere ("offline")
 //!     issuing.pem        the intermediate that signs from day to day
+//!     issuing-1.pem ...  what it was before it was renewed
 //!     issuing.key        0600
 //!     ca.sqlite3         0600; everything that was issued or revoked, the CRLs, the log
 //! ```

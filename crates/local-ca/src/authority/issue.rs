@@ -1,17 +1,19 @@
 //! Issuing: a request and a profile in, a certificate out, recorded before anybody gets it.
 
+use std::path::Path;
+
 use super::make::pointers_of_root;
 use super::{Authority, IssueError, Issuer};
 use crate::certificate::Certificate;
 use crate::der::oid;
-use crate::keys::{LeafKey, PublicKey};
+use crate::keys::{BlockedKeys, LeafKey, PublicKey};
 use crate::moment::now;
 use crate::names::SubjectAltName;
 use crate::profile::{
     DIGITAL_SIGNATURE, KEY_CERT_SIGN, KEY_ENCIPHERMENT, Profile, ProfileError, Role, Row, RuleSet,
 };
 use crate::request::{CertificateRequest, names_extension};
-use crate::store::{Issued, Recorded};
+use crate::store::{ForOrder, Issued, Recorded};
 use crate::subject;
 use crate::tbs;
 
@@ -44,23 +46,25 @@ impl Authority {
         self.issue_for(request, profile, now, None)
     }
 
-    /// As [`Authority::issue_at`], noting for which ACME account.
+    /// As [`Authority::issue_at`], for an ACME order: it becomes valid in the moment in which the certificate is recorded.
     pub(crate) fn issue_for(
         &self,
         request: &CertificateRequest,
         profile: &Profile,
         now: i64,
-        account: Option<&str>,
+        order: Option<&ForOrder<'_>>,
     ) -> Result<Certificate, IssueError> {
         let row = profile.row();
         let days = profile.checked_days(self.rules, now)?;
         self.check(request, row)?;
-        let issuer = match row.role {
-            Role::SubCa => self
-                .root_issuer()
-                .ok_or(IssueError::RootKeyAbsent { profile: row.name })?,
-            _ => self.issuing.clone(),
+        let root = match row.role {
+            Role::SubCa => {
+                let absent = IssueError::RootKeyAbsent { profile: row.name };
+                Some(self.root_issuer().ok_or(absent)?)
+            }
+            _ => None,
         };
+        let issuer = root.as_ref().unwrap_or(&self.issuing);
         issuer.check_life(now)?;
         let common_name = match self.rules {
             RuleSet::Private => request.common_name(),
@@ -68,16 +72,17 @@ impl Authority {
             RuleSet::PublicLike => None,
         };
         let key = request.public_key();
-        let extensions = self.extensions(&issuer, row, key, request.names(), common_name);
+        let extensions = self.extensions(issuer, row, key, request.names(), common_name);
+        let life = issuer.life(now, days);
         let plan = Plan {
             subject: subject::common_name(common_name),
             spki: key.spki(),
-            life: issuer.life(now, days),
+            life: order.map_or(life, |order| order.within(life)),
             extensions,
             row,
-            account,
+            order,
         };
-        self.sign_and_record(&issuer, &plan, now)
+        self.sign_and_record(issuer, &plan, now)
     }
 
     /// A responder's certificate for a key made here, signed by the authority it answers for (RFC 6960 §4.2.2.2).
@@ -103,7 +108,7 @@ impl Authority {
                 .life(now, profile.checked_days(self.rules, now)?),
             extensions: self.extensions(&self.issuing, row, &public, &[], Some(&common_name)),
             row,
-            account: None,
+            order: None,
         };
         self.sign_and_record(&self.issuing, &plan, now)
     }
@@ -125,17 +130,24 @@ impl Authority {
         now: i64,
     ) -> Result<Certificate, IssueError> {
         loop {
-            let certificate = issuer.sign(&plan.subject, plan.spki, plan.life, &plan.extensions)?;
+            let part = self.crl_part_of_next(plan.row)?;
+            let mut extensions = plan.extensions.clone();
+            extensions.extend(self.pointers(plan.row, part.unwrap_or(0)));
+            let certificate = issuer.sign(&plan.subject, plan.spki, plan.life, &extensions)?;
             let recorded = match &self.store {
                 None => Recorded::Yes,
                 Some(store) => store.record(&Issued {
                     certificate: &certificate,
                     issuer: issuer.name,
                     profile: plan.row.name,
-                    account: plan.account,
+                    order: plan.order,
+                    part,
                     at: now,
                 })?,
             };
+            if recorded == Recorded::OrderTaken {
+                return Err(IssueError::OrderTaken);
+            }
             if recorded == Recorded::Yes {
                 let intermediates = match issuer.name {
                     "root" => Vec::new(),
@@ -143,6 +155,28 @@ impl Authority {
                 };
                 return Ok(certificate.with_intermediates(intermediates));
             }
+        }
+    }
+
+    /// The part of the CRL that would list the next certificate, where it will say so.
+    fn crl_part_of_next(&self, row: &Row) -> Result<Option<u64>, IssueError> {
+        match (&self.store, &self.base_url) {
+            (Some(store), Some(_)) if row.status && row.role != Role::SubCa => {
+                Ok(Some(crate::crl::part_of(store.last_number()? + 1)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Where its status is asked for.
+    fn pointers(&self, row: &Row, part: u64) -> Vec<Vec<u8>> {
+        match &self.base_url {
+            Some(base) if row.status && row.role == Role::SubCa => pointers_of_root(base).into(),
+            Some(base) if row.status => vec![
+                tbs::crl_distribution_point(&base.crl_part(part)),
+                tbs::authority_info_access(Some(&base.ocsp()), &base.issuing_certificate()),
+            ],
+            _ => Vec::new(),
         }
     }
 
@@ -194,11 +228,14 @@ impl Authority {
         {
             return Err(IssueError::OwnKey);
         }
-        if self.rules == RuleSet::PublicLike && key.describe() == "Ed25519" {
+        if self.rules == RuleSet::PublicLike && key.algorithm().own_oid().is_some() {
             return Err(ProfileError::PublicLikeKey {
                 key: key.describe(),
             }
             .into());
+        }
+        if self.blocked()?.has(key) {
+            return Err(IssueError::BlockedKey);
         }
         let compromised = match &self.store {
             Some(store) => store.compromised(&key.fingerprint())?,
@@ -208,6 +245,23 @@ impl Authority {
             Some(serial) => Err(IssueError::CompromisedKey { serial }),
             None => Ok(()),
         }
+    }
+
+    /// The lists of keys that others know, read when the first key is held against them.
+    fn blocked(&self) -> Result<&BlockedKeys, IssueError> {
+        if let Some(blocked) = self.blocked.get() {
+            return Ok(blocked);
+        }
+        let own = self.root_key_path.with_file_name(Self::BLOCKED_KEYS_FILE);
+        // an authority in memory has no folder
+        let read = match own.parent().is_some_and(|folder| folder != Path::new("")) {
+            true => BlockedKeys::of(&own),
+            false => Ok(BlockedKeys::default()),
+        };
+        let read = read.map_err(|error| IssueError::BlockedKeys {
+            reason: error.to_string(),
+        })?;
+        Ok(self.blocked.get_or_init(|| read))
     }
 
     /// The extensions, all of them the profile's choice but the names.
@@ -248,29 +302,18 @@ impl Authority {
         if row.role == Role::OcspResponder {
             extensions.push(tbs::ocsp_no_check());
         }
-        match &self.base_url {
-            Some(base) if row.status && is_authority => extensions.extend(pointers_of_root(base)),
-            Some(base) if row.status => {
-                extensions.push(tbs::crl_distribution_point(&base.crl()));
-                extensions.push(tbs::authority_info_access(
-                    Some(&base.ocsp()),
-                    &base.issuing_certificate(),
-                ));
-            }
-            _ => {}
-        }
         extensions
     }
 }
 
-/// What is signed, but for the serial number.
+/// What is signed, but for the serial number and the addresses.
 struct Plan<'a> {
     subject: Vec<u8>,
     spki: &'a [u8],
     life: (i64, i64),
     extensions: Vec<Vec<u8>>,
     row: &'static Row,
-    account: Option<&'a str>,
+    order: Option<&'a ForOrder<'a>>,
 }
 
 /// The row's, and for RSA servers keyEncipherment besides: NSS asks for it, and clients that still exchange keys with RSA in TLS 1.2

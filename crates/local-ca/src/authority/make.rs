@@ -1,14 +1,17 @@
 //! How root and intermediate are made (checks.md §2, §3 of this project's conformance notes; Baseline Requirements §7.1.2.1, §7.1.2.10).
 
+use std::sync::OnceLock;
+
 use openssl::error::ErrorStack;
 
 use super::{Authority, AuthorityProfile, BACKDATE, CaError, Issuer, last_second};
 use crate::base_url::BaseUrl;
 use crate::certificate::Certificate;
 use crate::der::oid;
-use crate::keys::{KeyKind, Signer};
+use crate::keys::Signer;
 use crate::names::{NameError, check_common_name};
 use crate::profile::{CRL_SIGN, KEY_CERT_SIGN, ProfileError, RuleSet};
+use crate::store::Store;
 use crate::subject;
 use crate::tbs::{self, ToBeSigned, random_serial};
 
@@ -41,7 +44,16 @@ impl Authority {
             base_url: profile.base_url.clone(),
             store: None,
             root_key_path: Self::KEY_FILE.into(),
+            blocked: OnceLock::new(),
         })
+    }
+
+    /// An authority in memory with records in memory: it can revoke, and say so, and is gone with the program.
+    pub(crate) fn generate_recorded(profile: &AuthorityProfile, now: i64) -> Result<Self, CaError> {
+        let mut authority = Self::generate(profile, now)?;
+        authority.store = Some(Store::in_memory()?);
+        authority.publish_root_crl(now)?;
+        Ok(authority)
     }
 }
 
@@ -60,9 +72,9 @@ fn check(profile: &AuthorityProfile) -> Result<(), CaError> {
         if profile.base_url.is_none() {
             return Err(CaError::BaseUrlNeeded);
         }
-        if profile.key == KeyKind::Ed25519 {
+        if profile.key.caveat().is_some() {
             return Err(CaError::Profile(ProfileError::PublicLikeKey {
-                key: "Ed25519".to_owned(),
+                key: profile.key.to_string(),
             }));
         }
     }
@@ -144,7 +156,11 @@ fn intermediate(
     if let Some(base) = &profile.base_url {
         extensions.extend(pointers_of_root(base));
     }
-    let life = (root.certificate.not_before(), root.certificate.not_after());
+    let (start, end) = (root.certificate.not_before(), root.certificate.not_after());
+    let life = match profile.issuing_days {
+        Some(days) => (start, last_second(start, days.max(1)).min(end)),
+        None => (start, end),
+    };
     let subject = name(profile, &issuing_name(profile));
     root.sign(&subject, signer.public().spki(), life, &extensions)
 }

@@ -5,9 +5,11 @@ mod folder;
 mod issue;
 mod issuer;
 mod make;
+mod renew;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use openssl::x509::X509;
 
@@ -16,7 +18,7 @@ use crate::certificate::Certificate;
 use crate::constraints::NameConstraints;
 use crate::der::oid;
 use crate::files::{self, FileError};
-use crate::keys::{self, KeyKind, Passphrase, Signer};
+use crate::keys::{self, BlockedKeys, KeyKind, Passphrase, Signer};
 use crate::moment::{DAY, now};
 use crate::names::SubjectAltName;
 use crate::profile::RuleSet;
@@ -24,6 +26,7 @@ use crate::store::{Event, Store};
 
 pub use error::{CaError, IssueError};
 pub(crate) use issuer::Issuer;
+pub use renew::Renewed;
 
 use folder::{Folder, State};
 
@@ -44,6 +47,8 @@ pub struct AuthorityProfile {
     pub key: KeyKind,
     /// The life of both certificates in days: ten years unless set. `openssl req -x509` gives 30 days unless told.
     pub days: u32,
+    /// The life of the intermediate in days, where it is shorter; [`Authority::renew_issuing`] makes the next.
+    pub issuing_days: Option<u32>,
     /// The rules that what it issues keeps.
     pub rules: RuleSet,
     /// The names it is good for; without, for every name in the world.
@@ -66,6 +71,7 @@ impl AuthorityProfile {
             country: None,
             key: KeyKind::default(),
             days: 3652,
+            issuing_days: None,
             rules: RuleSet::default(),
             constraints: Some(NameConstraints::default()),
             base_url: None,
@@ -86,6 +92,7 @@ pub struct Authority {
     base_url: Option<BaseUrl>,
     store: Option<Store>,
     root_key_path: PathBuf,
+    blocked: OnceLock<BlockedKeys>,
 }
 
 impl Authority {
@@ -99,6 +106,9 @@ impl Authority {
     pub const ISSUING_KEY_FILE: &str = "issuing.key";
     /// The records' file in an authority's folder.
     pub const STORE_FILE: &str = "ca.sqlite3";
+    /// The file of a list of keys that are not certified, where somebody has put one: a line for each, as Debian's openssl-blacklist has them,
+    /// or SHA-256 of the `SubjectPublicKeyInfo`.
+    pub const BLOCKED_KEYS_FILE: &str = "blocked-keys";
 
     /// Makes a new authority in `dir` with the default profile. The folder is made (0700) when it is absent.
     ///
@@ -213,6 +223,7 @@ impl Authority {
             base_url,
             store: Some(store),
             root_key_path: folder.root_key,
+            blocked: OnceLock::new(),
         })
     }
 
@@ -314,6 +325,11 @@ impl Authority {
             certificate: self.root.clone(),
             signer,
         })
+    }
+
+    /// A leaf of the records with what follows it in a chain.
+    pub(crate) fn with_chain(&self, leaf: Certificate) -> Certificate {
+        leaf.with_intermediates(self.intermediates())
     }
 
     /// What follows a leaf in a chain: the intermediate, unless the root signs leaves itself.

@@ -79,6 +79,7 @@ oids! {
     SHA256_WITH_RSA = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b", "sha256WithRSAEncryption";
     SHA384_WITH_RSA = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0c", "sha384WithRSAEncryption";
     SHA512_WITH_RSA = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0d", "sha512WithRSAEncryption";
+    ECDSA_WITH_SHA1 = b"\x2a\x86\x48\xce\x3d\x04\x01", "ecdsa-with-SHA1";
     ECDSA_WITH_SHA256 = b"\x2a\x86\x48\xce\x3d\x04\x03\x02", "ecdsa-with-SHA256";
     ECDSA_WITH_SHA384 = b"\x2a\x86\x48\xce\x3d\x04\x03\x03", "ecdsa-with-SHA384";
     ECDSA_WITH_SHA512 = b"\x2a\x86\x48\xce\x3d\x04\x03\x04", "ecdsa-with-SHA512";

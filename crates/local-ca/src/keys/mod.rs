@@ -1,7 +1,12 @@
 //! Key pairs of authorities, servers and clients: their kinds, and the files they are kept in.
 //!
-//! [`policy`] says which public keys are certified, [`signer`] signs with an authority's, `pkcs8` puts a passphrase on one.
+//! [`policy`] says which public keys are certified, [`signer`] signs with an authority's, `pkcs8` puts a passphrase on one. What is no key
+//! at all, or everybody's: `weak` for RSA, `edwards` for Ed25519, `known` and `blocked` for any.
 
+mod blocked;
+mod edwards;
+mod known;
+mod ml_dsa;
 mod pkcs8;
 mod policy;
 mod signer;
@@ -18,8 +23,11 @@ use openssl::rsa::Rsa;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+pub(crate) use blocked::BlockedKeys;
 pub(crate) use policy::PublicKey;
 pub(crate) use signer::{Signer, SignerError};
+
+use policy::Algorithm;
 
 /// The kinds of keys that are made here. Requests may bring RSA keys of other lengths from 2048 bits on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -38,6 +46,13 @@ pub enum KeyKind {
     Rsa4096,
     /// Ed25519: small and quick; NSS, Chromium and the Baseline Requirements do not take it.
     Ed25519,
+    /// ML-DSA-44 (FIPS 204, RFC 9881), for a world with quantum computers: signatures of 2,420 bytes. OpenSSL from 3.5 on and what is built
+    /// on it takes it; browsers, Node, Go, Java, NSS, rustls and the Baseline Requirements do not.
+    MlDsa44,
+    /// ML-DSA-65: 3,309 bytes; otherwise likewise.
+    MlDsa65,
+    /// ML-DSA-87: 4,627 bytes; otherwise likewise.
+    MlDsa87,
 }
 
 /// What a kind is made with.
@@ -45,6 +60,7 @@ enum Recipe {
     Curve(Nid),
     Bits(u32),
     Edwards,
+    Lattice(Algorithm),
 }
 
 const TABLE: &[(KeyKind, &str, Recipe)] = &[
@@ -54,6 +70,21 @@ const TABLE: &[(KeyKind, &str, Recipe)] = &[
     (KeyKind::Rsa3072, "rsa3072", Recipe::Bits(3072)),
     (KeyKind::Rsa4096, "rsa4096", Recipe::Bits(4096)),
     (KeyKind::Ed25519, "ed25519", Recipe::Edwards),
+    (
+        KeyKind::MlDsa44,
+        "ml-dsa-44",
+        Recipe::Lattice(Algorithm::MlDsa44),
+    ),
+    (
+        KeyKind::MlDsa65,
+        "ml-dsa-65",
+        Recipe::Lattice(Algorithm::MlDsa65),
+    ),
+    (
+        KeyKind::MlDsa87,
+        "ml-dsa-87",
+        Recipe::Lattice(Algorithm::MlDsa87),
+    ),
 ];
 
 impl KeyKind {
@@ -76,6 +107,33 @@ impl KeyKind {
             }
             Recipe::Bits(bits) => PKey::from_rsa(Rsa::generate(bits)?),
             Recipe::Edwards => PKey::generate_ed25519(),
+            Recipe::Lattice(algorithm) => ml_dsa::generate(algorithm),
+        }
+    }
+
+    /// Whether the OpenSSL that this program is linked with makes such keys: 3.5 and later know ML-DSA.
+    ///
+    /// # Errors
+    /// [`KeyError::Unavailable`].
+    pub fn available(self) -> Result<(), KeyError> {
+        match self.row().2 {
+            Recipe::Lattice(_) if self.generate().is_err() => Err(KeyError::Unavailable {
+                kind: self.name(),
+                library: openssl::version::version(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Who does not take such keys, for people who are about to make one.
+    #[must_use]
+    pub fn caveat(self) -> Option<&'static str> {
+        match self.row().2 {
+            Recipe::Edwards => Some("NSS, Chromium and Firefox take no Ed25519 certificate"),
+            Recipe::Lattice(_) => Some(
+                "OpenSSL from 3.5 on takes ML-DSA certificates; browsers, Node, Go, Java, NSS and rustls do not",
+            ),
+            _ => None,
         }
     }
 
@@ -122,8 +180,16 @@ pub enum KeyError {
         /// What came.
         actual: String,
     },
+    /// The linked OpenSSL has no such keys.
+    #[error("{library} knows no {kind} keys: OpenSSL 3.5 and later do")]
+    Unavailable {
+        /// The kind.
+        kind: &'static str,
+        /// What it calls itself.
+        library: &'static str,
+    },
     /// None of the kinds that are certified, or a curve that is spelt out as parameters instead of named.
-    #[error("key type: expected P-256, P-384, RSA or Ed25519")]
+    #[error("key type: expected P-256, P-384, RSA, Ed25519 or ML-DSA")]
     Type,
     /// The bytes are not a public key: a point off its curve, for instance.
     #[error("the public key is damaged, or no point of its curve")]
@@ -137,8 +203,8 @@ pub enum KeyError {
     /// An RSA exponent that is even or below 65537 (Baseline Requirements §6.1.6).
     #[error("RSA exponent: expected an odd number from 65537 on")]
     RsaExponent,
-    /// An RSA modulus that somebody can factor (Baseline Requirements §6.1.1.3).
-    #[error("weak RSA key: {reason}")]
+    /// A key whose private half somebody can find (Baseline Requirements §6.1.1.3).
+    #[error("weak key: {reason}")]
     Weak {
         /// How.
         reason: &'static str,
@@ -287,7 +353,10 @@ pub(crate) fn describe<T: HasPublic>(key: &PKeyRef<T>) -> String {
         Id::EC => format!("P-{}", key.bits()),
         Id::RSA => format!("RSA {} bits", key.bits()),
         Id::ED25519 => "Ed25519".to_owned(),
-        other => format!("OpenSSL key type {}", other.as_raw()),
+        _ => match PublicKey::of(key) {
+            Ok(key) => key.describe(),
+            Err(_) => "another kind".to_owned(),
+        },
     }
 }
 
@@ -300,7 +369,7 @@ mod tests {
         for kind in KeyKind::all() {
             assert_eq!(kind.name().parse(), Ok(kind));
         }
-        assert_eq!(KeyKind::all().count(), 6);
+        assert_eq!(KeyKind::all().count(), 9);
         assert!(matches!(
             "dsa".parse::<KeyKind>(),
             Err(KeyError::UnknownKind { .. })
@@ -314,6 +383,29 @@ mod tests {
             let key = kind.generate().unwrap();
             let pem = private_pem(&key);
             assert!(read_private_pem(&pem, None).unwrap().public_eq(&key));
+        }
+    }
+
+    #[test]
+    fn ml_dsa_is_there_or_said_to_be_absent() {
+        for kind in [KeyKind::MlDsa44, KeyKind::MlDsa65, KeyKind::MlDsa87] {
+            match kind.available() {
+                Ok(()) => {
+                    let key = kind.generate().unwrap();
+                    let signer = Signer::new(key.clone()).unwrap();
+                    let signature = signer.sign(b"message").unwrap();
+                    let public = signer.public();
+                    assert!(public.verifies(&signer.algorithm(), b"message", &signature));
+                    assert!(!public.verifies(&signer.algorithm(), b"massage", &signature));
+                    let pem = private_pem(&key);
+                    assert!(read_private_pem(&pem, None).unwrap().public_eq(&key));
+                    assert_eq!(public.describe(), kind.name().to_uppercase());
+                }
+                Err(error) => {
+                    assert!(openssl::version::number() < 0x3050_0000);
+                    assert!(error.to_string().contains("3.5 and later"), "{error}");
+                }
+            }
         }
     }
 

@@ -1,5 +1,5 @@
-//! Which public keys are certified (Baseline Requirements §6.1.5, §6.1.6): P-256, P-384, RSA from 2048 bits on, Ed25519, each in
-//! exactly one spelling.
+//! Which public keys are certified (Baseline Requirements §6.1.5, §6.1.6): P-256, P-384, RSA from 2048 bits on, Ed25519, ML-DSA,
+//! each in exactly one spelling.
 
 use openssl::bn::BigNumContext;
 use openssl::ec::{EcGroup, EcKey, EcPoint};
@@ -9,11 +9,11 @@ use openssl::pkey::{HasPublic, Id, PKey, PKeyRef, Private, Public};
 use openssl::sha::{sha1, sha256};
 use std::sync::OnceLock;
 
-use super::{KeyError, weak};
+use super::{KeyError, edwards, known, weak};
 use crate::der::{self, oid};
 
 /// The only spellings of `AlgorithmIdentifier` that are certified: curves by name, never by parameters (RFC 5480 §2.1.1), RSA with
-/// NULL (RFC 3279 §2.3.1), Ed25519 with nothing (RFC 8410 §3).
+/// NULL (RFC 3279 §2.3.1), Ed25519 and ML-DSA with nothing (RFC 8410 §3, RFC 9881 §2).
 const ALGORITHMS: &[(&[u8], Algorithm)] = &[
     (
         b"\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07",
@@ -28,6 +28,18 @@ const ALGORITHMS: &[(&[u8], Algorithm)] = &[
         Algorithm::Rsa,
     ),
     (b"\x30\x05\x06\x03\x2b\x65\x70", Algorithm::Ed25519),
+    (
+        b"\x30\x0b\x06\x09\x60\x86\x48\x01\x65\x03\x04\x03\x11",
+        Algorithm::MlDsa44,
+    ),
+    (
+        b"\x30\x0b\x06\x09\x60\x86\x48\x01\x65\x03\x04\x03\x12",
+        Algorithm::MlDsa65,
+    ),
+    (
+        b"\x30\x0b\x06\x09\x60\x86\x48\x01\x65\x03\x04\x03\x13",
+        Algorithm::MlDsa87,
+    ),
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +48,22 @@ pub(crate) enum Algorithm {
     P384,
     Rsa,
     Ed25519,
+    MlDsa44,
+    MlDsa65,
+    MlDsa87,
+}
+
+impl Algorithm {
+    /// The name of the signatures of those that hash by themselves, which is the key's name as well.
+    pub(crate) fn own_oid(self) -> Option<&'static [u8]> {
+        match self {
+            Self::P256 | Self::P384 | Self::Rsa => None,
+            Self::Ed25519 => Some(oid::ED25519),
+            Self::MlDsa44 => Some(oid::ML_DSA_44),
+            Self::MlDsa65 => Some(oid::ML_DSA_65),
+            Self::MlDsa87 => Some(oid::ML_DSA_87),
+        }
+    }
 }
 
 /// A public key that may be certified: checked, and kept as the bytes that go into the certificate.
@@ -76,10 +104,11 @@ impl PublicKey {
             Algorithm::P256 => Key::P256(p256(bits)?),
             _ => {
                 let key = PKey::public_key_from_der(spki).map_err(|_| KeyError::Damaged)?;
-                check(&key)?;
+                check(&key, *algorithm, bits)?;
                 Key::Other(key)
             }
         };
+        known::check(*algorithm, spki, bits)?;
         Ok(Self {
             algorithm: *algorithm,
             spki: spki.to_vec(),
@@ -138,7 +167,7 @@ impl PublicKey {
             | (Algorithm::Rsa, oid::SHA384_WITH_RSA) => Some(MessageDigest::sha384()),
             (Algorithm::P256 | Algorithm::P384, oid::ECDSA_WITH_SHA512)
             | (Algorithm::Rsa, oid::SHA512_WITH_RSA) => Some(MessageDigest::sha512()),
-            (Algorithm::Ed25519, oid::ED25519) => None,
+            (algorithm, name) if algorithm.own_oid() == Some(name) => None,
             _ => return false,
         };
         let Ok(key) = self.to_openssl() else {
@@ -160,11 +189,20 @@ impl PublicKey {
         }
     }
 
+    /// An RSA key's modulus, without leading zeros.
+    pub(crate) fn modulus(&self) -> Option<Vec<u8>> {
+        match &self.key {
+            Key::Other(key) => key.rsa().ok().map(|key| key.n().to_vec()),
+            Key::P256(_) => None,
+        }
+    }
+
     /// For people: `P-256`, `RSA 2048 bits`.
     pub(crate) fn describe(&self) -> String {
-        match &self.key {
-            Key::P256(_) => "P-256".to_owned(),
-            Key::Other(key) => super::describe(key),
+        match (&self.key, self.algorithm.own_oid()) {
+            (Key::P256(_), _) => "P-256".to_owned(),
+            (Key::Other(_), Some(name)) => oid::name(name),
+            (Key::Other(key), None) => super::describe(key),
         }
     }
 }
@@ -189,7 +227,11 @@ fn p256(bits: &[u8]) -> Result<EcKey<Public>, KeyError> {
         .map_err(|_| KeyError::Damaged)
 }
 
-fn check<T: HasPublic>(key: &PKeyRef<T>) -> Result<(), KeyError> {
+fn check<T: HasPublic>(
+    key: &PKeyRef<T>,
+    algorithm: Algorithm,
+    bits: &[u8],
+) -> Result<(), KeyError> {
     match key.id() {
         Id::EC => {
             // the point lies on the curve and is not the point at infinity
@@ -197,7 +239,15 @@ fn check<T: HasPublic>(key: &PKeyRef<T>) -> Result<(), KeyError> {
             key.check_key().map_err(|_| KeyError::Damaged)
         }
         Id::RSA => check_rsa(&*key.rsa().map_err(|_| KeyError::Type)?),
-        Id::ED25519 => Ok(()),
+        Id::ED25519 => edwards::check(bits),
+        // OpenSSL has looked at their length, and any such bytes are a key
+        _ if matches!(
+            algorithm,
+            Algorithm::MlDsa44 | Algorithm::MlDsa65 | Algorithm::MlDsa87
+        ) =>
+        {
+            Ok(())
+        }
         _ => Err(KeyError::Type),
     }
 }

@@ -31,6 +31,7 @@ impl Signer {
     }
 
     pub(crate) fn generate(kind: KeyKind) -> Result<Self, SignerError> {
+        kind.available()?;
         Ok(Self::new(kind.generate()?)?)
     }
 
@@ -49,7 +50,7 @@ impl Signer {
             Algorithm::P256 => write::algorithm(oid::ECDSA_WITH_SHA256),
             Algorithm::P384 => write::algorithm(oid::ECDSA_WITH_SHA384),
             Algorithm::Rsa => write::sequence([write::oid(oid::SHA256_WITH_RSA), write::null()]),
-            Algorithm::Ed25519 => write::algorithm(oid::ED25519),
+            other => write::algorithm(other.own_oid().expect("the others hash by themselves")),
         }
     }
 
@@ -59,7 +60,9 @@ impl Signer {
         }
         let mut signer = match self.public.algorithm() {
             Algorithm::P384 => openssl::sign::Signer::new(MessageDigest::sha384(), &self.key)?,
-            Algorithm::Ed25519 => openssl::sign::Signer::new_without_digest(&self.key)?,
+            other if other.own_oid().is_some() => {
+                openssl::sign::Signer::new_without_digest(&self.key)?
+            }
             _ => openssl::sign::Signer::new(MessageDigest::sha256(), &self.key)?,
         };
         signer.sign_oneshot_to_vec(message)

@@ -31,6 +31,7 @@ use crate::moment::DAY;
 use crate::reason::Reason;
 use crate::store::StoreError;
 
+pub(crate) use request::MAX_BYTES;
 use request::{CertId, OcspRequest};
 use response::{ErrorStatus, Single};
 

@@ -22,20 +22,59 @@ pub(crate) struct RevokedSerial {
     pub(crate) reason: Reason,
 }
 
-const LAST_REVOCATION: &str =
-    "SELECT coalesce(max(log.id), 0) FROM log JOIN certificate c ON c.serial = log.serial
-     WHERE log.event = 'revoke' AND c.issuer = ?1";
+/// What a list covers: the certificates of one issuer whose numbers in the records lie between two.
+#[derive(Clone, Debug)]
+pub(crate) struct ListScope {
+    issuer: &'static str,
+    /// What it is kept under.
+    key: String,
+    first: i64,
+    last: i64,
+}
+
+impl ListScope {
+    pub(crate) fn whole(issuer: &'static str) -> Self {
+        Self {
+            issuer,
+            key: issuer.to_owned(),
+            first: 0,
+            last: i64::MAX,
+        }
+    }
+
+    /// The part of this number, counted from 0, when each covers `size` certificates.
+    pub(crate) fn part(issuer: &'static str, part: u64, size: i64) -> Self {
+        let before = part.cast_signed().saturating_mul(size);
+        Self {
+            issuer,
+            key: format!("{issuer}/{part}"),
+            first: before.saturating_add(1),
+            last: before.saturating_add(size),
+        }
+    }
+}
+
+/// Whether something that the list covers was revoked since it was made: the log from there on is short.
+const LACKS: &str = "EXISTS (SELECT 1 FROM log JOIN certificate c ON c.serial = log.serial
+     WHERE log.id > crl.covers AND log.event = 'revoke' AND c.issuer = ?2 AND c.number BETWEEN ?3 AND ?4)";
 
 impl Store {
+    /// The number of the certificate that was recorded last, 0 before the first.
+    pub(crate) fn last_number(&self) -> Result<i64, StoreError> {
+        self.read(|connection| {
+            connection
+                .prepare_cached("SELECT coalesce(max(number), 0) FROM certificate")?
+                .query_row([], |row| row.get(0))
+        })
+    }
+
     /// The list that was made last.
-    pub(crate) fn current_crl(&self, issuer: &str) -> Result<Option<CurrentCrl>, StoreError> {
+    pub(crate) fn current_crl(&self, scope: &ListScope) -> Result<Option<CurrentCrl>, StoreError> {
         self.read(|connection| {
             connection
                 .query_row(
-                    &format!(
-                        "SELECT this_update, covers = ({LAST_REVOCATION}), der FROM crl WHERE issuer = ?1"
-                    ),
-                    [issuer],
+                    &format!("SELECT this_update, NOT {LACKS}, der FROM crl WHERE issuer = ?1"),
+                    params![scope.key, scope.issuer, scope.first, scope.last],
                     |row| {
                         Ok(CurrentCrl {
                             this_update: row.get(0)?,
@@ -54,28 +93,40 @@ impl Store {
     /// An entry stays until one list after its certificate has expired (RFC 5280 §3.3).
     pub(crate) fn replace_crl<E>(
         &self,
-        issuer: &str,
+        scope: &ListScope,
         life: (i64, i64),
         make: impl FnOnce(u64, &[RevokedSerial]) -> Result<Vec<u8>, E>,
     ) -> Result<Result<Vec<u8>, E>, StoreError> {
         let (this_update, next_update) = life;
         self.write(|transaction| {
-            let last: Option<(i64, i64)> = transaction
+            let ListScope {
+                issuer,
+                key,
+                first,
+                last,
+            } = scope;
+            let since: Option<i64> = transaction
                 .query_row(
-                    "SELECT number, this_update FROM crl WHERE issuer = ?1",
-                    [issuer],
-                    |row| Ok((row.get(0)?, row.get(1)?)),
+                    "SELECT this_update FROM crl WHERE issuer = ?1",
+                    [key],
+                    |row| row.get(0),
                 )
                 .optional()?;
-            let (number, since) = last.unwrap_or((0, 0));
-            let number = number + 1;
-            let covers: i64 = transaction.query_row(LAST_REVOCATION, [issuer], |row| row.get(0))?;
+            // One count for all lists of an issuer: parts are cut from a list that had numbers already, and none may fall back.
+            let number: i64 = transaction.query_row(
+                "SELECT coalesce(max(number), 0) + 1 FROM crl WHERE issuer = ?1 OR issuer LIKE ?1 || '/%'",
+                [issuer],
+                |row| row.get(0),
+            )?;
+            let covers: i64 =
+                transaction.query_row("SELECT coalesce(max(id), 0) FROM log", [], |row| row.get(0))?;
             let revoked: Vec<RevokedSerial> = transaction
                 .prepare(
                     "SELECT serial, revoked_at, reason FROM certificate
-                     WHERE issuer = ?1 AND revoked_at IS NOT NULL AND not_after >= ?2 ORDER BY revoked_at, serial",
+                     WHERE issuer = ?1 AND revoked_at IS NOT NULL AND not_after >= ?2 AND number BETWEEN ?3 AND ?4
+                     ORDER BY revoked_at, number",
                 )?
-                .query_map(params![issuer, since], |row| {
+                .query_map(params![issuer, since.unwrap_or(0), first, last], |row| {
                     let serial: String = row.get(0)?;
                     let reason: u8 = row.get(2)?;
                     Ok(RevokedSerial {
@@ -92,12 +143,37 @@ impl Store {
             transaction.execute(
                 "INSERT OR REPLACE INTO crl (issuer, number, this_update, next_update, covers, der)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                params![issuer, number, this_update, next_update, covers, der],
+                params![key, number, this_update, next_update, covers, der],
             )?;
-            let detail = format!("{issuer} number {number}, {} entries", revoked.len());
+            let detail = format!("{key} number {number}, {} entries", revoked.len());
             log(transaction, this_update, Event::Crl, None, &detail)?;
             Ok(Ok(der))
         })
+    }
+}
+
+#[cfg(test)]
+impl ListScope {
+    pub(crate) fn covers(&self, number: i64) -> bool {
+        (self.first..=self.last).contains(&number)
+    }
+}
+
+#[cfg(test)]
+impl Store {
+    /// Rows like those of that many certificates, good for a day.
+    pub(crate) fn pretend_to_have_issued(&self, count: i64) {
+        let rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+             INSERT INTO certificate (serial, issuer, profile, subject, not_before, not_after, issued_at, key, der)
+             SELECT printf('%032x', i + (1 << 60)), 'issuing', 'server', '', 0, 4000000000, 0, '', x'' FROM n";
+        self.write(|transaction| transaction.execute(rows, [count]))
+            .unwrap();
+    }
+
+    pub(crate) fn pretend_to_have_revoked_all(&self, now: i64) {
+        let revoke = "UPDATE certificate SET revoked_at = ?1, reason = 4";
+        self.write(|transaction| transaction.execute(revoke, [now]))
+            .unwrap();
     }
 }
 

@@ -17,7 +17,7 @@ use hyper::body::Frame;
 use serde::Serialize;
 
 use super::pages;
-use crate::protocol::{BearerError, Document, ErrorCode, TokenError};
+use crate::protocol::{BearerError, Document, ErrorCode, Service, TokenError};
 use crate::secret::Secret;
 
 pub(super) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -49,6 +49,14 @@ pub(super) fn with_cookie(mut response: Response, name: &str, value: &Secret) ->
     );
     let mut cookie = HeaderValue::from_str(&cookie).expect("our cookies are base64url");
     cookie.set_sensitive(true);
+    response.headers_mut().append(SET_COOKIE, cookie);
+    response
+}
+
+/// Adds the cookie that scripts of ours read in frames of other sites (Session Management §3.2).
+pub(super) fn with_state_cookie(mut response: Response, name: &str, state: &str) -> Response {
+    let cookie = format!("{name}={state}; Path=/; Secure; SameSite=None");
+    let cookie = HeaderValue::from_str(&cookie).expect("a state is base64url");
     response.headers_mut().append(SET_COOKIE, cookie);
     response
 }
@@ -125,7 +133,10 @@ pub(super) fn bearer_error(error: &BearerError) -> Response {
             };
             let (name, description) = (error.code.name(), error.description);
             // RFC 9449 §7.1: a bad proof is answered in the scheme it belongs to, and by 401.
-            if error.code == ErrorCode::InvalidDpopProof {
+            if matches!(
+                error.code,
+                ErrorCode::InvalidDpopProof | ErrorCode::UseDpopNonce
+            ) {
                 return dpop_challenge(name, description);
             }
             (
@@ -142,6 +153,17 @@ pub(super) fn bearer_error(error: &BearerError) -> Response {
         WWW_AUTHENTICATE,
         HeaderValue::from_str(&challenge).expect("fixed sentences of the RFC 6749 §5.2 alphabet"),
     );
+    response
+}
+
+/// RFC 9449 §8.2: the next nonce on every answer, where nonces are asked for.
+pub(super) fn with_dpop_nonce(mut response: Response, service: &Service) -> Response {
+    if service.policy.dpop_nonces() {
+        let [newest, _] = service.dpop_nonces();
+        let newest = HeaderValue::from_str(&newest).expect("a nonce is base64url");
+        let headers = response.headers_mut();
+        headers.insert(HeaderName::from_static("dpop-nonce"), newest);
+    }
     response
 }
 
@@ -217,7 +239,7 @@ pub(super) async fn readable_by_any_page(mut response: Response) -> Response {
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(
         ACCESS_CONTROL_EXPOSE_HEADERS,
-        HeaderValue::from_static("WWW-Authenticate"),
+        HeaderValue::from_static("WWW-Authenticate, DPoP-Nonce"),
     );
     response
 }

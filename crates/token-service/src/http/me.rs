@@ -11,7 +11,8 @@ use serde::Serialize;
 use stampmill_claim_check::ClaimCheck;
 use stampmill_jose::Jwks;
 use stampmill_resource_guard::{
-    AccessToken, BoxError, BoxFuture, Guard, GuardLayer, KeySource, KeysUnavailable, ReplayStore,
+    AccessToken, BoxError, BoxFuture, Guard, GuardLayer, KeySource, KeysUnavailable, NonceSource,
+    ReplayStore,
 };
 
 use super::answer;
@@ -68,7 +69,7 @@ fn guard(service: &Arc<Service>) -> Guard {
     let check = ClaimCheck::compile(&may_call(service))
         .expect("the expression above compiles, and a configured one has been compiled before");
     let (clock, grants) = (Arc::clone(&service.clock), Arc::clone(service));
-    Guard::builder(service.issuer(), service.resources.own().resource.as_str())
+    let guard = Guard::builder(service.issuer(), service.resources.own().resource.as_str())
         .keys(OwnKeys(Arc::clone(service)))
         .clock(move || clock.now())
         .accept_when(check)
@@ -88,7 +89,12 @@ fn guard(service: &Arc<Service>) -> Guard {
         })
         .dpop(service.issuer(), UsedProofs(Arc::clone(service)))
         .publish_metadata()
-        .realm("stampmill")
+        .realm("stampmill");
+    let guard = match service.policy.dpop_nonces() {
+        true => guard.dpop_nonces(OwnNonces(Arc::clone(service))),
+        false => guard,
+    };
+    guard
         .build()
         .expect("keys are given and the realm is plain")
 }
@@ -99,6 +105,15 @@ struct OwnKeys(Arc<Service>);
 impl KeySource for OwnKeys {
     fn current(&self) -> BoxFuture<'_, Result<Arc<Jwks>, KeysUnavailable>> {
         Box::pin(async { Ok(self.0.jwks()) })
+    }
+}
+
+/// One nonce for the token endpoint, UserInfo and this API.
+struct OwnNonces(Arc<Service>);
+
+impl NonceSource for OwnNonces {
+    fn accepted(&self, _: i64) -> [String; 2] {
+        self.0.dpop_nonces()
     }
 }
 

@@ -11,8 +11,9 @@ pub(super) async fn token(State(app): Shared, request: Request) -> Response {
         Ok(request) => request,
         Err(refused) => return refused,
     };
-    match app.service.token(&request).await {
+    let answer = match app.service.token(&request).await {
         Ok(tokens) => answer::private_json(StatusCode::OK, &tokens),
         Err(error) => answer::token_error(&error),
-    }
+    };
+    answer::with_dpop_nonce(answer, &app.service)
 }

@@ -16,8 +16,9 @@ pub(super) async fn userinfo(State(app): Shared, request: Request) -> Response {
     let Ok(asked) = request::access_token(request).await else {
         return answer::bearer_error(&BearerError::Refused(TWO_METHODS));
     };
-    match app.service.userinfo(asked.as_ref()).await {
+    let answer = match app.service.userinfo(asked.as_ref()).await {
         Ok(claims) => answer::private_json(StatusCode::OK, &claims),
         Err(error) => answer::bearer_error(&error),
-    }
+    };
+    answer::with_dpop_nonce(answer, &app.service)
 }

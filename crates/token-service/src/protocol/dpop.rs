@@ -1,6 +1,6 @@
 //! DPoP (RFC 9449): tokens that are worth something only with a key.
 
-use stampmill_jose::{DpopExpectations, verify_dpop_proof};
+use stampmill_jose::{DpopExpectations, JwtError, unverified_claim, verify_dpop_proof};
 
 use super::authorization::AuthorizationRequest;
 use super::error::{ErrorCode, OAuthError};
@@ -13,6 +13,29 @@ pub(super) const INVALID: OAuthError = OAuthError::new(
     ErrorCode::InvalidDpopProof,
     "the DPoP proof is missing, invalid, for another request, too old or used",
 );
+
+pub(super) const USE_NONCE: OAuthError = OAuthError::new(
+    ErrorCode::UseDpopNonce,
+    "the DPoP proof needs the nonce of the DPoP-Nonce header",
+);
+
+/// Seconds after which there is a new nonce; the one before counts as long again.
+const NONCE_SECONDS: i64 = 120;
+
+/// §8: asked before anything of the request is used up, be it a code or the client's assertion, so that the same can be sent
+/// again with the nonce. What is looked at here is not believed yet.
+pub(super) fn nonce_is_there(service: &Service, proofs: &[String]) -> Result<(), OAuthError> {
+    let [proof] = proofs else {
+        return Ok(());
+    };
+    if !service.policy.dpop_nonces() {
+        return Ok(());
+    }
+    match unverified_claim(proof, "nonce") {
+        Some(nonce) if service.dpop_nonces().contains(&nonce) => Ok(()),
+        _ => Err(USE_NONCE),
+    }
+}
 
 /// `dpop_jkt` (§10): the key that will have to prove itself when the code is redeemed.
 pub(super) fn key_is_named(
@@ -75,9 +98,15 @@ impl Service {
         proof: &str,
         expect: &DpopExpectations<'_>,
     ) -> Result<String, OAuthError> {
+        let nonces = self.policy.dpop_nonces().then(|| self.dpop_nonces());
+        let nonces: Vec<&str> = nonces.iter().flatten().map(String::as_str).collect();
+        let expect = &expect.clone().with_nonces(&nonces);
         let proven = verify_dpop_proof(proof, expect, self.now()).map_err(|reason| {
             tracing::info!(%reason, "DPoP proof refused");
-            INVALID
+            match reason {
+                JwtError::Nonce => USE_NONCE,
+                _ => INVALID,
+            }
         })?;
         let used = Digest::of(&format!("dpop proof:{}:{}", proven.jkt, proven.jti));
         let expires_at = proven.iat + expect.max_age_seconds + expect.leeway_seconds + 1;
@@ -87,6 +116,13 @@ impl Service {
             tracing::warn!("a DPoP proof was used twice");
             Err(INVALID)
         }
+    }
+
+    /// The nonces that count now, the newest first (§8). Nothing is stored: each is computed from the minutes it is for.
+    pub(crate) fn dpop_nonces(&self) -> [String; 2] {
+        let stretch = self.now().div_euclid(NONCE_SECONDS);
+        [stretch, stretch - 1]
+            .map(|stretch| self.sealing.pseudonym("dpop nonce", &stretch.to_string()))
     }
 
     /// What a guard of our own API asks for its proofs.

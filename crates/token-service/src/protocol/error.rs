@@ -38,6 +38,7 @@ error_codes! {
     InvalidGrant             = "invalid_grant",              400, "RFC 6749 §5.2";
     UnsupportedGrantType     = "unsupported_grant_type",     400, "RFC 6749 §5.2";
     LoginRequired            = "login_required",             403, "OIDC Core §3.1.2.6";
+    UnmetAuthenticationRequirements = "unmet_authentication_requirements", 403, "OIDC Core Unmet Authentication Requirements §2";
     ConsentRequired          = "consent_required",           403, "OIDC Core §3.1.2.6";
     RequestNotSupported      = "request_not_supported",      400, "OIDC Core §3.1.2.6";
     RequestUriNotSupported   = "request_uri_not_supported",  400, "OIDC Core §3.1.2.6";
@@ -48,6 +49,7 @@ error_codes! {
     SlowDown                 = "slow_down",                  400, "RFC 8628 §3.5";
     ExpiredToken             = "expired_token",              400, "RFC 8628 §3.5";
     InvalidDpopProof         = "invalid_dpop_proof",         400, "RFC 9449 §5, §7.1";
+    UseDpopNonce             = "use_dpop_nonce",             400, "RFC 9449 §8, §9";
     InvalidTarget            = "invalid_target",             400, "RFC 8707 §2";
     InvalidRedirectUri       = "invalid_redirect_uri",       400, "RFC 7591 §3.2.2";
     InvalidClientMetadata    = "invalid_client_metadata",    400, "RFC 7591 §3.2.2";

@@ -8,7 +8,7 @@
 //! | `response_mode` | how the answer travels: OAuth 2.0 Multiple Response Types §2.1, Form Post Response Mode |
 //! | `hybrid` | tokens beside the code: OIDC Core §3.3 |
 //! | `interaction` | what the person must still do, and the answer: OIDC Core §3.1.2.3-6, RFC 9207 |
-//! | `client_authentication` | RFC 6749 §2.3 |
+//! | `client_authentication`, `known_secrets` | RFC 6749 §2.3 |
 //! | `client_keys` | `jwks_uri`: RFC 7591 §2 |
 //! | `token` | the token endpoint: RFC 6749 §3.2, §5 |
 //! | `authorization_code` | RFC 6749 §4.1.3, RFC 7636 §4.6 |
@@ -24,13 +24,19 @@
 //! | `tokens` | what the tokens say: RFC 9068, OIDC Core §2 |
 //! | `signing` | on which threads signatures are computed |
 //! | `userinfo` | OIDC Core §5.3 |
+//! | `claims` | which claims are told of the person: OIDC Core §5 |
+//! | `subject` | what the person is called: OIDC Core §8 |
+//! | `session` | a browser's session, `sid`: OpenID Connect Front-Channel Logout 1.0, Session Management 1.0 |
 //! | `end_session` | OpenID Connect RP-Initiated Logout 1.0 |
 //! | `registration`, `registration_metadata` | RFC 7591, RFC 7592, OIDC Registration |
+//! | `backchannel_logout` | OpenID Connect Back-Channel Logout 1.0 |
 //! | `discovery` | RFC 8414, OIDC Discovery |
 
 mod authorization;
 mod authorization_code;
+mod backchannel_logout;
 mod claim_checks;
+mod claims;
 mod client_authentication;
 mod client_credentials;
 mod client_keys;
@@ -45,6 +51,7 @@ mod error;
 mod hybrid;
 mod interaction;
 mod introspection;
+mod known_secrets;
 mod live_token;
 mod parameters;
 pub(crate) mod paths;
@@ -57,7 +64,9 @@ mod resource;
 mod response_mode;
 mod revocation;
 mod sealed_request;
+mod session;
 mod signing;
+mod subject;
 mod token;
 mod tokens;
 mod userinfo;
@@ -71,6 +80,8 @@ use stampmill_claim_check::ClaimCheck;
 use stampmill_jose::Jwks;
 
 pub(crate) use authorization::{AuthorizationRequest, LONGEST_REQUEST};
+pub(crate) use backchannel_logout::{Courier, Notifier};
+pub(crate) use claims::SINGLE as SINGLE_CLAIM;
 pub(crate) use client_authentication::{BasicCredentials, CredentialsError};
 pub(crate) use client_keys::Fetches;
 pub(crate) use client_request::{ClientRequest, TokenError};
@@ -80,11 +91,15 @@ pub(crate) use end_session::Logout;
 pub use error::{ErrorCode, OAuthError};
 pub(crate) use interaction::{Attempt, Browser, Decision, Outcome, Page, SignedIn};
 pub(crate) use introspection::Introspected;
+pub(crate) use known_secrets::KnownSecrets;
 pub(crate) use parameters::Parameters;
 pub use registration::RegistrationRules;
 pub(crate) use registration::{Pace, Refusal};
 pub(crate) use response_mode::AuthorizationResponse;
+pub(crate) use session::FrontChannelFrames;
 pub(crate) use signing::Signatures;
+#[cfg(test)]
+pub(crate) use tokens::ACR;
 pub(crate) use userinfo::{BearerError, ResourceRequest};
 
 use crate::clock::{Clock, Random};
@@ -111,6 +126,7 @@ pub struct Service {
     pub(crate) signatures: Signatures,
     pub(crate) keys: Keys,
     pub(crate) sealing: SealingKey,
+    pub(crate) known_secrets: KnownSecrets,
     pub(crate) passwords: PasswordGate,
     pub(crate) throttle: Throttle,
     /// Who may register clients; nobody, if there is nothing.
@@ -118,6 +134,8 @@ pub struct Service {
     pub(crate) pace: Pace,
     /// What clients named for us to fetch.
     pub(crate) fetches: Fetches,
+    /// Tells clients, in the background, that a session ended.
+    pub(crate) notifier: Notifier,
     /// The same for user codes of devices, by person.
     pub(crate) code_throttle: Throttle,
     /// A secret nobody knows: an unknown client is compared with it, so that it costs what a known one costs.
@@ -140,6 +158,7 @@ pub(crate) struct Parts {
     pub(crate) sealing: SealingKey,
     pub(crate) registration: Option<RegistrationRules>,
     pub(crate) fetches: Fetches,
+    pub(crate) notifier: Notifier,
     pub(crate) lock: Option<File>,
 }
 
@@ -158,6 +177,7 @@ impl Service {
             sealing,
             registration,
             fetches,
+            notifier,
             lock,
         } = parts;
         let id = ClientId::generate(&*random);
@@ -176,11 +196,13 @@ impl Service {
             registration,
             pace: Pace::default(),
             fetches,
+            notifier,
             code_throttle: Throttle::default(),
             nobody: (id, secret),
             random,
             store,
             sealing,
+            known_secrets: KnownSecrets::default(),
             _lock: lock,
         }
     }

@@ -14,8 +14,8 @@ use url::Url;
 use super::registration::{Refusal, RegistrationRules};
 use crate::domain::{
     ApplicationType, AssertionAlg, Client, ClientAuthentication, ClientKeys, ClientProfile,
-    GrantType, RedirectUri, Registration, RequestRules, ResponseType, Scope, SecretMethod,
-    signing_algorithm,
+    GrantType, LogoutMetadata, RedirectUri, Registration, RequestRules, ResponseType, Scope,
+    SecretMethod, SubjectType, signing_algorithm,
 };
 
 /// Most entries of a list, and longest text, in bytes.
@@ -178,7 +178,6 @@ pub(super) fn registration(
             return Err(Refusal::metadata(&format!("{name}: {why}")));
         }
     }
-    members.word("subject_type", |word| (word == "public").then_some(()))?;
     let method = members.word("token_endpoint_auth_method", |word| {
         let known = AUTH_METHODS.iter().find(|(name, _)| *name == word);
         known.map(|(_, method)| *method)
@@ -217,6 +216,18 @@ pub(super) fn registration(
         post_logout_redirect_uris: members
             .texts("post_logout_redirect_uris")?
             .unwrap_or_default(),
+        logout: LogoutMetadata {
+            backchannel_logout_uri: members.owned("backchannel_logout_uri")?,
+            backchannel_logout_session_required: members
+                .flag("backchannel_logout_session_required")?,
+            frontchannel_logout_uri: members.owned("frontchannel_logout_uri")?,
+            frontchannel_logout_session_required: members
+                .flag("frontchannel_logout_session_required")?,
+        },
+        subject_type: members
+            .word("subject_type", subject_type)?
+            .unwrap_or(SubjectType::Public),
+        sector_identifier: sector_identifier(members)?,
         scope: scope(members, rules)?.to_string(),
         jwks: jwks.filter(|_| authenticates_by_key),
         jwks_uri: jwks_uri.filter(|_| authenticates_by_key),
@@ -340,6 +351,17 @@ fn name(members: &Members, redirect_uris: &[String]) -> Result<String, Refusal> 
     Ok(name.unwrap_or_else(|| "An application".to_owned()))
 }
 
+fn subject_type(word: &str) -> Option<SubjectType> {
+    let known = SubjectType::ALL.iter().find(|(_, name)| *name == word);
+    known.map(|(subject_type, _)| *subject_type)
+}
+
+/// OIDC Core §8.1: the host of `sector_identifier_uri`. What is there is looked at before anything is registered.
+fn sector_identifier(members: &Members) -> Result<Option<String>, Refusal> {
+    let uri = members.text("sector_identifier_uri")?;
+    Ok(uri.and_then(|uri| Some(Url::parse(uri).ok()?.host_str()?.to_owned())))
+}
+
 fn application(word: &str) -> Option<ApplicationType> {
     match word {
         "web" => Some(ApplicationType::Web),
@@ -379,7 +401,14 @@ pub(super) fn metadata(client: &Client) -> Map<String, Value> {
             json!(client.authentication.name()),
         ),
         ("scope", json!(client.scope.to_string())),
-        ("subject_type", json!("public")),
+        (
+            "subject_type",
+            json!(if client.sector.is_some() {
+                "pairwise"
+            } else {
+                "public"
+            }),
+        ),
         (
             "id_token_signed_response_alg",
             json!(client.id_token_alg.name()),
@@ -392,7 +421,11 @@ pub(super) fn metadata(client: &Client) -> Map<String, Value> {
         let name = "userinfo_signed_response_alg".to_owned();
         all.insert(name, json!(algorithm.name()));
     }
-    for part in [json!(client.requests), json!(client.profile)] {
+    for part in [
+        json!(client.requests),
+        json!(client.profile),
+        json!(client.logout),
+    ] {
         if let Value::Object(members) = part {
             all.extend(members);
         }

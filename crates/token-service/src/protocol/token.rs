@@ -132,6 +132,7 @@ impl Service {
         let parameters = &request.parameters;
         parameters.refuse_repeats()?;
         let grant_type = requested_grant(parameters)?;
+        dpop::nonce_is_there(self, &request.dpop)?;
         let client = self.authenticate_client(request).await?;
         let mut asking = Asking {
             parameters,

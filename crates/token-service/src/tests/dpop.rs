@@ -258,3 +258,142 @@ async fn rfc9449_7_and_at_the_api() {
     );
     assert_eq!(ask("Bearer").await.status, StatusCode::UNAUTHORIZED);
 }
+
+async fn with_nonces() -> Fixture {
+    let policy = crate::policy::Policy::strict().with_dpop_nonces(true);
+    Fixture::configured(policy, Vec::new(), Default::default()).await
+}
+
+fn proof_with(
+    fixture: &Fixture,
+    key: &SigningKey,
+    method: &str,
+    path: &str,
+    token: Option<&str>,
+    nonce: &str,
+) -> String {
+    let (uri, now) = (format!("{ISSUER}{path}"), fixture.service.now());
+    dpop_proof(key, method, &uri, token, Some(nonce), now).unwrap()
+}
+
+#[tokio::test]
+async fn rfc9449_8_the_token_endpoint_asks_for_its_nonce_and_spends_nothing_before() {
+    let (fixture, key) = (with_nonces().await, key());
+    let form = redemption(&fixture, &[]).await;
+    let first = post(&fixture, &[&proof(&fixture, &key, "/token")], &form).await;
+    assert_eq!(first.status, StatusCode::BAD_REQUEST);
+    assert_eq!(first.error(), "use_dpop_nonce");
+    let nonce = first.header("dpop-nonce").to_owned();
+    for wrong in ["", "x", &nonce[1..]] {
+        let proof = proof_with(&fixture, &key, "POST", "/token", None, wrong);
+        let refused = post(&fixture, &[&proof], &form).await;
+        assert_eq!(refused.error(), "use_dpop_nonce", "{wrong:?}");
+    }
+    let again = proof_with(&fixture, &key, "POST", "/token", None, &nonce);
+    let tokens = post(&fixture, &[&again], &form).await;
+    assert_eq!(
+        tokens.status,
+        StatusCode::OK,
+        "the code is still good: {tokens:?}"
+    );
+    assert_eq!(tokens.header("dpop-nonce"), nonce, "§8.2: on success, too");
+    assert_eq!(
+        tokens.header("access-control-expose-headers"),
+        "WWW-Authenticate, DPoP-Nonce"
+    );
+    // The one before still counts, older ones do not.
+    for (seconds, error) in [(120, ""), (120, "use_dpop_nonce")] {
+        fixture.clock.advance(seconds);
+        let form = redemption(&fixture, &[]).await;
+        let proof = proof_with(&fixture, &key, "POST", "/token", None, &nonce);
+        let answer = post(&fixture, &[&proof], &form).await;
+        assert_eq!(answer.error(), error, "{answer:?}");
+        assert_ne!(answer.header("dpop-nonce"), nonce);
+    }
+}
+
+#[tokio::test]
+async fn rfc9449_8_a_client_without_dpop_is_not_asked() {
+    let fixture = with_nonces().await;
+    let code = fixture.code().await;
+    assert_eq!(fixture.redeem(&code).await.status, StatusCode::OK);
+    let without = Fixture::new().await;
+    let answer = without.get("/userinfo").await;
+    assert!(
+        answer.headers.get("dpop-nonce").is_none(),
+        "not asked for, not told"
+    );
+}
+
+#[tokio::test]
+async fn rfc9449_9_userinfo_and_the_guard_ask_for_it() {
+    let (fixture, key) = (with_nonces().await, key());
+    let form = redemption(&fixture, &[]).await;
+    let [nonce, _] = fixture.service.dpop_nonces();
+    let at_token = proof_with(&fixture, &key, "POST", "/token", None, &nonce);
+    let tokens = post(&fixture, &[&at_token], &form).await.json();
+    let token = tokens["access_token"].as_str().unwrap();
+    for path in ["/userinfo", "/api/me"] {
+        let ask = async |nonce: Option<&str>| {
+            let (uri, now) = (format!("{ISSUER}{path}"), fixture.service.now());
+            let proof = dpop_proof(&key, "GET", &uri, Some(token), nonce, now).unwrap();
+            let request = Request::get(path)
+                .header(AUTHORIZATION, format!("DPoP {token}"))
+                .header("dpop", proof);
+            fixture.send(request.body(Body::empty()).unwrap()).await
+        };
+        for wrong in [None, Some("x")] {
+            let refused = ask(wrong).await;
+            assert_eq!(refused.status, StatusCode::UNAUTHORIZED, "{path}");
+            let challenge = refused.header("www-authenticate");
+            assert!(challenge.starts_with("DPoP "), "{path}: {challenge}");
+            assert!(
+                challenge.contains("error=\"use_dpop_nonce\""),
+                "{path}: {challenge}"
+            );
+            assert_eq!(refused.header("dpop-nonce"), nonce, "{path}");
+        }
+        let answer = ask(Some(&nonce)).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}: {answer:?}");
+        assert_eq!(answer.header("dpop-nonce"), nonce, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn rfc9449_8_nor_is_the_clients_assertion_spent() {
+    use crate::domain::Registration;
+    let fixture = with_nonces().await;
+    let own = SigningKey::generate(Algorithm::Es256).unwrap();
+    let jwks = stampmill_jose::Jwks::new(vec![own.public_jwk()]).to_json();
+    fixture
+        .register("signer", |client: &mut Registration| {
+            client.secret_method = None;
+            client.jwks = Some(jwks);
+            client.grant_types = vec![crate::domain::GrantType::ClientCredentials];
+        })
+        .await;
+    let now = fixture.service.now();
+    let assertion = serde_json::json!({
+        "iss": "signer", "sub": "signer", "aud": ISSUER, "jti": "one", "iat": now, "exp": now + 60,
+    });
+    let assertion = own.sign_jwt("JWT", &assertion).unwrap();
+    let form = format!(
+        "grant_type=client_credentials&client_id=signer&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion={assertion}&scope=profile"
+    );
+    let key = key();
+    let first = post(&fixture, &[&proof(&fixture, &key, "/token")], &form).await;
+    assert_eq!(first.error(), "use_dpop_nonce", "{first:?}");
+    let again = proof_with(
+        &fixture,
+        &key,
+        "POST",
+        "/token",
+        None,
+        first.header("dpop-nonce"),
+    );
+    let answer = post(&fixture, &[&again], &form).await;
+    assert!(
+        answer.error() != "invalid_client",
+        "the same assertion again: {answer:?}"
+    );
+}

@@ -3,6 +3,7 @@
 
 mod authorization;
 mod claim_checks;
+mod claims;
 mod client_assertions;
 mod client_authentication;
 mod client_keys;
@@ -15,7 +16,9 @@ mod interaction;
 mod introspection;
 mod keys;
 mod logging;
+mod logout;
 mod me;
+mod pairwise;
 mod pkce;
 mod properties;
 mod pushed_requests;
@@ -25,6 +28,7 @@ mod request_objects;
 mod resources;
 mod response_modes;
 mod revocation;
+mod session_management;
 mod support;
 mod token;
 mod userinfo;

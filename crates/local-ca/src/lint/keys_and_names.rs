@@ -1,0 +1,90 @@
+//! The checks of what stands in names, of keys that others can have, and of what an issuing authority says about itself.
+
+use x509_parser::extensions::ParsedExtension;
+use x509_parser::prelude::X509Extension;
+
+use super::{Found, Input, error, unless, warning};
+use crate::keys::{KeyError, PublicKey};
+
+/// G11: country in two letters of PrintableString, everything else in UTF8String or PrintableString, from the large to the small.
+pub(super) fn name_forms(input: &Input<'_>) -> Found {
+    const ORDER: &[&str] = &["2.5.4.6", "2.5.4.8", "2.5.4.7", "2.5.4.10", "2.5.4.3"];
+    let attributes: Vec<(String, u32, &[u8])> = input
+        .certificate
+        .subject()
+        .iter_attributes()
+        .map(|one| {
+            let value = one.attr_value();
+            (one.attr_type().to_id_string(), value.tag().0, value.data)
+        })
+        .collect();
+    let country = attributes.iter().find(|(kind, ..)| kind == ORDER[0]);
+    if country.is_some_and(|(_, tag, value)| *tag != 19 || value.len() != 2) {
+        return error("a country is two letters, in PrintableString");
+    }
+    // attributes of domain names and mail addresses are IA5String (RFC 4519 §2.4)
+    if attributes
+        .iter()
+        .any(|(_, tag, _)| ![12, 19, 22].contains(tag))
+    {
+        return warning("a name in another string type than UTF8String or PrintableString");
+    }
+    let places: Vec<usize> = attributes
+        .iter()
+        .filter_map(|(kind, ..)| ORDER.iter().position(|known| known == kind))
+        .collect();
+    unless(
+        places.is_sorted(),
+        warning("attributes out of order: country, state, locality, organization, common name"),
+    )
+}
+
+/// K1 and K2 in the words of what refuses such a key in a request.
+fn refused(input: &Input<'_>) -> Option<KeyError> {
+    PublicKey::from_spki(input.certificate.public_key().raw).err()
+}
+
+pub(super) fn exponent(input: &Input<'_>) -> Found {
+    match refused(input) {
+        Some(error @ (KeyError::RsaExponent | KeyError::Damaged)) => self::error(error.to_string()),
+        _ => None,
+    }
+}
+
+pub(super) fn known_key(input: &Input<'_>) -> Found {
+    match refused(input) {
+        Some(error @ KeyError::Weak { .. }) => self::error(error.to_string()),
+        _ => None,
+    }
+}
+
+/// I4: without it the authority's leaves are good for mail and code as well.
+pub(super) fn issuing_purposes(input: &Input<'_>) -> Found {
+    unless(
+        input.purposes().is_some(),
+        warning("no extendedKeyUsage: what is below it is not bounded to TLS"),
+    )
+}
+
+/// I5: where its own status is, and under which policy it issues.
+pub(super) fn issuing_pointers(input: &Input<'_>) -> Found {
+    let has = |wanted| input.extension(wanted).is_some();
+    if !has(|one| matches!(one, ParsedExtension::CRLDistributionPoints(_))) {
+        return error("no cRLDistributionPoints");
+    }
+    if !has(|one| matches!(one, ParsedExtension::AuthorityInfoAccess(_))) {
+        return error("no authorityInfoAccess");
+    }
+    super::policy(input)
+}
+
+/// S14: the only feature in use is status_request, 5.
+pub(super) fn tls_feature(input: &Input<'_>) -> Found {
+    let mut all = input.certificate.extensions().iter();
+    let feature =
+        all.find(|one: &&X509Extension<'_>| one.oid.to_id_string() == "1.3.6.1.5.5.7.1.24");
+    unless(
+        feature.is_none_or(|one| one.value == [0x30, 3, 2, 1, 5]),
+        error("tlsfeature with something else than status_request"),
+    )
+}
