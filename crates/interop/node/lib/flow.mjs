@@ -32,7 +32,7 @@ export async function authorize(config, context, fetch, more = {}, build = clien
 }
 
 // Dynamic registration (RFC 7591), as openid-client does it; gives its configuration of the new client.
-export function register({ issuer, redirect_uri }, fetch, metadata, authentication) {
+export function register({ issuer, redirect_uri }, fetch, metadata, authentication = client.ClientSecretBasic()) {
   const all = { redirect_uris: [redirect_uri], client_name: 'openid-client', ...metadata }
   return client.dynamicClientRegistration(new URL(issuer), all, authentication, {
     [client.customFetch]: fetch,
