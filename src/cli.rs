@@ -284,6 +284,17 @@ pub(crate) enum ClientVerb {
         /// The client's identifier.
         client_id: String,
     },
+    /// Make a token that lets somebody register clients (RFC 7591); it is printed once.
+    Invite {
+        #[command(flatten)]
+        data: DataArgs,
+        /// How many clients it registers.
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        uses: u32,
+        /// How many hours it is good.
+        #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=8_760))]
+        hours: u32,
+    },
     /// List the clients.
     List {
         #[command(flatten)]

@@ -62,6 +62,16 @@ pub(crate) fn run(verb: ClientVerb, out: Printer) -> anyhow::Result<()> {
             ]);
             Ok(())
         }
+        ClientVerb::Invite { data, uses, hours } => {
+            let admin = Admin::open(&data.data)?;
+            let token = block_on(admin.add_initial_token(uses, hours * 3600))??;
+            out.fields(&[
+                ("initial_access_token", json!(token.expose())),
+                ("uses", json!(uses)),
+                ("hours", json!(hours)),
+            ]);
+            Ok(())
+        }
         ClientVerb::List { data } => {
             let clients = block_on(Admin::open(&data.data)?.clients())??;
             out.rows(clients.iter().map(row));

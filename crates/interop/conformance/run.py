@@ -75,6 +75,8 @@ ERROR_PAGE = [
 ]
 # Modules that sign in twice; of the second sign-in page a picture is taken.
 SECOND_SIGN_IN = ["oidcc-prompt-login", "oidcc-max-age-1"]
+# Modules that want to see what the sign-in page tells of the client.
+ABOUT_THE_CLIENT = [f"oidcc-registration-{member}-uri" for member in ["logo", "policy", "tos"]]
 
 # Modules of RP-initiated logout, by the page they want to see a picture of at the end.
 LOGOUT_ASKS = ["oidcc-rp-initiated-logout-no-params", "oidcc-rp-initiated-logout-only-state"]
@@ -94,7 +96,7 @@ PICTURE_IF_WANTED = "update-image-placeholder-optional"
 def configuration(server, username, password):
     """The suite's configuration: docs/conformance/stampmill.toml has our side of it."""
     override = {module: {"browser": [error_page(server)]} for module in ERROR_PAGE}
-    override |= {module: {"browser": [sign_in(server, username, password, picture=True)]} for module in SECOND_SIGN_IN}
+    override |= {module: {"browser": [sign_in(server, username, password, picture=True)]} for module in SECOND_SIGN_IN + ABOUT_THE_CLIENT}
     logout_pages = {
         **{module: [ask_to_sign_out(server), picture(server, "Signed out")] for module in LOGOUT_ASKS},
         **{module: [picture(server, "Signed out")] for module in LOGOUT_ENDS},

@@ -12,6 +12,10 @@ use tempfile::TempDir;
 
 /// How long the service may take to say that it is ready; it makes keys and a database first.
 const READY_LIMIT: Duration = Duration::from_secs(60);
+/// Clients may register themselves, and what they name may be on this machine, where the tests are.
+const CONFIG: &str =
+    "networks = [\"loopback\"]\n[registration]\naccess = \"open\"\nper_minute = 1000\n";
+
 /// How long it may take to stop when asked to.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
@@ -44,10 +48,15 @@ impl Serve {
         let folder = TempDir::new().map_err(|error| format!("temporary folder: {error}"))?;
         let log = folder.path().join("serve.log");
         let log_file = File::create(&log).map_err(|error| format!("{}: {error}", log.display()))?;
+        let config = folder.path().join("interop.toml");
+        std::fs::write(&config, CONFIG)
+            .map_err(|error| format!("{}: {error}", config.display()))?;
         let program = stampmill_program()?;
         let mut process = Command::new(&program)
             .args(["serve", "--json", "--listen", "localhost:0", "--data"])
             .arg(folder.path().join("data"))
+            .arg("--config")
+            .arg(&config)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log_file)

@@ -13,8 +13,8 @@ use crate::domain::{
 };
 use crate::keyring::{KeysError, PUBLISHED_AHEAD, make_key};
 use crate::password::{MAX_PASSWORD_BYTES, PasswordHash, typable_password};
-use crate::secret::{SealingKey, Secret};
-use crate::store::{SqliteStore, Store, StoreError};
+use crate::secret::{Digest, SealingKey, Secret};
+use crate::store::{InitialToken, SqliteStore, Store, StoreError};
 
 /// The administrator's view of a data folder. It takes no lock: SQLite keeps two writers apart. Nor does it change the
 /// schema under a running server: a database of an earlier version is refused until a server has brought it up to date.
@@ -55,6 +55,19 @@ impl Admin {
             registration.check(&self.sealing, &SystemRandom, SystemClock.now())?;
         self.store.insert_client(client.clone()).await?;
         Ok((client, secret))
+    }
+
+    /// Makes an initial access token (RFC 7591 §1.2), which is told once: whoever has it registers so many clients within so
+    /// many seconds.
+    pub async fn add_initial_token(&self, uses: u32, seconds: u32) -> Result<Secret, AdminError> {
+        let token = Secret::generate(&SystemRandom);
+        let row = InitialToken {
+            hash: Digest::of(token.expose()),
+            uses,
+            expires_at: SystemClock.now() + i64::from(seconds),
+        };
+        self.store.insert_initial_token(row).await?;
+        Ok(token)
     }
 
     /// Every client, by id.

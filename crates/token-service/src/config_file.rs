@@ -4,9 +4,18 @@
 //! issuer = "https://id.example"
 //! listen = "0.0.0.0:8443"
 //! pkce = "all"                          # or "public"
+//! require_pushed_authorization_requests = false
 //! dpop_nonces = false                   # true: DPoP proofs must carry a nonce of ours (RFC 9449 §8)
 //! networks = ["public"]                 # where addresses that clients name may lead; "loopback", "10.0.0.0/8"
+//! trusted_authorities = "partners.pem"  # believed there besides this machine's; a file beside this one
 //! signer = "openssl"                    # or "stampmill": RSA by this project's own arithmetic
+//!
+//! [registration]                        # without it, no client registers itself
+//! access = "token"                      # or "open"
+//! scope = "openid profile"
+//! response_types = ["code"]
+//! per_minute = 30
+//! most_clients = 10000
 //!
 //! [lifetimes]                           # in seconds
 //! access_token = 300
@@ -27,6 +36,9 @@
 //! post_logout_redirect_uris = ["https://app.example/bye"]
 //! backchannel_logout_uri = "https://app.example/logout"
 //! scope = "openid profile offline_access api"
+//! jwks_uri = "https://app.example/jwks.json"  # or jwks; request objects are verified with it
+//! require_signed_request_object = true  # and request_object_signing_alg, request_uris
+//! require_pushed_authorization_requests = true
 //! issue_when = "claims.sub != claims.client_id"
 //!
 //! [[users]]
@@ -50,6 +62,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use openssl::x509::X509;
 use serde::Deserialize;
 use stampmill_claim_check::ClaimCheck;
 use stampmill_jose::{Algorithm, Backend};
@@ -59,12 +72,13 @@ use toml::Spanned;
 use crate::admin::{email_address, person_name};
 use crate::clock::{Clock, SystemClock, SystemRandom};
 use crate::domain::{
-    ApplicationType, ClientId, GrantType, LogoutMetadata, PersonClaims, Registration, Resource,
-    ResourceServer, ResponseType, Scope, SecretMethod, SubjectType, TokenFormat, User, UserId,
-    Username,
+    ApplicationType, AssertionAlg, ClientId, ClientKeys, GrantType, LogoutMetadata, PersonClaims,
+    Registration, RequestRules, Resource, ResourceServer, ResponseType, Scope, SecretMethod,
+    SubjectType, TokenFormat, User, UserId, Username,
 };
 use crate::password::PasswordHash;
 use crate::policy::{Lifetimes, Pkce, Policy};
+use crate::protocol::RegistrationRules;
 use crate::secret::Secret;
 use crate::server::Listen;
 
@@ -81,8 +95,12 @@ pub struct Settings {
     pub users: Vec<User>,
     /// The clients' claim checks.
     pub issue_when: HashMap<ClientId, ClaimCheck>,
-    /// Where we connect to when a client names an address (`backchannel_logout_uri`).
+    /// Where we connect to when a client names an address.
     pub networks: Networks,
+    /// Certificate authorities believed there, besides this machine's and our own.
+    pub trusted_authorities: Vec<X509>,
+    /// Who may register clients; nobody, if there is nothing.
+    pub registration: Option<RegistrationRules>,
 }
 
 impl Default for Settings {
@@ -95,6 +113,8 @@ impl Default for Settings {
             users: Vec::new(),
             issue_when: HashMap::new(),
             networks: Networks::public(),
+            trusted_authorities: Vec::new(),
+            registration: None,
         }
     }
 }
@@ -105,7 +125,10 @@ impl Settings {
         let all = ResponseType::ALL.map(|(response_type, _)| response_type);
         let wanted = |one: &ResponseType| {
             let mut clients = self.clients.iter();
-            !one.is_hybrid() || clients.any(|client| client.response_types.contains(one))
+            let mut registered = self.registration.iter();
+            !one.is_hybrid()
+                || clients.any(|client| client.response_types.contains(one))
+                || registered.any(|rules| rules.response_types.contains(one))
         };
         all.into_iter().filter(wanted).collect()
     }
@@ -190,6 +213,10 @@ struct File {
     listen_plain: Option<Spanned<String>>,
     signer: Option<Spanned<String>>,
     pkce: Option<Spanned<String>>,
+    #[serde(default)]
+    require_pushed_authorization_requests: bool,
+    trusted_authorities: Option<Spanned<String>>,
+    registration: Option<RegistrationTable>,
     networks: Option<Vec<Spanned<String>>>,
     #[serde(default)]
     dpop_nonces: bool,
@@ -200,6 +227,16 @@ struct File {
     clients: Vec<ClientTable>,
     #[serde(default)]
     users: Vec<UserTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RegistrationTable {
+    access: Spanned<String>,
+    scope: Option<Spanned<String>>,
+    response_types: Option<Vec<Spanned<String>>>,
+    per_minute: Option<u32>,
+    most_clients: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -251,6 +288,17 @@ struct ClientTable {
     scope: Option<String>,
     /// A JWK set, as JSON in a string.
     jwks: Option<String>,
+    jwks_uri: Option<String>,
+    token_endpoint_auth_signing_alg: Option<Spanned<String>>,
+    request_object_signing_alg: Option<Spanned<String>>,
+    #[serde(default)]
+    require_signed_request_object: bool,
+    #[serde(default)]
+    request_uris: Vec<String>,
+    #[serde(default)]
+    require_pushed_authorization_requests: bool,
+    default_max_age: Option<i64>,
+    userinfo_signed_response_alg: Option<Spanned<String>>,
     id_token_signed_response_alg: Option<Spanned<String>>,
     #[serde(default)]
     dpop_bound_access_tokens: bool,
@@ -286,6 +334,7 @@ const ALGORITHMS: Words<Algorithm> = &[
     ("ES256", Algorithm::Es256),
     ("EdDSA", Algorithm::EdDsa),
 ];
+const ACCESS: Words<bool> = &[("token", false), ("open", true)];
 const APPLICATIONS: Words<ApplicationType> = &[
     ("web", ApplicationType::Web),
     ("native", ApplicationType::Native),
@@ -317,6 +366,7 @@ impl File {
         let pkce = source.word(PKCE, self.pkce.as_ref())?.unwrap_or(Pkce::All);
         let mut policy = Policy::strict()
             .with_pkce(pkce)
+            .with_pushed_requests_only(self.require_pushed_authorization_requests)
             .with_dpop_nonces(self.dpop_nonces);
         if let Some(table) = &self.lifetimes {
             policy = policy
@@ -329,6 +379,12 @@ impl File {
         };
         if let Some(words) = &self.networks {
             settings.networks = source.networks(words)?;
+        }
+        if let Some(file) = &self.trusted_authorities {
+            settings.trusted_authorities = source.certificates(file)?;
+        }
+        if let Some(table) = self.registration {
+            settings.registration = Some(table.check(source)?);
         }
         for table in self.resources {
             let span = table.resource.span();
@@ -362,6 +418,25 @@ impl File {
                 .word(SIGNERS, self.signer.as_ref())?
                 .unwrap_or(Backend::OpenSsl),
             settings,
+        })
+    }
+}
+
+impl RegistrationTable {
+    fn check(self, source: &Source<'_>) -> Result<RegistrationRules, ConfigFileError> {
+        let defaults = RegistrationRules::default();
+        let open = source.word(ACCESS, Some(&self.access))?.unwrap_or(false);
+        Ok(RegistrationRules {
+            open,
+            scope: source
+                .parsed(self.scope.as_ref())?
+                .unwrap_or(defaults.scope),
+            response_types: match &self.response_types {
+                None => defaults.response_types,
+                Some(words) => source.response_types(words)?,
+            },
+            per_minute: self.per_minute.unwrap_or(defaults.per_minute),
+            most_clients: self.most_clients.map_or(defaults.most_clients, i64::from),
         })
     }
 }
@@ -424,16 +499,17 @@ impl ClientTable {
             return Err(source.refuse(span, "this client is in the file twice"));
         }
         // RFC 7591 §2: with a secret the default is client_secret_basic; without one the client is public.
-        let default = match (&self.client_secret, &self.jwks) {
+        let has_keys = self.jwks.is_some() || self.jwks_uri.is_some();
+        let default = match (&self.client_secret, has_keys) {
             (Some(_), _) => AuthMethod::Secret(SecretMethod::Basic),
-            (None, Some(_)) => AuthMethod::PrivateKey,
-            (None, None) => AuthMethod::None,
+            (None, true) => AuthMethod::PrivateKey,
+            (None, false) => AuthMethod::None,
         };
         let method = source.word(AUTH_METHODS, self.token_endpoint_auth_method.as_ref())?;
         let method = method.unwrap_or(default);
         let needs = match method {
             AuthMethod::Secret(_) if self.client_secret.is_none() => Some("client_secret"),
-            AuthMethod::PrivateKey if self.jwks.is_none() => Some("jwks"),
+            AuthMethod::PrivateKey if !has_keys => Some("jwks or jwks_uri"),
             _ => None,
         };
         if let Some(needed) = needs {
@@ -457,12 +533,40 @@ impl ClientTable {
             None => defaults.response_types,
             Some(words) => source.response_types(words)?,
         };
+        let by_key = method == AuthMethod::PrivateKey;
+        let keys_for_requests = match (&self.jwks, &self.jwks_uri) {
+            _ if by_key => None,
+            (Some(jwks), _) => Some(ClientKeys::parse(jwks)),
+            (None, Some(uri)) => Some(ClientKeys::at(uri)),
+            (None, None) => None,
+        };
+        let keys_for_requests = keys_for_requests
+            .transpose()
+            .map_err(|error| source.refuse(span.clone(), &error.to_string()))?;
         let registration = Registration {
             id: Some(id.to_string()),
             name: self.name.unwrap_or_else(|| id.to_string()),
             secret_method,
             secret: self.client_secret.map(Secret::new),
-            jwks: self.jwks.filter(|_| method == AuthMethod::PrivateKey),
+            requests: RequestRules {
+                keys: keys_for_requests,
+                token_endpoint_auth_signing_alg: source.named(
+                    self.token_endpoint_auth_signing_alg.as_ref(),
+                    AssertionAlg::parse,
+                )?,
+                request_object_signing_alg: source.named(
+                    self.request_object_signing_alg.as_ref(),
+                    Algorithm::from_name,
+                )?,
+                require_signed_request_object: self.require_signed_request_object,
+                request_uris: self.request_uris,
+                require_pushed_authorization_requests: self.require_pushed_authorization_requests,
+                default_max_age: self.default_max_age,
+            },
+            userinfo_alg: source.word(ALGORITHMS, self.userinfo_signed_response_alg.as_ref())?,
+            profile: defaults.profile,
+            jwks: self.jwks.filter(|_| by_key),
+            jwks_uri: self.jwks_uri.filter(|_| by_key),
             dpop_bound: self.dpop_bound_access_tokens,
             application: source
                 .word(APPLICATIONS, self.application_type.as_ref())?
@@ -571,6 +675,31 @@ impl Source<'_> {
                 let names = words.iter().map(|(name, _)| *name);
                 Err(self.refuse(word.span(), &one_of(names)))
             }
+        }
+    }
+
+    /// A word of a table that is kept elsewhere.
+    fn named<T>(
+        &self,
+        word: Option<&Spanned<String>>,
+        meaning: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, ConfigFileError> {
+        let known = |word: &Spanned<String>| {
+            let unknown = || self.refuse(word.span(), "this algorithm is not supported");
+            meaning(word.get_ref()).ok_or_else(unknown)
+        };
+        word.map(known).transpose()
+    }
+
+    /// Certificates in PEM, of a file beside the configuration.
+    fn certificates(&self, file: &Spanned<String>) -> Result<Vec<X509>, ConfigFileError> {
+        let refused = |why: String| self.refuse(file.span(), &why);
+        let folder = Path::new(self.name).parent().unwrap_or(Path::new(""));
+        let pem = std::fs::read(folder.join(file.get_ref()))
+            .map_err(|error| refused(format!("cannot be read: {error}")))?;
+        match X509::stack_from_pem(&pem) {
+            Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+            _ => Err(refused("there is no certificate in PEM in it".to_owned())),
         }
     }
 

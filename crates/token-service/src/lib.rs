@@ -94,6 +94,7 @@ pub use config_file::{ConfigFile, ConfigFileError, Settings};
 pub use data_folder::{DataFolder, DataFolderError, FirstStart};
 pub use keyring::{KEPT_AFTER, KeysError, PUBLISHED_AHEAD};
 pub use policy::Policy;
+pub use protocol::RegistrationRules;
 pub use server::{Config, Listen, ListenError, RunningServer, Server, StartError};
 pub use stampmill_jose::Backend;
 

@@ -2,7 +2,8 @@
 //!
 //! A rule asks the policy, never a setting, a Cargo feature or an environment variable, so "how strict is this
 //! server?" has one answer and one place to read it. [`Policy::strict`] is the only constructor there is; a configuration
-//! may change what [`Policy::with_pkce`] and [`Policy::with_lifetimes`] let it, and nothing else.
+//! may change what [`Policy::with_pkce`],
+//! [`Policy::with_pushed_requests_only`] and [`Policy::with_lifetimes`] let it, and nothing else.
 
 use crate::domain::{Client, Grace};
 
@@ -28,6 +29,8 @@ pub struct Policy {
     signing_key_lifetime: i64,
     device_code_lifetime: i64,
     device_poll_interval: i64,
+    pushed_request_lifetime: i64,
+    pushed_requests_only: bool,
     pkce: Pkce,
     exact_redirect_uris: bool,
     revoke_grant_on_code_reuse: bool,
@@ -59,6 +62,9 @@ impl Policy {
             signing_key_lifetime: 90 * 86_400,
             device_code_lifetime: 600,
             device_poll_interval: 5,
+            // RFC 9126 §2.2 names 5 to 600 seconds; a redirect takes one.
+            pushed_request_lifetime: 90,
+            pushed_requests_only: false,
             pkce: Pkce::All,
             exact_redirect_uris: true,
             revoke_grant_on_code_reuse: true,
@@ -207,6 +213,22 @@ impl Policy {
             }
         }
         Ok(self)
+    }
+
+    /// Seconds within which the browser comes with a `request_uri` that was pushed (RFC 9126 §2.2).
+    pub const fn pushed_request_lifetime(&self) -> i64 {
+        self.pushed_request_lifetime
+    }
+
+    /// Whether every client pushes its requests (RFC 9126 §5).
+    pub const fn requires_pushed_requests(&self) -> bool {
+        self.pushed_requests_only
+    }
+
+    /// The same policy with pushed requests demanded of every client, or of those that registered so.
+    pub const fn with_pushed_requests_only(mut self, demanded: bool) -> Policy {
+        self.pushed_requests_only = demanded;
+        self
     }
 
     /// Whether redirect URIs are compared as whole strings, loopback ports excepted (RFC 9700 §2.1).

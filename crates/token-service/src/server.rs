@@ -11,6 +11,7 @@ use openssl::error::ErrorStack;
 use openssl::x509::X509;
 use stampmill_jose::{Backend, SigningKey};
 use stampmill_local_ca::SubjectAltName;
+use stampmill_outbound::{Outbound, Trust};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use url::{Host, Url};
@@ -24,7 +25,7 @@ use crate::domain::{Resource, Resources, StoredKey};
 use crate::http::router;
 use crate::keyring::KeysError;
 use crate::listener::{Closing, Transport, accept_loop};
-use crate::protocol::{Notifier, Parts, Service, Signatures};
+use crate::protocol::{Fetches, Notifier, Parts, Service, Signatures};
 use crate::secret::SealingKey;
 use crate::store::{SqliteStore, Store, StoreError};
 
@@ -302,8 +303,14 @@ async fn service(
     if let Some((key, file)) = earlier_key {
         take_in(&store, &sealing, &key, &file).await?;
     }
-    let courier = OutboundCourier::new(settings.networks.clone(), authority);
+    let courier = OutboundCourier::new(settings.networks.clone(), authority.clone());
     let response_types = settings.response_types();
+    // Believing this machine's authorities, those of the configuration, and our own.
+    let mut trust = Trust::system().with(authority);
+    for authority in &settings.trusted_authorities {
+        trust = trust.with(authority.clone());
+    }
+    let outbound = Outbound::new(settings.networks.clone()).with_trust(trust);
     let configured = settings.clients.into_iter().map(|registration| {
         let checked = registration.check(&sealing, &SystemRandom, SystemClock.now());
         checked.map(|(client, _)| client)
@@ -338,6 +345,8 @@ async fn service(
         lock: Some(lock),
         signatures: Signatures::new(backend).map_err(StartError::Threads)?,
         sealing,
+        registration: settings.registration,
+        fetches: Fetches::new(outbound),
         notifier: Notifier::new(Arc::new(courier), Notifier::PAUSES),
     });
     service.tend_keys().await?;

@@ -13,11 +13,12 @@ export function discover({ issuer, client_id, client_secret }, fetch) {
 }
 
 // From the authorization request through the login and consent pages to the redirect back; `more` adds parameters.
-export async function authorize(config, context, fetch, more = {}) {
+// `build` makes the address from the parameters: as they are, pushed (RFC 9126) or signed (RFC 9101).
+export async function authorize(config, context, fetch, more = {}, build = client.buildAuthorizationUrl) {
   const codeVerifier = client.randomPKCECodeVerifier()
   const state = client.randomState()
   const nonce = client.randomNonce()
-  const request = client.buildAuthorizationUrl(config, {
+  const request = await build(config, {
     redirect_uri: context.redirect_uri,
     scope: 'openid profile',
     code_challenge: await client.calculatePKCECodeChallenge(codeVerifier),
@@ -28,6 +29,15 @@ export async function authorize(config, context, fetch, more = {}) {
   })
   const callback = await walk(fetch, request, { until: context.redirect_uri, ...context })
   return { callback, codeVerifier, state, nonce }
+}
+
+// Dynamic registration (RFC 7591), as openid-client does it; gives its configuration of the new client.
+export function register({ issuer, redirect_uri }, fetch, metadata, authentication = client.ClientSecretBasic()) {
+  const all = { redirect_uris: [redirect_uri], client_name: 'openid-client', ...metadata }
+  return client.dynamicClientRegistration(new URL(issuer), all, authentication, {
+    [client.customFetch]: fetch,
+    execute: [client.enableNonRepudiationChecks],
+  })
 }
 
 // The token request, with every check openid-client has.

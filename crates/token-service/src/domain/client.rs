@@ -1,13 +1,13 @@
 //! Clients: the programs that ask for tokens (RFC 6749 §2, RFC 7591 §2).
 
 use std::fmt;
-use std::sync::Arc;
 
-use stampmill_jose::{Algorithm, Jwks, base64url};
+use stampmill_jose::{Algorithm, base64url};
 use url::Url;
 
 use super::{
-    LogoutMetadata, RedirectUri, RedirectUriError, ResponseType, Scope, ScopeError, UserId,
+    ClientKeys, ClientProfile, LogoutMetadata, RedirectUri, RedirectUriError, RequestRules,
+    ResponseType, Scope, ScopeError, UserId,
 };
 use crate::clock::{Random, SystemRandom, random_bytes};
 use crate::secret::{SealingKey, Secret};
@@ -152,48 +152,6 @@ impl ClientAuthentication {
     }
 }
 
-/// A client's public keys (`jwks`, RFC 7591 §2), parsed once.
-#[derive(Debug, Clone)]
-pub struct ClientKeys {
-    json: String,
-    keys: Arc<Jwks>,
-}
-
-impl ClientKeys {
-    /// Reads a JWK set; at least one key of it must be one that signatures can be verified with.
-    pub fn parse(json: &str) -> Result<ClientKeys, RegistrationError> {
-        let keys = Jwks::from_json(json.as_bytes())
-            .map_err(|error| RegistrationError::Jwks(error.to_string()))?;
-        if keys.keys().is_empty() {
-            let skipped = keys.skipped().first().map(ToString::to_string);
-            let why = skipped.unwrap_or_else(|| "it has no keys".into());
-            return Err(RegistrationError::Jwks(why));
-        }
-        Ok(ClientKeys {
-            json: json.to_owned(),
-            keys: Arc::new(keys),
-        })
-    }
-
-    /// The set to verify with.
-    pub fn jwks(&self) -> &Jwks {
-        &self.keys
-    }
-
-    /// The text it was read from.
-    pub fn as_json(&self) -> &str {
-        &self.json
-    }
-}
-
-impl PartialEq for ClientKeys {
-    fn eq(&self, other: &ClientKeys) -> bool {
-        self.json == other.json
-    }
-}
-
-impl Eq for ClientKeys {}
-
 /// The grants a client may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GrantType {
@@ -264,8 +222,14 @@ pub struct Client {
     pub scope: Scope,
     /// What its ID tokens are signed with (`id_token_signed_response_alg`, OIDC Registration §2).
     pub id_token_alg: Algorithm,
+    /// What its UserInfo answers are signed with; nothing, and they are plain JSON (`userinfo_signed_response_alg`).
+    pub userinfo_alg: Option<Algorithm>,
     /// Whether it gets no token but one bound to a key (`dpop_bound_access_tokens`, RFC 9449 §5.2).
     pub dpop_bound: bool,
+    /// How its requests have to come.
+    pub requests: RequestRules,
+    /// What it says of itself.
+    pub profile: ClientProfile,
     /// Registered at, in seconds since the epoch.
     pub created_at: i64,
 }
@@ -274,6 +238,14 @@ impl Client {
     /// Whether the client may use the grant.
     pub fn may(&self, grant: GrantType) -> bool {
         self.grant_types.contains(&grant)
+    }
+
+    /// What its signatures are verified with, if it has keys of its own.
+    pub fn keys(&self) -> Option<&ClientKeys> {
+        match &self.authentication {
+            ClientAuthentication::PrivateKey { keys } => Some(keys),
+            _ => self.requests.keys.as_ref(),
+        }
     }
 
     /// Whether the client keeps no secret.
@@ -347,10 +319,18 @@ pub struct Registration {
     pub scope: String,
     /// Its public keys, if it authenticates by `private_key_jwt`; it has no secret then.
     pub jwks: Option<String>,
+    /// The address of its public keys, in place of `jwks`.
+    pub jwks_uri: Option<String>,
     /// What its ID tokens are signed with; RS256 by default (OIDC Registration §2).
     pub id_token_alg: Algorithm,
+    /// What its UserInfo answers are signed with; plain JSON by default.
+    pub userinfo_alg: Option<Algorithm>,
     /// Whether it gets no token but one bound to a key (RFC 9449 §5.2).
     pub dpop_bound: bool,
+    /// How its requests have to come; its `keys` are for a client that does not authenticate with them.
+    pub requests: RequestRules,
+    /// What it says of itself.
+    pub profile: ClientProfile,
 }
 
 impl Default for Registration {
@@ -372,8 +352,12 @@ impl Default for Registration {
             sector_identifier: None,
             scope: "openid".into(),
             id_token_alg: Algorithm::Rs256,
+            userinfo_alg: None,
             jwks: None,
+            jwks_uri: None,
             dpop_bound: false,
+            requests: RequestRules::default(),
+            profile: ClientProfile::default(),
         }
     }
 }
@@ -429,19 +413,28 @@ impl Registration {
             return Err(RegistrationError::NothingToRenew);
         }
         // RFC 6749 §4.4: whoever has no secret cannot speak for itself.
-        let public = self.secret_method.is_none() && self.jwks.is_none();
+        let keys = match (&self.jwks, &self.jwks_uri) {
+            (Some(_), Some(_)) => return Err(RegistrationError::KeysTwice),
+            (Some(jwks), None) => Some(ClientKeys::parse(jwks)?),
+            (None, Some(uri)) => Some(ClientKeys::at(uri)?),
+            (None, None) => None,
+        };
+        if keys.is_some() && self.requests.keys.is_some() {
+            return Err(RegistrationError::KeysTwice);
+        }
+        self.requests
+            .check(keys.is_some() || self.requests.keys.is_some())?;
+        self.profile.check()?;
+        let public = self.secret_method.is_none() && keys.is_none();
         if public && self.grant_types.contains(&GrantType::ClientCredentials) {
             return Err(RegistrationError::PublicClientCredentials);
         }
         let (authentication, secret) = match self.secret_method {
-            Some(_) if self.jwks.is_some() => return Err(RegistrationError::SecretAndKeys),
+            Some(_) if keys.is_some() => return Err(RegistrationError::SecretAndKeys),
             None if self.secret.is_some() => return Err(RegistrationError::PublicSecret),
-            None => match &self.jwks {
+            None => match keys {
                 None => (ClientAuthentication::Public, None),
-                Some(jwks) => {
-                    let keys = ClientKeys::parse(jwks)?;
-                    (ClientAuthentication::PrivateKey { keys }, None)
-                }
+                Some(keys) => (ClientAuthentication::PrivateKey { keys }, None),
             },
             Some(method) => {
                 let secret = self.secret.unwrap_or_else(|| Secret::generate(random));
@@ -471,7 +464,10 @@ impl Registration {
             sector,
             scope: self.scope.parse()?,
             id_token_alg: self.id_token_alg,
+            userinfo_alg: self.userinfo_alg,
             dpop_bound: self.dpop_bound,
+            requests: self.requests,
+            profile: self.profile,
             created_at: now,
         };
         Ok((client, secret))
@@ -508,6 +504,23 @@ pub enum RegistrationError {
     /// Not a usable JWK set.
     #[error("jwks cannot be used: {0}")]
     Jwks(String),
+    /// RFC 7591 §2.
+    #[error("a client has jwks or jwks_uri, not both")]
+    KeysTwice,
+    /// Not an address that may be fetched from, or shown.
+    #[error(
+        "{0}: expected https addresses of at most 2048 printable ASCII characters, without user name or fragment"
+    )]
+    Address(&'static str),
+    /// Not a text to keep.
+    #[error("{0}: expected at most 10 texts of 1 to 200 bytes without control characters")]
+    Text(&'static str),
+    /// OIDC Registration §2.
+    #[error("default_max_age is a number of seconds")]
+    DefaultMaxAge,
+    /// RFC 9101 §10.5, OIDC Core §6.
+    #[error("a client that sends signed request objects needs jwks or jwks_uri")]
+    NoKeysForRequests,
     /// RFC 7591 §2.
     #[error("a client authenticates with a secret or with keys of its own, not with both")]
     SecretAndKeys,

@@ -3,6 +3,8 @@
 
 mod claims;
 mod client;
+mod client_keys;
+mod client_metadata;
 mod device;
 mod grant;
 mod logout;
@@ -18,9 +20,12 @@ mod user;
 pub(crate) use claims::scope_of;
 pub use claims::{ClaimError, ClaimKind, PERSON_CLAIMS, PersonClaims, RequestedClaims};
 pub use client::{
-    ApplicationType, Client, ClientAuthentication, ClientId, ClientKeys, GrantType, Registration,
+    ApplicationType, Client, ClientAuthentication, ClientId, GrantType, Registration,
     RegistrationError, SealedSecret, SecretMethod, SubjectType,
 };
+pub(crate) use client_keys::usable_keys;
+pub use client_keys::{ClientKeys, KeyAddress, KeySet};
+pub use client_metadata::{AssertionAlg, ClientProfile, RequestRules};
 pub use device::{DeviceRequest, Polled, UserCode};
 pub use grant::{AuthorizationCode, CodeRow, Grant, GrantId, Session, SessionId};
 pub use logout::{EndedSession, LogoutMetadata};

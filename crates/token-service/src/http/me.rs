@@ -77,7 +77,8 @@ fn guard(service: &Arc<Service>) -> Guard {
         .revoked_when(move |token: AccessToken| {
             let grants = Arc::clone(&grants);
             let (jti, grant) = (token.jwt_id().to_owned(), token.claim_str("grant_id"));
-            async move { Ok(!grants.jwt_stands(&jti, grant).await?) }
+            let client = token.client_id().to_owned();
+            async move { Ok(!grants.jwt_stands(&jti, grant, &client).await?) }
         })
         .introspect({
             let service = Arc::clone(service);

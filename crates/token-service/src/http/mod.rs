@@ -13,6 +13,8 @@ mod log;
 pub(crate) mod me;
 mod metadata;
 mod pages;
+mod pushed_request;
+mod registration;
 mod request;
 mod response;
 mod revocation;
@@ -31,14 +33,12 @@ use axum::routing::{MethodRouter, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 
+pub(crate) use crate::protocol::LONGEST_REQUEST;
 use crate::protocol::{Document, Service, paths};
 
 /// A request that is not answered by then is given up (password hashing behind a full gate is the slowest thing there
 /// is).
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// Longest authorization request, in bytes: it travels sealed through our pages, so it must fit a form and an address.
-pub(crate) const LONGEST_REQUEST: usize = 8 * 1024;
 
 /// What the handlers share.
 struct App {
@@ -58,6 +58,9 @@ fn for_programs() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         (paths::TOKEN,                post(token::token)),
         (paths::REVOCATION,           post(revocation::revoke)),
         (paths::INTROSPECTION,        post(introspection::introspect)),
+        (paths::PUSHED_AUTHORIZATION_REQUEST, post(pushed_request::push)),
+        (paths::REGISTRATION,         post(registration::register)),
+        (paths::REGISTERED_CLIENT,    get(registration::show).put(registration::replace).delete(registration::delete)),
         (paths::DEVICE_AUTHORIZATION, post(device::authorization)),
         (paths::USERINFO,             get(userinfo::userinfo).post(userinfo::userinfo)),
     ]

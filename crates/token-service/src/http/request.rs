@@ -168,6 +168,15 @@ pub(super) async fn access_token(request: Request) -> Result<Option<ResourceRequ
     }
 }
 
+/// The bearer token of the header, where nothing else is taken.
+pub(super) fn bearer_token(headers: &HeaderMap) -> Result<Option<Secret>, Unclear> {
+    let shown = header_token(headers, "")?;
+    match shown {
+        Some(ResourceRequest { proof: Some(_), .. }) => Err(Unclear),
+        shown => Ok(shown.map(|shown| shown.token)),
+    }
+}
+
 fn header_token(
     headers: &HeaderMap,
     method: &'static str,

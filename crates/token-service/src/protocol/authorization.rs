@@ -17,9 +17,14 @@ use crate::policy::Policy;
 /// Longest `nonce` and `state`, in bytes: copied to tokens and addresses, so bounded.
 const LONGEST: usize = 2048;
 
+/// Longest authorization request, in bytes: it travels sealed through our pages, so it must fit a form and an address.
+pub(crate) const LONGEST_REQUEST: usize = 8 * 1024;
+
 /// A request that was found good, and whom it is for.
 #[derive(Debug)]
 pub(crate) struct AuthorizationRequest {
+    /// The parameters it was read from: those inside, of a request that came wrapped.
+    pub(crate) parameters: Parameters,
     pub(crate) client: Client,
     /// As sent; it matches a registered one.
     pub(crate) redirect_uri: String,
@@ -63,6 +68,60 @@ pub(crate) enum Refusal {
     Broken,
 }
 
+/// What is wrong with a request whose client is known.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// There is no trusted place to answer to.
+    Nowhere(&'static str),
+    /// A rule is broken; the request as far as it was read says whom to tell.
+    Rule(Box<AuthorizationRequest>, OAuthError),
+}
+
+impl Fault {
+    /// The fault as the client is told where it asks directly (RFC 9126 §2.3).
+    pub(super) fn error(&self) -> OAuthError {
+        const REDIRECT_URI: OAuthError = OAuthError::new(
+            ErrorCode::InvalidRequest,
+            "redirect_uri is missing, repeated, or not registered for this client",
+        );
+        match self {
+            Fault::Nowhere(_) => REDIRECT_URI,
+            Fault::Rule(_, error) => *error,
+        }
+    }
+}
+
+impl AuthorizationRequest {
+    /// A request of which nothing is known but who asks, and where and how they are answered.
+    fn begin(client: Client, redirect_uri: String, parameters: &Parameters) -> Self {
+        AuthorizationRequest {
+            parameters: parameters.clone(),
+            client,
+            redirect_uri,
+            response_mode: ResponseMode::of(parameters),
+            response_type: ResponseType::Code,
+            // A `state` sent twice is reported without one; a rule reports it.
+            state: parameters
+                .one("state")
+                .ok()
+                .flatten()
+                .map(str::to_owned)
+                .or_else(|| request_object::member(parameters, "state"))
+                .filter(|state| state.len() <= LONGEST),
+            scope: Scope::default(),
+            resources: Vec::new(),
+            nonce: None,
+            challenge: None,
+            dpop_jkt: None,
+            prompt: Prompt::default(),
+            max_age: None,
+            login_hint: None,
+            claims: RequestedClaims::default(),
+            expected_user: None,
+        }
+    }
+}
+
 /// A rule: reads parameters, fills in the request or says what is wrong.
 type Rule = fn(&Service, &Parameters, &mut AuthorizationRequest) -> Result<(), OAuthError>;
 
@@ -73,7 +132,7 @@ type Rule = fn(&Service, &Parameters, &mut AuthorizationRequest) -> Result<(), O
 const RULES: &[(Rule, &str)] = &[
     // step                    rule
     (no_parameter_twice,       "RFC 6749 §3.1"),
-    (no_request_object,        "OIDC Core §3.1.2.6"),
+    (request_object::came_as_promised, "RFC 9101 §10.5, RFC 9126 §5"),
     (client_may_use_codes,     "RFC 6749 §4.1.2.1 unauthorized_client"),
     (hybrid::response_type_is_registered, "RFC 6749 §3.1.1, OIDC Core §3.3"),
     (response_mode_is_known,   "OAuth 2.0 Multiple Response Types §2.1, Form Post Response Mode"),
@@ -92,41 +151,49 @@ const RULES: &[(Rule, &str)] = &[
 ];
 
 impl Service {
-    /// Checks an authorization request.
+    /// Checks an authorization request, unwrapping it first if it came wrapped.
     pub(crate) async fn check_authorization(
         &self,
         parameters: &Parameters,
     ) -> Result<AuthorizationRequest, Refusal> {
         let client = self.asking_client(parameters).await?;
-        let redirect_uri = trusted_redirect_uri(&self.policy, &client, parameters)?;
-        let mut request = AuthorizationRequest {
-            client,
-            redirect_uri,
-            response_mode: ResponseMode::of(parameters),
-            response_type: ResponseType::Code,
-            // A `state` sent twice is reported without one; the rule below reports it.
-            state: parameters
-                .one("state")
-                .ok()
-                .flatten()
-                .map(str::to_owned)
-                .or_else(|| request_object::member(parameters, "state"))
-                .filter(|state| state.len() <= LONGEST),
-            scope: Scope::default(),
-            resources: Vec::new(),
-            nonce: None,
-            challenge: None,
-            dpop_jkt: None,
-            prompt: Prompt::default(),
-            max_age: None,
-            login_hint: None,
-            claims: RequestedClaims::default(),
-            expected_user: None,
+        let refused = |fault: Fault| match fault {
+            Fault::Nowhere(sentence) => Refusal::Page(sentence),
+            Fault::Rule(request, error) => Refusal::Respond(self.error_response(&request, error)),
         };
+        match self.unwrap_request(&client, parameters).await {
+            Ok(inside) => self.check_rules(client, &inside).map_err(refused),
+            Err(error) => Err(refused(self.not_unwrapped(client, parameters, error))),
+        }
+    }
+
+    /// A wrapper that cannot be opened is reported to a redirect URI that stands beside it, if that is a registered one.
+    fn not_unwrapped(&self, client: Client, sent: &Parameters, error: OAuthError) -> Fault {
+        tracing::info!(client_id = %client.id, %error, "wrapped authorization request refused");
+        match trusted_redirect_uri(&self.policy, &client, sent) {
+            Ok(uri) => Fault::Rule(
+                Box::new(AuthorizationRequest::begin(client, uri, sent)),
+                error,
+            ),
+            Err(_) => Fault::Nowhere(
+                "The application sent its request in a form that cannot be read, or is used or expired.",
+            ),
+        }
+    }
+
+    /// Walks the rules. Nothing is written, nobody is answered.
+    pub(super) fn check_rules(
+        &self,
+        client: Client,
+        parameters: &Parameters,
+    ) -> Result<AuthorizationRequest, Fault> {
+        let redirect_uri =
+            trusted_redirect_uri(&self.policy, &client, parameters).map_err(Fault::Nowhere)?;
+        let mut request = AuthorizationRequest::begin(client, redirect_uri, parameters);
         for (step, rule) in RULES {
             if let Err(error) = step(self, parameters, &mut request) {
                 tracing::info!(client_id = %request.client.id, error = error.code.name(), rule, "authorization request refused");
-                return Err(Refusal::Respond(self.error_response(&request, error)));
+                return Err(Fault::Rule(Box::new(request), error));
             }
         }
         Ok(request)
@@ -155,13 +222,12 @@ fn trusted_redirect_uri(
     policy: &Policy,
     client: &Client,
     parameters: &Parameters,
-) -> Result<String, Refusal> {
-    let asked = parameters.one("redirect_uri").map_err(|_| {
-        Refusal::Page("The application sent its redirect_uri more than once, or not as UTF-8.")
-    })?;
-    let asked = asked.ok_or(Refusal::Page(
-        "The application did not say where to return to: redirect_uri is missing.",
-    ))?;
+) -> Result<String, &'static str> {
+    let asked = parameters
+        .one("redirect_uri")
+        .map_err(|_| "The application sent its redirect_uri more than once, or not as UTF-8.")?;
+    let asked =
+        asked.ok_or("The application did not say where to return to: redirect_uri is missing.")?;
     let registered = client
         .redirect_uris
         .iter()
@@ -169,9 +235,7 @@ fn trusted_redirect_uri(
     if registered || !policy.exact_redirect_uris() {
         Ok(asked.to_owned())
     } else {
-        Err(Refusal::Page(
-            "The application asked to return to an address that is not registered for it.",
-        ))
+        Err("The application asked to return to an address that is not registered for it.")
     }
 }
 
@@ -191,42 +255,6 @@ fn no_parameter_twice(
     } else {
         Ok(())
     }
-}
-
-fn no_request_object(
-    _: &Service,
-    parameters: &Parameters,
-    _: &mut AuthorizationRequest,
-) -> Result<(), OAuthError> {
-    const REFUSED: [(&str, OAuthError); 3] = [
-        (
-            "request",
-            OAuthError::new(
-                ErrorCode::RequestNotSupported,
-                "request objects are not supported",
-            ),
-        ),
-        (
-            "request_uri",
-            OAuthError::new(
-                ErrorCode::RequestUriNotSupported,
-                "request_uri is not supported",
-            ),
-        ),
-        (
-            "registration",
-            OAuthError::new(
-                ErrorCode::RegistrationNotSupported,
-                "registration in a request is not supported",
-            ),
-        ),
-    ];
-    for (name, error) in REFUSED {
-        if parameters.one(name)?.is_some() {
-            return Err(error);
-        }
-    }
-    Ok(())
 }
 
 fn client_may_use_codes(
@@ -393,7 +421,8 @@ fn max_age_is_a_number(
         OAuthError::new(ErrorCode::InvalidRequest, "max_age is a number of seconds");
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     request.max_age = match parameters.one("max_age")? {
-        None => None,
+        // OIDC Registration §2.
+        None => request.client.requests.default_max_age,
         Some(text) if digits(text) => Some(text.parse().map_err(|_| NOT_A_NUMBER)?),
         Some(_) => return Err(NOT_A_NUMBER),
     };

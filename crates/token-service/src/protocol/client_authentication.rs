@@ -2,15 +2,16 @@
 //! clients) by name alone.
 
 use stampmill_jose::{
-    Expectations, MacAlgorithm, SharedSecret, unverified_claim, verify_jwt, verify_mac_jwt,
+    AlgorithmSet, Expectations, MacAlgorithm, SharedSecret, unverified_claim, verify_mac_jwt,
 };
 use zeroize::Zeroizing;
 
 use super::Service;
+use super::client_keys::SignatureError;
 use super::client_request::ClientRequest;
 use super::error::{ErrorCode, OAuthError};
 use super::paths;
-use crate::domain::{Client, ClientAuthentication, ClientId, SecretMethod};
+use crate::domain::{AssertionAlg, Client, ClientAuthentication, ClientId, SecretMethod};
 use crate::secret::{Digest, Secret};
 
 /// `Authorization: Basic`, taken apart.
@@ -140,10 +141,23 @@ impl Service {
     /// first time.
     async fn assertion_holds(&self, client: &Client, assertion: &str) -> Result<bool, OAuthError> {
         let expect = Expectations::client_assertion(client.id.as_str(), self.issuer())
-            .or_audience(format!("{}{}", self.issuer, paths::TOKEN));
+            .or_audience(format!("{}{}", self.issuer, paths::TOKEN))
+            // RFC 9126 §2: "the authorization server MUST accept its issuer identifier, token endpoint URL, or pushed
+            // authorization request endpoint URL".
+            .or_audience(format!(
+                "{}{}",
+                self.issuer,
+                paths::PUSHED_AUTHORIZATION_REQUEST
+            ));
         let verified = match &client.authentication {
             ClientAuthentication::PrivateKey { keys } => {
-                verify_jwt(assertion, keys.jwks(), &expect, self.now())
+                let expect = match client.requests.token_endpoint_auth_signing_alg {
+                    Some(AssertionAlg::Signature(only)) => {
+                        expect.with_algorithms(AlgorithmSet::of(&[only]))
+                    }
+                    _ => expect,
+                };
+                self.verify_by_client(keys, assertion, &expect).await
             }
             ClientAuthentication::Confidential {
                 secret,
@@ -152,7 +166,7 @@ impl Service {
                 let secret = secret.open(&self.sealing, &client.id).ok_or(FAILED)?;
                 let key =
                     SharedSecret::new(MacAlgorithm::Hs256, secret.expose()).map_err(|_| FAILED)?;
-                verify_mac_jwt(assertion, &key, &expect, self.now())
+                verify_mac_jwt(assertion, &key, &expect, self.now()).map_err(SignatureError::from)
             }
             _ => return Ok(false),
         };

@@ -61,6 +61,10 @@ struct Metadata<'a> {
     introspection_endpoint: String,
     device_authorization_endpoint: String,
     end_session_endpoint: String,
+    pushed_authorization_request_endpoint: String,
+    require_pushed_authorization_requests: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registration_endpoint: Option<String>,
     check_session_iframe: String,
     backchannel_logout_supported: bool,
     backchannel_logout_session_supported: bool,
@@ -85,8 +89,9 @@ struct Metadata<'a> {
     ui_locales_supported: &'static [&'static str],
     claims_parameter_supported: bool,
     request_parameter_supported: bool,
-    // Absent would mean true (OIDC Discovery §3).
     request_uri_parameter_supported: bool,
+    require_request_uri_registration: bool,
+    request_object_signing_alg_values_supported: Vec<&'static str>,
     authorization_response_iss_parameter_supported: bool,
 }
 
@@ -95,8 +100,8 @@ impl Service {
     pub(crate) fn metadata(&self) -> Document {
         let at = |path: &str| format!("{}{path}", self.issuer);
         let with_a_secret = AUTH_METHODS.iter().copied().filter(|name| *name != "none");
-        let signatures = AlgorithmSet::ALL.iter().map(Algorithm::name);
-        let assertions = signatures.chain([MacAlgorithm::Hs256.name()]);
+        let signatures = || AlgorithmSet::ALL.iter().map(Algorithm::name);
+        let assertions = signatures().chain([MacAlgorithm::Hs256.name()]);
         let of_persons: Vec<_> = PERSON_CLAIMS.iter().map(|(name, ..)| *name).collect();
         let metadata = Metadata {
             issuer: &self.issuer,
@@ -108,6 +113,9 @@ impl Service {
             introspection_endpoint: at(paths::INTROSPECTION),
             device_authorization_endpoint: at(paths::DEVICE_AUTHORIZATION),
             end_session_endpoint: at(paths::END_SESSION),
+            pushed_authorization_request_endpoint: at(paths::PUSHED_AUTHORIZATION_REQUEST),
+            require_pushed_authorization_requests: self.policy.requires_pushed_requests(),
+            registration_endpoint: self.registration.as_ref().map(|_| at(paths::REGISTRATION)),
             check_session_iframe: at(paths::CHECK_SESSION),
             backchannel_logout_supported: true,
             backchannel_logout_session_supported: true,
@@ -136,8 +144,10 @@ impl Service {
             code_challenge_methods_supported: &["S256"],
             ui_locales_supported: &["en"],
             claims_parameter_supported: true,
-            request_parameter_supported: false,
-            request_uri_parameter_supported: false,
+            request_parameter_supported: true,
+            request_uri_parameter_supported: true,
+            require_request_uri_registration: true,
+            request_object_signing_alg_values_supported: signatures().collect(),
             authorization_response_iss_parameter_supported: self.policy.iss_in_responses(),
         };
         Document::new(

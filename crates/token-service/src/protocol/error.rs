@@ -42,6 +42,8 @@ error_codes! {
     ConsentRequired          = "consent_required",           403, "OIDC Core §3.1.2.6";
     RequestNotSupported      = "request_not_supported",      400, "OIDC Core §3.1.2.6";
     RequestUriNotSupported   = "request_uri_not_supported",  400, "OIDC Core §3.1.2.6";
+    InvalidRequestUri        = "invalid_request_uri",        400, "OIDC Core §3.1.2.6, RFC 9101 §7";
+    InvalidRequestObject     = "invalid_request_object",     400, "OIDC Core §3.1.2.6, RFC 9101 §7";
     RegistrationNotSupported = "registration_not_supported", 400, "OIDC Core §3.1.2.6";
     AuthorizationPending     = "authorization_pending",      400, "RFC 8628 §3.5";
     SlowDown                 = "slow_down",                  400, "RFC 8628 §3.5";
@@ -49,6 +51,10 @@ error_codes! {
     InvalidDpopProof         = "invalid_dpop_proof",         400, "RFC 9449 §5, §7.1";
     UseDpopNonce             = "use_dpop_nonce",             400, "RFC 9449 §8, §9";
     InvalidTarget            = "invalid_target",             400, "RFC 8707 §2";
+    InvalidRedirectUri       = "invalid_redirect_uri",       400, "RFC 7591 §3.2.2";
+    InvalidClientMetadata    = "invalid_client_metadata",    400, "RFC 7591 §3.2.2";
+    UnapprovedSoftwareStatement = "unapproved_software_statement", 400, "RFC 7591 §3.2.2";
+    TemporarilyUnavailable   = "temporarily_unavailable",    429, "RFC 6749 §4.1.2.1, RFC 6585 §4";
     InvalidToken             = "invalid_token",              401, "RFC 6750 §3.1";
     InsufficientScope        = "insufficient_scope",         403, "RFC 6750 §3.1";
 }

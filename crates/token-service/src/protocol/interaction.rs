@@ -124,7 +124,7 @@ impl Service {
             .binding
             .clone()
             .unwrap_or_else(|| Secret::generate(&*self.random));
-        let sealed = SealedRequest::begin(parameters, &binding, self.now());
+        let sealed = SealedRequest::begin(&request.parameters, &binding, self.now());
         let new_binding = browser.binding.is_none().then_some(binding);
         self.go_on(request, sealed, browser, new_binding)
             .await
@@ -208,7 +208,11 @@ impl Service {
         }
         let fresh = sealed.is_fresh_for(present.hash);
         match decision {
-            Decision::Deny => Ok(Outcome::Respond(self.error_response(&request, DENIED))),
+            Decision::Deny => {
+                let spent = self.spend_pushed(request.parameters.provenance()).await;
+                let error = spent.err().unwrap_or(DENIED);
+                Ok(Outcome::Respond(self.error_response(&request, error)))
+            }
             Decision::SwitchUser => {
                 // Frames would have to stand on the sign-in page; clients that are told so hear nothing of it.
                 self.end_session_of(present.hash).await?;
@@ -418,6 +422,9 @@ impl Service {
             Ok(tokens) => tokens,
             Err(error) => return Ok(self.error_response(request, error)),
         };
+        if let Err(error) = self.spend_pushed(request.parameters.provenance()).await {
+            return Ok(self.error_response(request, error));
+        }
         let before = present.consented.clone().unwrap_or_default();
         let remember = (asked && may_remember(&self.policy, request))
             .then(|| before.union(&request.to_consent()));

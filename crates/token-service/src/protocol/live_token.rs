@@ -5,7 +5,7 @@ use stampmill_jose::verify_jws;
 use super::Service;
 use super::error::OAuthError;
 use super::tokens::AccessTokenClaims;
-use crate::domain::{GrantId, RefreshToken};
+use crate::domain::{ClientId, GrantId, RefreshToken};
 use crate::secret::Digest;
 
 /// A token of ours that is alive. Whom it is for was not looked at.
@@ -75,11 +75,8 @@ impl Service {
 
     /// A JWT cannot be called back, but whoever asks here learns that it should have been (RFC 7009, RFC 6749 §4.1.2).
     async fn stands(&self, claims: &AccessTokenClaims) -> Result<bool, OAuthError> {
-        let grant = claims.grant_id.clone().map(GrantId::from_text);
-        let stands = self
-            .store
-            .jti_stands(Digest::of(&claims.jti), grant, self.now());
-        Ok(stands.await?)
+        self.jwt_stands(&claims.jti, claims.grant_id.clone(), &claims.client_id)
+            .await
     }
 
     /// The same for a token whose signature, type and times another has checked.
@@ -87,9 +84,17 @@ impl Service {
         &self,
         jti: &str,
         grant: Option<String>,
+        client: &str,
     ) -> Result<bool, OAuthError> {
         let grant = grant.map(GrantId::from_text);
         let stands = self.store.jti_stands(Digest::of(jti), grant, self.now());
-        Ok(stands.await?)
+        if !stands.await? {
+            return Ok(false);
+        }
+        // A client's own tokens have no grant that would have gone with it (RFC 7592 §2.3).
+        match ClientId::parse(client) {
+            Ok(client) => Ok(self.store.client(&client).await?.is_some()),
+            Err(_) => Ok(false),
+        }
     }
 }

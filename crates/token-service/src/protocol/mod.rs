@@ -3,11 +3,13 @@
 //! | file | rule |
 //! |---|---|
 //! | `authorization` | the authorization request: RFC 6749 §4.1.1, RFC 7636 §4.3, OIDC Core §3.1.2 |
-//! | `request_object` | how its refusal goes: OIDC Core §6 |
+//! | `request_object` | requests that come signed: RFC 9101, OIDC Core §6 |
+//! | `pushed_request` | requests that come beforehand: RFC 9126 |
 //! | `response_mode` | how the answer travels: OAuth 2.0 Multiple Response Types §2.1, Form Post Response Mode |
 //! | `hybrid` | tokens beside the code: OIDC Core §3.3 |
 //! | `interaction` | what the person must still do, and the answer: OIDC Core §3.1.2.3-6, RFC 9207 |
 //! | `client_authentication`, `known_secrets` | RFC 6749 §2.3 |
+//! | `client_keys` | `jwks_uri`: RFC 7591 §2 |
 //! | `token` | the token endpoint: RFC 6749 §3.2, §5 |
 //! | `authorization_code` | RFC 6749 §4.1.3, RFC 7636 §4.6 |
 //! | `refresh_token` | RFC 6749 §6, RFC 9700 §4.14.2 |
@@ -26,6 +28,7 @@
 //! | `subject` | what the person is called: OIDC Core §8 |
 //! | `session` | a browser's session, `sid`: OpenID Connect Front-Channel Logout 1.0, Session Management 1.0 |
 //! | `end_session` | OpenID Connect RP-Initiated Logout 1.0 |
+//! | `registration`, `registration_metadata` | RFC 7591, RFC 7592, OIDC Registration |
 //! | `backchannel_logout` | OpenID Connect Back-Channel Logout 1.0 |
 //! | `discovery` | RFC 8414, OIDC Discovery |
 
@@ -36,6 +39,7 @@ mod claim_checks;
 mod claims;
 mod client_authentication;
 mod client_credentials;
+mod client_keys;
 mod client_request;
 mod device_authorization;
 mod device_code;
@@ -51,7 +55,10 @@ mod known_secrets;
 mod live_token;
 mod parameters;
 pub(crate) mod paths;
+mod pushed_request;
 mod refresh_token;
+mod registration;
+mod registration_metadata;
 mod request_object;
 mod resource;
 mod response_mode;
@@ -72,10 +79,11 @@ use std::sync::Arc;
 use stampmill_claim_check::ClaimCheck;
 use stampmill_jose::Jwks;
 
-pub(crate) use authorization::AuthorizationRequest;
+pub(crate) use authorization::{AuthorizationRequest, LONGEST_REQUEST};
 pub(crate) use backchannel_logout::{Courier, Notifier};
 pub(crate) use claims::SINGLE as SINGLE_CLAIM;
 pub(crate) use client_authentication::{BasicCredentials, CredentialsError};
+pub(crate) use client_keys::Fetches;
 pub(crate) use client_request::{ClientRequest, TokenError};
 pub(crate) use device_verification::{CodeProblem, DeviceAnswer, DevicePage};
 pub(crate) use discovery::Document;
@@ -85,6 +93,8 @@ pub(crate) use interaction::{Attempt, Browser, Decision, Outcome, Page, SignedIn
 pub(crate) use introspection::Introspected;
 pub(crate) use known_secrets::KnownSecrets;
 pub(crate) use parameters::Parameters;
+pub use registration::RegistrationRules;
+pub(crate) use registration::{Pace, Refusal};
 pub(crate) use response_mode::AuthorizationResponse;
 pub(crate) use session::FrontChannelFrames;
 pub(crate) use signing::Signatures;
@@ -119,6 +129,11 @@ pub struct Service {
     pub(crate) known_secrets: KnownSecrets,
     pub(crate) passwords: PasswordGate,
     pub(crate) throttle: Throttle,
+    /// Who may register clients; nobody, if there is nothing.
+    pub(crate) registration: Option<RegistrationRules>,
+    pub(crate) pace: Pace,
+    /// What clients named for us to fetch.
+    pub(crate) fetches: Fetches,
     /// Tells clients, in the background, that a session ended.
     pub(crate) notifier: Notifier,
     /// The same for user codes of devices, by person.
@@ -141,6 +156,8 @@ pub(crate) struct Parts {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) signatures: Signatures,
     pub(crate) sealing: SealingKey,
+    pub(crate) registration: Option<RegistrationRules>,
+    pub(crate) fetches: Fetches,
     pub(crate) notifier: Notifier,
     pub(crate) lock: Option<File>,
 }
@@ -158,6 +175,8 @@ impl Service {
             store,
             signatures,
             sealing,
+            registration,
+            fetches,
             notifier,
             lock,
         } = parts;
@@ -174,6 +193,9 @@ impl Service {
             keys: Keys::none(),
             passwords: PasswordGate::new(&*random),
             throttle: Throttle::default(),
+            registration,
+            pace: Pace::default(),
+            fetches,
             notifier,
             code_throttle: Throttle::default(),
             nobody: (id, secret),

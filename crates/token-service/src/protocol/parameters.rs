@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::error::{ErrorCode, OAuthError};
@@ -22,6 +23,21 @@ pub(crate) struct Parameters {
     form: Zeroizing<String>,
     /// `None` for a value that is no UTF-8 once it is decoded.
     pairs: Vec<(String, Option<Zeroizing<String>>)>,
+    provenance: Provenance,
+}
+
+/// How an authorization request's parameters came here.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Provenance {
+    /// Out of a request object or a pushed request: there is nothing more to unwrap.
+    pub(crate) unwrapped: bool,
+    /// The client signed them.
+    pub(crate) signed: bool,
+    /// The client pushed them: hash of the `request_uri`.
+    pub(crate) pushed: Option<[u8; 32]>,
+    /// The client is pushing them now.
+    #[serde(skip)]
+    pub(crate) being_pushed: bool,
 }
 
 impl Parameters {
@@ -48,8 +64,52 @@ impl Parameters {
             Ok(Parameters {
                 form: Zeroizing::new(form.to_owned()),
                 pairs,
+                provenance: Provenance::default(),
             })
         }
+    }
+
+    /// Parameters by name and value; nothing if there are too many.
+    pub(crate) fn of_pairs<'a>(
+        pairs: impl IntoIterator<Item = (&'a str, String)>,
+    ) -> Option<Parameters> {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.extend_pairs(pairs);
+        Parameters::parse(&Zeroizing::new(form.finish())).ok()
+    }
+
+    /// The same without these.
+    pub(crate) fn without(&self, names: &[&str]) -> Parameters {
+        let kept = self.pairs.iter();
+        let kept = kept.filter(|(name, value)| !names.contains(&name.as_str()) && value.is_some());
+        let kept = kept.map(|(name, value)| {
+            let value = value.as_ref().map(|value| value.to_string());
+            (name.as_str(), value.unwrap_or_default())
+        });
+        let same = Parameters::of_pairs(kept).expect("there were more of them before");
+        same.from(self.provenance)
+    }
+
+    /// The same with one more.
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Parameters {
+        let pair = form_urlencoded::Serializer::new(String::new())
+            .append_pair(name, value)
+            .finish();
+        let joint = if self.form.is_empty() { "" } else { "&" };
+        self.form = Zeroizing::new(format!("{}{joint}{pair}", self.form.as_str()));
+        self.pairs
+            .push((name.to_owned(), Some(Zeroizing::new(value.to_owned()))));
+        self
+    }
+
+    /// The same, having come so.
+    pub(crate) fn from(self, provenance: Provenance) -> Parameters {
+        Parameters { provenance, ..self }
+    }
+
+    /// How they came.
+    pub(crate) fn provenance(&self) -> &Provenance {
+        &self.provenance
     }
 
     /// The one value of a parameter; an error if it came twice or is no text.

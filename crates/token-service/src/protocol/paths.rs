@@ -18,6 +18,9 @@ paths! {
     REVOCATION = "/revoke";
     INTROSPECTION = "/introspect";
     DEVICE_AUTHORIZATION = "/device_authorization";
+    PUSHED_AUTHORIZATION_REQUEST = "/par";
+    REGISTRATION = "/register";
+    REGISTERED_CLIENT = "/register/{client_id}";
     USERINFO = "/userinfo";
     PROTECTED_RESOURCE = "/.well-known/oauth-protected-resource";
     ME = "/api/me";

@@ -15,7 +15,7 @@ use stampmill_jose::base64url;
 use subtle::ConstantTimeEq;
 
 use super::Service;
-use super::parameters::Parameters;
+use super::parameters::{Parameters, Provenance};
 use crate::secret::{Digest, Secret};
 
 const PURPOSE: &str = "authorization request in progress, form 1";
@@ -23,8 +23,10 @@ const PURPOSE: &str = "authorization request in progress, form 1";
 /// What the hidden field holds.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct SealedRequest {
-    /// The request's parameters, to be checked again.
+    /// The request's parameters, to be checked again, and how they came.
     form: String,
+    #[serde(default)]
+    provenance: Provenance,
     /// When the first page was shown.
     started_at: i64,
     /// Hash of the browser cookie.
@@ -40,6 +42,7 @@ impl SealedRequest {
     pub(crate) fn begin(parameters: &Parameters, browser: &Secret, now: i64) -> SealedRequest {
         SealedRequest {
             form: parameters.as_form().to_owned(),
+            provenance: *parameters.provenance(),
             started_at: now,
             browser: Digest::of(browser.expose()).0,
             session: None,
@@ -87,7 +90,8 @@ impl SealedRequest {
 
     /// The request's parameters.
     pub(crate) fn parameters(&self) -> Option<Parameters> {
-        Parameters::parse(&self.form).ok()
+        let parameters = Parameters::parse(&self.form).ok()?;
+        Some(parameters.from(self.provenance))
     }
 }
 

@@ -19,6 +19,7 @@ const MIGRATIONS: &[(u32, &str)] = &[
     (10, include_str!("migrations/0010_rows_in_order.sql")),
     (11, include_str!("migrations/0011_logout.sql")),
     (12, include_str!("migrations/0012_claims.sql")),
+    (13, include_str!("migrations/0013_registration.sql")),
 ];
 
 /// `PRAGMA application_id`: "stml" in ASCII, so that another program's database is not taken for ours.

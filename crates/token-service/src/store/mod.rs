@@ -7,7 +7,9 @@ mod access_tokens;
 mod client_cache;
 mod device_codes;
 mod migrations;
+mod pushed_requests;
 mod refresh_tokens;
+mod registrations;
 mod rows;
 mod sessions;
 mod sqlite;
@@ -44,6 +46,26 @@ pub trait Store: Send + Sync + 'static {
     /// Makes these the clients of the configuration file: new ones are added, known ones changed, those that left it
     /// removed with their grants. An id that a registered client has is a [`StoreError::Conflict`], and nothing changes.
     fn configure_clients(&self, clients: Vec<Client>) -> Answer<'_, ()>;
+
+    /// Registers a client that asked for it: uses its initial access token, and keeps its registration access token.
+    fn register_client(&self, new: NewClient, now: i64) -> Answer<'_, Registered>;
+    /// The client whose registration access token this is.
+    fn registered_client(&self, token: Digest) -> Answer<'_, Option<Client>>;
+    /// Gives a registered client another registration; false if there is none of its id.
+    fn update_client(&self, client: Client) -> Answer<'_, bool>;
+    /// Removes a client that registered itself, with everything that was issued to it; false if there is none.
+    fn delete_client(&self, client: ClientId) -> Answer<'_, bool>;
+    /// Adds an initial access token.
+    fn insert_initial_token(&self, token: InitialToken) -> Answer<'_, ()>;
+    /// Whether an initial access token would register a client now.
+    fn initial_token_is_good(&self, token: Digest, now: i64) -> Answer<'_, bool>;
+
+    /// Keeps a pushed authorization request under the hash of its `request_uri`.
+    fn push_request(&self, hash: Digest, request: PushedRequest) -> Answer<'_, ()>;
+    /// The pushed request behind a hash, if it has not expired and nobody has answered it.
+    fn pushed_request(&self, hash: Digest, now: i64) -> Answer<'_, Option<PushedRequest>>;
+    /// Removes a pushed request: true for exactly one caller, ever (RFC 9126 §4).
+    fn spend_pushed_request(&self, hash: Digest) -> Answer<'_, bool>;
 
     /// The user of that id.
     fn user<'a>(&'a self, id: &'a UserId) -> Answer<'a, Option<User>>;
@@ -179,6 +201,54 @@ pub struct FirstRefresh {
     pub token: NewRefreshToken,
     /// When the last token that can come of the grant has died.
     pub grant_expires_at: i64,
+}
+
+/// A client that asks to be registered.
+#[derive(Debug, Clone)]
+pub struct NewClient {
+    /// The client.
+    pub client: Client,
+    /// Hash of its registration access token.
+    pub token: Digest,
+    /// Hash of the initial access token it showed.
+    pub initial: Option<Digest>,
+    /// How many such clients there may be.
+    pub most: i64,
+}
+
+/// How a registration ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Registered {
+    /// The client is there.
+    Done,
+    /// The initial access token has no use left.
+    TokenSpent,
+    /// There are as many clients as there may be.
+    Full,
+}
+
+/// An initial access token's row (RFC 7591 §1.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InitialToken {
+    /// Its hash.
+    pub hash: Digest,
+    /// How many clients it registers.
+    pub uses: u32,
+    /// First second at which it is too old.
+    pub expires_at: i64,
+}
+
+/// A pushed authorization request's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PushedRequest {
+    /// Who pushed it.
+    pub client: ClientId,
+    /// The request, sealed.
+    pub form_sealed: Vec<u8>,
+    /// First second at which its `request_uri` is too old to begin with.
+    pub expires_at: i64,
+    /// When the person who began in time has taken too long.
+    pub keep_until: i64,
 }
 
 /// An opaque access token's row.

@@ -2,6 +2,7 @@
 
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
+use stampmill_jose::Algorithm;
 
 use super::StoreError;
 use super::writer::database;
@@ -13,7 +14,7 @@ use crate::domain::{
 };
 use crate::password::PasswordHash;
 
-pub(super) const CLIENT: &str = "SELECT client_id, name, auth_method, secret_sealed, jwks, application, redirect_uris, grant_types, scope, id_token_alg, dpop_bound, created_at, response_types, post_logout_redirect_uris, logout, sector FROM clients";
+pub(super) const CLIENT: &str = "SELECT client_id, name, auth_method, secret_sealed, jwks, application, redirect_uris, grant_types, scope, id_token_alg, dpop_bound, created_at, response_types, post_logout_redirect_uris, logout, sector, requests, profile, userinfo_alg FROM clients";
 pub(super) const USER: &str = "SELECT user_id, username, password_hash, name, email, email_verified, claims, updated_at FROM users";
 pub(super) const SESSION: &str = "SELECT session_id, user_id, auth_time, expires_at FROM sessions";
 pub(super) const CODE: &str = "SELECT redirect_uri, challenge, nonce, dpop_jkt, codes.expires_at AS code_expires_at, spent_at, grants.* \
@@ -58,7 +59,7 @@ pub(super) fn client(row: &Row<'_>) -> rusqlite::Result<Client> {
         ("client_secret_post", Some(secret), None) => confidential(secret, SecretMethod::Post),
         ("client_secret_jwt", Some(secret), None) => confidential(secret, SecretMethod::Jwt),
         ("private_key_jwt", None, Some(jwks)) => ClientAuthentication::PrivateKey {
-            keys: ClientKeys::parse(&jwks).map_err(|_| nonsense("clients.jwks"))?,
+            keys: ClientKeys::read(&jwks).map_err(|_| nonsense("clients.jwks"))?,
         },
         _ => return Err(nonsense("clients.auth_method")),
     };
@@ -88,8 +89,25 @@ pub(super) fn client(row: &Row<'_>) -> rusqlite::Result<Client> {
         id_token_alg: signing_algorithm(&row.get::<_, String>("id_token_alg")?)
             .ok_or_else(|| nonsense("clients.id_token_alg"))?,
         dpop_bound: row.get("dpop_bound")?,
+        userinfo_alg: row
+            .get::<_, Option<String>>("userinfo_alg")?
+            .map(|name| signing_algorithm(&name).ok_or_else(|| nonsense("clients.userinfo_alg")))
+            .transpose()?,
+        requests: json(row, "requests")?,
+        profile: json(row, "profile")?,
         created_at: row.get("created_at")?,
     })
+}
+
+fn json<T: serde::de::DeserializeOwned>(
+    row: &Row<'_>,
+    column: &'static str,
+) -> rusqlite::Result<T> {
+    serde_json::from_str(&row.get::<_, String>(column)?).map_err(|_| nonsense(column))
+}
+
+fn as_json(members: &impl serde::Serialize) -> String {
+    serde_json::to_string(members).expect("texts, numbers and booleans have a JSON form")
 }
 
 fn redirect_uris(row: &Row<'_>, column: &str) -> rusqlite::Result<Vec<RedirectUri>> {
@@ -117,12 +135,24 @@ pub(super) fn configure_client(
     connection: &Connection,
     client: &Client,
 ) -> rusqlite::Result<usize> {
-    let or_update = "ON CONFLICT (client_id) DO UPDATE SET name = excluded.name, auth_method = excluded.auth_method,
+    let or_update =
+        format!("ON CONFLICT (client_id) DO UPDATE SET {CHANGED} WHERE origin = 'file'");
+    write_client(connection, client, "file", &or_update)
+}
+
+/// Another registration of a client; 0 if there is none of its id that was registered.
+pub(super) fn update_client(connection: &Connection, client: &Client) -> rusqlite::Result<usize> {
+    let update =
+        format!("ON CONFLICT (client_id) DO UPDATE SET {CHANGED} WHERE origin = 'registered'");
+    write_client(connection, client, "registered", &update)
+}
+
+/// What of a client can be another.
+const CHANGED: &str = "name = excluded.name, auth_method = excluded.auth_method,
         secret_sealed = excluded.secret_sealed, jwks = excluded.jwks, application = excluded.application, redirect_uris = excluded.redirect_uris,
         grant_types = excluded.grant_types, scope = excluded.scope, id_token_alg = excluded.id_token_alg, dpop_bound = excluded.dpop_bound,
-        response_types = excluded.response_types, post_logout_redirect_uris = excluded.post_logout_redirect_uris, logout = excluded.logout, sector = excluded.sector WHERE origin = 'file'";
-    write_client(connection, client, "file", or_update)
-}
+        response_types = excluded.response_types, post_logout_redirect_uris = excluded.post_logout_redirect_uris, logout = excluded.logout, sector = excluded.sector,
+        requests = excluded.requests, profile = excluded.profile, userinfo_alg = excluded.userinfo_alg";
 
 fn write_client(
     connection: &Connection,
@@ -133,13 +163,13 @@ fn write_client(
     let (secret, jwks) = match &client.authentication {
         ClientAuthentication::Public => (None, None),
         ClientAuthentication::Confidential { secret, .. } => (Some(secret.as_bytes()), None),
-        ClientAuthentication::PrivateKey { keys } => (None, Some(keys.as_json())),
+        ClientAuthentication::PrivateKey { keys } => (None, Some(keys.as_text())),
     };
     let logout =
         serde_json::to_string(&client.logout).expect("texts and booleans have a JSON form");
     let join = |words: Vec<&str>| words.join(" ");
-    let insert = "INSERT INTO clients (client_id, name, auth_method, secret_sealed, jwks, application, redirect_uris, grant_types, scope, id_token_alg, dpop_bound, created_at, origin, response_types, post_logout_redirect_uris, logout, sector)
-         VALUES (:client_id, :name, :auth_method, :secret_sealed, :jwks, :application, :redirect_uris, :grant_types, :scope, :id_token_alg, :dpop_bound, :created_at, :origin, :response_types, :post_logout_redirect_uris, :logout, :sector)";
+    let insert = "INSERT INTO clients (client_id, name, auth_method, secret_sealed, jwks, application, redirect_uris, grant_types, scope, id_token_alg, dpop_bound, created_at, origin, response_types, post_logout_redirect_uris, logout, sector, requests, profile, userinfo_alg)
+         VALUES (:client_id, :name, :auth_method, :secret_sealed, :jwks, :application, :redirect_uris, :grant_types, :scope, :id_token_alg, :dpop_bound, :created_at, :origin, :response_types, :post_logout_redirect_uris, :logout, :sector, :requests, :profile, :userinfo_alg)";
     connection.execute(
         &format!("{insert} {on_conflict}"),
         named_params! {
@@ -156,6 +186,9 @@ fn write_client(
             ":dpop_bound": client.dpop_bound,
             ":created_at": client.created_at,
             ":origin": origin,
+            ":userinfo_alg": client.userinfo_alg.map(Algorithm::name),
+            ":requests": as_json(&client.requests),
+            ":profile": as_json(&client.profile),
             ":post_logout_redirect_uris": join(client.post_logout_redirect_uris.iter().map(RedirectUri::as_str).collect()),
             ":logout": logout,
             ":sector": client.sector,

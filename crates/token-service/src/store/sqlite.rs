@@ -13,8 +13,9 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 use super::client_cache::ClientCache;
 use super::writer::{Writer, database};
 use super::{
-    Answer, FirstRefresh, OpaqueToken, Store, StoreError, access_tokens, device_codes, migrations,
-    refresh_tokens, rows, sessions,
+    Answer, FirstRefresh, InitialToken, NewClient, OpaqueToken, PushedRequest, Registered, Store,
+    StoreError, access_tokens, device_codes, migrations, pushed_requests, refresh_tokens,
+    registrations, rows, sessions,
 };
 use crate::domain::{
     AuthorizationCode, Client, ClientId, CodeRow, DeviceRequest, EndedSession, Grace, Grant,
@@ -298,6 +299,47 @@ impl Store for SqliteStore {
             let gone = "DELETE FROM clients WHERE origin = 'file' AND instr(?1, ' ' || client_id || ' ') = 0";
             execute(c, gone, [format!(" {} ", kept.join(" "))]).map(drop)
         })
+    }
+
+    fn register_client(&self, new: NewClient, now: i64) -> Answer<'_, Registered> {
+        self.write_clients(move |c| registrations::register(c, &new, now))
+    }
+
+    fn registered_client(&self, token: Digest) -> Answer<'_, Option<Client>> {
+        self.answer(move |c| registrations::find(c, token))
+    }
+
+    fn update_client(&self, client: Client) -> Answer<'_, bool> {
+        self.write_clients(move |c| {
+            // Only one that is there: what inserts would bring a deleted client back.
+            let there = "SELECT 1 FROM clients WHERE client_id = ?1";
+            let there = rows::one(c, there, [client.id.as_str()], |_| Ok(()))?;
+            Ok(there.is_some() && rows::update_client(c, &client).map_err(database)? == 1)
+        })
+    }
+
+    fn delete_client(&self, client: ClientId) -> Answer<'_, bool> {
+        self.write_clients(move |c| registrations::delete(c, &client))
+    }
+
+    fn insert_initial_token(&self, token: InitialToken) -> Answer<'_, ()> {
+        self.write(move |c| registrations::insert_initial_token(c, &token))
+    }
+
+    fn initial_token_is_good(&self, token: Digest, now: i64) -> Answer<'_, bool> {
+        self.answer(move |c| registrations::initial_token_is_good(c, token, now))
+    }
+
+    fn push_request(&self, hash: Digest, request: PushedRequest) -> Answer<'_, ()> {
+        self.write(move |c| pushed_requests::insert(c, hash, &request))
+    }
+
+    fn pushed_request(&self, hash: Digest, now: i64) -> Answer<'_, Option<PushedRequest>> {
+        self.answer(move |c| pushed_requests::find(c, hash, now))
+    }
+
+    fn spend_pushed_request(&self, hash: Digest) -> Answer<'_, bool> {
+        self.write(move |c| pushed_requests::spend(c, hash))
     }
 
     fn user<'a>(&'a self, id: &'a UserId) -> Answer<'a, Option<User>> {
@@ -596,6 +638,8 @@ impl Store for SqliteStore {
                 "DELETE FROM access_tokens WHERE expires_at <= ?1",
                 "DELETE FROM revoked_tokens WHERE expires_at <= ?1",
                 "DELETE FROM used_once WHERE expires_at <= ?1",
+                "DELETE FROM initial_access_tokens WHERE expires_at <= ?1",
+                "DELETE FROM pushed_requests WHERE keep_until <= ?1",
                 // For an hour a device still hears that its code expired.
                 "DELETE FROM device_codes WHERE expires_at + 3600 <= ?1",
             ];

@@ -29,7 +29,8 @@ async fn both_addresses_give_the_same_document() {
         metadata["authorization_response_iss_parameter_supported"],
         true
     );
-    assert_eq!(metadata["request_uri_parameter_supported"], false);
+    assert_eq!(metadata["request_uri_parameter_supported"], true);
+    assert_eq!(metadata["require_request_uri_registration"], true);
     for (name, value) in metadata.as_object().unwrap() {
         if name.ends_with("_endpoint") || name.ends_with("_uri") {
             let address = value.as_str().unwrap();

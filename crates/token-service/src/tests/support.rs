@@ -17,6 +17,7 @@ use stampmill_jose::{Algorithm, Backend, SigningKey};
 use tower::ServiceExt;
 use zeroize::Zeroizing;
 
+use super::web::Web;
 use crate::clock::{Clock, SystemRandom};
 use crate::domain::{
     ApplicationType, ClientId, GrantType, PersonClaims, Registration, Resource, ResourceServer,
@@ -26,7 +27,7 @@ use crate::domain::{
 use crate::http::router;
 use crate::password::PasswordHash;
 use crate::policy::Policy;
-use crate::protocol::{Courier, Notifier, Parts, Service, Signatures};
+use crate::protocol::{Courier, Fetches, Notifier, Parts, RegistrationRules, Service, Signatures};
 use crate::secret::{SealingKey, Secret};
 use crate::store::{SqliteStore, Store};
 
@@ -61,6 +62,8 @@ pub(super) struct Fixture {
     pub(super) router: Router,
     pub(super) clock: HandClock,
     pub(super) secrets: BTreeMap<&'static str, String>,
+    /// Where clients' addresses lead.
+    pub(super) web: Web,
     /// What was posted to clients.
     pub(super) post: PostOffice,
     folder: tempfile::TempDir,
@@ -200,6 +203,26 @@ impl Fixture {
         resources: Vec<ResourceServer>,
         issue_when: HashMap<ClientId, ClaimCheck>,
     ) -> Fixture {
+        let with = (policy, resources, issue_when);
+        Fixture::build(response_types, with, None).await
+    }
+
+    /// With clients that register themselves.
+    pub(super) async fn registering(rules: RegistrationRules) -> Fixture {
+        let with = (Policy::strict(), Vec::new(), HashMap::new());
+        Fixture::build(vec![ResponseType::Code], with, Some(rules)).await
+    }
+
+    async fn build(
+        response_types: Vec<ResponseType>,
+        (policy, resources, issue_when): (
+            Policy,
+            Vec<ResourceServer>,
+            HashMap<ClientId, ClaimCheck>,
+        ),
+        registration: Option<RegistrationRules>,
+    ) -> Fixture {
+        let web = Web::default();
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::create(&folder.path().join("store.sqlite3")).unwrap();
         let sealing = SealingKey::generate(&SystemRandom);
@@ -222,6 +245,8 @@ impl Fixture {
             store: Arc::new(store),
             signatures: Signatures::new(Backend::OpenSsl).unwrap(),
             sealing,
+            registration,
+            fetches: Fetches::new(web.outbound()),
             notifier: Notifier::new(Arc::new(post.clone()), [std::time::Duration::ZERO; 2]),
             lock: None,
         }));
@@ -231,6 +256,7 @@ impl Fixture {
             service,
             clock,
             secrets,
+            web,
             post,
             folder,
         }
