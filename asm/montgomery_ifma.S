@@ -20,7 +20,8 @@
 #             The lookup reads the whole table in order.
 # Clobbers    rax, rcx, rdx, rsi, rdi, r8-r11, zmm0-zmm31, k1, k2, which are all zero at the end, the upper halves clean, and
 #             flags; r12-r15 are saved. n0 on the stack is overwritten.
-# Timing      constant time: branches and addresses depend on vectors, entries and the pointers alone. n0 and n may be secret.
+# Timing      constant time: branches and addresses depend on vectors, lanes, entries and the pointers alone. n0, n and index may be
+#             secret.
 # Algorithm   operand scanning as in montgomery_mul.S, one row a digit of b, in two sums: A collects a * b[i] and M
 #             collects n * m[i], because A need not wait for m. The multiple m[i] comes from scalar registers: they add to
 #             the digits of A and M what the row before put on them (n[0..1] * m[i-1]), before the vector unit is done with

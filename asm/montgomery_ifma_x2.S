@@ -14,14 +14,14 @@
 # Needs       a processor with AVX-512F and AVX-512 IFMA, and a system that keeps the registers (the caller's proof: `Ifma52` in
 #             crates/modexp/src/cpu.rs).
 # Inputs      vectors 3 to 10; for each number n odd, 4n < R, n0 = -1/n mod 2^64; a < 2n and b < 2n, or a < n and b < R. Every
-#             digit is below 2^52. entries >= 1; index < entries.
+#             digit is below 2^52. entries >= 1; index[j] < entries for number j.
 # Output      out < 2n, every digit below 2^52; out <= n if b is 1. An index that is not below entries selects zero.
 # Aliasing    everything allowed: out is written when all inputs have been read. table must not overlap out.
-# Memory      reads a, b, n [0 .. 8*vectors-1] and n0 [0 .. 1], writes out [0 .. 8*vectors-1]. No stack. The lookup reads the
-#             whole table in order.
+# Memory      reads a, b, n [0 .. 8*vectors-1] and n0 [0 .. 1], writes out [0 .. 8*vectors-1]. No stack. The lookup reads
+#             index [0 .. 1] and the whole table in order.
 # Clobbers    rax, rcx, rdx, rsi, rdi, r8-r11, zmm0-zmm31, k1, k2, which are all zero at the end, the upper halves clean, and
 #             flags.
-# Timing      constant time: branches and addresses depend on vectors, entries and the pointers alone. n0 and n may be secret.
+# Timing      constant time: branches and addresses depend on vectors, entries and the pointers alone. n0, n and index may be secret.
 #             None of the instructions has a time that depends on its operands.
 # Algorithm   operand scanning as in montgomery_ifma.S, one row a digit of b, in two sums: A collects a * b[i] and M collects
 #             n * m[i]. The multiple m[i] is computed in the vectors too, for both numbers at once: the lowest digit t of both

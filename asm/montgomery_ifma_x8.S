@@ -17,17 +17,17 @@
 # Needs       a processor with AVX-512F and AVX-512 IFMA, and a system that keeps the registers (the caller's proof: `Ifma52` in
 #             crates/modexp/src/cpu.rs).
 # Inputs      digits 10 to 80, a multiple of 10; in each lane n odd, 4n < R, n0 = -1/n mod 2^64; a < 2n and b < 2n, or a < n and
-#             b < R. Every digit is below 2^52. entries >= 1; index < entries.
+#             b < R. Every digit is below 2^52. entries >= 1; index[l] < entries for lane l.
 # Output      out < 2n, every digit below 2^52; out <= n if b is 1. An index that is not below entries selects zero. scratch
 #             holds secrets afterwards: the caller wipes it.
 # Aliasing    a = b and out = a, out = b are allowed. scratch must not overlap anything; out must not overlap n; table must not
 #             overlap out.
 # Memory      reads a, b, n [0 .. 8*digits-1] and n0 [0 .. 7], writes out [0 .. 8*digits-1], reads and writes scratch
-#             [0 .. 16*digits-1], and 24 bytes of stack, which hold the caller's registers. The lookup reads the whole table, ten
-#             digits of every entry at a time. Any alignment; 64 bytes is fastest.
+#             [0 .. 16*digits-1], and 24 bytes of stack, which hold the caller's registers. The lookup reads index [0 .. 7] and the
+#             whole table, ten digits of every entry at a time. Any alignment; 64 bytes is fastest.
 # Clobbers    rax, rcx, rdx, rsi, rdi, r8-r11, zmm0-zmm31, k1, which are all zero at the end, the upper halves clean, and flags;
 #             rbx, rbp, r12 are saved.
-# Timing      constant time: branches and addresses depend on digits, entries and the pointers alone. n0 and n may be secret.
+# Timing      constant time: branches and addresses depend on digits, entries and the pointers alone. n0, n and index may be secret.
 #             None of the instructions has a time that depends on its operands.
 # Algorithm   the full product first, then Montgomery's reduction, both in blocks of 10 x 10 digits as montgomery_adx.S does it
 #             with limbs: ten digits of the running sum, the *window*, stay in registers and move up by one digit a row, ten

@@ -1,156 +1,233 @@
 //! Modular exponentiation: our engines, one number at a time and several at once, beside OpenSSL.
 //!
-//! All sides work on the same operands, and their results are compared before anything is timed. OpenSSL's row is its
-//! *constant-time* path: the exponent carries `BN_FLG_CONSTTIME`, as OpenSSL's own RSA and Diffie-Hellman set it, and
-//! `BN_mod_exp` then takes `BN_mod_exp_mont_consttime`. `reference` is num-bigint, in variable time. Constants that
-//! depend on the modulus alone are computed once by our engines, as a server would keep them; `new` times that. The rows
-//! `two at once` and `eight at once` have a modulus for each job and give the time of *one* job; eight have to be asked for
-//! together.
+//! Before anything is timed every row's results are held equal to OpenSSL's. Its row is its *constant-time* path for secret
+//! exponents: they carry `BN_FLG_CONSTTIME`, as OpenSSL's own RSA and Diffie-Hellman set it, and `BN_mod_exp` then takes
+//! `BN_mod_exp_mont_consttime`. `reference` is num-bigint, in variable time. What depends on the modulus alone our engines compute
+//! once, as a server would keep it; the table `new` times that. `pair` and `eight` compute several numbers at once, with a modulus
+//! for each, and their rows are the time of *one* of them; above 2048 bits there is no kernel for two, and a pair is one
+//! after the other.
+//!
+//! The tables `break-even` are for `BREAK_EVEN` in `crates/modexp/src/batch.rs`: the time of a whole batch of k numbers through the
+//! eight lanes, in pairs, and one by one. The lanes take the same time for any k; from the k on whose other rows are slower
+//! than 1.00x they are worth it.
+
+mod interleaved;
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
 
-use criterion::{
-    BenchmarkGroup, Criterion, criterion_group, criterion_main, measurement::WallTime,
-};
-use openssl::bn::{BigNum, BigNumContext, BigNumRef};
+use interleaved::Table;
+use openssl::bn::{BigNum, BigNumContext};
 use stampmill_dh::Group;
-use stampmill_modexp::{Engine, Job, LANES, Modulus, pow_many, pow_public_many};
+use stampmill_modexp::{Engine, Job, LANES, Modulus, OperandError, pow_many, pow_public_many};
 
-/// An exponentiation to be timed.
+const ROUNDS: usize = 30;
+
+fn main() {
+    for bits in [1024, 1536, 2048, 3072, 4096] {
+        compare(&Task::secret(bits, bits / 8).named(format!("modexp {bits}, full exponent")));
+        compare(&Task::secret(bits, 32).named(format!("modexp {bits}, 256-bit exponent")));
+    }
+    compare(&Task::ffdhe2048().named("DH ffdhe2048, 256-bit exponent"));
+    for bits in [2048, 4096] {
+        compare(&Task::public(bits).named(format!("modexp {bits}, e = 65537 (public)")));
+    }
+    new_modulus("modexp 2048, new");
+    if Engine::Ifma.is_available() {
+        for bits in [1024, 2048, 4096] {
+            let title = format!("break-even {bits}, full exponent, the whole batch");
+            break_even(&Task::secret(bits, bits / 8).named(title));
+            let title = format!("break-even {bits}, e = 65537 (public), the whole batch");
+            break_even(&Task::public(bits).named(title));
+        }
+    }
+}
+
+/// OpenSSL, each engine, and several at once.
+fn compare(task: &Task) {
+    let mut openssl: Vec<OpenSsl> = task
+        .operands
+        .iter()
+        .map(|o| OpenSsl::new(task, o))
+        .collect();
+    let expected: Vec<Vec<u8>> = openssl.iter_mut().map(OpenSsl::pow).collect();
+    let engines: Vec<(Engine, Vec<Modulus>)> = Engine::available()
+        .into_iter()
+        .map(|engine| (engine, task.moduli(engine)))
+        .collect();
+    let mut table = Table::new(&task.title, ROUNDS).row("OpenSSL", 1, 1, || {
+        black_box(openssl[0].pow());
+    });
+    for (engine, moduli) in &engines {
+        let job = task.jobs(moduli)[0];
+        assert_eq!(task.pow(&job), expected[0], "{engine} and OpenSSL differ");
+        table = table.row(engine.name(), 1, 1, move || {
+            black_box(task.pow(black_box(&job)));
+        });
+    }
+    for (engine, moduli) in engines.iter().filter(|(engine, _)| *engine == Engine::Ifma) {
+        for (name, together) in [("pair", 2), ("eight", LANES)] {
+            let jobs = task.jobs(&moduli[..together]);
+            for (power, expected) in task.pow_many(&jobs).iter().zip(&expected) {
+                assert_eq!(power.as_ref(), Ok(expected), "{name} and OpenSSL differ");
+            }
+            table = table.row(&format!("{engine}, {name}"), together, 1, move || {
+                black_box(task.pow_many(black_box(&jobs)));
+            });
+        }
+    }
+    table.run();
+}
+
+/// What the constants of a modulus take, which a server computes once a key.
+fn new_modulus(title: &str) {
+    let p = &Task::secret(2048, 1).operands[0].p;
+    let mut table = Table::new(title, ROUNDS);
+    for engine in Engine::available() {
+        if engine != Engine::Reference {
+            table = table.row(engine.name(), 1, 1, move || {
+                black_box(Modulus::with_engine(black_box(p), engine)).expect("an odd number");
+            });
+        }
+    }
+    table.run();
+}
+
+/// Batches of one to eight through the lanes, in pairs and one by one.
+fn break_even(task: &Task) {
+    let moduli = task.moduli(Engine::Ifma);
+    let jobs = task.jobs(&moduli);
+    let alone: Vec<_> = jobs.iter().map(|job| Ok(task.pow(job))).collect();
+    // A batch of eight goes through the lanes, and a job that is refused takes none: its base is the modulus.
+    let through_lanes = |accepted: usize| {
+        let refused = task.operands.iter().zip(&jobs).skip(accepted);
+        let refused = refused.map(|(operands, job)| Job {
+            base: &operands.p,
+            ..*job
+        });
+        [&jobs[..accepted], &refused.collect::<Vec<_>>()].concat()
+    };
+    let mut table = Table::new(&task.title, ROUNDS);
+    for number in 1..=LANES {
+        let batch = through_lanes(number);
+        assert_eq!(task.pow_many(&batch)[..number], alone[..number]);
+        table = table.row(&format!("{number} in eight lanes"), 1, 1, move || {
+            black_box(task.pow_many(black_box(&batch)));
+        });
+    }
+    for number in 1..=LANES {
+        let some = &jobs[..number];
+        if number > 1 && task.secret {
+            table = table.row(&format!("{number} in pairs"), 1, 1, move || {
+                for pair in black_box(some).chunks(2) {
+                    black_box(task.pow_many(pair));
+                }
+            });
+        }
+        table = table.row(&format!("{number} one by one"), 1, 1, move || {
+            for job in black_box(some) {
+                black_box(task.pow(job));
+            }
+        });
+    }
+    table.run();
+}
+
+/// Exponentiations of one size, as many as there are lanes.
 struct Task {
+    title: String,
+    secret: bool,
+    operands: Vec<Operands>,
+}
+
+struct Operands {
     p: Vec<u8>,
     base: Vec<u8>,
     exponent: Vec<u8>,
-    secret: bool,
-}
-
-/// Bytes that are the same in every run and follow no pattern: a multiplicative generator's high bytes.
-fn operand(length: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed;
-    (0..length)
-        .map(|_| {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            (state >> 56) as u8
-        })
-        .collect()
-}
-
-fn exponentiation(c: &mut Criterion) {
-    for bits in [1024, 2048, 4096] {
-        let task = Task::secret(modulus(bits, 0), bits / 8);
-        one_task(c, &format!("modexp {bits}, full exponent"), &task);
-    }
-    let p = Group::ffdhe2048().p();
-    let task = Task::secret(p.clone(), 32);
-    one_task(c, "modexp 2048, 256-bit exponent", &task);
-    let public = Task {
-        exponent: vec![1, 0, 1],
-        secret: false,
-        ..task
-    };
-    one_task(c, "modexp 2048, e = 65537 (public)", &public);
-}
-
-/// An odd number of this length without a pattern, the same in every run.
-fn modulus(bits: usize, seed: u64) -> Vec<u8> {
-    let mut p = operand(bits / 8, 3 + seed);
-    p[0] |= 0x80;
-    p[bits / 8 - 1] |= 1;
-    p
 }
 
 impl Task {
-    fn secret(p: Vec<u8>, exponent_bytes: usize) -> Task {
-        let mut base = operand(p.len(), 1);
-        base[0] &= 0x7f; // below p
-        let mut exponent = operand(exponent_bytes, 2);
-        exponent[0] |= 0x80;
+    fn secret(bits: usize, exponent_bytes: usize) -> Task {
+        let operands = |lane| {
+            let mut p = bytes(bits / 8, 3 * lane);
+            p[0] |= 0x80;
+            p[bits / 8 - 1] |= 1;
+            let mut base = bytes(bits / 8, 3 * lane + 1);
+            base[0] &= 0x7f; // below p
+            let mut exponent = bytes(exponent_bytes, 3 * lane + 2);
+            exponent[0] |= 0x80;
+            Operands { p, base, exponent }
+        };
         Task {
-            p,
-            base,
-            exponent,
+            title: String::new(),
             secret: true,
+            operands: (0..LANES as u64).map(operands).collect(),
         }
     }
 
-    fn pow(&self, modulus: &Modulus) -> Vec<u8> {
-        let power = if self.secret {
-            modulus.pow(&self.base, &self.exponent)
-        } else {
-            modulus.pow_public(&self.base, &self.exponent)
+    fn public(bits: usize) -> Task {
+        let mut task = Task::secret(bits, 1);
+        task.secret = false;
+        for operands in &mut task.operands {
+            operands.exponent = vec![1, 0, 1];
+        }
+        task
+    }
+
+    fn ffdhe2048() -> Task {
+        let mut task = Task::secret(2048, 32);
+        for operands in &mut task.operands {
+            operands.p = Group::ffdhe2048().p();
+        }
+        task
+    }
+
+    fn named(mut self, title: impl Into<String>) -> Task {
+        self.title = title.into();
+        self
+    }
+
+    fn moduli(&self, engine: Engine) -> Vec<Modulus> {
+        let modulus = |operands: &Operands| Modulus::with_engine(&operands.p, engine);
+        let moduli = self.operands.iter().map(modulus).collect::<Result<_, _>>();
+        moduli.expect("odd numbers for an engine that is available")
+    }
+
+    fn jobs<'a>(&'a self, moduli: &'a [Modulus]) -> Vec<Job<'a>> {
+        let pairs = moduli.iter().zip(&self.operands);
+        let job = |(modulus, operands): (&'a Modulus, &'a Operands)| Job {
+            modulus,
+            base: &operands.base,
+            exponent: &operands.exponent,
+        };
+        pairs.map(job).collect()
+    }
+
+    fn pow(&self, job: &Job<'_>) -> Vec<u8> {
+        let power = match self.secret {
+            true => job.modulus.pow(job.base, job.exponent),
+            false => job.modulus.pow_public(job.base, job.exponent),
         };
         power.expect("the base is below the modulus")
     }
 
-    fn pow_many(&self, moduli: &[Modulus]) -> Vec<Vec<u8>> {
-        let jobs: Vec<Job<'_>> = moduli
-            .iter()
-            .map(|modulus| Job {
-                modulus,
-                base: &self.base,
-                exponent: &self.exponent,
-            })
-            .collect();
-        let powers = if self.secret {
-            pow_many(&jobs)
-        } else {
-            pow_public_many(&jobs)
-        };
-        powers
-            .into_iter()
-            .map(|power| power.expect("the base is below every modulus"))
-            .collect()
-    }
-}
-
-fn one_task(c: &mut Criterion, name: &str, task: &Task) {
-    let mut group = c.benchmark_group(name);
-    let mut openssl = OpenSsl::new(task);
-    let expected = openssl.pow();
-    for engine in Engine::available() {
-        let modulus = Modulus::with_engine(&task.p, engine).expect("the engine is available");
-        assert_eq!(task.pow(&modulus), expected, "{engine} and OpenSSL differ");
-        group.bench_function(engine.name(), |b| b.iter(|| task.pow(black_box(&modulus))));
-    }
-    for (name, jobs) in [("two at once", 2), ("eight at once", LANES)] {
-        if Engine::Ifma.is_available() && (jobs == LANES || task.secret) {
-            at_once(&mut group, name, jobs, task);
+    fn pow_many(&self, jobs: &[Job<'_>]) -> Vec<Result<Vec<u8>, OperandError>> {
+        match self.secret {
+            true => pow_many(jobs),
+            false => pow_public_many(jobs),
         }
     }
-    group.bench_function("openssl", |b| b.iter(|| openssl.pow()));
-    group.finish();
 }
 
-fn at_once(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, jobs: usize, task: &Task) {
-    let moduli: Vec<Vec<u8>> = (1..=jobs as u64)
-        .map(|seed| modulus(8 * task.p.len(), seed))
-        .collect();
-    let ours: Vec<Modulus> = moduli
-        .iter()
-        .map(|p| Modulus::with_engine(p, Engine::Ifma).expect("the engine is available"))
-        .collect();
-    for (power, p) in task.pow_many(&ours).iter().zip(moduli) {
-        let expected = OpenSsl::new(&Task {
-            p,
-            base: task.base.clone(),
-            exponent: task.exponent.clone(),
-            secret: task.secret,
-        })
-        .pow();
-        assert_eq!(*power, expected, "{name} and OpenSSL differ");
-    }
-    group.bench_function(name, |b| {
-        b.iter_custom(|iterations| {
-            let start = Instant::now();
-            for _ in 0..iterations {
-                black_box(task.pow_many(black_box(&ours)));
-            }
-            start.elapsed() / jobs as u32
-        });
-    });
+/// Bytes without a pattern, the same in every run: the high bytes of a linear congruential generator (Knuth's MMIX).
+fn bytes(length: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed;
+    let next = |_| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    (0..length).map(next).collect()
 }
 
 struct OpenSsl {
@@ -162,15 +239,15 @@ struct OpenSsl {
 }
 
 impl OpenSsl {
-    fn new(task: &Task) -> OpenSsl {
+    fn new(task: &Task, operands: &Operands) -> OpenSsl {
         let number = |bytes| BigNum::from_slice(bytes).expect("memory for a number");
-        let mut exponent = number(&task.exponent);
+        let mut exponent = number(&operands.exponent);
         if task.secret {
             exponent.set_const_time();
         }
         OpenSsl {
-            p: number(&task.p),
-            base: number(&task.base),
+            p: number(&operands.p),
+            base: number(&operands.base),
             exponent,
             result: BigNum::new().expect("memory for a number"),
             context: BigNumContext::new().expect("memory for a context"),
@@ -178,33 +255,16 @@ impl OpenSsl {
     }
 
     fn pow(&mut self) -> Vec<u8> {
-        let base: &BigNumRef = black_box(&self.base);
         self.result
-            .mod_exp(base, &self.exponent, &self.p, &mut self.context)
+            .mod_exp(
+                black_box(&self.base),
+                &self.exponent,
+                &self.p,
+                &mut self.context,
+            )
             .expect("the modulus is odd");
         self.result
             .to_vec_padded(self.p.num_bytes())
             .expect("a residue is no longer than its modulus")
     }
 }
-
-fn new_modulus(c: &mut Criterion) {
-    let p = Group::ffdhe2048().p();
-    let mut group = c.benchmark_group("modexp 2048, new");
-    for engine in Engine::available() {
-        group.bench_function(engine.name(), |b| {
-            b.iter(|| Modulus::with_engine(black_box(&p), engine))
-        });
-    }
-    group.finish();
-}
-
-criterion_group! {
-    name = benches;
-    config = Criterion::default()
-        .sample_size(20)
-        .warm_up_time(Duration::from_millis(200))
-        .measurement_time(Duration::from_secs(1));
-    targets = exponentiation, new_modulus
-}
-criterion_main!(benches);

@@ -1,4 +1,4 @@
-//! RSA signatures, ours and OpenSSL's: one, eight in the lanes, and through a batch signer.
+//! RSA signatures, ours and OpenSSL's: one, eight in the lanes, and through a batch signer and verifier.
 //!
 //! OpenSSL's rows are `EVP_PKEY_sign` and `EVP_PKEY_verify` with a context that is kept, on a digest computed beforehand; ours take
 //! the message. Before anything is timed each side verifies the other's signatures, and PKCS#1 v1.5 signatures must
@@ -20,8 +20,8 @@ use openssl::rsa::Padding;
 use openssl::sign::RsaPssSaltlen;
 use stampmill_modexp::LANES;
 use stampmill_rsa::{
-    BatchLimits, BatchSigner, KeySize, PrivateKey, Scheme, SignJob, VerifyJob, sign_many,
-    verify_many,
+    BatchLimits, BatchSigner, BatchVerifier, KeySize, PrivateKey, Scheme, SignJob, VerifyJob,
+    sign_many, verify_many,
 };
 
 const BLINDING_PERIOD: usize = 32;
@@ -43,6 +43,11 @@ fn main() {
             format!("BatchSigner, one caller, {}", size.bits()),
             rounds,
             &keys,
+        );
+        batch_verifier(
+            format!("BatchVerifier, one caller, {}", size.bits()),
+            rounds,
+            &keys[0],
         );
     }
 }
@@ -152,6 +157,28 @@ fn batch_signer(title: String, rounds: usize, keys: &[Arc<PrivateKey>]) {
         })
         .row("BatchSigner::sign, awaited", 1, BLINDING_PERIOD, || {
             black_box(future().expect("a signature"));
+        })
+        .run();
+}
+
+fn batch_verifier(title: String, rounds: usize, key: &PrivateKey) {
+    const SCHEME: Scheme = Scheme::RS256;
+    let verifier = BatchVerifier::new(BatchLimits::default()).expect("threads");
+    let public = key.public_key();
+    let signature = key.sign(SCHEME, MESSAGE).expect("a signature");
+    let blocking = || verifier.verify_blocking(public, SCHEME, MESSAGE, &signature);
+    let future = || block_on(verifier.verify(public, SCHEME, MESSAGE, &signature));
+    assert_eq!((blocking(), future()), (Ok(()), Ok(())));
+    Table::new(title, rounds)
+        .row("PublicKey::verify", 1, 1, || {
+            let verdict = public.verify(SCHEME, MESSAGE, black_box(&signature));
+            verdict.expect("valid");
+        })
+        .row("BatchVerifier::verify_blocking", 1, 1, || {
+            blocking().expect("valid");
+        })
+        .row("BatchVerifier::verify, awaited", 1, 1, || {
+            future().expect("valid");
         })
         .run();
 }

@@ -124,6 +124,7 @@ pub(crate) enum CheckVerb {
     /// Evaluate a claim check, by machine code and by the interpreter. A check that is false is a result, not an error.
     Eval {
         /// The check, in CEL: `claims` is the token's payload, `now` the time in seconds.
+        #[arg(allow_hyphen_values = true)]
         expression: String,
         #[command(flatten)]
         on: ClaimsArgs,
@@ -131,6 +132,7 @@ pub(crate) enum CheckVerb {
     /// Show why a check says what it says: the value of every part, and the part that decided.
     Explain {
         /// The check, in CEL.
+        #[arg(allow_hyphen_values = true)]
         expression: String,
         #[command(flatten)]
         on: ClaimsArgs,
@@ -138,6 +140,7 @@ pub(crate) enum CheckVerb {
     /// Show what remains of a check when some claims are known and the others are not.
     Partial {
         /// The check, in CEL.
+        #[arg(allow_hyphen_values = true)]
         expression: String,
         /// The known claims, a JSON object in a file; - is standard input.
         #[arg(long, value_name = "FILE", default_value = "-")]
@@ -149,6 +152,7 @@ pub(crate) enum CheckVerb {
     /// Check names and types, and warn of what is probably not meant.
     Lint {
         /// The check, in CEL.
+        #[arg(allow_hyphen_values = true)]
         expression: String,
         /// Warnings fail, too.
         #[arg(long)]
@@ -187,9 +191,15 @@ pub(crate) enum CheckVerb {
         #[arg(long)]
         now: Option<i64>,
     },
-    /// Show a claim check's syntax tree, types, intermediate code and machine code.
+    /// List the operators, functions and macros of the language with their types.
+    Functions {
+        /// Only those whose line has this in it.
+        word: Option<String>,
+    },
+    /// Show a claim check's syntax tree, types, cost, intermediate code, instructions and machine code.
     Show {
         /// The check, in CEL.
+        #[arg(allow_hyphen_values = true)]
         expression: String,
         /// Only this.
         #[arg(long = "only", value_enum)]
@@ -207,6 +217,8 @@ pub(crate) enum ShowWhat {
     Cost,
     /// Cranelift's intermediate code.
     Clif,
+    /// The processor's instructions as Cranelift chose them, with the registers it gave them.
+    Vcode,
     /// The machine code.
     Asm,
 }
@@ -304,7 +316,12 @@ pub(crate) enum UserVerb {
         /// The person's email address.
         #[arg(long)]
         email: Option<String>,
+        /// Another claim of OpenID Connect Core §5.1, as NAME=VALUE; VALUE is JSON or else a text. May be given again.
+        #[arg(long = "claim", value_name = "NAME=VALUE")]
+        claims: Vec<String>,
     },
+    /// Read a password from standard input and print its hash, for the configuration file.
+    Hash,
     /// Give a person a new password, printed once, and end their sessions.
     Password {
         #[command(flatten)]

@@ -1,8 +1,10 @@
 //! Rivals side by side: each round times every row once, one after the other, so that whatever slows the machine down slows all
 //! of them; what counts is each row's fastest round, and the ratio to the first row.
 //!
-//! `cargo bench --bench rsa -- TEXT` runs the tables whose title has TEXT in it.
+//! `cargo bench --bench rsa -- TEXT` runs the tables whose title has TEXT in it, and `--quick` takes a tenth of the rounds. Without
+//! `--bench`, which is how `cargo test --benches` runs a bench, every row is called once and nothing is timed.
 
+use std::env;
 use std::time::{Duration, Instant};
 
 /// How long one row of one round should take, if one call takes less.
@@ -53,18 +55,35 @@ impl<'a> Table<'a> {
         self
     }
 
-    /// Times everything and prints microseconds and speed against the first row.
-    pub(crate) fn run(mut self) {
-        let wanted = std::env::args().skip(1).find(|text| text != "--bench");
-        if wanted.is_some_and(|text| !self.title.contains(&text)) {
+    /// Times everything and prints microseconds and speed against the first row, if the command line asks for this table.
+    pub(crate) fn run(self) {
+        let (flags, texts): (Vec<_>, Vec<_>) =
+            env::args().skip(1).partition(|text| text.starts_with('-'));
+        let flag = |name: &str| flags.iter().any(|flag| flag == name);
+        if !texts.is_empty() && !texts.iter().any(|text| self.title.contains(text)) {
             return;
         }
+        match (flag("--bench"), flag("--quick")) {
+            (false, _) => self.call_once(),
+            (true, false) => self.time(1),
+            (true, true) => self.time(10),
+        }
+    }
+
+    fn call_once(self) {
+        for mut row in self.rows {
+            (row.call)();
+        }
+    }
+
+    /// With this part of the rounds.
+    fn time(mut self, part: usize) {
         for row in &mut self.rows {
             row.round(); // warm up
             let one = row.round().max(Duration::from_nanos(1));
             row.calls *= (ROUND.as_nanos() / one.as_nanos()).max(1) as usize;
         }
-        for _ in 0..self.rounds {
+        for _ in 0..self.rounds.div_ceil(part) {
             for row in &mut self.rows {
                 let time = row.round() / row.calls as u32 / row.operations as u32;
                 row.fastest = row.fastest.min(time);

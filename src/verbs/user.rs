@@ -1,7 +1,11 @@
 //! `stampmill user …`: the people who can log in.
 
+use anyhow::Context as _;
 use serde_json::json;
-use stampmill_token_service::{Admin, NewUser};
+use stampmill_token_service::domain::PersonClaims;
+use stampmill_token_service::secret::Secret;
+use stampmill_token_service::{Admin, NewUser, password_hash};
+use zeroize::Zeroizing;
 
 use crate::cli::UserVerb;
 use crate::print::Printer;
@@ -14,11 +18,13 @@ pub(crate) fn run(verb: UserVerb, out: Printer) -> anyhow::Result<()> {
             username,
             name,
             email,
+            claims,
         } => {
             let new = NewUser {
                 username,
                 name: name.unwrap_or_default(),
                 email,
+                claims: person_claims(&claims)?,
                 password: None,
             };
             let (user, password) = block_on(Admin::open(&data.data)?.add_user(new))??;
@@ -30,6 +36,14 @@ pub(crate) fn run(verb: UserVerb, out: Printer) -> anyhow::Result<()> {
                     json!(password.as_ref().map(|password| password.expose())),
                 ),
             ]);
+            Ok(())
+        }
+        UserVerb::Hash => {
+            let mut line = Zeroizing::new(String::new());
+            std::io::stdin().read_line(&mut line)?;
+            let password = Secret::new(line.trim_end_matches(['\r', '\n']));
+            let hash = password_hash(&password)?;
+            out.fields(&[("password_hash", json!(hash.as_phc()))]);
             Ok(())
         }
         UserVerb::Password { data, username } => {
@@ -53,4 +67,21 @@ pub(crate) fn run(verb: UserVerb, out: Printer) -> anyhow::Result<()> {
             Ok(())
         }
     }
+}
+
+/// `NAME=VALUE` each; a value that is no JSON is a text.
+fn person_claims(given: &[String]) -> anyhow::Result<PersonClaims> {
+    let mut claims = PersonClaims::default();
+    for claim in given {
+        let (name, value) = claim
+            .split_once('=')
+            .with_context(|| format!("{claim:?} is not NAME=VALUE"))?;
+        let as_text = || serde_json::Value::from(value);
+        let value = serde_json::from_str(value).unwrap_or_else(|_| as_text());
+        // A number or a word such as true may well be a text here: a postal code, a name.
+        if claims.set(name, value).is_err() {
+            claims.set(name, as_text())?;
+        }
+    }
+    Ok(claims)
 }

@@ -262,8 +262,22 @@ impl Signature {
 
     /// All names that calls can use.
     pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-        let rows = SIGNATURES.iter().filter(|row| row.style != Style::Hidden);
-        rows.map(|row| row.name)
+        Self::callable().map(|row| row.name)
+    }
+
+    /// The rows that calls can use.
+    pub(crate) fn callable() -> impl Iterator<Item = &'static Signature> {
+        SIGNATURES.iter().filter(|row| row.style != Style::Hidden)
+    }
+
+    /// Whether it is called on its first argument only.
+    pub(crate) fn is_method(&self) -> bool {
+        self.style == Style::Method
+    }
+
+    /// Whether it is called either way.
+    pub(crate) fn is_both(&self) -> bool {
+        self.style == Style::Both
     }
 
     /// What a piece of syntax calls.

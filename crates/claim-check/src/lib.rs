@@ -37,6 +37,8 @@
 //!   `sets.contains() sets.equivalent() sets.intersects()`; `cel.block()`, whose values are evaluated once, in their order.
 //! * Protobuf messages and enums: an error that says so.
 //!
+//! [`reference()`] lists every operator, function and macro with its types; `stampmill check functions` prints it.
+//!
 //! # Meaning, where it may surprise
 //! * **A missing claim is an error, not false**: `claims.admin == true` has no result for a token without `admin`. Ask
 //!   `has(claims.admin)` first.
@@ -96,6 +98,7 @@ mod network;
 mod optional;
 mod partial;
 mod pattern;
+mod reference;
 mod repl;
 mod semantics;
 mod shared;
@@ -115,6 +118,7 @@ pub use error::{ErrorKind, EvalError};
 pub use explain::{Explanation, Step};
 pub use format_source::format;
 pub use partial::Residual;
+pub use reference::{Entry, reference};
 pub use repl::{Repl, Reply};
 pub use value::Value;
 

@@ -22,12 +22,22 @@ name = expression      a variable for the lines that follow
 :now SECONDS           another time
 :explain EXPRESSION    the value of every part, and which one decided
 :type EXPRESSION       its type, without evaluating it
-:ast, :types, :clif, :asm EXPRESSION
+:ast, :types, :cost, :clif, :vcode, :asm EXPRESSION
                        what it is compiled to
 :history, !NUMBER      what was typed; one of it again
 :timing on|off         whether times are told
 :quit
 ";
+
+/// What can be shown of an expression, by its command without the colon.
+const SHOWN: &[(&str, Show)] = &[
+    ("ast", Show::Ast),
+    ("types", Show::Types),
+    ("cost", Show::Cost),
+    ("clif", Show::Clif),
+    ("vcode", Show::Vcode),
+    ("asm", Show::Asm),
+];
 
 /// A session with claims, a time, definitions and a history.
 ///
@@ -51,12 +61,41 @@ pub struct Repl {
 }
 
 /// What a line gave.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Reply {
     /// For the reader; empty, or with a line's end.
     pub text: String,
     /// Whether the session is over.
     pub ends: bool,
+    /// Whether the line is a mistake, or has no value: `text` says why.
+    pub failed: bool,
+    /// Of an expression.
+    pub value: Option<Value>,
+    /// Of a definition.
+    pub name: Option<String>,
+    /// How long parsing, checking and compiling took, if times are told.
+    pub compiled: Option<Duration>,
+    /// How long an evaluation takes, the claims read from their bytes each time; likewise.
+    pub evaluated: Option<Duration>,
+}
+
+impl Reply {
+    fn text(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            ..Self::default()
+        }
+    }
+
+    /// A reply that says what is wrong.
+    fn failed(text: impl std::fmt::Display) -> Self {
+        Self {
+            text: format!("{text}\n"),
+            failed: true,
+            ..Self::default()
+        }
+    }
 }
 
 impl Default for Repl {
@@ -96,15 +135,19 @@ impl Repl {
     /// Does what a line says.
     pub fn line(&mut self, line: &str) -> Reply {
         let line = line.trim();
-        let text = match line.strip_prefix('!') {
+        match line.strip_prefix('!') {
             Some(number)
                 if !number.starts_with(['=', '(']) && number.trim().parse::<usize>().is_ok() =>
             {
                 let number = number.trim().parse::<usize>().unwrap_or(0);
                 let again = number.checked_sub(1).and_then(|at| self.history.get(at));
                 match again.cloned() {
-                    Some(line) => format!("{line}\n{}", self.line(&line).text),
-                    None => format!("there is no line {number}\n"),
+                    Some(line) => {
+                        let reply = self.line(&line);
+                        let text = format!("{line}\n{}", reply.text);
+                        Reply { text, ..reply }
+                    }
+                    None => Reply::failed(format_args!("there is no line {number}")),
                 }
             }
             _ => {
@@ -113,69 +156,72 @@ impl Repl {
                 }
                 self.command(line)
             }
-        };
-        Reply {
-            text,
-            ends: matches!(line, ":quit" | ":q"),
         }
     }
 
-    fn command(&mut self, line: &str) -> String {
+    fn command(&mut self, line: &str) -> Reply {
         let (command, rest) = match line.split_once(char::is_whitespace) {
             Some((command, rest)) => (command, rest.trim()),
             None => (line, ""),
         };
         match command {
-            "" | ":quit" | ":q" => String::new(),
-            ":help" | ":h" => HELP.to_owned(),
+            "" => Reply::default(),
+            ":quit" | ":q" => Reply {
+                ends: true,
+                ..Reply::default()
+            },
+            ":help" | ":h" => Reply::text(HELP),
             ":claims" => self.set_claims(rest),
             ":now" => match rest.parse() {
                 Ok(now) => {
                     self.now = now;
-                    String::new()
+                    Reply::default()
                 }
-                Err(_) => "a time is a number of seconds since 1970\n".to_owned(),
+                Err(_) => Reply::failed("a time is a number of seconds since 1970"),
             },
             ":timing" => {
                 self.timing = rest != "off";
-                String::new()
+                Reply::default()
             }
-            ":history" => {
-                self.history
-                    .iter()
-                    .enumerate()
-                    .fold(String::new(), |mut text, (index, line)| {
-                        let _ = writeln!(text, "{:>4}  {line}", index + 1);
-                        text
-                    })
-            }
+            ":history" => Reply::text(self.history.iter().enumerate().fold(
+                String::new(),
+                |mut text, (index, line)| {
+                    let _ = writeln!(text, "{:>4}  {line}", index + 1);
+                    text
+                },
+            )),
             ":explain" => self.compiled(rest, |check, bindings| match check.explain(bindings) {
-                Ok(explanation) => explanation.to_string(),
-                Err(error) => format!("{error}\n"),
+                Ok(explanation) => Reply::text(explanation.to_string()),
+                Err(error) => Reply::failed(error),
             }),
-            ":type" => self.compiled(rest, |check, _| format!("{}\n", check.result_type())),
-            ":ast" => self.compiled(rest, |check, _| check.show(Show::Ast)),
-            ":types" => self.compiled(rest, |check, _| check.show(Show::Types)),
-            ":clif" => self.compiled(rest, |check, _| check.show(Show::Clif)),
-            ":asm" => self.compiled(rest, |check, _| check.show(Show::Asm)),
+            ":type" => self.compiled(rest, |check, _| {
+                Reply::text(format!("{}\n", check.result_type()))
+            }),
             _ if command.starts_with(':') => {
-                format!("there is no {command}; :help lists what there is\n")
+                match SHOWN.iter().find(|(name, _)| *name == &command[1..]) {
+                    Some((_, show)) => {
+                        self.compiled(rest, |check, _| Reply::text(check.show(*show)))
+                    }
+                    None => Reply::failed(format_args!(
+                        "there is no {command}; :help lists what there is"
+                    )),
+                }
             }
             _ => self.evaluate(line),
         }
     }
 
-    fn set_claims(&mut self, payload: &str) -> String {
+    fn set_claims(&mut self, payload: &str) -> Reply {
         // Refused now, not with every line that follows.
-        let read = ClaimCheck::compile("true")
+        let read = ClaimCheck::interpreted_in("true", &Environment::claims())
             .map(|check| check.evaluate_with(&Bindings::new(payload.as_bytes(), 0)));
         match read {
             Ok(Ok(_)) => {
                 self.claims(payload.as_bytes());
-                String::new()
+                Reply::default()
             }
-            Ok(Err(error)) => format!("{error}\n"),
-            Err(error) => format!("{error}\n"),
+            Ok(Err(error)) => Reply::failed(error),
+            Err(error) => Reply::failed(error),
         }
     }
 
@@ -197,16 +243,16 @@ impl Repl {
     fn compiled(
         &self,
         source: &str,
-        show: impl FnOnce(&ClaimCheck, &Bindings<'_>) -> String,
-    ) -> String {
+        show: impl FnOnce(&ClaimCheck, &Bindings<'_>) -> Reply,
+    ) -> Reply {
         match ClaimCheck::compile_in(source, &self.environment()) {
             Ok(check) => show(&check, &self.bindings()),
-            Err(error) => format!("{error}\n"),
+            Err(error) => Reply::failed(error),
         }
     }
 
     /// An expression, or a definition.
-    fn evaluate(&mut self, line: &str) -> String {
+    fn evaluate(&mut self, line: &str) -> Reply {
         let (name, source) = match definition(line) {
             Some((name, source)) => (Some(name), source),
             None => (None, line),
@@ -214,26 +260,32 @@ impl Repl {
         let start = Instant::now();
         let check = match ClaimCheck::compile_in(source, &self.environment()) {
             Ok(check) => check,
-            Err(error) => return format!("{error}\n"),
+            Err(error) => return Reply::failed(error),
         };
         let compiled = start.elapsed();
         let bindings = self.bindings();
         let value = match check.evaluate_with(&bindings) {
             Ok(value) => value,
-            Err(error) => return format!("{}\n", error.render(source)),
+            Err(error) => return Reply::failed(error.render(source)),
         };
         let prefix = name.map_or(String::new(), |name| format!("{name} = "));
-        let mut text = format!("{prefix}{value} : {}\n", value.type_name());
+        let mut reply = Reply::text(format!("{prefix}{value} : {}\n", value.type_name()));
         if self.timing {
             let one = time_of_one(|| check.evaluate_with(&bindings).is_ok());
-            let _ = writeln!(text, "compiled in {compiled:.0?}, evaluated in {one:.0?}");
+            let _ = writeln!(
+                reply.text,
+                "compiled in {compiled:.0?}, evaluated in {one:.0?}"
+            );
+            (reply.compiled, reply.evaluated) = (Some(compiled), Some(one));
         }
         if let Some(name) = name {
             let ty = check.result_type().clone();
             self.definitions.retain(|(known, _, _)| known != name);
-            self.definitions.push((name.to_owned(), ty, value));
+            self.definitions.push((name.to_owned(), ty, value.clone()));
+            reply.name = Some(name.to_owned());
         }
-        text
+        reply.value = Some(value);
+        reply
     }
 }
 

@@ -332,7 +332,7 @@ fn diagnostics_point_at_the_column() {
         ),
         (
             "9223372036854775808",
-            "error: number out of range\n  |\n1 | 9223372036854775808\n  | ^^^^^^^^^^^^^^^^^^^\n  |\nhelp: above the largest int, write it as a uint: 1u",
+            "error: number out of range\n  |\n1 | 9223372036854775808\n  | ^^^^^^^^^^^^^^^^^^^\n  |\nhelp: it is above the largest int; `9223372036854775808u` is a uint",
         ),
         ("while", "error: reserved word\n  |\n1 | while\n  | ^^^^^"),
         (

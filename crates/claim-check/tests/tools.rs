@@ -582,3 +582,67 @@ fn a_session_remembers() {
     assert!(say(":nonsense").starts_with("there is no :nonsense"));
     assert_eq!(say(":type [a]"), "list(int)\n");
 }
+
+/// The listings of one expression speak of the same nodes; lines of VCode have the nodes of the bytes that they became.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn vcode_has_the_nodes_of_the_machine_code() {
+    for source in [
+        "claims.exp > now && 'ops' in claims.roles",
+        "claims.roles.exists(r, r.startsWith('admin') || r == 'root') ? claims.level * 2 + 1 : 0",
+        "claims.a[claims.b] == 1.5 || !(claims.c in [1, 2, 3])",
+    ] {
+        let check = ClaimCheck::compile(source).unwrap();
+        // How many instructions each node has, jumps left out: their number changes when blocks find their places.
+        let counts = |listing: &str| {
+            let mut counts = std::collections::BTreeMap::new();
+            for line in listing.lines() {
+                let words: Vec<&str> = line.split_whitespace().collect();
+                let node = words.iter().find_map(|word| word.strip_prefix('#'));
+                if let Some(node) = node.and_then(|node| node.parse::<u32>().ok())
+                    && !words.iter().any(|word| word.starts_with('j'))
+                {
+                    *counts.entry(node).or_insert(0) += 1;
+                }
+            }
+            counts
+        };
+        let (vcode, asm) = (check.show(Show::Vcode), check.show(Show::Asm));
+        assert_eq!(counts(&vcode), counts(&asm), "{source}\n{vcode}\n{asm}");
+        assert!(vcode.contains("block0:") && vcode.contains("; "), "{vcode}");
+    }
+}
+
+#[test]
+fn what_is_no_cel_is_told_by_what_it_is() {
+    let told = |source: &str| ClaimCheck::compile(source).unwrap_err().to_string();
+    for (source, part) in [
+        (
+            "google.protobuf.Timestamp{seconds: 1} == timestamp(1)",
+            "not supported: protobuf messages and enums",
+        ),
+        ("claims.a and claims.b", "help: use `&&`"),
+        ("claims.a or claims.b", "help: use `||`"),
+        ("not claims.a", "help: use `!`"),
+        (
+            "9223372036854775808",
+            "help: it is above the largest int; `9223372036854775808u` is a uint",
+        ),
+    ] {
+        assert!(told(source).contains(part), "{source}\n{}", told(source));
+    }
+}
+
+#[test]
+fn a_session_tells_programs_too() {
+    let mut session = Repl::new();
+    let reply = session.line("x = 6 * 7");
+    assert_eq!(reply.value, Some(Value::Int(42)));
+    assert_eq!(reply.name.as_deref(), Some("x"));
+    assert!(reply.compiled.is_some() && reply.evaluated.is_some() && !reply.failed);
+    let reply = session.line("x + 'a'");
+    assert!(reply.failed && reply.value.is_none() && reply.text.starts_with("error: "));
+    assert!(session.line(":vcode x > 1").text.contains("block0:"));
+    assert!(session.line(":cost x > 1").text.contains('>'));
+    assert!(session.line(":nothing x").failed);
+}

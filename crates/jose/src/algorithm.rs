@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::hash::Hash;
+use stampmill_rsa::{Hash, Scheme as RsaScheme};
+
+use crate::curve::Curve;
+use crate::hash;
 
 /// A digital signature algorithm of RFC 7518, RFC 8037 or RFC 9864 that this crate signs and verifies with.
 ///
@@ -44,22 +47,6 @@ pub(crate) enum Scheme {
     Ed25519,
 }
 
-/// The two ways of RFC 8017 to sign a hash with RSA.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RsaScheme {
-    Pkcs1v15(Hash),
-    /// MGF1 uses the same hash, and the salt is as long as its output (RFC 7518 §3.5).
-    Pss(Hash),
-}
-
-/// The curves of RFC 7518 §6.2.1.1; each has its hash (§3.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Curve {
-    P256,
-    P384,
-    P521,
-}
-
 /// What a row says.
 struct Row {
     algorithm: Algorithm,
@@ -70,51 +57,43 @@ struct Row {
     scheme: Scheme,
 }
 
-const fn pkcs1v15(hash: Hash) -> Scheme {
-    Scheme::Rsa(RsaScheme::Pkcs1v15(hash))
-}
-
-const fn pss(hash: Hash) -> Scheme {
-    Scheme::Rsa(RsaScheme::Pss(hash))
-}
-
 /// In the order of the enum.
 const TABLE: [Row; 11] = [
     Row {
         algorithm: Algorithm::Rs256,
         name: "RS256",
         description: "RSASSA-PKCS1-v1_5 with SHA-256",
-        scheme: pkcs1v15(Hash::Sha256),
+        scheme: Scheme::Rsa(RsaScheme::RS256),
     },
     Row {
         algorithm: Algorithm::Rs384,
         name: "RS384",
         description: "RSASSA-PKCS1-v1_5 with SHA-384",
-        scheme: pkcs1v15(Hash::Sha384),
+        scheme: Scheme::Rsa(RsaScheme::RS384),
     },
     Row {
         algorithm: Algorithm::Rs512,
         name: "RS512",
         description: "RSASSA-PKCS1-v1_5 with SHA-512",
-        scheme: pkcs1v15(Hash::Sha512),
+        scheme: Scheme::Rsa(RsaScheme::RS512),
     },
     Row {
         algorithm: Algorithm::Ps256,
         name: "PS256",
         description: "RSASSA-PSS with SHA-256",
-        scheme: pss(Hash::Sha256),
+        scheme: Scheme::Rsa(RsaScheme::PS256),
     },
     Row {
         algorithm: Algorithm::Ps384,
         name: "PS384",
         description: "RSASSA-PSS with SHA-384",
-        scheme: pss(Hash::Sha384),
+        scheme: Scheme::Rsa(RsaScheme::PS384),
     },
     Row {
         algorithm: Algorithm::Ps512,
         name: "PS512",
         description: "RSASSA-PSS with SHA-512",
-        scheme: pss(Hash::Sha512),
+        scheme: Scheme::Rsa(RsaScheme::PS512),
     },
     Row {
         algorithm: Algorithm::Es256,
@@ -212,7 +191,7 @@ impl Algorithm {
     /// ```
     #[must_use]
     pub fn left_half_hash(self, text: &str) -> String {
-        let hash = self.hash().digest(text.as_bytes());
+        let hash = hash::digest(self.hash(), text.as_bytes());
         crate::base64url::encode(&hash[..hash.len() / 2])
     }
 
@@ -222,7 +201,7 @@ impl Algorithm {
 
     fn hash(self) -> Hash {
         match self.scheme() {
-            Scheme::Rsa(RsaScheme::Pkcs1v15(hash) | RsaScheme::Pss(hash)) => hash,
+            Scheme::Rsa(scheme) => scheme.hash(),
             Scheme::Ec(curve) => curve.hash(),
             Scheme::Ed25519 => Hash::Sha512,
         }
@@ -315,49 +294,6 @@ impl fmt::Debug for AlgorithmSet {
     }
 }
 
-impl Curve {
-    /// The curve that `crv` names.
-    pub(crate) fn from_name(name: &str) -> Option<Self> {
-        [Self::P256, Self::P384, Self::P521]
-            .into_iter()
-            .find(|curve| curve.name() == name)
-    }
-
-    /// The value of `crv`.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::P256 => "P-256",
-            Self::P384 => "P-384",
-            Self::P521 => "P-521",
-        }
-    }
-
-    /// Octets of a coordinate, and of each half of a signature (RFC 7518 §6.2.1.2, §3.4).
-    pub(crate) fn coordinate_bytes(self) -> usize {
-        match self {
-            Self::P256 => 32,
-            Self::P384 => 48,
-            Self::P521 => 66,
-        }
-    }
-
-    pub(crate) fn hash(self) -> Hash {
-        match self {
-            Self::P256 => Hash::Sha256,
-            Self::P384 => Hash::Sha384,
-            Self::P521 => Hash::Sha512,
-        }
-    }
-
-    pub(crate) fn algorithm(self) -> Algorithm {
-        match self {
-            Self::P256 => Algorithm::Es256,
-            Self::P384 => Algorithm::Es384,
-            Self::P521 => Algorithm::Es512,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -370,9 +306,6 @@ mod tests {
             assert_eq!(row.algorithm.name(), row.name);
             let alone = AlgorithmSet::of(&[row.algorithm]);
             assert!(alone.iter().eq([row.algorithm]));
-            if let Scheme::Ec(curve) = row.scheme {
-                assert_eq!(curve.algorithm(), row.algorithm);
-            }
         }
         for refused in [
             "none", "None", "NONE", "HS256", "rs256", "RS256 ", "", "ES256K", "ES521", "Ed448",

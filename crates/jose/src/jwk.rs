@@ -5,10 +5,12 @@ use std::fmt;
 use serde::Serialize;
 use serde::ser::SerializeMap;
 use stampmill_claims_json::{Limits, Map, Value, parse};
+use stampmill_rsa::VerifyJob;
 
-use crate::algorithm::{Algorithm, AlgorithmSet, Curve};
+use crate::algorithm::{Algorithm, AlgorithmSet, Scheme};
 use crate::backend::Backend;
 use crate::base64url;
+use crate::curve::Curve;
 use crate::error::{JwtError, KeyError, clip};
 use crate::hash::sha256;
 use crate::keys::{EcPublic, Ed25519Public, PublicKey, RsaPublic};
@@ -173,9 +175,29 @@ impl Jwk {
         }
         match self.key.verifies(algorithm, message, signature) {
             true => Ok(()),
-            false => Err(JwtError::Signature {
-                kid: clip(self.kid().unwrap_or("(unnamed)")),
-            }),
+            false => Err(self.refusal()),
+        }
+    }
+
+    /// [`verify`](Self::verify) as a job that goes together with others, if this key is for `algorithm` and its backend has lanes.
+    pub(crate) fn lane_job<'a>(
+        &'a self,
+        algorithm: Algorithm,
+        message: &'a [u8],
+        signature: &'a [u8],
+    ) -> Option<VerifyJob<'a>> {
+        match (&self.key, algorithm.scheme()) {
+            (PublicKey::Rsa(key), Scheme::Rsa(scheme)) if self.algorithms().contains(algorithm) => {
+                key.lane_job(scheme, message, signature)
+            }
+            _ => None,
+        }
+    }
+
+    /// The error of a signature that is not this key's.
+    pub(crate) fn refusal(&self) -> JwtError {
+        JwtError::Signature {
+            kid: clip(self.kid().unwrap_or("(unnamed)")),
         }
     }
 

@@ -1,11 +1,13 @@
 //! Signatures over bytes: the compact serialization, before anything is known of claims (RFC 7515 §5.2).
 
 use stampmill_claims_json::{Limits, Value, parse};
+use stampmill_rsa::{VerifyJob, verify_many};
 
 use crate::algorithm::{Algorithm, AlgorithmSet};
 use crate::base64url;
 use crate::error::{JwtError, clip};
 use crate::header::Header;
+use crate::jwk::Jwk;
 use crate::jwks::Jwks;
 use crate::jwt::MAX_TOKEN_BYTES;
 use crate::mac::SharedSecret;
@@ -58,17 +60,79 @@ pub fn verify_jws_by(
     keys: &Jwks,
     allowed: AlgorithmSet,
 ) -> Result<VerifiedJws, JwtError> {
-    let parts = Parts::split(token)?;
-    let bytes = parts.header()?;
-    let (header, algorithm) = signature_header(&bytes, allowed)?;
-    let key = keys.select(header.kid.as_deref(), algorithm)?;
-    // The algorithms are the key's (RFC 8725 §3.1): the header says which of them, and may not say another.
-    key.verify(
-        algorithm,
-        parts.signing_input.as_bytes(),
-        &parts.signature()?,
-    )?;
-    parts.verified(header)
+    let unverified = Unverified::read(token, keys, allowed)?;
+    unverified.verify()?;
+    unverified.verified()
+}
+
+/// [`verify_jws_by`] for each of several tokens; results in their order. Signatures of RSA keys of
+/// [`Backend::Stampmill`](crate::Backend::Stampmill) go through the processor's eight lanes together.
+pub(crate) fn verify_jws_many<'a>(
+    tokens: impl Iterator<Item = &'a str>,
+    keys: &Jwks,
+    allowed: AlgorithmSet,
+) -> Vec<Result<VerifiedJws, JwtError>> {
+    let tokens: Vec<_> = tokens
+        .map(|token| Unverified::read(token, keys, allowed))
+        .collect();
+    let jobs: Vec<_> = tokens
+        .iter()
+        .filter_map(|token| token.as_ref().ok()?.lane_job())
+        .collect();
+    let mut verdicts = verify_many(&jobs).into_iter();
+    let finish = |token: Result<Unverified<'_>, JwtError>| {
+        let token = token?;
+        match token.lane_job() {
+            Some(_) => verdicts
+                .next()
+                .expect("one verdict for each job")
+                .map_err(|_| token.key.refusal())?,
+            None => token.verify()?,
+        }
+        token.verified()
+    };
+    tokens.into_iter().map(finish).collect()
+}
+
+/// A token read as far as its signature, with the key that is to judge it.
+struct Unverified<'a> {
+    parts: Parts<'a>,
+    header: Header,
+    algorithm: Algorithm,
+    key: &'a Jwk,
+    signature: Vec<u8>,
+}
+
+impl<'a> Unverified<'a> {
+    fn read(token: &'a str, keys: &'a Jwks, allowed: AlgorithmSet) -> Result<Self, JwtError> {
+        let parts = Parts::split(token)?;
+        let bytes = parts.header()?;
+        let (header, algorithm) = signature_header(&bytes, allowed)?;
+        let key = keys.select(header.kid.as_deref(), algorithm)?;
+        Ok(Self {
+            signature: parts.signature()?,
+            parts,
+            header,
+            algorithm,
+            key,
+        })
+    }
+
+    /// The algorithms are the key's (RFC 8725 §3.1): the header says which of them, and may not say another.
+    fn verify(&self) -> Result<(), JwtError> {
+        let message = self.parts.signing_input.as_bytes();
+        self.key.verify(self.algorithm, message, &self.signature)
+    }
+
+    /// The same as a job for the lanes, if that is how the key verifies by this algorithm.
+    fn lane_job(&self) -> Option<VerifyJob<'_>> {
+        let message = self.parts.signing_input.as_bytes();
+        self.key.lane_job(self.algorithm, message, &self.signature)
+    }
+
+    fn verified(self) -> Result<VerifiedJws, JwtError> {
+        self.parts.verified(self.header)
+    }
 }
 
 /// A header with an algorithm of the allow-list.
@@ -86,7 +150,10 @@ pub(crate) fn signature_header(
 }
 
 /// Verifies the HMAC of a token in compact form: only by the secret's own algorithm.
-pub(crate) fn verify_mac_jws(token: &str, secret: &SharedSecret) -> Result<VerifiedJws, JwtError> {
+///
+/// # Errors
+/// [`JwtError`], in the order of [`verify_jws`].
+pub fn verify_mac_jws(token: &str, secret: &SharedSecret) -> Result<VerifiedJws, JwtError> {
     let parts = Parts::split(token)?;
     let only = secret.algorithm().name();
     let bytes = parts.header()?;

@@ -43,7 +43,8 @@
 //! and private members in a public place are refused when the key is read.
 //!
 //! RSA itself is done by a [`Backend`]: OpenSSL, or this project's own `stampmill-rsa`. RS256 has no randomness, so both must give the same
-//! bytes; PS256 has, so each verifies what the other signs. Tests hold them to it, and Project Wycheproof holds everything
+//! bytes; PS256 has, so each verifies what the other signs. The second takes several at once through the processor's vector lanes:
+//! [`verify_jwts`], [`SigningKey::sign_jwt_in_batch`]. Tests hold them to it, and Project Wycheproof holds everything
 //! (`cargo run --release -p stampmill-jose --example wycheproof -- DIR`).
 //!
 //! # Kinds of tokens
@@ -57,7 +58,8 @@
 //!
 //! # Where to look
 //!
-//! - `algorithm.rs`: the table of algorithms. `mac.rs`: HMAC and shared secrets. `hash.rs`: the three hashes.
+//! - `algorithm.rs`: the table of algorithms; `curve.rs`: that of elliptic curves. `mac.rs`: HMAC and shared secrets. `hash.rs`: the
+//!   three hashes by OpenSSL. RSA's schemes and the hashes have the names of `stampmill-rsa`.
 //! - `keys/`: keys ready for arithmetic: `rsa.rs`, `ec.rs`, `ed25519.rs`; `roca.rs` knows factorable ones. `backend.rs`: who does RSA.
 //! - `jwk.rs`, `jwks.rs`: public keys and sets of them as JSON. `signing.rs`: private keys, making tokens.
 //! - `base64url.rs`, `header.rs`, `jws.rs`: from a text to a payload whose signature is good.
@@ -94,6 +96,7 @@ pub mod base64url;
 mod algorithm;
 mod backend;
 mod claims;
+mod curve;
 mod dpop;
 mod error;
 mod expectations;
@@ -119,8 +122,8 @@ pub use header::Header;
 pub use inspect::{Unverified, UnverifiedPart, inspect, unverified_claim};
 pub use jwk::Jwk;
 pub use jwks::Jwks;
-pub use jws::{VerifiedJws, verify_jws, verify_jws_by};
-pub use jwt::{MAX_TOKEN_BYTES, VerifiedJwt, verify_jwt, verify_mac_jwt};
+pub use jws::{VerifiedJws, verify_jws, verify_jws_by, verify_mac_jws};
+pub use jwt::{MAX_TOKEN_BYTES, VerifiedJwt, verify_jwt, verify_jwts, verify_mac_jwt};
 pub use keys::{MAX_RSA_BITS, MIN_RSA_BITS};
 pub use mac::{MacAlgorithm, SharedSecret};
 pub use signing::SigningKey;

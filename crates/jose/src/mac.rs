@@ -12,10 +12,11 @@ use openssl::pkey::PKey;
 use openssl::sign::Signer;
 use serde::Serialize;
 use stampmill_claims_json::{Limits, parse};
+use stampmill_rsa::Hash;
 use zeroize::Zeroizing;
 
 use crate::error::{JoseError, KeyError, clip};
-use crate::hash::Hash;
+use crate::hash::message_digest;
 use crate::jwk::{check_purpose, octets, read_kid, required};
 use crate::signing::{compact, payload_of};
 
@@ -30,9 +31,41 @@ pub enum MacAlgorithm {
     Hs512,
 }
 
+/// What a row says.
+struct Row {
+    algorithm: MacAlgorithm,
+    /// The value of `alg`.
+    name: &'static str,
+    /// What it is, for people.
+    description: &'static str,
+    hash: Hash,
+}
+
+/// In the order of the enum.
+const TABLE: [Row; 3] = [
+    Row {
+        algorithm: MacAlgorithm::Hs256,
+        name: "HS256",
+        description: "HMAC with SHA-256",
+        hash: Hash::Sha256,
+    },
+    Row {
+        algorithm: MacAlgorithm::Hs384,
+        name: "HS384",
+        description: "HMAC with SHA-384",
+        hash: Hash::Sha384,
+    },
+    Row {
+        algorithm: MacAlgorithm::Hs512,
+        name: "HS512",
+        description: "HMAC with SHA-512",
+        hash: Hash::Sha512,
+    },
+];
+
 impl MacAlgorithm {
     /// Every one.
-    pub const ALL: [Self; 3] = [Self::Hs256, Self::Hs384, Self::Hs512];
+    pub const ALL: [Self; 3] = [TABLE[0].algorithm, TABLE[1].algorithm, TABLE[2].algorithm];
 
     /// The algorithm named `name`, compared exactly.
     #[must_use]
@@ -45,35 +78,23 @@ impl MacAlgorithm {
     /// The value of `alg`, for instance `HS256`.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Hs256 => "HS256",
-            Self::Hs384 => "HS384",
-            Self::Hs512 => "HS512",
-        }
+        self.row().name
     }
 
     /// What it is, for people: `HMAC with SHA-256`.
     #[must_use]
     pub fn description(self) -> &'static str {
-        match self {
-            Self::Hs256 => "HMAC with SHA-256",
-            Self::Hs384 => "HMAC with SHA-384",
-            Self::Hs512 => "HMAC with SHA-512",
-        }
+        self.row().description
     }
 
     /// Fewest bytes of a secret: as many as the hash has (RFC 7518 §3.2).
     #[must_use]
     pub fn min_secret_bytes(self) -> usize {
-        self.hash().bytes()
+        self.row().hash.digest_len()
     }
 
-    fn hash(self) -> Hash {
-        match self {
-            Self::Hs256 => Hash::Sha256,
-            Self::Hs384 => Hash::Sha384,
-            Self::Hs512 => Hash::Sha512,
-        }
+    fn row(self) -> &'static Row {
+        &TABLE[self as usize]
     }
 }
 
@@ -180,7 +201,7 @@ impl SharedSecret {
 
     fn mac(&self, message: &[u8]) -> Result<Vec<u8>, ErrorStack> {
         let key = PKey::hmac(&self.bytes)?;
-        Signer::new(self.algorithm.hash().message_digest(), &key)?.sign_oneshot_to_vec(message)
+        Signer::new(message_digest(self.algorithm.row().hash), &key)?.sign_oneshot_to_vec(message)
     }
 
     fn checked(
@@ -206,5 +227,19 @@ impl fmt::Debug for SharedSecret {
             .field("algorithm", &self.algorithm)
             .field("kid", &self.kid)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_belong_to_their_algorithms() {
+        for (index, row) in TABLE.iter().enumerate() {
+            assert_eq!(row.algorithm as usize, index, "the order of the enum");
+            assert_eq!(MacAlgorithm::from_name(row.name), Some(row.algorithm));
+            assert!(row.description.ends_with(row.hash.name()));
+        }
     }
 }

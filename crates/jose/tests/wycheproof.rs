@@ -15,6 +15,7 @@ mod tokens;
 use std::path::{Path, PathBuf};
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use serde_json::json;
 use suite::{Planted, Tally, run_file, run_folder};
 
 fn main() {
@@ -36,6 +37,10 @@ fn main() {
         Trial::test("a planted wrong verifier is noticed", planted).with_ignored_flag(absent),
     );
     trials.push(Trial::test("a wrong flag is noticed", flipped).with_ignored_flag(absent));
+    trials.push(Trial::test(
+        "a key that one backend refuses is noticed",
+        refused,
+    ));
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
 
@@ -97,5 +102,59 @@ fn flipped() -> Result<(), Failed> {
     assert!(matches!(tally, Tally { failed: 1, .. }), "{report}");
     let last = report.lines().last().unwrap_or_default();
     assert_eq!(last, tally.to_string());
+    Ok(())
+}
+
+/// Two keys that OpenSSL takes. One has an exponent that the other backend refuses: a failure, although the one test of it calls for a
+/// refusal. The other is longer than that backend promises to take: that is said.
+fn refused() -> Result<(), Failed> {
+    let group = |modulus: String, exponent: &str| {
+        json!({
+            "type": "RsassaPkcs1Verify", "sha": "SHA-256",
+            "publicKey": {"modulus": modulus, "publicExponent": exponent},
+            "tests": [{"tcId": 1, "comment": "", "flags": [], "msg": "", "sig": "00", "result": "invalid"}],
+        })
+    };
+    let run = |name: &str, group| {
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        std::fs::create_dir_all(&folder)?;
+        let document = json!({ "testGroups": [group] });
+        std::fs::write(folder.join("test.json"), document.to_string())?;
+        let mut report = Vec::new();
+        let tally = run_folder(&folder, Planted::Nothing, &mut report)?;
+        Ok::<_, Failed>((tally, String::from_utf8(report)?))
+    };
+    let (tally, report) = run(
+        "wycheproof-exponent",
+        group("c5".repeat(256), "010000000001"),
+    )?;
+    assert!(
+        matches!(
+            tally,
+            Tally {
+                passed: 0,
+                failed: 1,
+                ..
+            }
+        ),
+        "{report}"
+    );
+    assert!(
+        report.contains("jose by stampmill refuses a key that others take"),
+        "{report}"
+    );
+    let (tally, report) = run("wycheproof-long", group("c5".repeat(600), "010001"))?;
+    assert!(
+        matches!(
+            tally,
+            Tally {
+                passed: 1,
+                failed: 0,
+                ..
+            }
+        ),
+        "{report}"
+    );
+    assert!(report.contains("1 not by jose by stampmill"), "{report}");
     Ok(())
 }

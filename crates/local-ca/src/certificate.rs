@@ -255,18 +255,29 @@ impl<'a> Parsed<'a> {
 
     /// The value of an extension, if there is one.
     pub(crate) fn extension(&self, octets: &[u8]) -> Option<&'a [u8]> {
+        self.marked_extension(octets).map(|(_, value)| value)
+    }
+
+    /// Whether an extension is critical, and its value.
+    pub(crate) fn marked_extension(&self, octets: &[u8]) -> Option<(bool, &'a [u8])> {
         let mut extensions = self.extensions?;
         while let Ok(extension) = extensions.expect(der::SEQUENCE) {
             let mut parts = extension.inside();
             if parts.expect(der::OID).ok()?.contents == octets {
-                parts.optional(der::BOOLEAN).ok()?;
-                return parts
-                    .expect(der::OCTET_STRING)
-                    .ok()
-                    .map(|value| value.contents);
+                let critical = parts.optional(der::BOOLEAN).ok()?;
+                let critical = critical.is_some_and(|mark| mark.contents == [0xff]);
+                let value = parts.expect(der::OCTET_STRING).ok()?;
+                return Some((critical, value.contents));
             }
         }
         None
+    }
+
+    /// `keyIdentifier` of authorityKeyIdentifier (RFC 5280 §4.2.1.1).
+    pub(crate) fn authority_key_identifier(&self) -> Option<&'a [u8]> {
+        let value = self.extension(oid::AUTHORITY_KEY_IDENTIFIER)?;
+        let mut list = der::only(value, der::SEQUENCE).ok()?.inside();
+        Some(list.optional(0x80).ok()??.contents)
     }
 
     /// Whether it is an authority's (basicConstraints).

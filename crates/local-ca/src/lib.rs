@@ -71,6 +71,8 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod acme;
+
 mod authority;
 mod base_url;
 mod certificate;

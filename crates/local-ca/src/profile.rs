@@ -198,6 +198,11 @@ impl Profile {
         self.row().name
     }
 
+    /// The life in days, before anybody has looked whether the rules allow it.
+    pub(crate) fn wanted_days(&self) -> u32 {
+        self.days
+    }
+
     pub(crate) fn row(&self) -> &'static Row {
         TABLE
             .iter()

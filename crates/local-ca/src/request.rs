@@ -150,6 +150,16 @@ impl CertificateRequest {
         &self.public_key
     }
 
+    /// A request whose only name is its common name, with that as its name: RFC 8555 §7.4 allows it.
+    pub(crate) fn naming_its_common_name(mut self) -> Self {
+        if self.names.is_empty() {
+            let name = self.common_name.as_deref().map(str::parse);
+            self.names.extend(name.and_then(Result::ok));
+            self.common_name = self.names.first().map(ToString::to_string);
+        }
+        self
+    }
+
     pub(crate) fn wishes(&self) -> &Wishes {
         &self.wishes
     }

@@ -4,7 +4,7 @@
 //! word that it keeps the registers). A kernel that holds one may call its routine.
 
 #[cfg(stampmill_asm)]
-use std::{env, fs};
+use std::{env, fs, sync::OnceLock};
 
 /// The processor has BMI2 (`mulx`) and ADX (`adcx`, `adox`), and this build has the assembly.
 #[derive(Clone, Copy)]
@@ -13,7 +13,7 @@ pub(crate) struct MulxAdx(());
 impl MulxAdx {
     #[cfg(stampmill_asm)]
     pub(crate) fn detect() -> Option<MulxAdx> {
-        let adx = is_x86_feature_detected!("adx") || hidden_by_valgrind("adx");
+        let adx = is_x86_feature_detected!("adx") || adx_hidden_by_valgrind();
         (is_x86_feature_detected!("bmi2") && adx).then_some(MulxAdx(()))
     }
 
@@ -42,14 +42,18 @@ impl Ifma52 {
 }
 
 /// valgrind runs `adcx` and `adox`, but answers CPUID in the processor's place and leaves ADX out. Then, and only then, the
-/// operating system's list of features counts; the constant-time tests need it.
+/// operating system's list of features counts; the constant-time tests need it. Asked once a process.
 #[cfg(stampmill_asm)]
-fn hidden_by_valgrind(feature: &str) -> bool {
-    let valgrind = env::var("LD_PRELOAD").is_ok_and(|list| list.contains("vgpreload_"));
-    valgrind
-        && fs::read_to_string("/proc/cpuinfo").is_ok_and(|list| {
-            list.lines()
-                .find(|line| line.starts_with("flags"))
-                .is_some_and(|flags| flags.split_whitespace().any(|flag| flag == feature))
-        })
+fn adx_hidden_by_valgrind() -> bool {
+    static HIDDEN: OnceLock<bool> = OnceLock::new();
+    *HIDDEN.get_or_init(|| {
+        let valgrind = env::var("LD_PRELOAD").is_ok_and(|list| list.contains("vgpreload_"));
+        valgrind && fs::read_to_string("/proc/cpuinfo").is_ok_and(|list| lists_adx(&list))
+    })
+}
+
+#[cfg(stampmill_asm)]
+fn lists_adx(cpuinfo: &str) -> bool {
+    let flags = cpuinfo.lines().find(|line| line.starts_with("flags"));
+    flags.is_some_and(|flags| flags.split_whitespace().any(|flag| flag == "adx"))
 }

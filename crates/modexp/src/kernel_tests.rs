@@ -76,7 +76,8 @@ fn operands(limbs: usize) -> Vec<(Vec<Limb>, Vec<Vec<Limb>>)> {
     if limbs > 1 {
         moduli.push(low);
     }
-    all_ones[limbs - 1] >>= 1;
+    all_ones[limbs - 1] >>= 1; // 64·limbs - 1 bits
+    moduli.push(all_ones.clone());
     moduli
         .into_iter()
         .map(|n| {
@@ -278,23 +279,37 @@ fn the_algorithm_for_eight_lanes_agrees_with_the_rust_kernel() {
 #[test]
 fn factors_of_almost_twice_the_modulus_are_taken() {
     for limbs in [13, 16, 24, 32] {
+        let n = vec![Limb::MAX; limbs];
+        let bound = big(&n) * 2_u8;
         if let Some(cpu) = Ifma52::detect() {
-            takes_almost_twice_n(Ifma::for_limbs(cpu, limbs).unwrap(), limbs);
-            takes_almost_twice_n(IfmaX2::for_limbs(cpu, limbs).unwrap(), limbs);
-            takes_almost_twice_n(IfmaX8::for_limbs(cpu, limbs).unwrap(), limbs);
+            takes_almost_twice_n(Ifma::for_limbs(cpu, limbs).unwrap(), &n, &bound);
+            takes_almost_twice_n(IfmaX2::for_limbs(cpu, limbs).unwrap(), &n, &bound);
+            takes_almost_twice_n(IfmaX8::for_limbs(cpu, limbs).unwrap(), &n, &bound);
         }
-        takes_almost_twice_n(IfmaModel::for_limbs(limbs), limbs);
-        takes_almost_twice_n(IfmaX2Model, limbs);
-        takes_almost_twice_n(IfmaX8Model, limbs);
+        takes_almost_twice_n(IfmaModel::for_limbs(limbs), &n, &bound);
+        takes_almost_twice_n(IfmaX2Model, &n, &bound);
+        takes_almost_twice_n(IfmaX8Model, &n, &bound);
+    }
+    // ADX has no digits above the limbs, and holds anything below R: 2n - 1 = R - 3.
+    let Some(cpu) = MulxAdx::detect() else {
+        return;
+    };
+    for limbs in [8, 16, 24, 32, 48, 64] {
+        let mut n = vec![Limb::MAX; limbs];
+        n[limbs - 1] >>= 1;
+        let r = BigUint::from(1_u8) << (64 * limbs);
+        takes_almost_twice_n(Adx(cpu), &n, &r);
     }
 }
 
-fn takes_almost_twice_n<K: Kernel>(kernel: K, limbs: usize) {
-    let n = vec![Limb::MAX; limbs];
-    let mut twice = vec![Limb::MAX; limbs + 1]; // 2n - 1 = 2·(2^(64·limbs) - 1) - 1
-    twice[0] -= 2;
-    twice[limbs] = 1;
-    let mut minus_one = n.clone();
+/// `(2n - 1)·(2n - 1)` and its square, with results below a bound.
+fn takes_almost_twice_n<K: Kernel>(kernel: K, n: &[Limb], bound: &BigUint) {
+    let limbs = n.len();
+    let mut twice: Vec<Limb> = n.iter().map(|limb| limb << 1 | 1).collect(); // all limbs but the highest are ones
+    twice[0] = (n[0] << 1) - 1;
+    twice.extend(Some(n[limbs - 1] >> 63).filter(|&top| top > 0));
+    assert_eq!(big(&twice), big(n) * 2_u8 - 1_u8);
+    let mut minus_one = n.to_vec();
     minus_one[0] -= 1;
     let in_form = |number: &[Limb]| {
         let mut words = zero(kernel.words(limbs));
@@ -303,7 +318,7 @@ fn takes_almost_twice_n<K: Kernel>(kernel: K, limbs: usize) {
         }
         words
     };
-    let (form, modulus) = (in_form(&twice), in_form(&n));
+    let (form, modulus) = (in_form(&twice), in_form(n));
     let n0 = vec![negative_inverse(n[0]); K::LANES];
     let mut scratch = zero(kernel.scratch_words(limbs));
     for square in [false, true] {
@@ -315,9 +330,9 @@ fn takes_almost_twice_n<K: Kernel>(kernel: K, limbs: usize) {
         }
         for lane in 0..K::LANES {
             let result = big(&kernel.take(&out, lane, limbs + 1));
-            assert!(result < big(&n) * 2_u8);
-            let expected = expected(kernel, &minus_one, &minus_one, &n); // 2n - 1 = -1
-            assert_eq!(result % big(&n), big(&expected));
+            assert!(result < *bound, "{limbs} limbs, square: {square}");
+            let expected = expected(kernel, &minus_one, &minus_one, n); // 2n - 1 = -1
+            assert_eq!(result % big(n), big(&expected));
         }
     }
 }
@@ -424,13 +439,14 @@ fn as_before() -> Left {
     }
 }
 
-/// Calls a routine and returns what it leaves in the vector registers, by OR.
+/// Calls a routine and returns what it leaves in the vector registers, by OR, and in the mask registers k1 to k7, by OR.
 ///
 /// # Safety
 /// The routine must be callable with these arguments.
 #[target_feature(enable = "avx512f")]
-unsafe fn vectors_after(routine: *const (), arguments: &[u64; 7]) -> [u64; 8] {
+unsafe fn vectors_after(routine: *const (), arguments: &[u64; 7]) -> ([u64; 8], u64) {
     let mut left = [0_u64; 8];
+    let mut masks = 0_u64;
     // SAFETY: as in `registers_after`; all registers but rbx, rbp and rsp are declared as changed, and the routine keeps
     // those, which the test of the general registers shows.
     unsafe {
@@ -445,8 +461,15 @@ unsafe fn vectors_after(routine: *const (), arguments: &[u64; 7]) -> [u64; 8] {
             "mov r8, [rsi + 32]",
             "mov r9, [rsi + 40]",
             "mov rsi, [rsi + 8]",
+            ".irp i, 1, 2, 3, 4, 5, 6, 7",
+            "kxorw k\\i, k\\i, k\\i", // so that what is there afterwards is the routine's
+            ".endr",
             "call r11",
             "mov rsp, r12",
+            ".irp i, 1, 2, 3, 4, 5, 6, 7",
+            "kmovw eax, k\\i",
+            "or r14, rax",
+            ".endr",
             ".irp i, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15",
             "vporq zmm0, zmm0, zmm\\i",
             ".endr",
@@ -458,7 +481,65 @@ unsafe fn vectors_after(routine: *const (), arguments: &[u64; 7]) -> [u64; 8] {
             in("r11") routine,
             in("rsi") arguments.as_ptr(),
             in("r13") left.as_mut_ptr(),
+            inout("r14") masks,
             out("r12") _,
+            clobber_abi("C"),
+        );
+    }
+    (left, masks)
+}
+
+/// Words below the stack pointer that are looked at: more than any routine's frame has.
+const STACK_WORDS: usize = 32;
+
+/// Calls a routine and returns what it leaves on the stack, from the lowest word up to its return address.
+///
+/// # Safety
+/// The routine must be callable with these arguments.
+unsafe fn stack_after(routine: *const (), arguments: &[u64; 7]) -> [u64; STACK_WORDS] {
+    let mut left = [0_u64; STACK_WORDS];
+    // SAFETY: as in `registers_after`. What is written and read below the stack pointer belongs to nobody: Rust keeps nothing
+    // there across this block, which may push.
+    unsafe {
+        asm!(
+            "push rbx",
+            "push rbp",
+            "mov r12, rsp",
+            "and rsp, -16",
+            "xor ebx, ebx", // the registers that the routine saves on the stack hold nothing that is looked for
+            "xor ebp, ebp",
+            "xor r14d, r14d",
+            "xor r15d, r15d",
+            "push r13",
+            "push qword ptr [rsi + 48]",
+            "mov ecx, {words}",
+            "2:",
+            "mov qword ptr [rsp + 8*rcx - 8*{words} - 8], 0",
+            "dec ecx",
+            "jnz 2b",
+            "mov rdi, [rsi]",
+            "mov rdx, [rsi + 16]",
+            "mov rcx, [rsi + 24]",
+            "mov r8, [rsi + 32]",
+            "mov r9, [rsi + 40]",
+            "mov rsi, [rsi + 8]",
+            "call r11",
+            "mov ecx, {words}",
+            "2:",
+            "mov rax, [rsp + 8*rcx - 8*{words} - 8]",
+            "mov [r13 + 8*rcx - 8], rax",
+            "dec ecx",
+            "jnz 2b",
+            "mov rsp, r12",
+            "pop rbp",
+            "pop rbx",
+            in("r11") routine,
+            in("rsi") arguments.as_ptr(),
+            in("r13") left.as_mut_ptr(),
+            out("r12") _,
+            out("r14") _,
+            out("r15") _,
+            words = const STACK_WORDS,
             clobber_abi("C"),
         );
     }
@@ -467,29 +548,38 @@ unsafe fn vectors_after(routine: *const (), arguments: &[u64; 7]) -> [u64; 8] {
 
 #[test]
 fn kernels_keep_the_registers_a_callee_must_keep_and_wipe_the_others() {
-    let n = [Limb::MAX; 128];
-    let (a, mut out, mut scratch) = ([5_u64; 128], [0_u64; 128], [0_u64; 256]);
-    let (n, a) = (n.as_ptr() as u64, a.as_ptr() as u64);
+    const N0: u64 = 0x9e37_79b9_7f4a_7c15; // what is computed does not matter here, where its parts are found does
+    const WORDS: usize = 8 * 10 * 6; // the longest operand: a table of six entries in eight lanes
+    let (mut out, mut scratch) = ([0_u64; WORDS], [0_u64; WORDS]);
     let (out, scratch) = (out.as_mut_ptr() as u64, scratch.as_mut_ptr() as u64);
+    let (n, a) = ([Limb::MAX; WORDS], [5_u64; WORDS]);
+    let (n, a) = (n.as_ptr() as u64, a.as_ptr() as u64);
     let limbs = 24;
-    let mut calls = vec![(crate::mul::routine(), [out, a, a, n, 1, limbs, 0])];
+    let mut calls = vec![(crate::mul::routine(), [out, a, a, n, N0, limbs, 0])];
     if MulxAdx::detect().is_some() {
         let [mul, sqr] = crate::adx::routines();
-        calls.push((mul, [out, a, a, n, 1, limbs, scratch]));
-        calls.push((sqr, [out, a, n, 1, limbs, scratch, 0]));
+        calls.push((mul, [out, a, a, n, N0, limbs, scratch]));
+        calls.push((sqr, [out, a, n, N0, limbs, scratch, 0]));
     }
     let vectors = calls.len();
+    // Digits of ones times the highest digit of each number: a carry runs through all lanes, so that both masks are in use at
+    // the end. Of a table the last entry is the one wanted.
+    let ones = [(1_u64 << 52) - 1; WORDS];
+    let (zero, mut one, mut two) = ([0_u64; WORDS], [0_u64; WORDS], [0_u64; WORDS]);
+    one[8 * 5 - 1] = 1;
+    (two[8 * 5 - 5], two[8 * 5 - 1]) = (1, 1);
+    let [ones, zero, one, two] = [&ones, &zero, &one, &two].map(|words| words.as_ptr() as u64);
     if Ifma52::detect().is_some() {
         let [mul, select] = crate::ifma::routines();
-        calls.push((mul, [out, a, a, a, 1, 5, 8]));
-        calls.push((select, [out, a, 3, 1, 5, 0, 0]));
+        calls.push((mul, [out, ones, one, zero, N0, 5, 8]));
+        calls.push((select, [out, a, 6, 5, 5, 0, 0]));
         let [mul, select] = crate::ifma_x2::routines();
-        calls.push((mul, [out, a, a, a, a, 5, 0]));
-        calls.push((select, [out, a, 1, a, 5, 0, 0]));
+        calls.push((mul, [out, ones, two, zero, a, 5, 0]));
+        calls.push((select, [out, a, 6, a, 5, 0, 0]));
         let [mul, sqr, select] = crate::ifma_x8::routines();
         calls.push((mul, [out, a, a, a, a, 10, scratch]));
         calls.push((sqr, [out, a, a, a, 10, scratch, 0]));
-        calls.push((select, [out, a, 1, a, 10, 0, 0]));
+        calls.push((select, [out, a, 6, a, 10, 0, 0]));
     }
     for (i, (routine, arguments)) in calls.iter().enumerate() {
         // SAFETY: every routine gets what its wrapper passes, on arrays as long as any routine touches here.
@@ -500,8 +590,16 @@ fn kernels_keep_the_registers_a_callee_must_keep_and_wipe_the_others() {
                 "call {i}"
             );
             if i >= vectors {
-                assert_eq!(vectors_after(*routine, arguments), [0; 8], "call {i}");
+                let nothing = ([0; 8], 0);
+                assert_eq!(vectors_after(*routine, arguments), nothing, "call {i}");
             }
+            let stack = stack_after(*routine, arguments);
+            assert_ne!(stack[STACK_WORDS - 1], 0, "the return address is not seen");
+            let secret = |word| [N0, N0 << 12].contains(word); // the second is how IFMA keeps it
+            assert!(
+                !stack.iter().any(secret),
+                "call {i}: n0 is left: {stack:x?}"
+            );
         }
     }
 }

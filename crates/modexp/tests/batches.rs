@@ -122,7 +122,9 @@ proptest! {
 #[test]
 fn edges_of_every_size() {
     let one = BigUint::from(1_u8);
-    for bits in [33, 64, 512, 1024, 1025, 1536, 2048] {
+    for bits in [
+        33, 63, 64, 511, 512, 1023, 1024, 1025, 1535, 1536, 2047, 2048,
+    ] {
         let moduli = edges(bits);
         for exponent in [vec![], vec![1], vec![0xff; 3], vec![1, 0, 1]] {
             let jobs: Vec<Numbers> = moduli

@@ -187,7 +187,7 @@ fn full_size_operands() {
 fn full_size_edges() {
     let one = BigUint::from(1_u8);
     for bits in [
-        768, 769, 1535, 1536, 2047, 2048, 2049, 3072, 4095, 4096, 4097,
+        768, 769, 1535, 1536, 2047, 2048, 2049, 3071, 3072, 4095, 4096, 4097,
     ] {
         let all_ones: BigUint = (&one << bits) - &one;
         for n in [

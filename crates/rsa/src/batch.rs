@@ -12,13 +12,14 @@ use rand::TryCryptoRng;
 use rand::rngs::SysRng;
 use stampmill_modexp::{Job, OperandError, pow_many, pow_pair, pow_public_many};
 use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::crt::{Pair, pair};
 use crate::error::{SignError, VerifyError};
 use crate::private_key::PrivateKey;
 use crate::public_key::PublicKey;
 use crate::scheme::Scheme;
+use crate::verdict::disclose;
 
 /// A message to be signed.
 #[derive(Clone, Copy, Debug)]
@@ -148,16 +149,17 @@ pub(crate) fn sign_encoded<R: TryCryptoRng>(
         .iter()
         .zip(signatures)
         .map(|((key, encoded), signature)| {
-            let signature = signature?;
-            match next(&mut contents) {
-                Ok(content) if content.ct_eq(encoded).into() => Ok(signature),
-                content => {
-                    // Either of them would give the key away: gcd(s^e - EM, n) is a factor.
-                    drop((Zeroizing::new(signature), content.map(Zeroizing::new)));
-                    key.forget_blinding();
-                    Err(SignError::Fault)
-                }
+            let mut signature = signature?;
+            let content = next(&mut contents).map(Zeroizing::new);
+            let verdict = content
+                .map_err(|_| SignError::Fault)
+                .and_then(|content| disclose(content.ct_eq(encoded), SignError::Fault));
+            if verdict.is_err() {
+                // It would give the key away: gcd(s^e - EM, n) is a factor.
+                signature.zeroize();
+                key.forget_blinding();
             }
+            verdict.map(|()| signature)
         })
         .collect()
 }

@@ -6,10 +6,12 @@
 
 use rand::TryCryptoRng;
 use stampmill_modexp::{Job, Modulus, OperandError, pow_public_many};
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::error::SignError;
 use crate::numbers::Secret;
+use crate::verdict::disclose;
 
 /// OpenSSL, AWS-LC and BoringSSL draw new factors after as many uses.
 const USES: usize = 32;
@@ -132,8 +134,9 @@ fn random_below<R: TryCryptoRng>(
         rng.try_fill_bytes(&mut r)
             .map_err(|error| SignError::Random(error.to_string()))?;
         r[0] &= 0xff >> unused_bits;
-        let below = n.add(&r, &[]).is_ok();
-        if below && r.iter().any(|&byte| byte != 0) {
+        let below = n.add(&r, &[]).map(Zeroizing::new).is_ok();
+        let any = r.iter().fold(0, |any, byte| any | byte);
+        if below && disclose(!any.ct_eq(&0), SignError::Fault).is_ok() {
             return Ok(r);
         }
     }

@@ -1,12 +1,12 @@
 //! The private operation by the Chinese remainder theorem: one exponentiation modulo each prime, then both put together.
 
-use openssl::bn::BigNumContext;
-use openssl::error::ErrorStack;
 use stampmill_modexp::{Job, Modulus, OperandError, pow_pair};
+use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
 use crate::error::KeyError;
-use crate::numbers::{Numbers, Secret, SecretBigNum, bit_len};
+use crate::numbers::{Numbers, Secret, bit_len, padded};
+use crate::verdict::disclose;
 
 /// The secret half of a key: two primes, the private exponent modulo each minus one, and what puts results together.
 pub(crate) struct Crt {
@@ -35,7 +35,7 @@ impl Crt {
         if p_bits != q_bits {
             return Err(KeyError::UnequalPrimes { p_bits, q_bits });
         }
-        if n.bit_len().div_ceil(2) != p_bits || !exponents_belong(numbers)? {
+        if n.bit_len().div_ceil(2) != p_bits {
             return Err(KeyError::Inconsistent);
         }
         let crt = Crt {
@@ -44,13 +44,27 @@ impl Crt {
             q_bytes: numbers.q.clone(),
             q_inverse: padded(&numbers.qi, p_bits.div_ceil(8))?,
         };
-        let product = n
-            .multiply(&numbers.p, &numbers.q)
-            .map_err(|_| KeyError::Inconsistent)?;
-        match product.iter().all(|&byte| byte == 0) {
-            true => Ok(crt),
-            false => Err(KeyError::Inconsistent),
-        }
+        let integers = Modulus::new(&vec![0xff; n.byte_len() + 1])?;
+        let consistent = crt.belongs_to(n, &numbers.d, &integers);
+        disclose(
+            consistent.map_err(|_| KeyError::Inconsistent)?,
+            KeyError::Inconsistent,
+        )?;
+        Ok(crt)
+    }
+
+    /// Whether `p · q = n`, `d mod (p-1) = dp` and `d mod (q-1) = dq`. Modulo `integers` nothing wraps around: it is longer than `n` by a
+    /// byte, and every number here is at most a bit longer.
+    fn belongs_to(
+        &self,
+        n: &Modulus,
+        d: &[u8],
+        integers: &Modulus,
+    ) -> Result<Choice, OperandError> {
+        let p = Zeroizing::new(self.p.prime.to_be_bytes());
+        let product = Zeroizing::new(integers.multiply(&p, &self.q_bytes)?);
+        let factors = product.ct_eq(&integers.add(&[], &n.to_be_bytes())?);
+        Ok(factors & self.p.belongs_to(d, integers)? & self.q.belongs_to(d, integers)?)
     }
 
     /// `number` modulo `p` and `q`, for a number of any length up to that of `n`.
@@ -111,6 +125,22 @@ impl Half {
         })
     }
 
+    /// Whether `d mod (p-1)` is the exponent. Division by a secret even number is what no constant-time arithmetic here does, but a quotient
+    /// can be checked: `d = k·(p-1) + dp` makes `k` the number `dp - d` modulo the odd `p`. As `d < n = p·q`, and `q` is no longer
+    /// than `p`, `k <= q + 1 < 2p`: it is that number, or that number and `p`.
+    fn belongs_to(&self, d: &[u8], integers: &Modulus) -> Result<Choice, OperandError> {
+        let secret = |number: Result<Vec<u8>, OperandError>| number.map(Zeroizing::new);
+        let order = secret(self.prime.subtract(&[], &[1]))?;
+        let k = secret(self.prime.subtract(&self.exponent, &self.reduce(d)?))?;
+        let multiple = secret(integers.multiply(&k, &order))?;
+        let once = secret(integers.add(&multiple, &self.exponent))?;
+        let prime = Zeroizing::new(self.prime.to_be_bytes());
+        let p_times = secret(integers.multiply(&prime, &order))?;
+        let and_p_more = secret(integers.add(&once, &p_times))?;
+        let d = secret(integers.add(&[], d))?;
+        Ok(d.ct_eq(&once) | d.ct_eq(&and_p_more))
+    }
+
     fn reduce(&self, number: &[u8]) -> Result<Secret, OperandError> {
         self.prime.reduce(number).map(Zeroizing::new)
     }
@@ -134,31 +164,6 @@ pub(crate) fn pair(
 ) -> Result<Pair, OperandError> {
     let (p, q) = (p.map(Zeroizing::new), q.map(Zeroizing::new));
     Ok([p?, q?])
-}
-
-/// `d mod (p-1) = dp` and `d mod (q-1) = dq`. The even moduli are OpenSSL's work; import happens once.
-fn exponents_belong(numbers: &Numbers) -> Result<bool, KeyError> {
-    let belongs = |prime: &[u8], exponent: &[u8]| {
-        let mut order = SecretBigNum::from_slice(prime)?;
-        order.sub_word(1)?;
-        let d = SecretBigNum::from_slice(&numbers.d)?;
-        let mut rest = SecretBigNum::new()?;
-        rest.nnmod(&d, &order, &mut *BigNumContext::new_secure()?)?;
-        Ok::<_, ErrorStack>(*rest == *SecretBigNum::from_slice(exponent)?)
-    };
-    let both = belongs(&numbers.p, &numbers.dp)
-        .and_then(|first| Ok(first && belongs(&numbers.q, &numbers.dq)?));
-    both.map_err(|_| KeyError::Inconsistent)
-}
-
-/// A number without leading zeros to a fixed length.
-fn padded(number: &[u8], length: usize) -> Result<Secret, KeyError> {
-    let zeros = length
-        .checked_sub(number.len())
-        .ok_or(KeyError::Inconsistent)?;
-    let mut padded = Zeroizing::new(vec![0; length]);
-    padded[zeros..].copy_from_slice(number);
-    Ok(padded)
 }
 
 #[cfg(test)]

@@ -17,8 +17,8 @@
 //!   a new `r` serves after 32 signatures, as in OpenSSL and BoringSSL; eight of them share one inversion.
 //! - **Checking the result**: one wrong bit in one half, and `gcd(s^e - EM, n)` is a prime factor (Boneh, DeMillo,
 //!   Lipton, EUROCRYPT '97). So a signature that does not verify never leaves; the caller gets [`SignError::Fault`].
-//! - **Constant time**: all arithmetic of signing is [`stampmill_modexp`]'s; the primes are moduli there and secret too. Reading and
-//!   making keys, which happens once, uses OpenSSL's numbers for what even moduli need.
+//! - **Constant time**: all arithmetic of signing, and of the checks on a key that is read, is [`stampmill_modexp`]'s; the primes are
+//!   moduli there and secret too. Making keys, which happens once, uses OpenSSL's numbers for what even moduli need.
 //!
 //! # What protects the verifier
 //!
@@ -50,7 +50,8 @@
 //! - `batch_signer.rs`: [`BatchSigner`] and [`BatchVerifier`]: batches out of what many callers ask for. `queue.rs`: how they gather.
 //! - `public_key.rs`: [`PublicKey`]: verification.
 //! - `generate.rs`: new keys. `primes.rs`: the sieve and Miller-Rabin.
-//! - `formats.rs`: keys in DER and PEM, by OpenSSL. `jwk.rs`: keys in JSON. `numbers.rs`: what both fill.
+//! - `formats.rs`: keys in DER and PEM, by OpenSSL. `jwk.rs`: keys in JSON. `numbers.rs`: [`Components`], what both fill.
+//! - `verdict.rs`: where what was computed from secrets becomes a decision.
 //! - `scheme.rs`: [`Scheme`], which can only hold legal combinations, and EMSA-PKCS1-v1_5.
 //! - `pss.rs`: [`Pss`] and EMSA-PSS. `hash.rs`: [`enum@Hash`], one row for each function.
 //!
@@ -86,12 +87,14 @@ mod pss;
 mod public_key;
 mod queue;
 mod scheme;
+mod verdict;
 
 pub use batch::{SignJob, VerifyJob, sign_many, sign_many_with_rng, verify_many};
 pub use batch_signer::{BatchSigner, BatchVerifier};
 pub use error::{BatchError, GenerateError, JwkError, KeyError, SignError, VerifyError};
 pub use generate::{KeySize, Progress};
 pub use hash::Hash;
+pub use numbers::Components;
 pub use private_key::PrivateKey;
 pub use pss::{Pss, SaltTooLong};
 pub use public_key::{MAX_BITS, MIN_BITS, PublicKey};

@@ -6,15 +6,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rand::TryCryptoRng;
 use rand::rngs::SysRng;
 use stampmill_modexp::Job;
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::batch::{self, SignJob};
 use crate::blinding::{Blinding, Factors};
 use crate::crt::{Crt, Pair};
 use crate::error::{KeyError, SignError};
-use crate::numbers::{Numbers, Secret};
+use crate::numbers::{Components, Numbers, Secret, padded};
 use crate::public_key::PublicKey;
 use crate::scheme::Scheme;
+use crate::verdict::disclose;
 
 /// An RSA private key with two primes of equal length.
 ///
@@ -35,14 +37,24 @@ pub(crate) struct Blinded {
 }
 
 impl PrivateKey {
+    /// A key from its numbers, for those who have them in another form than [those that are read here](#reading-and-writing-files).
+    ///
+    /// No branch and no address depends on the secret ones, but for their lengths and the verdict.
+    ///
+    /// # Errors
+    /// The numbers do not belong together, or the key is outside this crate's [limits](crate#limits).
+    pub fn from_components(components: &Components<'_>) -> Result<PrivateKey, KeyError> {
+        PrivateKey::from_numbers(&Numbers::from_components(components))
+    }
+
     /// Checks everything but that the primes are prime, which takes longer than all the rest; a key with a composite one signs
     /// nothing but [`SignError::Fault`].
     pub(crate) fn from_numbers(numbers: &Numbers) -> Result<PrivateKey, KeyError> {
         let public = PublicKey::new(&numbers.n, &numbers.e)?;
         let key = PrivateKey {
             crt: Crt::new(numbers, public.modulus())?,
+            d: padded(&numbers.d, public.byte_len())?,
             public,
-            d: numbers.d.clone(),
             blinding: Mutex::new(None),
         };
         key.try_out()?;
@@ -55,10 +67,8 @@ impl PrivateKey {
         let power = power.map_err(|_| KeyError::Inconsistent)?;
         let back = self.public.raw(&power);
         let back = back.map_err(|_| KeyError::Inconsistent)?;
-        match back.split_last() {
-            Some((2, rest)) if rest.iter().all(|&byte| byte == 0) => Ok(()),
-            _ => Err(KeyError::Inconsistent),
-        }
+        let two = padded(&[2], back.len())?;
+        disclose(back.ct_eq(&two), KeyError::Inconsistent)
     }
 
     pub(crate) fn to_numbers(&self) -> Numbers {

@@ -40,6 +40,14 @@ impl Scheme {
     /// `PS512`.
     pub const PS512: Scheme = Scheme::Pss(Pss::new(Hash::Sha512));
 
+    /// The hash function of the message.
+    pub const fn hash(self) -> Hash {
+        match self {
+            Scheme::Pkcs1v15(hash) => hash,
+            Scheme::Pss(pss) => pss.hash(),
+        }
+    }
+
     /// The encoded message for a modulus of `bits` bits, as long as the modulus and below it.
     ///
     /// # Errors

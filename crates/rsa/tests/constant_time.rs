@@ -1,8 +1,8 @@
-//! Proves, where valgrind is installed, that on the way of a private key from its file to a signature no branch and no address
+//! Proves, where valgrind is installed, that on the way from the numbers of a private key to a signature no branch and no address
 //! depends on a secret, but for the verdicts that are told anyway.
 //!
-//! The engines are held to that in `crates/modexp/tests/constant_time`; this is what lies around them: import, blinding,
-//! reduction modulo both primes, recombination, the check of the result. `-- --report` adds the times of signatures, a fixed
+//! The engines are held to that in `crates/modexp/tests/constant_time`; this is what lies around them: the checks on a key that is
+//! read, blinding, reduction modulo both primes, recombination, the check of the result. `-- --report` adds the times of signatures, a fixed
 //! message against random ones.
 
 #![allow(clippy::unwrap_used)]
@@ -16,19 +16,19 @@ use std::io::{self, Read as _};
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use openssl::bn::BigNumRef;
 use openssl::rsa::Rsa;
 use rand::rngs::{SysError, SysRng};
 use rand::{TryCryptoRng, TryRng};
 use stampmill_modexp::Engine;
-use stampmill_rsa::{PrivateKey, Scheme};
+use stampmill_rsa::{Components, PrivateKey, Scheme};
 
 /// The engines that valgrind can run.
 const ENGINES: [Engine; 3] = [Engine::Portable, Engine::Mul, Engine::Adx];
 
 const SAMPLES: usize = 20_000;
 
-/// What may depend on secrets: verdicts, which are told anyway, and one known exception. What the named functions call is not
-/// excused by their names: blinding, the halves and their recombination are functions of their own.
+/// What may depend on secrets: two functions that turn them into a verdict, which is told anyway.
 const PUBLIC: &str = "
 {
    an operand is below the modulus, or an error says that it is not
@@ -36,61 +36,28 @@ const PUBLIC: &str = "
    fun:*stampmill_modexp*Modulus*
 }
 {
-   p times q is n, or the key is refused
+   a key is consistent or refused, a signature is right or withheld, a blinding factor is zero or not
    Memcheck:Cond
-   fun:*stampmill_rsa*Crt*new*
-}
-{
-   a trial signature verifies, or the key is refused
-   Memcheck:Cond
-   fun:*stampmill_rsa*PrivateKey*from_numbers*
-}
-{
-   the exception: d mod (p - 1) is OpenSSL's division, which takes its time, once for each import
-   Memcheck:Cond
-   ...
-   fun:*stampmill_rsa*exponents_belong*
-}
-{
-   a blinding factor is drawn again unless it is below n
-   Memcheck:Cond
-   fun:*stampmill_rsa*blinding*random_below*
-}
-{
-   the same, where the compiler made one function of it
-   Memcheck:Cond
-   fun:*stampmill_rsa*Blinding*draw*
-}
-{
-   a signature verifies and is released, or it is withheld
-   Memcheck:Cond
-   fun:*Iterator*fold*
-   fun:*from_iter*
-   fun:*stampmill_rsa*batch*sign_*
-}
-{
-   the same, where the compiler made one function of it
-   Memcheck:Cond
-   fun:*stampmill_rsa*batch*sign_*
+   fun:*stampmill_rsa*verdict*disclose*
 }
 ";
 
-/// What is done under valgrind.
-#[derive(Clone, Copy)]
+/// What is done under valgrind: a key is made of its numbers, and signs.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Task {
-    /// Import and signing, everything secret marked.
+    /// Everything secret is marked.
     Sign,
-    /// The same with the public exponent marked, whose bits decide what is computed.
-    Leak,
+    /// A planted leak: so is the public exponent, and reading the key looks at its value.
+    LeakInReading,
+    /// A planted leak: so is the public exponent, but only when the key has been read. Its bits decide how blinding factors are made
+    /// and how the signature is checked.
+    LeakInSigning,
 }
 
 fn main() -> ExitCode {
-    if let Some(task) = valgrind::task() {
-        import_and_sign(if task == Task::Leak.name() {
-            Task::Leak
-        } else {
-            Task::Sign
-        });
+    if let Some(name) = valgrind::task() {
+        let task = Task::ALL.into_iter().find(|task| task.name() == name);
+        read_and_sign(task.unwrap());
         return ExitCode::SUCCESS;
     }
     if std::env::args()
@@ -106,39 +73,31 @@ fn main() -> ExitCode {
             None => Ok(()),
             Some(report) => Err(Failed::from(report)),
         });
-        let trial = if reads_numbers_as_known() {
-            trial
-        } else {
-            trial.with_kind("needs OpenSSL 3.0 or 3.1")
-        };
-        trial.with_ignored_flag(!works || !engine.is_available() || !reads_numbers_as_known())
+        trial.with_ignored_flag(!works || !engine.is_available())
     });
-    let leak = Trial::test(
-        "memcheck, planted leak: a secret public exponent",
-        || match reported(Task::Leak, Engine::Portable)? {
+    let leaks = [Task::LeakInReading, Task::LeakInSigning].map(|task| {
+        let name = format!(
+            "memcheck, planted {}: a secret public exponent",
+            task.name()
+        );
+        let trial = Trial::test(name, move || match reported(task, Engine::Portable)? {
             None => Err(Failed::from("it was not noticed")),
             Some(_) => Ok(()),
-        },
-    );
-    let trials = signing.into_iter().chain([leak.with_ignored_flag(!works)]);
-    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
-}
-
-/// Whether the length of a number that OpenSSL has read depends on its highest bytes alone, which are not marked. Later OpenSSL
-/// computes it from all of them by masks, and memcheck then takes every allocation for a leak.
-fn reads_numbers_as_known() -> bool {
-    openssl::version::number() < 0x3020_0000
+        });
+        trial.with_ignored_flag(!works)
+    });
+    let trials = signing.into_iter().chain(leaks).collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
 fn report() -> ExitCode {
     println!(
-        "memcheck: a key's numbers and the message are undefined memory, from the key's file to the signature"
+        "memcheck: a key's secrets and the message are undefined memory, from the key's numbers to the signature"
     );
     let mut clean = true;
     for engine in ENGINES {
         let line = match reported(Task::Sign, engine) {
             _ if !valgrind::works() => "not run: valgrind is not installed".into(),
-            _ if !reads_numbers_as_known() => "not run: needs OpenSSL 3.0 or 3.1".into(),
             _ if !engine.is_available() => "not run: this build or this processor lacks it".into(),
             Ok(None) => "clean: nothing reported".into(),
             Ok(Some(report)) => format!("LEAK\n{report}"),
@@ -146,6 +105,16 @@ fn report() -> ExitCode {
         };
         clean &= !line.starts_with(['L', 'F']);
         println!("  {:<28} {line}", format!("RSA-2048, {engine}"));
+    }
+    for task in [Task::LeakInReading, Task::LeakInSigning] {
+        let line = match reported(task, Engine::Portable) {
+            _ if !valgrind::works() => "not run: valgrind is not installed".into(),
+            Ok(Some(_)) => "noticed".into(),
+            Ok(None) => "FAILED: not noticed".into(),
+            Err(error) => format!("FAILED: {error}"),
+        };
+        clean &= !line.starts_with('F');
+        println!("  {:<28} {line}", format!("planted: {}", task.name()));
     }
     let key = PrivateKey::from_pkcs1_der(&key().unwrap()).unwrap();
     let t = welch::t_of(SAMPLES, &[0; 32], |message| {
@@ -173,20 +142,37 @@ fn key() -> io::Result<Vec<u8>> {
 }
 
 /// The first signature draws blinding factors, the second one renews them.
-fn import_and_sign(task: Task) {
+fn read_and_sign(task: Task) {
     let mut der = Vec::new();
     io::stdin().read_to_end(&mut der).unwrap();
-    let [_, _, e, secrets @ ..] = &integers(&der)[..] else {
-        panic!("not an RSAPrivateKey");
-    };
-    for secret in secrets {
-        // A sign byte and the highest word: OpenSSL takes a number's length from them, and that is public.
-        valgrind::mark_undefined(&secret[9..]);
+    // OpenSSL reads the file before anything is marked: what it does with it is its own affair, and differs with its versions.
+    let rsa = Rsa::private_key_from_der(&der).unwrap();
+    let [n, e, d] = [rsa.n(), rsa.e(), rsa.d()].map(BigNumRef::to_vec);
+    let half = [rsa.p(), rsa.q(), rsa.dmp1(), rsa.dmq1(), rsa.iqmp()];
+    let [p, q, dp, dq, qi] = half.map(|number| number.unwrap().to_vec());
+    for prime in [&p, &q] {
+        valgrind::mark_undefined(&prime[1..]); // its length is public, and the first byte tells it
     }
-    if matches!(task, Task::Leak) {
-        valgrind::mark_undefined(e);
+    for secret in [&d, &dp, &dq, &qi] {
+        valgrind::mark_undefined(secret);
     }
-    let key = PrivateKey::from_pkcs1_der(&der).unwrap();
+    if task == Task::LeakInReading {
+        valgrind::mark_undefined(&e);
+    }
+    let key = PrivateKey::from_components(&Components {
+        n: &n,
+        e: &e,
+        d: &d,
+        p: &p,
+        q: &q,
+        dp: &dp,
+        dq: &dq,
+        qi: &qi,
+    });
+    let key = key.unwrap();
+    if task == Task::LeakInSigning {
+        valgrind::mark_undefined(key.public_key().e());
+    }
     let message = [0x5a; 40];
     valgrind::mark_undefined(&message);
     for scheme in [Scheme::RS256, Scheme::PS256] {
@@ -221,40 +207,14 @@ impl TryRng for SecretRng {
 
 impl TryCryptoRng for SecretRng {}
 
-/// The contents of the integers of an `RSAPrivateKey` (RFC 8017 §A.1.2): version, n, e, d, p, q, dP, dQ, qInv.
-fn integers(der: &[u8]) -> Vec<&[u8]> {
-    let (_, mut rest) = element(der);
-    let mut integers = Vec::new();
-    while !rest.is_empty() {
-        let (length, content) = element(rest);
-        let (integer, behind) = content.split_at(length);
-        integers.push(integer);
-        rest = behind;
-    }
-    integers
-}
-
-/// The length of a DER element's content, and everything from its content on.
-fn element(der: &[u8]) -> (usize, &[u8]) {
-    const LONG: u8 = 0x80;
-    let bytes = usize::from(der[1].saturating_sub(LONG));
-    let (length, content) = der[2..].split_at(bytes);
-    match length {
-        [] => (der[1].into(), content),
-        _ => (
-            length
-                .iter()
-                .fold(0, |length, &byte| length << 8 | usize::from(byte)),
-            content,
-        ),
-    }
-}
-
 impl Task {
+    const ALL: [Task; 3] = [Task::Sign, Task::LeakInReading, Task::LeakInSigning];
+
     fn name(self) -> &'static str {
         match self {
             Task::Sign => "sign",
-            Task::Leak => "leak",
+            Task::LeakInReading => "leak in reading",
+            Task::LeakInSigning => "leak in signing",
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::thread;
 
-use openssl::bn::BigNum;
+use openssl::bn::{BigNum, BigNumContext, BigNumRef};
 use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
@@ -16,7 +16,7 @@ use openssl::symm::Cipher;
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use stampmill_rsa::{Hash, KeyError, PrivateKey, Pss, PublicKey, Scheme, VerifyError};
+use stampmill_rsa::{Components, Hash, KeyError, PrivateKey, Pss, PublicKey, Scheme, VerifyError};
 
 fn pkey(rsa: Rsa<Private>) -> PKey<Private> {
     PKey::from_rsa(rsa).unwrap()
@@ -166,10 +166,10 @@ fn primes_may_come_in_either_order() {
         rsa.p().unwrap().to_owned().unwrap(),
         rsa.q().unwrap().to_owned().unwrap(),
     );
-    let mut context = openssl::bn::BigNumContext::new().unwrap();
+    let mut context = BigNumContext::new().unwrap();
     let mut inverse = BigNum::new().unwrap();
     inverse.mod_inverse(&p, &q, &mut context).unwrap();
-    let copy = |number: &openssl::bn::BigNumRef| number.to_owned().unwrap();
+    let copy = |number: &BigNumRef| number.to_owned().unwrap();
     let swapped = Rsa::from_private_components(
         copy(rsa.n()),
         copy(rsa.e()),
@@ -185,6 +185,73 @@ fn primes_may_come_in_either_order() {
         .sign(Scheme::RS256, b"either order")
         .unwrap();
     assert_eq!(signature, openssl_signature(&pkey(rsa), b"either order"));
+}
+
+/// The private exponent is known modulo the least common multiple of p - 1 and q - 1 alone. Every one below n is right, in keys with
+/// either order of the primes; what is right modulo one of them is not.
+#[test]
+fn every_private_exponent_is_accepted_that_is_right() {
+    let rsa = Rsa::generate(2048).unwrap();
+    let (n, p, q) = (rsa.n(), rsa.p().unwrap(), rsa.q().unwrap());
+    let mut context = BigNumContext::new().unwrap();
+    let mut inverse = |number: &BigNumRef, modulus: &BigNumRef| {
+        let mut inverse = BigNum::new().unwrap();
+        let found = inverse.mod_inverse(number, modulus, &mut context);
+        found.is_ok().then_some(inverse)
+    };
+    let one = BigNum::from_u32(1).unwrap();
+    let orders = [p - &one, q - &one];
+    let mut gcd = BigNum::new().unwrap();
+    gcd.gcd(&orders[0], &orders[1], &mut BigNumContext::new().unwrap())
+        .unwrap();
+    let multiple = &(&orders[0] / &gcd) * &orders[1];
+    // An exponent beyond the square of the smaller prime has a quotient beyond that prime, which is a case of its own.
+    let smaller = if p < q { p } else { q };
+    let squared = smaller * smaller;
+    let (e, d, largest) = (3..5000)
+        .step_by(2)
+        .find_map(|e| {
+            let e = BigNum::from_u32(e).unwrap();
+            let d = inverse(&e, &multiple)?;
+            let largest = n - &(&(n - &d) % &multiple);
+            (largest > squared && largest < *n).then_some((e, d, largest))
+        })
+        .unwrap();
+    let bytes = |number: &BigNumRef| number.to_vec();
+    let (qi, pi) = (inverse(q, p).unwrap(), inverse(p, q).unwrap());
+    let [dp, dq] = [0, 1].map(|at| bytes(&(&d % &orders[at])));
+    let read = |d: &BigNumRef| {
+        let key = Components {
+            n: &bytes(n),
+            e: &bytes(&e),
+            d: &bytes(d),
+            p: &bytes(p),
+            q: &bytes(q),
+            dp: &dp,
+            dq: &dq,
+            qi: &bytes(&qi),
+        };
+        let swapped = Components {
+            p: key.q,
+            q: key.p,
+            dp: &dq,
+            dq: &dp,
+            qi: &bytes(&pi),
+            ..key
+        };
+        [key, swapped].map(|components| PrivateKey::from_components(&components))
+    };
+    for d in [&d, &(&d + &multiple), &largest] {
+        let [signature, by_swapped] =
+            read(d).map(|key| key.unwrap().sign(Scheme::RS256, b"exponents").unwrap());
+        assert_eq!(signature, by_swapped);
+        let both = &orders[0] + &orders[1];
+        for wrong in [d + &orders[0], d + &orders[1], d + &both, d + &one] {
+            for key in read(&wrong) {
+                assert_eq!(key.unwrap_err(), KeyError::Inconsistent);
+            }
+        }
+    }
 }
 
 #[test]
@@ -368,7 +435,7 @@ fn inconsistent_keys_are_refused() {
     let other = Rsa::generate(2048).unwrap();
     for swapped in 0..6 {
         let pick = |at: usize| if at == swapped { &other } else { &good };
-        let copy = |number: &openssl::bn::BigNumRef| number.to_owned().unwrap();
+        let copy = |number: &BigNumRef| number.to_owned().unwrap();
         let key = Rsa::from_private_components(
             copy(pick(0).n()),
             copy(good.e()),

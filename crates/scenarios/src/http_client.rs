@@ -62,6 +62,20 @@ impl HttpClient {
         self.send(Method::GET, url, headers, Bytes::new()).await
     }
 
+    /// Sends these bytes by POST.
+    ///
+    /// # Errors
+    /// The connection, the TLS handshake or the answer failed.
+    pub async fn post(
+        &self,
+        url: &Url,
+        content_type: &str,
+        body: impl Into<Bytes>,
+    ) -> anyhow::Result<Answer> {
+        let headers = [(header::CONTENT_TYPE.as_str(), content_type)];
+        self.send(Method::POST, url, &headers, body.into()).await
+    }
+
     /// Sends the form by POST with these further header fields.
     ///
     /// # Errors

@@ -1,6 +1,18 @@
 //! Lessons of the JIT post: functions that Cranelift compiles while the program runs, up to a claim check.
 
+#[expect(
+    unsafe_code,
+    reason = "calls generated code by types it does not have, in a process that may die of it"
+)]
+mod abi_mistake;
 mod bomb;
+#[expect(
+    unsafe_code,
+    reason = "hands an address through generated code to a Rust function"
+)]
+mod call_rust;
+#[expect(unsafe_code, reason = "copies this process")]
+mod child;
 mod compared;
 mod control_flow;
 #[expect(
@@ -9,6 +21,11 @@ mod control_flow;
 )]
 mod native;
 mod session;
+#[expect(
+    unsafe_code,
+    reason = "writes to code and executes data, in a process that dies of it"
+)]
+mod wx;
 
 use cranelift_codegen::ir::InstBuilder;
 use iced_x86::{Decoder, DecoderOptions, Formatter, IntelFormatter};
@@ -17,10 +34,13 @@ use stampmill_claim_check::{ClaimCheck, Context, EvalError, Show, Value};
 use crate::stage::Stage;
 pub(crate) use native::{Machine, Native};
 
+pub(crate) use abi_mistake::abi_mistake;
 pub(crate) use bomb::bomb;
+pub(crate) use call_rust::call_rust;
 pub(crate) use compared::vs_interpreter;
 pub(crate) use control_flow::control_flow;
 pub(crate) use session::repl;
+pub(crate) use wx::{code_pages, wx};
 
 /// What the post's program computes.
 type Add = extern "C" fn(i32, i32) -> i32;
@@ -39,16 +59,16 @@ pub(crate) fn add(stage: &mut Stage<'_>) -> anyhow::Result<()> {
         "A function in Cranelift's intermediate form, CLIF: a signature, blocks with parameters, values that are assigned \
          once. The text is taken before the function is defined.",
     );
-    stage.listing("CLIF", &native.clif);
+    stage.listing("CLIF", &native.code.clif);
     stage.note(
         "The post prints it after clear_context, which has emptied the function by then. What is left to print:",
     );
-    stage.listing("CLIF after clear_context", &native.clif_after_clear);
+    stage.listing("CLIF after clear_context", &native.code.clif_after_clear);
 
     stage.heading("What Cranelift made of it");
-    let title = format!("{} bytes of machine code", native.bytes.len());
-    stage.listing(title, disassembly(&native.bytes));
-    if let Some(permissions) = native.permissions() {
+    let title = format!("{} bytes of machine code", native.code.bytes.len());
+    stage.listing(title, disassembly(&native.code.bytes));
+    if let Some(permissions) = native.code.permissions() {
         stage.check_rule(
             "pages of the code are readable and executable, not writable",
             "r-x",

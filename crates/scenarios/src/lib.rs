@@ -32,6 +32,7 @@
 
 mod asm;
 mod ca;
+mod ca_acme;
 mod dh;
 mod event;
 mod jit;
@@ -179,6 +180,27 @@ pub const SCENARIOS: &[Scenario] = &[
         run: jit::control_flow,
     },
     Scenario {
+        name: "jit_call_rust",
+        summary: "machine code calls a Rust function: symbol, signature, address, and what the caller may not assume",
+        guide: "docs/03-jit.md",
+        code: "crates/scenarios/src/jit/call_rust.rs",
+        run: jit::call_rust,
+    },
+    Scenario {
+        name: "jit_abi_mistake",
+        summary: "functions called as what they are not: what is computed then, and what is noticed",
+        guide: "docs/03-jit.md",
+        code: "crates/scenarios/src/jit/abi_mistake.rs",
+        run: jit::abi_mistake,
+    },
+    Scenario {
+        name: "jit_wx",
+        summary: "pages that are written or executed, never both, and the signals for who tries",
+        guide: "docs/03-jit.md",
+        code: "crates/scenarios/src/jit/wx.rs",
+        run: jit::wx,
+    },
+    Scenario {
         name: "jit_claim_check",
         summary: "a rule about a token from its text to machine code and a decision",
         guide: "docs/03-jit.md",
@@ -205,6 +227,13 @@ pub const SCENARIOS: &[Scenario] = &[
         guide: "docs/03-jit.md",
         code: "crates/scenarios/src/jit/bomb.rs",
         run: jit::bomb,
+    },
+    Scenario {
+        name: "attack_code_pages",
+        summary: "attack 42: six bytes written over a rule's machine code, with pages that allow it and as they are",
+        guide: "docs/03-jit.md",
+        code: "crates/scenarios/src/jit/wx.rs",
+        run: jit::code_pages,
     },
     Scenario {
         name: "ca_root_and_leaf",
@@ -247,6 +276,13 @@ pub const SCENARIOS: &[Scenario] = &[
         guide: "docs/04-certificate-authority.md",
         code: "crates/scenarios/src/ca/pinning.rs",
         run: ca::pinning,
+    },
+    Scenario {
+        name: "ca_acme",
+        summary: "a certificate without a person: ACME message by message, and what it refuses",
+        guide: "docs/04-certificate-authority.md",
+        code: "crates/scenarios/src/ca_acme.rs",
+        run: ca_acme::acme,
     },
     Scenario {
         name: "oauth_code_pkce",

@@ -160,7 +160,7 @@ fn just_in_time() -> anyhow::Result<Results> {
     anyhow::ensure!(sum == 42, "7 + 35 is 42, not {sum}");
     Ok(vec![format!(
         "7 + 35 = {sum}   from {} bytes of machine code",
-        add.bytes.len()
+        add.code.bytes.len()
     )])
 }
 

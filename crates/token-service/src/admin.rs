@@ -8,8 +8,8 @@ use stampmill_jose::Algorithm;
 use crate::clock::{Clock, SystemClock, SystemRandom};
 use crate::data_folder::{DataFolderError, open_beside};
 use crate::domain::{
-    Client, ClientAuthentication, ClientId, KeyState, Registration, RegistrationError,
-    SealedSecret, StoredKey, User, UserId, Username, UsernameError, state,
+    ClaimError, Client, ClientAuthentication, ClientId, KeyState, PersonClaims, Registration,
+    RegistrationError, SealedSecret, StoredKey, User, UserId, Username, UsernameError, state,
 };
 use crate::keyring::{KeysError, PUBLISHED_AHEAD, make_key};
 use crate::password::{MAX_PASSWORD_BYTES, PasswordHash, typable_password};
@@ -33,6 +33,8 @@ pub struct NewUser {
     pub name: String,
     /// Their address, if known.
     pub email: Option<String>,
+    /// What else is known of them.
+    pub claims: PersonClaims,
     /// Their password; `None` for a generated one.
     pub password: Option<Secret>,
 }
@@ -63,29 +65,13 @@ impl Admin {
     /// Adds a user; gives them and, if it was generated, their password, which is shown once.
     pub async fn add_user(&self, new: NewUser) -> Result<(User, Option<Secret>), AdminError> {
         let username = Username::parse(&new.username)?;
-        let name = if new.name.trim().is_empty() {
-            username.to_string()
-        } else {
-            new.name.trim().to_owned()
-        };
-        if name.chars().count() > 100 || name.chars().any(char::is_control) {
-            return Err(AdminError::Name);
-        }
-        if new
-            .email
-            .as_ref()
-            .is_some_and(|email| !is_plausible_address(email))
-        {
-            return Err(AdminError::Email);
-        }
+        let name = person_name(&new.name, &username)?;
+        email_address(new.email.as_deref())?;
         let generated = new.password.is_none();
         let password = new
             .password
             .unwrap_or_else(|| typable_password(&SystemRandom));
-        // NIST SP 800-63B-4 §3.1.1.2: eight characters at the very least, and no rules of composition.
-        if password.expose().chars().count() < 8 || password.expose().len() > MAX_PASSWORD_BYTES {
-            return Err(AdminError::Password);
-        }
+        password_length(&password)?;
         let user = User {
             id: UserId::generate(&SystemRandom),
             username,
@@ -93,6 +79,7 @@ impl Admin {
             name,
             email: new.email,
             email_verified: false,
+            claims: new.claims,
             updated_at: SystemClock.now(),
         };
         self.store.insert_user(user.clone()).await?;
@@ -159,6 +146,40 @@ impl Admin {
     }
 }
 
+/// The hash of a password for the configuration file (`password_hash`). Takes some tens of milliseconds.
+pub fn password_hash(password: &Secret) -> Result<PasswordHash, AdminError> {
+    password_length(password)?;
+    Ok(PasswordHash::of(password, &SystemRandom))
+}
+
+/// NIST SP 800-63B-4 §3.1.1.2: eight characters at the very least, and no rules of composition.
+fn password_length(password: &Secret) -> Result<(), AdminError> {
+    let password = password.expose();
+    match password.chars().count() < 8 || password.len() > MAX_PASSWORD_BYTES {
+        true => Err(AdminError::Password),
+        false => Ok(()),
+    }
+}
+
+/// How a person wants to be called: their user name if that is empty.
+pub(crate) fn person_name(name: &str, username: &Username) -> Result<String, AdminError> {
+    let name = match name.trim() {
+        "" => username.as_str(),
+        name => name,
+    };
+    match name.chars().count() > 100 || name.chars().any(char::is_control) {
+        true => Err(AdminError::Name),
+        false => Ok(name.to_owned()),
+    }
+}
+
+pub(crate) fn email_address(email: Option<&str>) -> Result<(), AdminError> {
+    match email.is_some_and(|email| !is_plausible_address(email)) {
+        true => Err(AdminError::Email),
+        false => Ok(()),
+    }
+}
+
 /// Something before and after one `@`, printable, and short enough for SMTP (RFC 5321 §4.5.3.1).
 fn is_plausible_address(email: &str) -> bool {
     let sides = email.split_once('@');
@@ -203,6 +224,9 @@ pub enum AdminError {
     /// Not an address.
     #[error("an e-mail address is something@host, printable ASCII, at most 254 characters")]
     Email,
+    /// Not a claim, or of another type.
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
     /// Too short or too long.
     #[error("a password has at least 8 characters and at most {MAX_PASSWORD_BYTES} bytes")]
     Password,

@@ -4,6 +4,7 @@
 //! issuer = "https://id.example"
 //! listen = "0.0.0.0:8443"
 //! pkce = "all"                          # or "public"
+//! networks = ["public"]                 # where addresses that clients name may lead; "loopback", "10.0.0.0/8"
 //! signer = "openssl"                    # or "stampmill": RSA by this project's own arithmetic
 //!
 //! [lifetimes]                           # in seconds
@@ -23,8 +24,17 @@
 //! grant_types = ["authorization_code", "refresh_token"]
 //! response_types = ["code", "code id_token"]  # only "code" if left out
 //! post_logout_redirect_uris = ["https://app.example/bye"]
+//! backchannel_logout_uri = "https://app.example/logout"
 //! scope = "openid profile offline_access api"
 //! issue_when = "claims.sub != claims.client_id"
+//!
+//! [[users]]
+//! username = "alice"
+//! password_hash = "$argon2id$..."       # stampmill user hash
+//! name = "Alice Example"
+//! email = "alice@example.com"
+//! email_verified = true
+//! claims = { given_name = "Alice", address = { country = "GB" } }
 //! ```
 //!
 //! A member that is not known, a value that is not legal and a claim check that does not compile refuse the whole file,
@@ -42,12 +52,17 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde::Deserialize;
 use stampmill_claim_check::ClaimCheck;
 use stampmill_jose::{Algorithm, Backend};
+use stampmill_outbound::{Network, Networks};
 use toml::Spanned;
 
+use crate::admin::{email_address, person_name};
+use crate::clock::{Clock, SystemClock, SystemRandom};
 use crate::domain::{
-    ApplicationType, ClientId, GrantType, Registration, Resource, ResourceServer, ResponseType,
-    Scope, SecretMethod, TokenFormat,
+    ApplicationType, ClientId, GrantType, LogoutMetadata, PersonClaims, Registration, Resource,
+    ResourceServer, ResponseType, Scope, SecretMethod, SubjectType, TokenFormat, User, UserId,
+    Username,
 };
+use crate::password::PasswordHash;
 use crate::policy::{Lifetimes, Pkce, Policy};
 use crate::secret::Secret;
 use crate::server::Listen;
@@ -61,8 +76,12 @@ pub struct Settings {
     pub resources: Vec<ResourceServer>,
     /// Clients that come and go with the configuration.
     pub clients: Vec<Registration>,
-    /// Their claim checks.
+    /// People that come and go with the configuration; each time they are read they have other ids.
+    pub users: Vec<User>,
+    /// The clients' claim checks.
     pub issue_when: HashMap<ClientId, ClaimCheck>,
+    /// Where we connect to when a client names an address (`backchannel_logout_uri`).
+    pub networks: Networks,
 }
 
 impl Default for Settings {
@@ -72,7 +91,9 @@ impl Default for Settings {
             policy: Policy::strict(),
             resources: Vec::new(),
             clients: Vec::new(),
+            users: Vec::new(),
             issue_when: HashMap::new(),
+            networks: Networks::public(),
         }
     }
 }
@@ -168,11 +189,14 @@ struct File {
     listen_plain: Option<Spanned<String>>,
     signer: Option<Spanned<String>>,
     pkce: Option<Spanned<String>>,
+    networks: Option<Vec<Spanned<String>>>,
     lifetimes: Option<Spanned<LifetimesTable>>,
     #[serde(default)]
     resources: Vec<ResourceTable>,
     #[serde(default)]
     clients: Vec<ClientTable>,
+    #[serde(default)]
+    users: Vec<UserTable>,
 }
 
 #[derive(Deserialize)]
@@ -214,6 +238,13 @@ struct ClientTable {
     response_types: Option<Vec<Spanned<String>>>,
     #[serde(default)]
     post_logout_redirect_uris: Vec<String>,
+    backchannel_logout_uri: Option<String>,
+    #[serde(default)]
+    backchannel_logout_session_required: bool,
+    frontchannel_logout_uri: Option<String>,
+    #[serde(default)]
+    frontchannel_logout_session_required: bool,
+    subject_type: Option<Spanned<String>>,
     scope: Option<String>,
     /// A JWK set, as JSON in a string.
     jwks: Option<String>,
@@ -221,6 +252,20 @@ struct ClientTable {
     #[serde(default)]
     dpop_bound_access_tokens: bool,
     issue_when: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UserTable {
+    username: Spanned<String>,
+    password_hash: Spanned<String>,
+    #[serde(default)]
+    name: String,
+    email: Option<Spanned<String>>,
+    #[serde(default)]
+    email_verified: bool,
+    #[serde(default)]
+    claims: HashMap<Spanned<String>, toml::Value>,
 }
 
 /// What a word in the file may be, with its meaning.
@@ -241,6 +286,10 @@ const ALGORITHMS: Words<Algorithm> = &[
 const APPLICATIONS: Words<ApplicationType> = &[
     ("web", ApplicationType::Web),
     ("native", ApplicationType::Native),
+];
+const SUBJECT_TYPES: Words<SubjectType> = &[
+    ("public", SubjectType::Public),
+    ("pairwise", SubjectType::Pairwise),
 ];
 const AUTH_METHODS: Words<AuthMethod> = &[
     (
@@ -273,6 +322,9 @@ impl File {
             policy,
             ..Settings::default()
         };
+        if let Some(words) = &self.networks {
+            settings.networks = source.networks(words)?;
+        }
         for table in self.resources {
             let span = table.resource.span();
             let server = table.check(source)?;
@@ -287,6 +339,15 @@ impl File {
         }
         for table in self.clients {
             table.check(source, &mut settings)?;
+        }
+        for table in self.users {
+            let span = table.username.span();
+            let user = table.check(source)?;
+            let mut known = settings.users.iter();
+            if known.any(|known| known.username == user.username) {
+                return Err(source.refuse(span, "this user is in the file twice"));
+            }
+            settings.users.push(user);
         }
         Ok(ConfigFile {
             issuer: self.issuer,
@@ -409,6 +470,16 @@ impl ClientTable {
             },
             response_types,
             post_logout_redirect_uris: self.post_logout_redirect_uris,
+            logout: LogoutMetadata {
+                backchannel_logout_uri: self.backchannel_logout_uri,
+                backchannel_logout_session_required: self.backchannel_logout_session_required,
+                frontchannel_logout_uri: self.frontchannel_logout_uri,
+                frontchannel_logout_session_required: self.frontchannel_logout_session_required,
+            },
+            subject_type: source
+                .word(SUBJECT_TYPES, self.subject_type.as_ref())?
+                .unwrap_or(SubjectType::Public),
+            sector_identifier: None,
             scope: self.scope.unwrap_or(defaults.scope),
             id_token_alg: source
                 .word(ALGORITHMS, self.id_token_signed_response_alg.as_ref())?
@@ -422,6 +493,44 @@ impl ClientTable {
         }
         settings.clients.push(registration);
         Ok(())
+    }
+}
+
+impl UserTable {
+    fn check(self, source: &Source<'_>) -> Result<User, ConfigFileError> {
+        let span = self.username.span();
+        let username = Username::parse(self.username.get_ref())
+            .map_err(|error| source.refuse(span.clone(), &error.to_string()))?;
+        let password = PasswordHash::parse(self.password_hash.get_ref()).ok_or_else(|| {
+            let message =
+                "expected an argon2id hash as `stampmill user hash` makes it, not a password";
+            source.refuse(self.password_hash.span(), message)
+        })?;
+        let name = person_name(&self.name, &username)
+            .map_err(|error| source.refuse(span, &error.to_string()))?;
+        if let Some(email) = &self.email {
+            email_address(Some(email.get_ref()))
+                .map_err(|error| source.refuse(email.span(), &error.to_string()))?;
+        }
+        let mut claims = PersonClaims::default();
+        for (name, value) in self.claims {
+            let set = serde_json::to_value(value).map_err(|error| error.to_string());
+            set.and_then(|value| {
+                let set = claims.set(name.get_ref(), value);
+                set.map_err(|error| error.to_string())
+            })
+            .map_err(|message| source.refuse(name.span(), &message))?;
+        }
+        Ok(User {
+            id: UserId::generate(&SystemRandom),
+            username,
+            password,
+            name,
+            email: self.email.map(Spanned::into_inner),
+            email_verified: self.email_verified,
+            claims,
+            updated_at: SystemClock.now(),
+        })
     }
 }
 
@@ -458,6 +567,28 @@ impl Source<'_> {
                 Err(self.refuse(word.span(), &one_of(names)))
             }
         }
+    }
+
+    fn networks(&self, words: &[Spanned<String>]) -> Result<Networks, ConfigFileError> {
+        let public = words.iter().any(|word| word.get_ref() == "public");
+        let mut networks = match public {
+            true => Networks::public(),
+            false => Networks::none(),
+        };
+        for word in words {
+            networks = match word.get_ref().as_str() {
+                "public" => networks,
+                "loopback" => networks.with_loopback(),
+                range => {
+                    let range = range.parse::<Network>();
+                    networks.with(range.map_err(|error| {
+                        let message = format!("expected public, loopback or a range: {error}");
+                        self.refuse(word.span(), &message)
+                    })?)
+                }
+            };
+        }
+        Ok(networks)
     }
 
     fn response_types(
@@ -515,10 +646,10 @@ fn one_of(names: impl IntoIterator<Item = &'static str>) -> String {
     format!("expected one of {}", names.join(", "))
 }
 
-/// The text with the values of `client_secret` crossed out; every other byte keeps its place.
+/// The text with the values of `client_secret` and `password_hash` crossed out; every other byte keeps its place.
 fn redact(text: &str) -> String {
     let hide = |line: &str| match line.split_once('=') {
-        Some((name, value)) if name.contains("client_secret") => {
+        Some((name, value)) if name.contains("client_secret") || name.contains("password") => {
             let hidden: String = value
                 .bytes()
                 .map(|byte| if byte == b'\n' { '\n' } else { '*' })
@@ -548,6 +679,7 @@ mod tests {
             listen_plain = "127.0.0.1:8080"
             signer = "openssl"
             pkce = "public"
+            networks = ["loopback", "10.0.0.0/8"]
             [lifetimes]
             code = 30
             access_token = 300
@@ -573,11 +705,23 @@ mod tests {
             redirect_uris = ["https://app.example/cb"]
             grant_types = ["authorization_code", "refresh_token"]
             scope = "openid offline_access"
+            backchannel_logout_uri = "https://app.example/out"
+            backchannel_logout_session_required = true
+            frontchannel_logout_uri = "https://app.example/frame"
+            frontchannel_logout_session_required = true
             id_token_signed_response_alg = "EdDSA"
+            subject_type = "pairwise"
             issue_when = "claims.sub != claims.client_id"
             [[clients]]
             client_id = "spa"
             redirect_uris = ["https://spa.example/"]
+            [[users]]
+            username = "Alice"
+            password_hash = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2E$7h0V0J9S0WQ6r7rvOqg1bqg9bS7pZb4m1fV5oY0q3mA"
+            name = "Alice Example"
+            email = "alice@example.com"
+            email_verified = true
+            claims = { given_name = "Alice", phone_number_verified = true, address = { country = "GB" } }
             "#,
         )
         .unwrap();
@@ -591,6 +735,9 @@ mod tests {
             (policy.offline_lifetime(), policy.refresh_token_lifetime()),
             (864_000, 86_400)
         );
+        let networks = &file.settings.networks;
+        assert!(networks.allow([127, 0, 0, 1].into()) && networks.allow([10, 1, 2, 3].into()));
+        assert!(!networks.allow([9, 9, 9, 9].into()));
         let [api] = &file.settings.resources[..] else {
             panic!("one resource")
         };
@@ -610,6 +757,16 @@ mod tests {
             (Algorithm::Es256, Algorithm::EdDsa)
         );
         assert_eq!(file.settings.issue_when.len(), 1);
+        assert_eq!(
+            (app.subject_type, spa.subject_type),
+            (SubjectType::Pairwise, SubjectType::Public)
+        );
+        let [alice] = &file.settings.users[..] else {
+            panic!("one user")
+        };
+        assert_eq!(alice.username.as_str(), "alice");
+        assert_eq!(alice.claim("given_name"), Some("Alice".into()));
+        assert!(alice.email_verified && alice.name == "Alice Example");
     }
 
     #[test]
@@ -647,9 +804,12 @@ error: expected an expression
     #[test]
     fn mistakes_are_shown_with_line_and_caret() {
         let client = "[[clients]]\nclient_id = 'a'\nredirect_uris = ['https://a.example/cb']\n";
+        let user = "[[users]]\nusername = 'a'\npassword_hash = '$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2E$7h0V0J9S0WQ6r7rvOqg1bqg9bS7pZb4m1fV5oY0q3mA'\n";
         for (text, message, place) in [
             ("x = 1", "unknown field `x`", "1:1"),
             ("listen = 'nowhere'", "no address to listen on", "1:10"),
+            ("networks = ['lan']", "expected public, loopback", "1:13"),
+            ("networks = ['public', '10.0.0.0/40']", "range", "1:23"),
             ("pkce = 'none'", "expected one of all, public", "1:8"),
             ("signer = 'abacus'", "expected one of openssl", "1:10"),
             ("issuer = 5", "invalid type: integer", "1:10"),
@@ -693,6 +853,33 @@ error: expected an expression
             ),
             (&format!("{client}{client}"), "twice", "5:13"),
             (
+                &format!("{client}subject_type = 'secret'"),
+                "expected one of public, pairwise",
+                "4:16",
+            ),
+            (
+                "[[users]]\nusername = 'a'\npassword_hash = 'hunter2'",
+                "argon2id",
+                "3:17",
+            ),
+            (&format!("{user}{user}"), "twice", "5:12"),
+            (
+                &format!("{user}claims = {{ shoe_size = 43 }}"),
+                "no claim about a person",
+                "4:12",
+            ),
+            (
+                &format!("{user}claims = {{ gender = 1 }}"),
+                "the claim gender is a text",
+                "4:12",
+            ),
+            (&format!("{user}email = 'nowhere'"), "something@host", "4:9"),
+            (
+                &format!("{user}password = 'hunter2'"),
+                "unknown field",
+                "4:1",
+            ),
+            (
                 &format!("{client}client_secret = 'short'"),
                 "32 to 512",
                 "2:13",
@@ -713,6 +900,8 @@ error: expected an expression
             "[[clients]]\nclient_id = 'a'\nclient_secret = 'hunter2hunter2'\n",
             "[[clients]]\nclient_secret = 'hunter2hunter2' x\n",
             "[[clients]]\nclient_secret = ['hunter2hunter2']\n",
+            "[[users]]\nusername = 'a'\npassword_hash = 'hunter2'\n",
+            "[[users]]\nusername = 'a'\npassword = 'hunter2'\n",
         ] {
             let error = refused(text);
             assert!(!error.contains("hunter2"), "{error}");

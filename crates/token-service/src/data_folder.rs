@@ -28,8 +28,8 @@ use stampmill_local_ca::{
 use crate::certificates::Certificates;
 use crate::clock::{Clock, SystemClock, SystemRandom, random_bytes};
 use crate::domain::{
-    ApplicationType, ClientAuthentication, GrantType, Registration, RegistrationError,
-    SecretMethod, User, UserId, Username,
+    ApplicationType, ClientAuthentication, GrantType, PersonClaims, Registration,
+    RegistrationError, SecretMethod, User, UserId, Username,
 };
 use crate::password::{PasswordHash, typable_password};
 use crate::secret::{SealingKey, Secret};
@@ -216,6 +216,7 @@ fn first_rows(database: &Path, sealing: &SealingKey) -> Result<FirstStart, DataF
         name: "Alice Example".into(),
         email: Some("alice@example.com".into()),
         email_verified: true,
+        claims: PersonClaims::default(),
         updated_at: now,
     };
     SqliteStore::create_with(database, &client, &user)?;

@@ -24,7 +24,7 @@
 //! ```text
 //! listener      TLS handshake, limits, timeouts
 //!    ▼
-//! http          reads the request, gives the answer its shape; pages are plain HTML, all but one without script
+//! http          reads the request, gives the answer its shape; pages are plain HTML, and all but three without script
 //!    ▼
 //! protocol      one file an endpoint or grant, named after its RFC; its steps are a table: authorization.rs, token.rs
 //!    ▼
@@ -75,6 +75,7 @@ mod admin;
 mod certificates;
 pub mod clock;
 mod config_file;
+mod courier;
 mod data_folder;
 pub mod domain;
 mod http;
@@ -88,7 +89,7 @@ mod server;
 pub mod store;
 mod throttle;
 
-pub use admin::{Admin, AdminError, NewUser};
+pub use admin::{Admin, AdminError, NewUser, password_hash};
 pub use config_file::{ConfigFile, ConfigFileError, Settings};
 pub use data_folder::{DataFolder, DataFolderError, FirstStart};
 pub use keyring::{KEPT_AFTER, KeysError, PUBLISHED_AHEAD};

@@ -29,6 +29,12 @@ impl PasswordHash {
         PasswordHash(phc)
     }
 
+    /// Reads a PHC string that this program could verify; `None` for any other text.
+    pub fn parse(phc: &str) -> Option<PasswordHash> {
+        let legal = phc.starts_with("$argon2id$") && argon2::PasswordHash::new(phc).is_ok();
+        legal.then(|| PasswordHash(phc.to_owned()))
+    }
+
     /// The text for the row.
     pub fn as_phc(&self) -> &str {
         &self.0

@@ -37,10 +37,7 @@ impl Secret {
     /// Equality whose time does not depend on where the texts differ.
     pub fn ct_eq(&self, other: &Secret) -> bool {
         // Both sides are hashed first, so that their lengths do not show either.
-        Digest::of(self.expose())
-            .0
-            .ct_eq(&Digest::of(other.expose()).0)
-            .into()
+        Digest::of(self.expose()).ct_eq(&Digest::of(other.expose()))
     }
 }
 
@@ -60,6 +57,11 @@ impl Digest {
     /// Hashes the text.
     pub fn of(text: &str) -> Digest {
         Digest(openssl::sha::sha256(text.as_bytes()))
+    }
+
+    /// Equality whose time does not depend on where the hashes differ.
+    pub fn ct_eq(&self, other: &Digest) -> bool {
+        self.0.ct_eq(&other.0).into()
     }
 
     /// The 32 bytes.
@@ -137,6 +139,12 @@ impl SealingKey {
             secret.expose()
         ));
         Secret::new(base64url::encode(self.subkey(&info).as_slice()))
+    }
+
+    /// A name made of a text: the same for the same two, and without this key neither computed nor traced back. 43
+    /// characters.
+    pub fn pseudonym(&self, purpose: &str, text: &str) -> String {
+        base64url::encode(self.subkey(&format!("{purpose}:{text}")).as_slice())
     }
 
     /// Opens what [`seal`](Self::seal) made for the same purpose; `None` if one bit differs.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openssl::error::ErrorStack;
+use openssl::x509::X509;
 use stampmill_jose::{Backend, SigningKey};
 use stampmill_local_ca::SubjectAltName;
 use tokio::net::TcpListener;
@@ -17,12 +18,13 @@ use url::{Host, Url};
 use crate::certificates::{Certificates, Renewal};
 use crate::clock::{Clock, SystemClock, SystemRandom};
 use crate::config_file::Settings;
+use crate::courier::OutboundCourier;
 use crate::data_folder::{DataFolder, DataFolderError};
 use crate::domain::{Resource, Resources, StoredKey};
 use crate::http::router;
 use crate::keyring::KeysError;
 use crate::listener::{Closing, Transport, accept_loop};
-use crate::protocol::{Parts, Service, Signatures};
+use crate::protocol::{Notifier, Parts, Service, Signatures};
 use crate::secret::SealingKey;
 use crate::store::{SqliteStore, Store, StoreError};
 
@@ -163,7 +165,15 @@ impl Server {
         let (ca_root_pem, ca_root_path) = (config.data.ca_root_pem(), config.data.ca_root_path());
         let (service, certificates) = {
             let issuer = issuer.text.clone();
-            service(config.data, issuer, config.backend, config.settings).await?
+            let authority = X509::from_pem(ca_root_pem.as_bytes())?;
+            service(
+                authority,
+                config.data,
+                issuer,
+                config.backend,
+                config.settings,
+            )
+            .await?
         };
         let renewal = match listeners.is_empty() {
             true => None,
@@ -276,6 +286,7 @@ impl fmt::Debug for RunningServer {
 }
 
 async fn service(
+    authority: X509,
     data: DataFolder,
     issuer: String,
     backend: Backend,
@@ -291,6 +302,7 @@ async fn service(
     if let Some((key, file)) = earlier_key {
         take_in(&store, &sealing, &key, &file).await?;
     }
+    let courier = OutboundCourier::new(settings.networks.clone(), authority);
     let response_types = settings.response_types();
     let configured = settings.clients.into_iter().map(|registration| {
         let checked = registration.check(&sealing, &SystemRandom, SystemClock.now());
@@ -306,6 +318,13 @@ async fn service(
             StoreError::Conflict(client_id) => StartError::ClientTaken { client_id },
             error => StartError::Data(error.into()),
         })?;
+    store
+        .configure_users(settings.users, SystemClock.now())
+        .await
+        .map_err(|error| match error {
+            StoreError::Conflict(username) => StartError::UserTaken { username },
+            error => StartError::Data(error.into()),
+        })?;
     let own = Resource::parse(&issuer).expect("an issuer is an absolute URI without a fragment");
     let service = Service::new(Parts {
         issuer,
@@ -319,6 +338,7 @@ async fn service(
         lock: Some(lock),
         signatures: Signatures::new(backend).map_err(StartError::Threads)?,
         sealing,
+        notifier: Notifier::new(Arc::new(courier), Notifier::PAUSES),
     });
     service.tend_keys().await?;
     Ok((service, certificates))
@@ -537,6 +557,14 @@ pub enum StartError {
     ClientTaken {
         /// Which.
         client_id: String,
+    },
+    /// Two people of one name.
+    #[error(
+        "the user {username:?} of the configuration was added before by other means: choose another username"
+    )]
+    UserTaken {
+        /// Which.
+        username: String,
     },
     /// No thread to sign on.
     #[error("cannot start the threads that sign: {0}")]

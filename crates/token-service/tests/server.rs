@@ -10,7 +10,9 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use openssl::ssl::{Ssl, SslContext, SslMethod, SslVersion};
 use stampmill_jose::{Algorithm, Expectations, Jwks, SigningKey, verify_jwt};
-use stampmill_token_service::domain::{ApplicationType, GrantType, Registration, SecretMethod};
+use stampmill_token_service::domain::{
+    ApplicationType, GrantType, PersonClaims, Registration, SecretMethod,
+};
 use stampmill_token_service::{
     Admin, Backend, Config, ConfigFile, DataFolder, Listen, NewUser, RunningServer, Server,
     StartError,
@@ -462,6 +464,7 @@ async fn an_administrator_adds_clients_and_people_beside_a_running_server() {
         username: "Bob".into(),
         name: String::new(),
         email: None,
+        claims: PersonClaims::default(),
         password: None,
     };
     let (_, password) = admin.add_user(person.clone()).await.unwrap();
@@ -481,6 +484,7 @@ async fn an_administrator_adds_clients_and_people_beside_a_running_server() {
         username: "eve".into(),
         name: "Eve".into(),
         email: None,
+        claims: PersonClaims::default(),
         password: Some(stampmill_token_service::secret::Secret::new("short")),
     };
     assert!(admin.add_user(short).await.is_err());

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use stampmill_local_ca::acme::{ChallengeKind, Network};
 use stampmill_local_ca::{BaseUrl, KeyKind, Profile, Reason, RuleSet};
 
 #[derive(Debug, Args)]
@@ -93,6 +94,48 @@ pub(crate) struct TrustArgs {
     /// Trust a root whose key lies in the authority's folder without a passphrase.
     #[arg(long)]
     pub(crate) unprotected_key: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) authority: AuthorityArgs,
+    /// Where to listen for plain HTTP; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8380")]
+    pub(crate) listen: SocketAddr,
+    /// Where to listen for ACME over HTTPS; the port after the plain one unless set.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) acme_listen: Option<SocketAddr>,
+    /// No ACME.
+    #[arg(long, conflicts_with = "acme_listen")]
+    pub(crate) no_acme: bool,
+    /// The address by which clients know the ACME server, without the path: https://HOST:PORT; https://localhost:PORT unless set.
+    #[arg(long, value_name = "URL")]
+    pub(crate) acme_url: Option<String>,
+    /// ACME accounts need a key made by `ca eab`.
+    #[arg(long)]
+    pub(crate) eab_required: bool,
+    /// Terms of service that ACME accounts agree to.
+    #[arg(long, value_name = "URL")]
+    pub(crate) terms: Option<String>,
+    /// A way to prove a name: http-01, dns-01 or tls-alpn-01; all of them unless set. May be given several times.
+    #[arg(long = "challenge", value_name = "KIND")]
+    pub(crate) challenges: Vec<ChallengeKind>,
+    /// The port that http-01 connects to.
+    #[arg(long, value_name = "PORT", default_value_t = 80)]
+    pub(crate) http_01_port: u16,
+    /// The port that tls-alpn-01 connects to.
+    #[arg(long, value_name = "PORT", default_value_t = 443)]
+    pub(crate) tls_alpn_01_port: u16,
+    /// The name server to ask about names, instead of the system's.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) dns: Option<SocketAddr>,
+    /// A network (`10.1.0.0/16`) that validation may connect to besides this machine. May be given several times.
+    #[arg(long = "network", value_name = "CIDR")]
+    pub(crate) networks: Vec<Network>,
+    /// A name by which CAA records may mean this authority; without one they are not looked at. May be given several times.
+    #[arg(long = "caa", value_name = "NAME")]
+    pub(crate) caa: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -227,13 +270,12 @@ pub(crate) enum CaVerb {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
-    /// Publish the CRLs, the certificates and the OCSP responder over plain HTTP.
-    Serve {
+    /// Publish the CRLs, the certificates and the OCSP responder over plain HTTP, and serve ACME over HTTPS.
+    Serve(Box<ServeArgs>),
+    /// Make a key for an ACME account: its name and its secret, shown once.
+    Eab {
         #[command(flatten)]
         authority: AuthorityArgs,
-        /// Where to listen; port 0 takes a free one.
-        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8380")]
-        listen: SocketAddr,
     },
     /// Show the commands that make this machine's programs trust the root; with --apply, run those that can be run.
     Trust(TrustArgs),

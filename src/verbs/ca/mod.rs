@@ -85,10 +85,8 @@ pub(crate) fn run(verb: CaVerb, out: Printer) -> anyhow::Result<()> {
             question,
             out: file,
         } => status::ocsp(open(&args)?, &args.folder, &question, &file, out),
-        CaVerb::Serve {
-            authority: args,
-            listen,
-        } => serve::serve(open(&args)?, &args.folder, listen, out),
+        CaVerb::Serve(args) => serve::serve(open(&args.authority)?, &args, out),
+        CaVerb::Eab { authority } => serve::external_key(open(&authority)?, out),
         CaVerb::Trust(args) => trust::trust(&open(&args.authority)?, &args, out),
         CaVerb::Untrust(args) => trust::untrust(&open(&args.authority)?, &args, out),
         CaVerb::View { file } => look::view_file(&file, out),

@@ -1,38 +1,129 @@
-//! `ca serve`: what the authority publishes, until it is told to stop.
+//! `ca serve`: what the authority publishes, and its ACME server, until it is told to stop. `ca eab`: a key for an ACME account.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use serde_json::json;
+use stampmill_local_ca::acme::{AcmeServer, AcmeSettings, ExternalKey, Surroundings};
 use stampmill_local_ca::{Authority, OcspResponder, Published, now};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
+use super::args::ServeArgs;
 use crate::print::Printer;
 
-pub(super) fn serve(
-    authority: Authority,
-    folder: &Path,
-    listen: SocketAddr,
-    out: Printer,
-) -> anyhow::Result<()> {
+pub(super) fn serve(authority: Authority, args: &ServeArgs, out: Printer) -> anyhow::Result<()> {
     let authority = Arc::new(authority);
+    let folder = &args.authority.folder;
     let responder = Arc::new(OcspResponder::open(Arc::clone(&authority), folder, now())?);
-    let published = Published::new(authority, responder);
+    let published = Published::new(Arc::clone(&authority), responder);
     super::super::block_on(async move {
-        let listener = TcpListener::bind(listen)
-            .await
-            .with_context(|| format!("cannot listen on {listen}"))?;
-        let url = format!("http://{}", listener.local_addr()?);
-        if out.is_json() {
-            out.fields(&[("ready", json!(true)), ("url", json!(url))]);
-        } else {
-            out.line(format_args!("ready: {url}"));
-        }
-        published.serve(listener, stopped()).await?;
+        let plain = listen(args.listen).await?;
+        let plain_url = format!("http://{}", plain.local_addr()?);
+        let acme = match args.no_acme {
+            true => None,
+            false => {
+                let listener = listen(acme_address(args, plain.local_addr()?)).await?;
+                let server = acme(authority, args, listener.local_addr()?)?;
+                Some((Arc::new(server), listener))
+            }
+        };
+        announce(
+            acme.as_ref().map(|(server, _)| server.directory_url()),
+            &plain_url,
+            out,
+        );
+        let (stop, stopping) = watch::channel(());
+        let told = |mut stopping: watch::Receiver<()>| async move {
+            // an error is a sender that is gone: told as well
+            let _ = stopping.changed().await;
+        };
+        let plain = published.serve(plain, told(stopping.clone()));
+        let secure = async {
+            match acme {
+                Some((server, listener)) => Ok(server.serve(listener, told(stopping)).await?),
+                None => anyhow::Ok(()),
+            }
+        };
+        let waited = async {
+            stopped().await;
+            drop(stop);
+            anyhow::Ok(())
+        };
+        tokio::try_join!(async { Ok(plain.await?) }, secure, waited)?;
         Ok(())
     })?
+}
+
+pub(super) fn external_key(authority: Authority, out: Printer) -> anyhow::Result<()> {
+    let key = ExternalKey::make(&Arc::new(authority))?;
+    out.fields(&[
+        ("kid", json!(key.kid())),
+        ("hmac-key", json!(*key.hmac_key())),
+    ]);
+    Ok(())
+}
+
+/// The port after the plain one, or a free one if that was.
+fn acme_address(args: &ServeArgs, plain: SocketAddr) -> SocketAddr {
+    args.acme_listen.unwrap_or_else(|| {
+        let port = match args.listen.port() {
+            0 => 0,
+            _ => plain.port().wrapping_add(1),
+        };
+        SocketAddr::new(plain.ip(), port)
+    })
+}
+
+fn acme(authority: Arc<Authority>, args: &ServeArgs, at: SocketAddr) -> anyhow::Result<AcmeServer> {
+    let host = match at.ip() {
+        ip if ip.is_loopback() || ip.is_unspecified() => format!("localhost:{}", at.port()),
+        _ => at.to_string(),
+    };
+    let base = args
+        .acme_url
+        .clone()
+        .unwrap_or_else(|| format!("https://{host}"));
+    let mut settings = AcmeSettings::new(format!("{}/acme", base.trim_end_matches('/')));
+    settings.terms_of_service = args.terms.clone();
+    settings.external_account_required = args.eab_required;
+    settings.caa_identities = args.caa.clone();
+    settings.http_01_port = args.http_01_port;
+    settings.tls_alpn_01_port = args.tls_alpn_01_port;
+    if !args.challenges.is_empty() {
+        settings.challenges = args.challenges.clone();
+    }
+    for network in &args.networks {
+        settings.networks = settings.networks.with(*network);
+    }
+    let surroundings = match args.dns {
+        Some(server) => Surroundings::name_server(server)?,
+        None => Surroundings::system()?,
+    };
+    Ok(AcmeServer::open(authority, settings, surroundings)?)
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}"))
+}
+
+/// The line that says `ready` is the last: whoever waits for it can use both.
+fn announce(directory: Option<String>, plain: &str, out: Printer) {
+    if out.is_json() {
+        out.fields(&[
+            ("ready", json!(true)),
+            ("url", json!(plain)),
+            ("acme", json!(directory)),
+        ]);
+        return;
+    }
+    if let Some(directory) = directory {
+        out.line(format_args!("acme: {directory}"));
+    }
+    out.line(format_args!("ready: {plain}"));
 }
 
 /// Ctrl-C, or the signal by which service managers stop a program.

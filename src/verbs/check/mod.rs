@@ -4,13 +4,14 @@ mod import;
 mod policies;
 
 use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
+use std::ops::Range;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use serde_json::json;
 use stampmill_claim_check::{
-    Bindings, ClaimCheck, Context, EvalError, Repl, Residual, Show, Value, format,
+    Bindings, ClaimCheck, Context, EvalError, Repl, Reply, Residual, Show, Value, format, reference,
 };
 
 use crate::cli::{CheckVerb, ClaimsArgs, ShowWhat};
@@ -25,6 +26,11 @@ const SHOWN: &[(ShowWhat, &str, Show)] = &[
     (ShowWhat::Types, "types", Show::Types),
     (ShowWhat::Cost, "worst cost", Show::Cost),
     (ShowWhat::Clif, "intermediate code", Show::Clif),
+    (
+        ShowWhat::Vcode,
+        "instructions after register allocation",
+        Show::Vcode,
+    ),
     (ShowWhat::Asm, "machine code", Show::Asm),
 ];
 
@@ -40,11 +46,15 @@ pub(crate) fn run(verb: CheckVerb, out: Printer) -> anyhow::Result<()> {
         CheckVerb::Lint {
             expression,
             deny_warnings,
-        } => lint(&compile(&expression)?, deny_warnings, out),
+        } => lint(&expression, deny_warnings, out),
         CheckVerb::Test { paths } => policies::test(&paths, out),
         CheckVerb::Fmt { file, write, check } => fmt(&file, write, check, out),
         CheckVerb::Import { file } => import::import(&file, out),
-        CheckVerb::Repl { claims, now } => repl(claims.as_deref(), now),
+        CheckVerb::Repl { claims, now } => repl(claims.as_deref(), now, out),
+        CheckVerb::Functions { word } => {
+            functions(word.as_deref().unwrap_or_default(), out);
+            Ok(())
+        }
         CheckVerb::Show { expression, only } => {
             show(&compile(&expression)?, only, out);
             Ok(())
@@ -149,20 +159,34 @@ fn partial(
     Ok(())
 }
 
-fn lint(check: &ClaimCheck, deny: bool, out: Printer) -> anyhow::Result<()> {
+fn lint(expression: &str, deny: bool, out: Printer) -> anyhow::Result<()> {
+    let check = match ClaimCheck::compile(expression) {
+        Err(error) if out.is_json() => {
+            let errors: Vec<_> = error
+                .errors()
+                .iter()
+                .map(|error| finding(&error.kind, &error.span, error.help.as_deref()))
+                .collect();
+            out.fields(&[
+                ("type", serde_json::Value::Null),
+                ("errors", json!(errors)),
+                ("warnings", json!([])),
+            ]);
+            anyhow::bail!("the check does not compile");
+        }
+        _ => compile(expression)?,
+    };
     let warnings = check.warnings();
     if out.is_json() {
         let listed: Vec<_> = warnings
             .iter()
-            .map(|warning| {
-                json!({
-                    "message": warning.kind.to_string(), "start": warning.span.start,
-                    "end": warning.span.end, "help": warning.help,
-                })
-            })
+            .map(|warning| finding(&warning.kind, &warning.span, warning.help.as_deref()))
             .collect();
-        let ty = check.result_type().to_string();
-        out.fields(&[("type", json!(ty)), ("warnings", json!(listed))]);
+        out.fields(&[
+            ("type", json!(check.result_type().to_string())),
+            ("errors", json!([])),
+            ("warnings", json!(listed)),
+        ]);
     } else {
         for warning in &warnings {
             out.line(warning.render(check.source()));
@@ -177,49 +201,82 @@ fn lint(check: &ClaimCheck, deny: bool, out: Printer) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A warning or an error, for programs. Places are bytes of the source.
+fn finding(kind: &impl ToString, span: &Range<usize>, help: Option<&str>) -> serde_json::Value {
+    json!({"message": kind.to_string(), "start": span.start, "end": span.end, "help": help})
+}
+
 fn fmt(file: &Path, write: bool, check: bool, out: Printer) -> anyhow::Result<()> {
     let source = read_text(file)?;
     let formatted =
         format(&source).map_err(|error| anyhow::anyhow!("the check does not parse\n{error}"))?;
     let same = source == formatted;
-    if check {
-        anyhow::ensure!(same, "{} is not formatted", file.display());
-    } else if write && file != Path::new("-") {
-        if !same {
-            std::fs::write(file, &formatted).with_context(|| file.display().to_string())?;
-        }
-    } else if out.is_json() {
-        out.fields(&[("formatted", json!(formatted)), ("changed", json!(!same))]);
-    } else {
+    let written = write && file != Path::new("-");
+    if written && !same {
+        std::fs::write(file, &formatted).with_context(|| file.display().to_string())?;
+    }
+    if out.is_json() {
+        out.fields(&[
+            ("formatted", json!(formatted)),
+            ("changed", json!(!same)),
+            ("written", json!(written && !same)),
+        ]);
+    } else if !check && !written {
         out.line(formatted.trim_end());
     }
+    anyhow::ensure!(!check || same, "{} is not formatted", file.display());
     Ok(())
 }
 
 /// Lines from standard input, replies to standard output; the prompt only where someone types.
-fn repl(claims: Option<&Path>, now: Option<i64>) -> anyhow::Result<()> {
+fn repl(claims: Option<&Path>, now: Option<i64>, out: Printer) -> anyhow::Result<()> {
     let mut session = Repl::new();
     session.now(time(now)?);
     if let Some(claims) = claims {
         session.claims(&read(claims)?);
     }
-    let typed = std::io::stdin().is_terminal();
-    let (mut out, mut lines) = (std::io::stdout(), std::io::stdin().lock().lines());
+    let typed = std::io::stdin().is_terminal() && !out.is_json();
+    let mut lines = std::io::stdin().lock().lines();
     loop {
         if typed {
-            write!(out, "cel> ")?;
-            out.flush()?;
+            anstream::print!("cel> ");
+            std::io::stdout().flush()?;
         }
         let Some(line) = lines.next() else {
             return Ok(());
         };
-        let reply = session.line(&line?);
-        write!(out, "{}", reply.text)?;
-        out.flush()?;
+        let line = line?;
+        let reply = session.line(&line);
+        if out.is_json() {
+            out.fields(&replied(&line, &reply));
+        } else if !reply.text.is_empty() {
+            out.line(reply.text.trim_end_matches('\n'));
+        }
         if reply.ends {
             return Ok(());
         }
     }
+}
+
+/// A reply of the session, for programs: times in nanoseconds.
+fn replied(line: &str, reply: &Reply) -> [(&'static str, serde_json::Value); 8] {
+    let nanoseconds = |time: Option<Duration>| json!(time.map(|time| time.as_nanos() as u64));
+    let text = reply.text.trim_end();
+    let (error, shown) = match (&reply.value, reply.failed) {
+        (_, true) => (Some(text), None),
+        (Some(_), _) => (None, None),
+        (None, _) => (None, Some(text).filter(|text| !text.is_empty())),
+    };
+    [
+        ("line", json!(line)),
+        ("name", json!(reply.name)),
+        ("value", reply.value.as_ref().map_or(json!(null), as_json)),
+        ("type", json!(reply.value.as_ref().map(Value::type_name))),
+        ("error", json!(error)),
+        ("text", json!(shown)),
+        ("compiled_ns", nanoseconds(reply.compiled)),
+        ("evaluated_ns", nanoseconds(reply.evaluated)),
+    ]
 }
 
 /// The value in JSON where JSON has such a value, else as CEL writes it.
@@ -273,6 +330,30 @@ fn show(check: &ClaimCheck, only: Option<ShowWhat>, out: Printer) {
     }
 }
 
+/// The language's reference, by groups.
+fn functions(word: &str, out: Printer) {
+    let mut group = "";
+    for entry in reference() {
+        if !entry.to_string().contains(word) && !entry.group.contains(word) {
+            continue;
+        }
+        if out.is_json() {
+            out.fields(&[
+                ("group", json!(entry.group)),
+                ("name", json!(entry.name)),
+                ("usage", json!(entry.usage)),
+                ("result", json!(entry.result)),
+            ]);
+            continue;
+        }
+        if entry.group != group {
+            group = entry.group;
+            out.line(group);
+        }
+        out.line(format_args!("  {entry}"));
+    }
+}
+
 /// The file's bytes; `-` is standard input.
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
@@ -290,5 +371,11 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 
 fn read_text(path: &Path) -> anyhow::Result<String> {
     let bytes = read(path)?;
-    String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", path.display()))
+    let text = String::from_utf8(bytes);
+    let text = text.with_context(|| format!("{} is not UTF-8", path.display()))?;
+    // A byte order mark is how some editors begin a file, not part of what it says.
+    Ok(match text.strip_prefix('\u{feff}') {
+        Some(text) => text.to_owned(),
+        None => text,
+    })
 }

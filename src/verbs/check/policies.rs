@@ -45,7 +45,8 @@ pub(super) fn test(paths: &[PathBuf], out: Printer) -> anyhow::Result<()> {
     let files = files(paths)?;
     let (mut passed, mut failed) = (0, 0);
     for file in &files {
-        let policy = policy(file).with_context(|| file.display().to_string())?;
+        let text = read_text(file)?;
+        let policy = policy(&text).with_context(|| file.display().to_string())?;
         for case in &policy.cases {
             let difference = difference(&policy.check, case)?;
             match &difference {
@@ -135,8 +136,8 @@ fn files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn policy(path: &Path) -> anyhow::Result<Policy> {
-    let file: Json = serde_norway::from_str(&read_text(path)?)?;
+fn policy(text: &str) -> anyhow::Result<Policy> {
+    let file: Json = serde_norway::from_str(text)?;
     known(&file, &["expression", "now", "cases"])?;
     let expression = file["expression"]
         .as_str()
@@ -144,7 +145,7 @@ fn policy(path: &Path) -> anyhow::Result<Policy> {
     let cases = file["cases"]
         .as_array()
         .context("`cases` is missing, or no list")?;
-    let now = file["now"].as_i64().unwrap_or(0);
+    let now = time(&file)?.unwrap_or(0);
     let cases = cases
         .iter()
         .enumerate()
@@ -168,9 +169,19 @@ fn case(json: &Json, now: i64) -> anyhow::Result<Case> {
     Ok(Case {
         name: json["name"].as_str().unwrap_or("(without name)").to_owned(),
         claims: claims.to_string(),
-        now: json["now"].as_i64().unwrap_or(now),
+        now: time(json)?.unwrap_or(now),
         expected,
     })
+}
+
+/// `now`, if it is there.
+fn time(json: &Json) -> anyhow::Result<Option<i64>> {
+    json.get("now")
+        .map(|now| {
+            now.as_i64()
+                .context("`now` is a number of seconds since 1970")
+        })
+        .transpose()
 }
 
 /// A member that is misspelt must not be passed over: the test would say something else than it seems to.

@@ -10,7 +10,7 @@
 //! promises of their issuer, not facts: both evaluators look at the types of the values they get.
 
 mod lints;
-mod overloads;
+pub(crate) mod overloads;
 mod rules;
 pub(crate) mod schema;
 mod terms;

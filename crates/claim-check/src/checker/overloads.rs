@@ -63,7 +63,7 @@ static SIZE: &[Overload] = &[
     o(&[Map(&A, &B)], Int),
 ];
 
-pub(super) fn unary(op: UnaryOp) -> &'static [Overload] {
+pub(crate) fn unary(op: UnaryOp) -> &'static [Overload] {
     match op {
         UnaryOp::Not => NOT,
         UnaryOp::Negate => NEGATE,
@@ -71,7 +71,7 @@ pub(super) fn unary(op: UnaryOp) -> &'static [Overload] {
     }
 }
 
-pub(super) fn binary(op: BinaryOp) -> &'static [Overload] {
+pub(crate) fn binary(op: BinaryOp) -> &'static [Overload] {
     match op {
         BinaryOp::Add => ADD,
         BinaryOp::Subtract => SUBTRACT,

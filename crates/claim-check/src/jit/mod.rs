@@ -7,7 +7,7 @@
 //!                                                         runtime: Frame, helpers that the code calls
 //! ```
 //!
-//! * [`codegen`] and [`listing`] are safe Rust: they describe code and print it.
+//! * [`codegen`], [`listing`] and `vcode` are safe Rust: they describe code and print it.
 //! * [`runtime`] holds what passes between Rust and the code, and the `extern "C"` helpers.
 //! * [`native`] turns bytes into something callable and gives the memory back.
 //!
@@ -25,5 +25,6 @@ mod native;
     reason = "follows pointers that generated code hands back; each block says why it is sound"
 )]
 mod runtime;
+mod vcode;
 
-pub(crate) use native::{Code, Counting, Unavailable, clif};
+pub(crate) use native::{Code, Counting, Unavailable, clif, vcode};

@@ -14,6 +14,7 @@ use thiserror::Error;
 use super::codegen::{self, Lowered};
 use super::listing::Listing;
 use super::runtime::{self, Frame, Program, Slot, Unfinished};
+use super::vcode::listing;
 use crate::error::Fault;
 use crate::item::Item;
 use crate::slots::Plan;
@@ -199,6 +200,22 @@ pub(crate) fn clif(ast: &Ast, plan: &Plan, counting: Counting) -> String {
         Ok(lowered) => lowered.clif(),
         Err(reason) => format!("no machine code here: {reason}\n"),
     }
+}
+
+/// The instructions after register allocation, generated again for the same reason. The module is freed without having run.
+pub(crate) fn vcode(ast: &Ast, plan: &Plan, counting: Counting) -> String {
+    let listed = || {
+        let mut pages = Pages(Some(new_module()?));
+        let Lowered {
+            mut context,
+            function,
+            ..
+        } = codegen::lower(ast, plan, counting, pages.module())?;
+        context.set_disasm(true);
+        pages.module().define_function(function, &mut context)?;
+        Ok(listing(&context, pages.module()))
+    };
+    listed().unwrap_or_else(|reason: Unavailable| format!("no machine code here: {reason}\n"))
 }
 
 fn new_module() -> Result<JITModule, Unavailable> {

@@ -9,4 +9,6 @@ mod parser;
 mod print;
 
 pub(crate) use lexer::{Piece, pieces};
+#[cfg(test)]
+pub(crate) use names::syntax_names;
 pub(crate) use parser::parse;

@@ -18,6 +18,13 @@ const SPECIAL: [&str; 3] = ["has", "size", "dyn"];
 /// What names of protobuf begin with.
 const PROTOBUF: [&str; 2] = ["google", "proto"];
 
+/// The functions and macros that the parser knows by itself.
+#[cfg(test)]
+pub(crate) fn syntax_names() -> impl Iterator<Item = &'static str> {
+    let methods = BinaryOp::METHODS.map(BinaryOp::symbol);
+    Macro::names().chain(SPECIAL).chain(methods)
+}
+
 impl Parser<'_, '_> {
     /// A variable, a type or a call; the cursor is at the name. With a dot in front it is a full name.
     pub(super) fn name(&mut self, start: usize, rooted: bool) -> Result<NodeId, CompileError> {
@@ -75,6 +82,11 @@ impl Parser<'_, '_> {
         span: Range<usize>,
     ) -> Result<NodeId, CompileError> {
         let (names, last) = self.names_ahead(&first)?;
+        // A message, even where the name is known as a type: `google.protobuf.Timestamp{seconds: 1}`.
+        if last == TokenKind::Symbol("{") {
+            self.skip_names(names.len())?;
+            return Err(unsupported_message(span.start..self.end));
+        }
         if last == TokenKind::Symbol("(") && names.len() > 1 {
             let name = &names[names.len() - 1];
             if let Some(macro_name) = name.strip_prefix("cel.")
@@ -109,7 +121,7 @@ impl Parser<'_, '_> {
                 return self.meaning(span.start, meaning);
             }
         }
-        if PROTOBUF.contains(&first.as_str()) || last == TokenKind::Symbol("{") {
+        if PROTOBUF.contains(&first.as_str()) {
             self.skip_names(names.len())?;
             return Err(unsupported_message(span.start..self.end));
         }
@@ -123,6 +135,7 @@ impl Parser<'_, '_> {
         let known: Vec<&str> = self.env.variable_names().collect();
         let help = match similar(&first, known.iter().copied()) {
             Some(known) => format!("did you mean `{known}`?"),
+            None if matches!(first.as_str(), "not" | "NOT") => "use `!`".to_owned(),
             None if Signature::is_namespace(&first) => {
                 let name = names.last().unwrap_or(&first);
                 return self.undeclared_function(name.clone(), span);

@@ -142,6 +142,19 @@ impl<'s, 'e> Parser<'s, 'e> {
         })
     }
 
+    /// What to write for the operators that other languages have as words.
+    fn foreign_operator(&self) -> Option<&'static str> {
+        match &self.token.kind {
+            TokenKind::Identifier(word) => match word.as_str() {
+                "and" | "AND" => Some("use `&&`"),
+                "or" | "OR" => Some("use `||`"),
+                "is" => Some("use `==`"),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     fn whole(&mut self) -> Result<(), CompileError> {
         let mut first = self.advance();
         loop {
@@ -152,6 +165,10 @@ impl<'s, 'e> Parser<'s, 'e> {
                 Ok(_) if !self.errors.is_empty() && self.at_boundary() => {}
                 Ok(_) => {
                     let error = self.expected("an operator or the end");
+                    let error = match self.foreign_operator() {
+                        Some(help) => error.with_help(help),
+                        None => error,
+                    };
                     self.report(error);
                 }
                 Err(error) if error.is_limit() => return Err(error),
@@ -371,31 +388,32 @@ impl<'s, 'e> Parser<'s, 'e> {
             return self.name(self.token.span.start, false);
         }
         let Token { kind, span } = self.token.clone();
-        let item = match kind {
-            TokenKind::Symbol("(") => return self.parentheses(),
-            TokenKind::Symbol("[") => return self.list(),
-            TokenKind::Symbol("{") => return self.map(),
-            TokenKind::Symbol(".") => {
-                self.advance()?;
-                return self.name(span.start, true);
-            }
-            TokenKind::Symbol("true") => Item::Bool(true),
-            TokenKind::Symbol("false") => Item::Bool(false),
-            TokenKind::Symbol("null") => Item::Null,
-            TokenKind::Int(magnitude) => match i64::try_from(magnitude) {
-                Ok(number) => Item::Int(number),
-                Err(_) => {
-                    return Err(CompileErrorKind::NumberOutOfRange
-                        .at(span)
-                        .with_help("above the largest int, write it as a uint: 1u"));
+        let item =
+            match kind {
+                TokenKind::Symbol("(") => return self.parentheses(),
+                TokenKind::Symbol("[") => return self.list(),
+                TokenKind::Symbol("{") => return self.map(),
+                TokenKind::Symbol(".") => {
+                    self.advance()?;
+                    return self.name(span.start, true);
                 }
-            },
-            TokenKind::UInt(number) => Item::UInt(number),
-            TokenKind::Double(number) => Item::Double(number),
-            TokenKind::String(text) => Item::String(text.into()),
-            TokenKind::Bytes(bytes) => Item::Bytes(bytes.into()),
-            _ => return Err(self.expected("an expression")),
-        };
+                TokenKind::Symbol("true") => Item::Bool(true),
+                TokenKind::Symbol("false") => Item::Bool(false),
+                TokenKind::Symbol("null") => Item::Null,
+                TokenKind::Int(magnitude) => match i64::try_from(magnitude) {
+                    Ok(number) => Item::Int(number),
+                    Err(_) => {
+                        return Err(CompileErrorKind::NumberOutOfRange.at(span).with_help(
+                            format!("it is above the largest int; `{magnitude}u` is a uint"),
+                        ));
+                    }
+                },
+                TokenKind::UInt(number) => Item::UInt(number),
+                TokenKind::Double(number) => Item::Double(number),
+                TokenKind::String(text) => Item::String(text.into()),
+                TokenKind::Bytes(bytes) => Item::Bytes(bytes.into()),
+                _ => return Err(self.expected("an expression")),
+            };
         self.advance()?;
         self.node(span.start, Expr::Literal(item))
     }

@@ -11,9 +11,9 @@ use openssl::rsa::{Padding, Rsa};
 use openssl::sign::{RsaPssSaltlen, Signer, Verifier};
 use serde_json::{Value, json};
 use stampmill_jose::{Algorithm, Backend, Jwk, SigningKey, base64url};
-use stampmill_rsa::{Hash, PrivateKey, Pss, PublicKey, Scheme};
+use stampmill_rsa::{Hash, MAX_BITS, PrivateKey, Pss, PublicKey, Scheme};
 
-use crate::suite::{Check, Skip, Verifiers};
+use crate::suite::{Ready, Skip, Verifiers};
 
 /// RSASSA-PKCS1-v1_5 verification.
 pub(crate) fn pkcs1_verify(group: &Value) -> Result<Verifiers, Skip> {
@@ -46,14 +46,14 @@ fn rsa_verify(group: &Value, scheme: Scheme) -> Result<Verifiers, Skip> {
         jose_name(scheme),
         Jwk::from_json(jwk.to_string().as_bytes()),
     ) {
-        return Ok(by_every_backend(&jwk, algorithm));
+        return Ok(by_every_backend(&jwk, algorithm, 8 * n.len()));
     }
     let ours = PublicKey::new(&n, &e).map_err(|error| format!("our policy: {error}"))?;
     let openssl = openssl_public(&n, &e).map_err(|error| error.to_string())?;
     Ok(vec![
         (
             "stampmill-rsa",
-            Box::new(move |test| {
+            asked(move |test| {
                 let (message, signature) = message_and_signature(test)?;
                 ours.verify(scheme, &message, &signature)
                     .map_err(|error| error.to_string())
@@ -61,7 +61,7 @@ fn rsa_verify(group: &Value, scheme: Scheme) -> Result<Verifiers, Skip> {
         ),
         (
             "openssl",
-            Box::new(move |test| {
+            asked(move |test| {
                 let (message, signature) = message_and_signature(test)?;
                 openssl_verifies(&openssl, scheme, &message, &signature)
             }),
@@ -83,15 +83,19 @@ pub(crate) fn pkcs1_generate(group: &Value) -> Result<Verifiers, Skip> {
         let key = key
             .with_algorithm(algorithm)
             .map_err(|error| error.to_string())?;
+        let public = key.public_jwk();
         signers.push(("jose by openssl", signs(move |message| key.sign(message))));
+        let bits = public.rsa_numbers().map_or(0, |(n, _)| 8 * n.len());
         let key = SigningKey::from_pkcs8_pem(&pem).and_then(|key| {
             Ok(key
                 .with_algorithm(algorithm)?
                 .with_backend(Backend::Stampmill)?)
         });
-        if let Ok(key) = key {
-            signers.push(("jose by stampmill", signs(move |message| key.sign(message))));
-        }
+        let ready = match key {
+            Ok(key) => signs(move |message| key.sign(message)),
+            Err(why) => refused(Backend::Stampmill, bits, &why),
+        };
+        signers.push(("jose by stampmill", ready));
         return Ok(signers);
     }
     let ours = PrivateKey::from_pkcs8_der(&der).map_err(|error| format!("our policy: {error}"))?;
@@ -106,8 +110,8 @@ pub(crate) fn pkcs1_generate(group: &Value) -> Result<Verifiers, Skip> {
     Ok(signers)
 }
 
-fn signs<E: ToString>(sign: impl Fn(&[u8]) -> Result<Vec<u8>, E> + 'static) -> Check {
-    Box::new(move |test| {
+fn signs<E: ToString>(sign: impl Fn(&[u8]) -> Result<Vec<u8>, E> + 'static) -> Ready {
+    asked(move |test| {
         let (message, expected) = message_and_signature(test)?;
         match sign(&message) {
             Ok(signature) if signature == expected => Ok(()),
@@ -122,7 +126,7 @@ pub(crate) fn ecdsa_der_verify(group: &Value) -> Result<Verifiers, Skip> {
     let (algorithm, half, jwk) = ec_key(group)?;
     Ok(vec![(
         "jose by openssl",
-        Box::new(move |test| {
+        asked(move |test| {
             let (message, der) = message_and_signature(test)?;
             let raw = raw_signature(&der, half)?;
             jwk.verify(algorithm, &message, &raw)
@@ -187,20 +191,35 @@ pub(crate) fn eddsa_verify(group: &Value) -> Result<Verifiers, Skip> {
     Ok(vec![("jose by openssl", verifies(jwk, Algorithm::Ed25519))])
 }
 
-fn by_every_backend(jwk: &Jwk, algorithm: Algorithm) -> Verifiers {
-    let by = |backend| {
-        let jwk = jwk.clone().with_backend(backend).ok()?;
+fn by_every_backend(jwk: &Jwk, algorithm: Algorithm, bits: usize) -> Verifiers {
+    let by = |&backend: &Backend| {
         let name = match backend {
             Backend::OpenSsl => "jose by openssl",
             _ => "jose by stampmill",
         };
-        Some((name, verifies(jwk, algorithm)))
+        let ready = match jwk.clone().with_backend(backend) {
+            Ok(jwk) => verifies(jwk, algorithm),
+            Err(why) => refused(backend, bits, &why),
+        };
+        (name, ready)
     };
-    Backend::ALL.iter().copied().filter_map(by).collect()
+    Backend::ALL.iter().map(by).collect()
 }
 
-fn verifies(jwk: Jwk, algorithm: Algorithm) -> Check {
-    Box::new(move |test| {
+/// A key that JOSE takes, and a backend of it does not.
+pub(crate) fn refused(backend: Backend, bits: usize, why: &impl ToString) -> Ready {
+    match backend {
+        Backend::Stampmill if bits > MAX_BITS => Ready::BeyondLimits(why.to_string()),
+        _ => Ready::Refuses(why.to_string()),
+    }
+}
+
+pub(crate) fn asked(check: impl Fn(&Value) -> Result<(), String> + 'static) -> Ready {
+    Ready::Asked(Box::new(check))
+}
+
+fn verifies(jwk: Jwk, algorithm: Algorithm) -> Ready {
+    asked(move |test| {
         let (message, signature) = message_and_signature(test)?;
         jwk.verify(algorithm, &message, &signature)
             .map_err(|error| error.to_string())

@@ -7,11 +7,11 @@ use openssl::bn::BigNum;
 use openssl::ec::{EcGroup, EcGroupRef, EcKey, EcKeyRef, EcPoint};
 use openssl::ecdsa::EcdsaSig;
 use openssl::error::ErrorStack;
-use openssl::nid::Nid;
 use openssl::pkey::{HasPublic, Private, Public};
 
-use crate::algorithm::Curve;
+use crate::curve::Curve;
 use crate::error::{JoseError, KeyError};
+use crate::hash::digest;
 
 /// A point on a curve.
 #[derive(Clone)]
@@ -89,7 +89,7 @@ impl EcPublic {
     fn check(&self, message: &[u8], r: &[u8], s: &[u8]) -> Result<bool, ErrorStack> {
         let signature =
             EcdsaSig::from_private_components(BigNum::from_slice(r)?, BigNum::from_slice(s)?)?;
-        signature.verify(&self.curve.hash().digest(message), &self.key)
+        signature.verify(&digest(self.curve.hash(), message), &self.key)
     }
 }
 
@@ -114,7 +114,7 @@ impl EcPrivate {
     }
 
     pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, JoseError> {
-        let signature = EcdsaSig::sign(&self.curve.hash().digest(message), &self.key)?;
+        let signature = EcdsaSig::sign(&digest(self.curve.hash(), message), &self.key)?;
         let length = length_for_openssl(self.curve);
         let mut bytes = signature.r().to_vec_padded(length)?;
         bytes.extend(signature.s().to_vec_padded(length)?);
@@ -134,31 +134,20 @@ fn on_curve(curve: Curve, x: &[u8], y: &[u8]) -> Result<EcKey<Public>, ErrorStac
 }
 
 fn curve_of(group: &EcGroupRef) -> Option<Curve> {
-    [Curve::P256, Curve::P384, Curve::P521]
-        .into_iter()
-        .find(|&curve| group.curve_name() == Some(nid(curve)))
+    Curve::from_nid(group.curve_name()?)
 }
 
-fn nid(curve: Curve) -> Nid {
-    match curve {
-        Curve::P256 => Nid::X9_62_PRIME256V1,
-        Curve::P384 => Nid::SECP384R1,
-        Curve::P521 => Nid::SECP521R1,
-    }
-}
-
+/// OpenSSL's form of a curve; making one costs more than a signature.
 fn group(curve: Curve) -> &'static EcGroup {
-    static P256: LazyLock<EcGroup> = LazyLock::new(|| make(Curve::P256));
-    static P384: LazyLock<EcGroup> = LazyLock::new(|| make(Curve::P384));
-    static P521: LazyLock<EcGroup> = LazyLock::new(|| make(Curve::P521));
+    static GROUPS: [LazyLock<EcGroup>; Curve::ALL.len()] = [
+        LazyLock::new(|| make(Curve::ALL[0])),
+        LazyLock::new(|| make(Curve::ALL[1])),
+        LazyLock::new(|| make(Curve::ALL[2])),
+    ];
     fn make(curve: Curve) -> EcGroup {
-        EcGroup::from_curve_name(nid(curve)).expect("OpenSSL has the NIST curves")
+        EcGroup::from_curve_name(curve.nid()).expect("OpenSSL has the NIST curves")
     }
-    match curve {
-        Curve::P256 => &P256,
-        Curve::P384 => &P384,
-        Curve::P521 => &P521,
-    }
+    &GROUPS[curve as usize]
 }
 
 fn length_for_openssl(curve: Curve) -> i32 {

@@ -18,9 +18,9 @@ pub use rsa::{MAX_RSA_BITS, MIN_RSA_BITS};
 pub(crate) use rsa::{RsaPrivate, RsaPublic};
 
 use openssl::pkey::{Id, PKey, Private};
-use stampmill_rsa::BatchSigner;
+use stampmill_rsa::{BatchSigner, Scheme as RsaScheme};
 
-use crate::algorithm::{Algorithm, AlgorithmSet, RsaScheme, Scheme};
+use crate::algorithm::{Algorithm, AlgorithmSet, Scheme};
 use crate::backend::Backend;
 use crate::error::{JoseError, KeyError};
 

@@ -7,13 +7,12 @@ use openssl::error::ErrorStack;
 use openssl::pkey::{PKey, Private, Public};
 use openssl::rsa::{Padding, Rsa};
 use openssl::sign::{RsaPssSaltlen, Signer, Verifier};
-use stampmill_rsa::BatchSigner;
+use stampmill_rsa::{BatchSigner, Pss, Scheme, VerifyJob};
 use zeroize::Zeroizing;
 
-use crate::algorithm::RsaScheme;
 use crate::backend::Backend;
 use crate::error::{JoseError, KeyError};
-use crate::hash::Hash;
+use crate::hash::message_digest;
 
 use super::roca::has_roca_fingerprint;
 
@@ -75,13 +74,28 @@ impl RsaPublic {
         Ok(Self { stampmill, ..self })
     }
 
-    pub(crate) fn verifies(&self, scheme: RsaScheme, message: &[u8], signature: &[u8]) -> bool {
+    /// The check as a job for the processor's lanes, if the backend is the one that has them.
+    pub(crate) fn lane_job<'a>(
+        &'a self,
+        scheme: Scheme,
+        message: &'a [u8],
+        signature: &'a [u8],
+    ) -> Option<VerifyJob<'a>> {
+        Some(VerifyJob {
+            key: self.stampmill.as_ref()?,
+            scheme,
+            message,
+            signature,
+        })
+    }
+
+    pub(crate) fn verifies(&self, scheme: Scheme, message: &[u8], signature: &[u8]) -> bool {
         // RFC 8017 §8.2.2 step 1: the length is part of the check, for every backend.
         if signature.len() != self.modulus.len() {
             return false;
         }
         match &self.stampmill {
-            Some(key) => key.verify(stampmill(scheme), message, signature).is_ok(),
+            Some(key) => key.verify(scheme, message, signature).is_ok(),
             None => openssl_verifies(&self.openssl, scheme, message, signature).unwrap_or(false),
         }
     }
@@ -120,10 +134,10 @@ impl RsaPrivate {
         }
     }
 
-    pub(crate) fn sign(&self, scheme: RsaScheme, message: &[u8]) -> Result<Vec<u8>, JoseError> {
+    pub(crate) fn sign(&self, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, JoseError> {
         match &self.stampmill {
             Some(key) => key
-                .sign(stampmill(scheme), message)
+                .sign(scheme, message)
                 .map_err(|error| JoseError::Sign(error.to_string())),
             None => Ok(openssl_signs(&self.openssl, scheme, message)?),
         }
@@ -133,12 +147,12 @@ impl RsaPrivate {
     pub(crate) async fn sign_in_batch(
         &self,
         signer: &BatchSigner,
-        scheme: RsaScheme,
+        scheme: Scheme,
         message: &[u8],
     ) -> Result<Vec<u8>, JoseError> {
         match &self.stampmill {
             Some(key) => signer
-                .sign(key, stampmill(scheme), message)
+                .sign(key, scheme, message)
                 .await
                 .map_err(|error| JoseError::Sign(error.to_string())),
             None => self.sign(scheme, message),
@@ -146,59 +160,38 @@ impl RsaPrivate {
     }
 }
 
-/// The scheme in the words of `stampmill-rsa`.
-fn stampmill(scheme: RsaScheme) -> stampmill_rsa::Scheme {
-    let hash = |hash| match hash {
-        Hash::Sha256 => stampmill_rsa::Hash::Sha256,
-        Hash::Sha384 => stampmill_rsa::Hash::Sha384,
-        Hash::Sha512 => stampmill_rsa::Hash::Sha512,
-    };
-    match scheme {
-        RsaScheme::Pkcs1v15(function) => stampmill_rsa::Scheme::Pkcs1v15(hash(function)),
-        RsaScheme::Pss(function) => {
-            stampmill_rsa::Scheme::Pss(stampmill_rsa::Pss::new(hash(function)))
-        }
-    }
-}
-
 fn openssl_signs(
     key: &PKey<Private>,
-    scheme: RsaScheme,
+    scheme: Scheme,
     message: &[u8],
 ) -> Result<Vec<u8>, ErrorStack> {
-    match scheme {
-        RsaScheme::Pkcs1v15(hash) => {
-            Signer::new(hash.message_digest(), key)?.sign_oneshot_to_vec(message)
-        }
-        RsaScheme::Pss(hash) => {
-            let mut signer = Signer::new(hash.message_digest(), key)?;
-            signer.set_rsa_padding(Padding::PKCS1_PSS)?;
-            signer.set_rsa_mgf1_md(hash.message_digest())?;
-            signer.set_rsa_pss_saltlen(RsaPssSaltlen::DIGEST_LENGTH)?;
-            signer.sign_oneshot_to_vec(message)
-        }
+    let mut signer = Signer::new(message_digest(scheme.hash()), key)?;
+    if let Scheme::Pss(pss) = scheme {
+        signer.set_rsa_padding(Padding::PKCS1_PSS)?;
+        signer.set_rsa_mgf1_md(message_digest(pss.mgf_hash()))?;
+        signer.set_rsa_pss_saltlen(salt_len(pss))?;
     }
+    signer.sign_oneshot_to_vec(message)
 }
 
 fn openssl_verifies(
     key: &PKey<Public>,
-    scheme: RsaScheme,
+    scheme: Scheme,
     message: &[u8],
     signature: &[u8],
 ) -> Result<bool, ErrorStack> {
-    match scheme {
-        RsaScheme::Pkcs1v15(hash) => {
-            Verifier::new(hash.message_digest(), key)?.verify_oneshot(signature, message)
-        }
-        RsaScheme::Pss(hash) => {
-            let mut verifier = Verifier::new(hash.message_digest(), key)?;
-            verifier.set_rsa_padding(Padding::PKCS1_PSS)?;
-            verifier.set_rsa_mgf1_md(hash.message_digest())?;
-            // exactly this length: OpenSSL would otherwise read it from the signature
-            verifier.set_rsa_pss_saltlen(RsaPssSaltlen::DIGEST_LENGTH)?;
-            verifier.verify_oneshot(signature, message)
-        }
+    let mut verifier = Verifier::new(message_digest(scheme.hash()), key)?;
+    if let Scheme::Pss(pss) = scheme {
+        verifier.set_rsa_padding(Padding::PKCS1_PSS)?;
+        verifier.set_rsa_mgf1_md(message_digest(pss.mgf_hash()))?;
+        // exactly this length: OpenSSL would otherwise read it from the signature
+        verifier.set_rsa_pss_saltlen(salt_len(pss))?;
     }
+    verifier.verify_oneshot(signature, message)
+}
+
+fn salt_len(pss: Pss) -> RsaPssSaltlen {
+    RsaPssSaltlen::custom(i32::try_from(pss.salt_len()).expect("at most 64"))
 }
 
 fn openssl_public(modulus: &[u8], exponent: &[u8]) -> Result<PKey<Public>, ErrorStack> {

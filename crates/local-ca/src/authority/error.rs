@@ -163,6 +163,9 @@ pub enum IssueError {
         /// The profile.
         profile: &'static str,
     },
+    /// The ACME order has its certificate already, or may have none any more.
+    #[error("the order has a certificate already, or is no longer ready")]
+    OrderTaken,
     /// The records: nothing was issued.
     #[error(transparent)]
     Store(#[from] StoreError),

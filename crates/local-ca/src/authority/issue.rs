@@ -11,7 +11,7 @@ use crate::profile::{
     DIGITAL_SIGNATURE, KEY_CERT_SIGN, KEY_ENCIPHERMENT, Profile, ProfileError, Role, Row, RuleSet,
 };
 use crate::request::{CertificateRequest, names_extension};
-use crate::store::{Issued, Recorded};
+use crate::store::{ForOrder, Issued, Recorded};
 use crate::subject;
 use crate::tbs;
 
@@ -44,13 +44,13 @@ impl Authority {
         self.issue_for(request, profile, now, None)
     }
 
-    /// As [`Authority::issue_at`], noting for which ACME account.
+    /// As [`Authority::issue_at`], for an ACME order: it becomes valid in the moment in which the certificate is recorded.
     pub(crate) fn issue_for(
         &self,
         request: &CertificateRequest,
         profile: &Profile,
         now: i64,
-        account: Option<&str>,
+        order: Option<&ForOrder<'_>>,
     ) -> Result<Certificate, IssueError> {
         let row = profile.row();
         let days = profile.checked_days(self.rules, now)?;
@@ -69,13 +69,14 @@ impl Authority {
         };
         let key = request.public_key();
         let extensions = self.extensions(&issuer, row, key, request.names(), common_name);
+        let life = issuer.life(now, days);
         let plan = Plan {
             subject: subject::common_name(common_name),
             spki: key.spki(),
-            life: issuer.life(now, days),
+            life: order.map_or(life, |order| order.within(life)),
             extensions,
             row,
-            account,
+            order,
         };
         self.sign_and_record(&issuer, &plan, now)
     }
@@ -103,7 +104,7 @@ impl Authority {
                 .life(now, profile.checked_days(self.rules, now)?),
             extensions: self.extensions(&self.issuing, row, &public, &[], Some(&common_name)),
             row,
-            account: None,
+            order: None,
         };
         self.sign_and_record(&self.issuing, &plan, now)
     }
@@ -132,10 +133,13 @@ impl Authority {
                     certificate: &certificate,
                     issuer: issuer.name,
                     profile: plan.row.name,
-                    account: plan.account,
+                    order: plan.order,
                     at: now,
                 })?,
             };
+            if recorded == Recorded::OrderTaken {
+                return Err(IssueError::OrderTaken);
+            }
             if recorded == Recorded::Yes {
                 let intermediates = match issuer.name {
                     "root" => Vec::new(),
@@ -270,7 +274,7 @@ struct Plan<'a> {
     life: (i64, i64),
     extensions: Vec<Vec<u8>>,
     row: &'static Row,
-    account: Option<&'a str>,
+    order: Option<&'a ForOrder<'a>>,
 }
 
 /// The row's, and for RSA servers keyEncipherment besides: NSS asks for it, and clients that still exchange keys with RSA in TLS 1.2

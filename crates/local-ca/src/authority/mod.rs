@@ -316,6 +316,11 @@ impl Authority {
         })
     }
 
+    /// A leaf of the records with what follows it in a chain.
+    pub(crate) fn with_chain(&self, leaf: Certificate) -> Certificate {
+        leaf.with_intermediates(self.intermediates())
+    }
+
     /// What follows a leaf in a chain: the intermediate, unless the root signs leaves itself.
     fn intermediates(&self) -> Vec<X509> {
         match self.issuing.certificate == self.root {

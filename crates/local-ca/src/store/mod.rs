@@ -4,6 +4,7 @@
 //! unique because the table says so. Several processes may work on one file: each write is one transaction that waits for the others.
 
 mod crls;
+mod orders;
 mod search;
 
 use std::fmt;
@@ -21,6 +22,7 @@ use crate::reason::Reason;
 use crate::subject;
 
 pub(crate) use crls::RevokedSerial;
+pub(crate) use orders::ForOrder;
 pub use search::{Entry, Filter, LogLine, Status};
 
 /// The version of the tables, in the file's header.
@@ -64,7 +66,7 @@ pub(crate) struct Issued<'a> {
     pub(crate) certificate: &'a Certificate,
     pub(crate) issuer: &'static str,
     pub(crate) profile: &'static str,
-    pub(crate) account: Option<&'a str>,
+    pub(crate) order: Option<&'a ForOrder<'a>>,
     pub(crate) at: i64,
 }
 
@@ -74,6 +76,8 @@ pub(crate) enum Recorded {
     Yes,
     /// There is one with this serial number.
     SerialTaken,
+    /// The order has a certificate by now, or may have none any more.
+    OrderTaken,
 }
 
 /// Why the records cannot be read or written. Nothing was half written.
@@ -157,15 +161,20 @@ impl Store {
         })?;
         match found {
             VERSION => Ok(store),
-            newer if newer > VERSION => Err(StoreError::Newer {
-                path: path.to_owned(),
-                found,
-                known: VERSION,
-            }),
+            newer if newer > VERSION => Err(store.newer(newer, VERSION)),
             _ => Err(StoreError::Database {
                 path: path.to_owned(),
                 reason: "these are not the records of an authority".to_owned(),
             }),
+        }
+    }
+
+    /// Tables of a version that this program does not know.
+    pub(crate) fn newer(&self, found: i64, known: i64) -> StoreError {
+        StoreError::Newer {
+            path: self.path.clone(),
+            found,
+            known,
         }
     }
 
@@ -187,7 +196,7 @@ impl Store {
     }
 
     /// One transaction that holds the write lock from its beginning, so that what it reads is still so when it writes.
-    fn write<T>(
+    pub(crate) fn write<T>(
         &self,
         work: impl FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
@@ -202,7 +211,7 @@ impl Store {
         run().map_err(|error| StoreError::of(&self.path, &error))
     }
 
-    fn read<T>(
+    pub(crate) fn read<T>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
@@ -272,6 +281,11 @@ impl Store {
         let key = hex(&openssl::sha::sha256(parsed.spki));
         let names = certificate.names();
         self.write(|transaction| {
+            if let Some(order) = issued.order
+                && !order.is_open(transaction, issued.at)?
+            {
+                return Ok(Recorded::OrderTaken);
+            }
             let mut insert = transaction.prepare_cached(
                 "INSERT OR IGNORE INTO certificate
                  (serial, issuer, profile, subject, not_before, not_after, issued_at, key, account, der)
@@ -286,7 +300,7 @@ impl Store {
                 certificate.not_after(),
                 issued.at,
                 key,
-                issued.account,
+                issued.order.map(|order| order.account),
                 certificate.der_bytes(),
             ])?;
             if inserted == 0 {
@@ -296,6 +310,9 @@ impl Store {
                 .prepare_cached("INSERT INTO name (serial, place, name) VALUES (?1, ?2, ?3)")?;
             for (place, name) in (0_i64..).zip(&names) {
                 insert.execute(params![serial, place, name.to_string()])?;
+            }
+            if let Some(order) = issued.order {
+                order.give(transaction, &serial)?;
             }
             let names: Vec<String> = names.iter().take(5).map(ToString::to_string).collect();
             let detail = format!("{} {}", issued.profile, names.join(" "));

@@ -142,6 +142,14 @@ impl Store {
         }
     }
 
+    /// The certificate with exactly this serial number, as it is kept.
+    pub(crate) fn exactly(&self, serial: &str) -> Result<Option<Entry>, StoreError> {
+        self.read(|connection| {
+            let query = format!("SELECT {COLUMNS} FROM certificate WHERE serial = ?1");
+            Ok(entries(connection, &query, [serial])?.pop())
+        })
+    }
+
     /// The certificates that a filter lets through, the newest first.
     ///
     /// # Errors

@@ -86,10 +86,28 @@ pub(crate) fn all(modulus: &Modulus, secrets: &Secrets) {
     modulus.reduce(&secrets.wide).unwrap();
 }
 
+/// [`Modulus::pow`] alone.
+pub(crate) fn pow(modulus: &Modulus, secrets: &Secrets) {
+    modulus.pow(&secrets.base, &secrets.exponent).unwrap();
+}
+
+/// A cube: into Montgomery form, one square, one product.
+pub(crate) fn cube(modulus: &Modulus, secrets: &Secrets) {
+    modulus.pow_public(&secrets.base, &[3]).unwrap();
+}
+
 /// [`pow_many`] of eight jobs.
 pub(crate) fn lanes(modulus: &Modulus, secrets: &Secrets) {
     let jobs = [job(modulus, secrets); LANES];
     assert!(pow_many(&jobs).iter().all(Result::is_ok));
+}
+
+/// [`pow_many`] of five jobs, which leave lanes empty, and of three: a pair, and one alone.
+pub(crate) fn partly_filled(modulus: &Modulus, secrets: &Secrets) {
+    for number in [5, 3] {
+        let jobs = &[job(modulus, secrets); LANES][..number];
+        assert!(pow_many(jobs).iter().all(Result::is_ok));
+    }
 }
 
 /// [`pow_pair`] of two jobs.
@@ -199,21 +217,35 @@ impl Leak {
     pub(crate) fn run(self, secrets: &Secrets, table: &[u64; 16]) {
         let secret = secrets.exponent[0];
         match self {
-            Leak::SquareAndMultiply => {
-                let modulus = Modulus::with_engine(&[0xff; 24], Engine::Portable).unwrap();
-                modulus.pow_public(&[7], &secrets.exponent).unwrap();
-            }
-            Leak::Branch => {
-                if black_box(secret) & 1 == 1 {
-                    black_box(table[0]);
-                }
-            }
-            Leak::Address => {
-                black_box(table[usize::from(black_box(secret) & 15)]);
-            }
-            Leak::Division => {
-                black_box(1_000_003 / (u32::from(black_box(secret)) + 1));
-            }
+            Leak::SquareAndMultiply => square_and_multiply(&secrets.exponent),
+            Leak::Branch => branch(secret, table),
+            Leak::Address => address(secret, table),
+            Leak::Division => division(secret),
         }
     }
+}
+
+// Each leak is a function of its own in the program too, so that nothing that is excused by its caller's name excuses it.
+
+#[inline(never)]
+fn square_and_multiply(secret: &[u8]) {
+    let modulus = Modulus::with_engine(&[0xff; 24], Engine::Portable).unwrap();
+    modulus.pow_public(&[7], secret).unwrap();
+}
+
+#[inline(never)]
+fn branch(secret: u8, table: &[u64; 16]) {
+    if black_box(secret) & 1 == 1 {
+        black_box(table[0]);
+    }
+}
+
+#[inline(never)]
+fn address(secret: u8, table: &[u64; 16]) {
+    black_box(table[usize::from(black_box(secret) & 15)]);
+}
+
+#[inline(never)]
+fn division(secret: u8) {
+    black_box(1_000_003 / (u32::from(black_box(secret)) + 1));
 }

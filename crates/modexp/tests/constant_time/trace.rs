@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use std::env;
 use std::fs::File;
 use std::io;
+use std::ops::AddAssign;
 use std::os::unix::fs::FileExt;
 use std::process::{Command, ExitCode};
 use std::sync::OnceLock;
@@ -51,8 +52,6 @@ const NOTHING: &str = "nothing";
 
 /// The tracer's exit code if the two runs differ.
 const DIFFERENT: i32 = 98;
-
-const EXPONENT_BYTES: usize = 4;
 
 /// The longest instruction that x86 has.
 const LONGEST: usize = 15;
@@ -115,48 +114,112 @@ fn stay_on_one_processor() {
     let _ = set.and_then(|()| sched_setaffinity(Pid::from_raw(0), &here));
 }
 
-/// Short moduli that the kernels take, because a step costs some ten microseconds. Making a modulus takes the most steps and is
-/// the same Rust code for all, so that it is traced for the scalar engines alone.
 fn trace(subject: Option<Subject>) -> Result<Trace, Difference> {
-    const FOR_VECTORS: usize = 104;
     let table = [0; 16];
-    let modulus = |engine| move |secrets: &Secrets| operations::modulus(engine, secrets);
+    let mut trace = Trace::default();
     match subject {
-        Some(Subject::Engine(Engine::Ifma)) => {
-            compare(FOR_VECTORS, modulus(Engine::Ifma), operations::all)
+        None => compare(SHORT, |_| (), |(), _| {}),
+        Some(Subject::Leak(leak)) => {
+            compare(SHORT, |_| (), |(), secrets| leak.run(secrets, &table))
         }
-        Some(Subject::Engine(engine)) => {
-            let bytes = if engine == Engine::Adx { 64 } else { 40 };
-            compare(
-                bytes,
-                |_| (),
-                |(), secrets| {
-                    operations::all(&operations::modulus(engine, secrets), secrets);
-                },
-            )
+        Some(subject) => {
+            let (engine, cases) = cases(subject);
+            if engine != Engine::Ifma {
+                // Making a modulus takes the most steps, and is the same Rust code for all.
+                let made = |secrets: &Secrets| operations::modulus(engine, secrets);
+                trace += compare(BLOCK, |_| (), |(), secrets| drop(made(secrets)))?;
+            }
+            for case in cases {
+                // Once before, so that a modulus has made its constants for a batch already.
+                let used = |secrets: &Secrets| {
+                    let modulus = operations::modulus(engine, secrets);
+                    (case.work)(&modulus, secrets);
+                    modulus
+                };
+                trace += compare(case.lengths, used, case.work)?;
+            }
+            Ok(trace)
         }
-        Some(Subject::Lanes) => {
-            compare(FOR_VECTORS, used_for(operations::lanes), operations::lanes)
-        }
-        Some(Subject::Pair) => compare(FOR_VECTORS, used_for(operations::pair), operations::pair),
-        Some(Subject::Leak(leak)) => compare(24, |_| (), |(), secrets| leak.run(secrets, &table)),
-        None => compare(24, |_| (), |(), _| {}),
     }
 }
 
-/// A modulus that has made its constants for a batch already.
-fn used_for(batch: fn(&Modulus, &Secrets)) -> impl Fn(&Secrets) -> Modulus {
-    move |secrets| {
-        let modulus = operations::modulus(Engine::Ifma, secrets);
-        batch(&modulus, secrets);
-        modulus
-    }
+/// Bytes of a modulus and of an exponent.
+type Lengths = (usize, usize);
+
+const SHORT: Lengths = (24, 4);
+const BLOCK: Lengths = (64, 4);
+
+/// What is done with a modulus and an exponent of what lengths.
+struct Case {
+    lengths: Lengths,
+    work: fn(&Modulus, &Secrets),
 }
 
-/// Two runs that agreed.
+/// Lengths by which the code forks, as short as can be, because a step costs some ten microseconds: exponents by the width of
+/// their windows (1, 4, 10 and 85 bytes), moduli by whole blocks of limbs and by the number of vectors. Each number of vectors
+/// has code of its own; from some number on, operands pass through registers instead of staying there.
+fn cases(subject: Subject) -> (Engine, Vec<Case>) {
+    use operations::{all, cube, lanes, pair, partly_filled, pow};
+    type Row = (Lengths, fn(&Modulus, &Secrets));
+    let (engine, rows): (Engine, &[Row]) = match subject {
+        Subject::Engine(engine @ Engine::Portable) => (engine, &[((40, 4), all), ((8, 85), pow)]),
+        Subject::Engine(engine @ Engine::Adx) => (
+            engine,
+            // No whole block, one, two, and those of 3072 and 4096 bits.
+            &[
+                ((40, 1), pow),
+                (BLOCK, all),
+                ((128, 1), pow),
+                ((384, 0), cube),
+                ((512, 0), cube),
+            ],
+        ),
+        Subject::Engine(engine @ Engine::Ifma) => (
+            engine,
+            // 3 vectors, 4 and 5; through registers: 8 and 10.
+            &[
+                ((104, 4), all),
+                ((104, 10), pow),
+                ((192, 1), pow),
+                ((256, 1), pow),
+                ((384, 1), pow),
+                ((512, 1), pow),
+            ],
+        ),
+        Subject::Pair => (
+            Engine::Ifma,
+            // 3 vectors and 5; through registers: 8 and 10.
+            &[
+                ((40, 10), pair),
+                ((128, 1), pair),
+                ((192, 1), pair),
+                ((256, 1), pair),
+            ],
+        ),
+        Subject::Lanes => (
+            Engine::Ifma,
+            // One block of digits, and two.
+            &[((64, 10), lanes), ((104, 1), partly_filled)],
+        ),
+        Subject::Engine(engine) => (engine, &[((40, 4), all), ((40, 10), pow)]),
+        Subject::Leak(_) => unreachable!("a leak is no operation"),
+    };
+    let case = |&(lengths, work): &Row| Case { lengths, work };
+    (engine, rows.iter().map(case).collect())
+}
+
+/// Runs that agreed.
+#[derive(Default)]
 struct Trace {
     instructions: usize,
     addresses: usize,
+}
+
+impl AddAssign for Trace {
+    fn add_assign(&mut self, other: Trace) {
+        self.instructions += other.instructions;
+        self.addresses += other.addresses;
+    }
 }
 
 /// Where two runs parted, as a text.
@@ -165,22 +228,19 @@ type Difference = String;
 /// Traces `work` with two sets of secrets that are as different as they can be, both at the same place in memory; each run
 /// prepares itself before.
 fn compare<P>(
-    bytes: usize,
+    (bytes, exponent_bytes): Lengths,
     prepare: impl Fn(&Secrets) -> P,
     work: impl Fn(&P, &Secrets),
 ) -> Result<Trace, Difference> {
     let kinds = [Kind::Mixed(0), Kind::Zeros, Kind::Ones];
-    let [mut secrets, zeros, ones] = kinds.map(|kind| Secrets::new(kind, bytes, EXPONENT_BYTES));
+    let [mut secrets, zeros, ones] = kinds.map(|kind| Secrets::new(kind, bytes, exponent_bytes));
     // What is done once a process (asking the processor, binding library functions) is done before.
     work(&prepare(&secrets), &secrets);
     let mut code = Code::default();
     // Both are forked before anything else happens here, so that they find the same heap.
     let [a, b] = [&zeros, &ones].map(|values| fork(&mut secrets, values, &prepare, &work));
     let (a, b) = (Run::of(a), Run::of(b));
-    let mut trace = Trace {
-        instructions: 0,
-        addresses: 0,
-    };
+    let mut trace = Trace::default();
     loop {
         let (seen_a, seen_b) = (a.look(&mut code)?, b.look(&mut code)?);
         if seen_a != seen_b {

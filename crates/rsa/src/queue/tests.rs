@@ -351,3 +351,54 @@ fn a_waker_that_panics_ends_nobody_else() {
     assert!(block_on(call).is_ok());
     assert!(block_on(queue.call(nothing())).is_ok());
 }
+
+/// A waker runs on the worker's thread and may shut the queue down there, or let go of its last owner: a thread cannot wait for itself.
+#[test]
+fn a_worker_may_shut_its_own_queue_down() {
+    struct ShutsDown {
+        queue: Arc<Queue<Closures>>,
+        over: Sender<()>,
+    }
+    impl Wake for ShutsDown {
+        fn wake(self: Arc<Self>) {
+            self.queue.shut_down();
+            self.over.send(()).unwrap();
+        }
+    }
+    let queue = Arc::new(queue(2, 8));
+    let busy = [Busy::new(&queue), Busy::new(&queue)];
+    let (over, heard) = mpsc::channel();
+    let waker = Waker::from(Arc::new(ShutsDown {
+        queue: Arc::clone(&queue),
+        over,
+    }));
+    let waiting = enter(&queue, nothing());
+    let [mut first, second] = busy;
+    let mut context = Context::from_waker(&waker);
+    assert!(Pin::new(&mut first.call).poll(&mut context).is_pending());
+    first.release.send(()).unwrap();
+    // It waits for the other worker, and for that alone.
+    while block_on(queue.call(nothing())) != Err(Refused::ShuttingDown) {
+        thread::yield_now();
+    }
+    assert!(heard.try_recv().is_err());
+    assert!(second.release().is_ok());
+    heard.recv_timeout(Duration::from_secs(10)).unwrap();
+    assert!(block_on(first.call).is_ok());
+    let answer = block_on(waiting);
+    assert!(matches!(answer, Ok(_) | Err(Refused::ShuttingDown)));
+}
+
+/// Nobody wants the answer any more: the job ends, and the worker goes on to the next.
+#[test]
+fn a_call_dropped_while_it_is_computed_holds_nothing_up() {
+    let queue = queue(1, 1);
+    let Busy { call, release } = Busy::new(&queue);
+    drop(call);
+    let next = enter(&queue, nothing());
+    assert_eq!(queue.try_call(nothing()).err(), Some(Refused::Full));
+    release.send(()).unwrap();
+    assert!(block_on(next).is_ok());
+    assert!(block_on(queue.call(nothing())).is_ok());
+    assert_eq!((queue.waiting(), queue.in_line()), (0, 0));
+}

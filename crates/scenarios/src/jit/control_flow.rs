@@ -57,10 +57,10 @@ pub(crate) fn control_flow(stage: &mut Stage<'_>) -> anyhow::Result<()> {
 }
 
 fn show<F>(stage: &mut Stage<'_>, native: &Native<F>) {
-    stage.listing("CLIF", &native.clif);
+    stage.listing("CLIF", &native.code.clif);
     stage.listing(
-        format_args!("{} bytes of machine code", native.bytes.len()),
-        disassembly(&native.bytes),
+        format_args!("{} bytes of machine code", native.code.bytes.len()),
+        disassembly(&native.code.bytes),
     );
 }
 

@@ -8,9 +8,9 @@ use std::marker::PhantomData;
 
 use anyhow::{Context as _, bail, ensure};
 use cranelift_codegen::ir::{
-    AbiParam, Block, FuncRef, Function, Opcode, Type, UserFuncName, types,
+    AbiParam, Block, FuncRef, Function, Opcode, Signature, Type, UserFuncName, types,
 };
-use cranelift_codegen::isa::OwnedTargetIsa;
+use cranelift_codegen::isa::{CallConv, OwnedTargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_jit::{JITBuilder, JITModule};
@@ -18,6 +18,16 @@ use cranelift_module::{Linkage, Module, default_libcall_names};
 
 /// A Rust function that generated code may call.
 pub(super) type Callback = extern "C" fn(i64) -> i64;
+
+/// A name that generated code may call, and what is behind it.
+pub(super) struct Symbol {
+    /// What the body calls it.
+    pub(super) name: &'static str,
+    /// Where it is.
+    pub(super) address: *const u8,
+    /// Of what type the body takes it to be. Nobody compares that with the truth.
+    pub(super) signature: Signature,
+}
 
 /// The types of functions that the lessons compile.
 pub(super) trait Shape: Copy {
@@ -74,6 +84,34 @@ impl Machine {
         Ok(Self { isa })
     }
 
+    /// Parameters and a result in the convention of this machine's C compiler, which is that of `extern "C"`.
+    pub(super) fn signature(&self, parameters: &[Type], result: Type) -> Signature {
+        self.signature_in(self.isa.default_call_conv(), parameters, result)
+    }
+
+    /// The same in another convention.
+    pub(super) fn signature_in(
+        &self,
+        convention: CallConv,
+        parameters: &[Type],
+        result: Type,
+    ) -> Signature {
+        let mut signature = Signature::new(convention);
+        signature.params = parameters.iter().map(|ty| AbiParam::new(*ty)).collect();
+        signature.returns = vec![AbiParam::new(result)];
+        signature
+    }
+
+    /// What an address is to this machine's instructions.
+    pub(super) fn pointer(&self) -> Type {
+        self.isa.pointer_type()
+    }
+
+    /// The target, for lessons that go through the compiler's steps themselves.
+    pub(super) fn isa(&self) -> &OwnedTargetIsa {
+        &self.isa
+    }
+
     /// Compiles a function whose body `build` writes, from its entry block on.
     pub(super) fn compile<F: Shape>(
         &self,
@@ -90,25 +128,58 @@ impl Machine {
         callback: Option<Callback>,
         build: impl FnOnce(&mut FunctionBuilder<'_>, Block, Option<FuncRef>),
     ) -> anyhow::Result<Native<F>> {
+        let signature = self.signature(F::PARAMETERS, F::RESULT);
+        let symbol = callback.map(|callback| Symbol {
+            name: "callback",
+            address: callback as *const u8,
+            signature: self.signature(&[types::I64], types::I64),
+        });
+        let code = self.generate_if(name, signature, symbol, permitted, build)?;
+        // SAFETY: the function at the address was compiled with the signature that `F` stands for, in the host's default
+        // convention, which is `extern "C"`; `code` keeps it there as long as the `Native` lives.
+        let function = unsafe { F::from_address(code.address()) };
+        Ok(Native {
+            function,
+            code,
+            shape: PhantomData,
+        })
+    }
+
+    /// Compiles any body of any type. Who calls it must know what it does.
+    pub(super) fn generate(
+        &self,
+        name: &str,
+        signature: Signature,
+        symbol: Option<Symbol>,
+        build: impl FnOnce(&mut FunctionBuilder<'_>, Block, Option<FuncRef>),
+    ) -> anyhow::Result<Generated> {
+        self.generate_if(name, signature, symbol, |_| Ok(()), build)
+    }
+
+    fn generate_if(
+        &self,
+        name: &str,
+        signature: Signature,
+        symbol: Option<Symbol>,
+        permitted: impl FnOnce(&Function) -> anyhow::Result<()>,
+        build: impl FnOnce(&mut FunctionBuilder<'_>, Block, Option<FuncRef>),
+    ) -> anyhow::Result<Generated> {
         let mut builder = JITBuilder::with_isa(self.isa.clone(), default_libcall_names());
-        if let Some(callback) = callback {
-            builder.symbol("callback", callback as *const u8);
+        if let Some(symbol) = &symbol {
+            builder.symbol(symbol.name, symbol.address);
         }
-        let mut owner = Owner(Some(JITModule::new(builder)));
-        let module = owner.0.as_mut().context("the module was just put there")?;
+        let mut owner = Owner::new(JITModule::new(builder));
+        let module = owner.module()?;
         let mut context = module.make_context();
-        context.func.signature.params = F::PARAMETERS.iter().map(|ty| AbiParam::new(*ty)).collect();
-        context.func.signature.returns = vec![AbiParam::new(F::RESULT)];
+        context.func.signature = signature;
         let id = module.declare_function(name, Linkage::Export, &context.func.signature)?;
         context.func.name = UserFuncName::user(0, id.as_u32());
-        let callback = match callback {
+        let callee = match symbol {
             None => None,
-            Some(_) => {
-                let mut signature = module.make_signature();
-                signature.params = vec![AbiParam::new(types::I64)];
-                signature.returns = vec![AbiParam::new(types::I64)];
-                let callback = module.declare_function("callback", Linkage::Import, &signature)?;
-                Some(module.declare_func_in_func(callback, &mut context.func))
+            Some(symbol) => {
+                let id =
+                    module.declare_function(symbol.name, Linkage::Import, &symbol.signature)?;
+                Some(module.declare_func_in_func(id, &mut context.func))
             }
         };
 
@@ -117,7 +188,7 @@ impl Machine {
         let entry = builder.create_block();
         builder.append_block_params_for_function_params(entry);
         builder.switch_to_block(entry);
-        build(&mut builder, entry, callback);
+        build(&mut builder, entry, callee);
         builder.seal_all_blocks();
         builder.finalize(module.target_config());
         permitted(&context.func)?;
@@ -134,18 +205,13 @@ impl Machine {
         let clif_after_clear = context.func.display().to_string();
         // Until here the pages are writable, from here on executable; never both.
         module.finalize_definitions()?;
-        let address = module.get_finalized_function(id);
-        // SAFETY: the function at the address was compiled with the signature that `F` stands for, in the host's default
-        // convention, which is `extern "C"`; `owner` keeps it there as long as the `Native` lives.
-        let function = unsafe { F::from_address(address) };
-        Ok(Native {
-            function,
-            address: address as usize,
+        let address = module.get_finalized_function(id) as usize;
+        Ok(Generated {
+            address,
             clif,
             clif_after_clear,
             bytes,
             owner,
-            shape: PhantomData,
         })
     }
 }
@@ -172,19 +238,12 @@ fn permitted(function: &Function) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A function in machine code, with what there is to show about it. The memory is freed when it is dropped.
+/// A function in machine code that can be called. The memory is freed when it is dropped.
 pub(crate) struct Native<F> {
     /// Never given out, so that no call can outlive the memory.
     function: F,
-    address: usize,
-    /// The intermediate code, as generated.
-    pub(super) clif: String,
-    /// The same, printed when it is too late.
-    pub(super) clif_after_clear: String,
-    /// The machine code, before addresses are filled in.
-    pub(crate) bytes: Vec<u8>,
-    #[expect(dead_code, reason = "kept for its Drop, which frees the memory")]
-    owner: Owner,
+    /// What there is to show about it.
+    pub(crate) code: Generated,
     shape: PhantomData<F>,
 }
 
@@ -200,28 +259,73 @@ impl Native<extern "C" fn(i64) -> i64> {
     }
 }
 
-impl<F> Native<F> {
+/// Machine code in memory, which is freed when this is dropped.
+pub(crate) struct Generated {
+    address: usize,
+    /// The intermediate code, as generated.
+    pub(super) clif: String,
+    /// The same, printed when it is too late.
+    pub(super) clif_after_clear: String,
+    /// The machine code, before addresses are filled in.
+    pub(crate) bytes: Vec<u8>,
+    #[expect(dead_code, reason = "kept for its Drop, which frees the memory")]
+    owner: Owner,
+}
+
+impl Generated {
+    /// Where the code is. Mapped as long as this lives.
+    pub(super) fn address(&self) -> *const u8 {
+        self.address as *const u8
+    }
+
+    /// The machine code as it lies in memory, addresses filled in.
+    pub(super) fn in_memory(&self) -> &[u8] {
+        // SAFETY: the module has put that many bytes there; its pages are readable and stay so while `self` is borrowed.
+        unsafe { std::slice::from_raw_parts(self.address(), self.bytes.len()) }
+    }
+
     /// Permissions of the page that holds the code, where the system tells: `r-x`.
     pub(super) fn permissions(&self) -> Option<String> {
-        let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
-        maps.lines().find_map(|line| {
-            let (range, rest) = line.split_once(' ')?;
-            let (start, end) = range.split_once('-')?;
-            let address = |text| usize::from_str_radix(text, 16).ok();
-            let inside = (address(start)?..address(end)?).contains(&self.address);
-            inside.then(|| rest.chars().take(3).collect())
-        })
+        permissions_at(&memory_map()?, self.address)
     }
 }
 
+/// The mappings of this process, where the system tells.
+pub(super) fn memory_map() -> Option<String> {
+    std::fs::read_to_string("/proc/self/maps").ok()
+}
+
+/// Permissions of an address in a map of the memory: `r-x`; nothing if nothing is mapped there.
+pub(super) fn permissions_at(maps: &str, address: usize) -> Option<String> {
+    maps.lines().find_map(|line| {
+        let (range, rest) = line.split_once(' ')?;
+        let (start, end) = range.split_once('-')?;
+        let parse = |text| usize::from_str_radix(text, 16).ok();
+        let inside = (parse(start)?..parse(end)?).contains(&address);
+        inside.then(|| rest.chars().take(3).collect())
+    })
+}
+
 /// A module whose memory is freed with it; by itself a module would keep it for ever.
-struct Owner(Option<JITModule>);
+///
+/// Who calls its functions keeps this alive meanwhile.
+pub(super) struct Owner(Option<JITModule>);
+
+impl Owner {
+    pub(super) fn new(module: JITModule) -> Self {
+        Self(Some(module))
+    }
+
+    pub(super) fn module(&mut self) -> anyhow::Result<&mut JITModule> {
+        self.0.as_mut().context("taken out only when dropped")
+    }
+}
 
 impl Drop for Owner {
     fn drop(&mut self) {
         if let Some(module) = self.0.take() {
-            // SAFETY: the functions of the module are called through the `Native` that owns this, which is being dropped, or
-            // were never called because compilation failed.
+            // SAFETY: the functions of the module are called through the `Native` or by the lesson that owns this, which is being
+            // dropped, or were never called because compilation failed.
             unsafe { module.free_memory() };
         }
     }

@@ -4,8 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use stampmill_jose::{Algorithm, Jwks, base64url};
+use url::Url;
 
-use super::{RedirectUri, RedirectUriError, ResponseType, Scope, ScopeError, UserId};
+use super::{
+    LogoutMetadata, RedirectUri, RedirectUriError, ResponseType, Scope, ScopeError, UserId,
+};
 use crate::clock::{Random, SystemRandom, random_bytes};
 use crate::secret::{SealingKey, Secret};
 
@@ -69,7 +72,7 @@ pub enum SecretMethod {
 /// A client secret as the store keeps it: AES-256-GCM under the data folder's key, bound to its client.
 ///
 /// Sealed rather than hashed, because later methods (an HMAC over an assertion) need the secret itself.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SealedSecret(Vec<u8>);
 
 impl SealedSecret {
@@ -252,6 +255,11 @@ pub struct Client {
     pub response_types: Vec<ResponseType>,
     /// Where its users may be sent once they have signed out (RP-Initiated Logout §3.1).
     pub post_logout_redirect_uris: Vec<RedirectUri>,
+    /// Where it hears that a session ended.
+    pub logout: LogoutMetadata,
+    /// Where its people have names of their own, `sub` by sector (OIDC Core §8.1); `None` where `sub` is the same for all
+    /// clients.
+    pub sector: Option<String>,
     /// The most it may ask for.
     pub scope: Scope,
     /// What its ID tokens are signed with (`id_token_signed_response_alg`, OIDC Registration §2).
@@ -271,6 +279,40 @@ impl Client {
     /// Whether the client keeps no secret.
     pub fn is_public(&self) -> bool {
         self.authentication == ClientAuthentication::Public
+    }
+}
+
+/// `subject_type` (OIDC Core §8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SubjectType {
+    /// `sub` is the same for all such clients.
+    Public,
+    /// `sub` is another in each sector, so that clients cannot compare whom they know.
+    Pairwise,
+}
+
+impl SubjectType {
+    /// Both, with their wire names.
+    pub const ALL: [(SubjectType, &'static str); 2] = [
+        (SubjectType::Public, "public"),
+        (SubjectType::Pairwise, "pairwise"),
+    ];
+}
+
+/// OIDC Core §8.1: the host that all redirect URIs share, unless a document speaks for several.
+fn sector(
+    identifier: Option<String>,
+    redirect_uris: &[RedirectUri],
+) -> Result<String, RegistrationError> {
+    if let Some(host) = identifier {
+        return Ok(host);
+    }
+    let host = |uri: &RedirectUri| Some(Url::parse(uri.as_str()).ok()?.host_str()?.to_owned());
+    let mut hosts: Vec<_> = redirect_uris.iter().map(host).collect();
+    hosts.dedup();
+    match <[Option<String>; 1]>::try_from(hosts) {
+        Ok([Some(host)]) => Ok(host),
+        _ => Err(RegistrationError::NoSector),
     }
 }
 
@@ -295,6 +337,12 @@ pub struct Registration {
     pub response_types: Vec<ResponseType>,
     /// Where its users may be sent once they have signed out.
     pub post_logout_redirect_uris: Vec<String>,
+    /// Where it hears that a session ended.
+    pub logout: LogoutMetadata,
+    /// What its people are called.
+    pub subject_type: SubjectType,
+    /// The host of a `sector_identifier_uri` whose document names every redirect URI: whoever fetched it has checked that.
+    pub sector_identifier: Option<String>,
     /// The most it may ask for, separated by spaces.
     pub scope: String,
     /// Its public keys, if it authenticates by `private_key_jwt`; it has no secret then.
@@ -319,6 +367,9 @@ impl Default for Registration {
             grant_types: vec![GrantType::AuthorizationCode],
             response_types: vec![ResponseType::Code],
             post_logout_redirect_uris: Vec::new(),
+            logout: LogoutMetadata::default(),
+            subject_type: SubjectType::Public,
+            sector_identifier: None,
             scope: "openid".into(),
             id_token_alg: Algorithm::Rs256,
             jwks: None,
@@ -355,6 +406,11 @@ impl Registration {
         };
         let redirect_uris = register(&self.redirect_uris)?;
         let post_logout_redirect_uris = register(&self.post_logout_redirect_uris)?;
+        self.logout.check(&redirect_uris)?;
+        let sector = match self.subject_type {
+            SubjectType::Public => None,
+            SubjectType::Pairwise => Some(sector(self.sector_identifier, &redirect_uris)?),
+        };
         if self.grant_types.is_empty() {
             return Err(RegistrationError::NoGrant);
         }
@@ -411,6 +467,8 @@ impl Registration {
             grant_types: self.grant_types,
             response_types: self.response_types,
             post_logout_redirect_uris,
+            logout: self.logout,
+            sector,
             scope: self.scope.parse()?,
             id_token_alg: self.id_token_alg,
             dpop_bound: self.dpop_bound,
@@ -465,6 +523,19 @@ pub enum RegistrationError {
     /// RFC 6749 §4.4.
     #[error("client_credentials needs a client with a secret (RFC 6749 §4.4); this one is public")]
     PublicClientCredentials,
+    /// Not an address to tell of the end of a session.
+    #[error(
+        "{0} is an https address of at most 2048 characters without fragment or user name; http only on this machine"
+    )]
+    LogoutUri(&'static str),
+    /// OIDC Core §8.1.
+    #[error(
+        "subject_type pairwise needs redirect URIs of one host, or a sector_identifier_uri that names them all"
+    )]
+    NoSector,
+    /// OpenID Connect Front-Channel Logout 1.0 §2.
+    #[error("frontchannel_logout_uri has scheme, host and port of one of the redirect URIs")]
+    FrontchannelOrigin,
     /// A redirect URI that would leak codes.
     #[error(transparent)]
     RedirectUri(#[from] RedirectUriError),

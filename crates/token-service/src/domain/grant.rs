@@ -4,12 +4,35 @@ use std::fmt;
 
 use stampmill_jose::base64url;
 
-use super::{ClientId, CodeChallenge, Resource, Scope, UserId};
+use super::{ClientId, CodeChallenge, RequestedClaims, Resource, Scope, UserId};
 use crate::clock::{Random, random_bytes};
+
+/// The name of a session: no secret, and never told as it is. What an ID token calls `sid` is made of it, for each client
+/// another (OpenID Connect Front-Channel Logout 1.0 §3).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SessionId(String);
+
+impl SessionId {
+    /// A fresh name of 128 random bits.
+    pub fn generate(random: &dyn Random) -> SessionId {
+        SessionId(base64url::encode(random_bytes::<16>(random)))
+    }
+
+    pub(crate) fn from_store(text: String) -> SessionId {
+        SessionId(text)
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 /// A browser's sign-in. The store finds it by the hash of its cookie.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
+    /// Its name; the cookie changes with each sign-in, the name when another person signs in.
+    pub id: SessionId,
     /// Who signed in.
     pub user: UserId,
     /// When they typed their password (`auth_time`).
@@ -57,6 +80,10 @@ pub struct Grant {
     pub scope: Scope,
     /// The resources tokens of it may be for (RFC 8707); none means the service's own.
     pub resources: Vec<Resource>,
+    /// Single claims about the person that were asked for beside the scope (OIDC Core §5.5).
+    pub claims: RequestedClaims,
+    /// The session it was given in; `None` where it shall not end with one, as on a device (RFC 8628).
+    pub session: Option<SessionId>,
     /// When the person signed in (`auth_time`).
     pub auth_time: i64,
     /// When the last token that can come of it has died, and the row may go.

@@ -1,9 +1,11 @@
 //! What the service deals in: clients, users, sessions, grants, codes. Text becomes one of these types once, at the
 //! edge, and after that a wrong state cannot be written down.
 
+mod claims;
 mod client;
 mod device;
 mod grant;
+mod logout;
 mod pkce;
 mod redirect_uri;
 mod refresh_token;
@@ -13,12 +15,15 @@ mod scope;
 mod signing_key;
 mod user;
 
+pub(crate) use claims::scope_of;
+pub use claims::{ClaimError, ClaimKind, PERSON_CLAIMS, PersonClaims, RequestedClaims};
 pub use client::{
     ApplicationType, Client, ClientAuthentication, ClientId, ClientKeys, GrantType, Registration,
-    RegistrationError, SealedSecret, SecretMethod,
+    RegistrationError, SealedSecret, SecretMethod, SubjectType,
 };
 pub use device::{DeviceRequest, Polled, UserCode};
-pub use grant::{AuthorizationCode, CodeRow, Grant, GrantId, Session};
+pub use grant::{AuthorizationCode, CodeRow, Grant, GrantId, Session, SessionId};
+pub use logout::{EndedSession, LogoutMetadata};
 pub use pkce::{CodeChallenge, CodeVerifier, PkceError};
 pub use redirect_uri::{RedirectUri, RedirectUriError};
 pub use refresh_token::{Grace, NewRefreshToken, RefreshToken, Rotation};

@@ -46,7 +46,14 @@ impl Scope {
     pub const OFFLINE_ACCESS: &str = "offline_access";
 
     /// Scopes about the signed-in person (OIDC Core §5.4, §11). They mean nothing without one.
-    pub const OF_PERSONS: [&str; 4] = ["openid", "profile", "email", Scope::OFFLINE_ACCESS];
+    pub const OF_PERSONS: [&str; 6] = [
+        "openid",
+        "profile",
+        "email",
+        "address",
+        "phone",
+        Scope::OFFLINE_ACCESS,
+    ];
 
     /// Whether nothing was asked for.
     pub fn is_empty(&self) -> bool {

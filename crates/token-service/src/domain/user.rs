@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use serde_json::Value;
 use stampmill_jose::base64url;
 
+use super::PersonClaims;
 use crate::clock::{Random, random_bytes};
 use crate::password::PasswordHash;
 
@@ -90,6 +92,24 @@ pub struct User {
     pub email: Option<String>,
     /// Whether somebody checked that the address is theirs.
     pub email_verified: bool,
+    /// What else is known of them.
+    pub claims: PersonClaims,
     /// Last changed, in seconds since the epoch (`updated_at`).
     pub updated_at: i64,
+}
+
+impl User {
+    /// What may be told of them under a name of OIDC Core §5.1, if it is known.
+    pub fn claim(&self, name: &str) -> Option<Value> {
+        match name {
+            "name" => Some(self.name.clone().into()),
+            "preferred_username" => Some(self.username.as_str().into()),
+            "updated_at" => Some(self.updated_at.into()),
+            "email" => self.email.clone().map(Value::from),
+            // Whether it was checked says nothing without it.
+            "email_verified" => self.email.as_ref().map(|_| self.email_verified.into()),
+            "phone_number_verified" if self.claims.get("phone_number").is_none() => None,
+            name => self.claims.get(name).cloned(),
+        }
+    }
 }

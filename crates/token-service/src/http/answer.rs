@@ -53,6 +53,14 @@ pub(super) fn with_cookie(mut response: Response, name: &str, value: &Secret) ->
     response
 }
 
+/// Adds the cookie that scripts of ours read in frames of other sites (Session Management §3.2).
+pub(super) fn with_state_cookie(mut response: Response, name: &str, state: &str) -> Response {
+    let cookie = format!("{name}={state}; Path=/; Secure; SameSite=None");
+    let cookie = HeaderValue::from_str(&cookie).expect("a state is base64url");
+    response.headers_mut().append(SET_COOKIE, cookie);
+    response
+}
+
 /// Takes a cookie away.
 pub(super) fn without_cookie(mut response: Response, name: &str) -> Response {
     let cookie = format!("{name}=; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=Lax");

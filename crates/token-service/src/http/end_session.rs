@@ -1,12 +1,14 @@
 //! The end session endpoint (OpenID Connect RP-Initiated Logout 1.0 §2) and the page that asks first.
 
+use std::sync::LazyLock;
+
 use askama::Template;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::{Shared, answer, authorize, pages, request};
-use crate::protocol::{Logout, paths};
+use crate::protocol::{FrontChannelFrames, Logout, paths};
 
 #[derive(Template)]
 #[template(path = "sign_out.html")]
@@ -20,9 +22,19 @@ struct SignOut<'a> {
 
 #[derive(Template)]
 #[template(path = "signed_out.html")]
-struct SignedOut {
+struct SignedOut<'a> {
     out: bool,
+    frames: &'a [String],
+    /// Where to go on; empty for nowhere.
+    back: &'a str,
+    script: &'static str,
 }
+
+/// Goes on once every frame has loaded or failed, and after five seconds anyway. Without script the page does so by itself,
+/// after those five seconds, and there is a link.
+const SCRIPT: &str = "var go=function(){location.replace(document.getElementById('continue').href)};addEventListener('load',go);setTimeout(go,5000)";
+
+static SCRIPT_SOURCE: LazyLock<String> = LazyLock::new(|| pages::script_source(SCRIPT));
 
 /// §2, by GET.
 pub(super) async fn end_session(State(app): Shared, request: Request) -> Response {
@@ -60,15 +72,19 @@ pub(super) async fn decision(State(app): Shared, request: Request) -> Response {
 }
 
 fn shown(logout: Logout) -> Response {
-    let without_session = |response| answer::without_cookie(response, request::SESSION_COOKIE);
-    let page = |out| {
-        let html = SignedOut { out }.render();
-        pages::html_page(StatusCode::OK, html, pages::Policy::forms_to("'none'"))
+    let without_session = |response| {
+        let response = answer::without_cookie(response, request::SESSION_COOKIE);
+        answer::without_cookie(response, request::STATE_COOKIE)
     };
     match logout {
-        Logout::Return(location) => without_session(answer::see_other(&location)),
-        Logout::Done => without_session(page(true)),
-        Logout::Stayed => page(false),
+        Logout::Done {
+            frames: FrontChannelFrames(frames),
+            back,
+        } => without_session(match back {
+            Some(back) if frames.is_empty() => answer::see_other(&back),
+            back => signed_out(true, &frames, &back.unwrap_or_default()),
+        }),
+        Logout::Stayed => signed_out(false, &[], ""),
         Logout::Refuse(sentence) => pages::problem(StatusCode::BAD_REQUEST, sentence),
         Logout::Broken => pages::problem(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -98,4 +114,32 @@ fn shown(logout: Logout) -> Response {
             }
         }
     }
+}
+
+/// The page at the end, with the frames that tell clients (Front-Channel Logout 1.0 §2).
+fn signed_out(out: bool, frames: &[String], back: &str) -> Response {
+    let html = SignedOut {
+        out,
+        frames,
+        back,
+        script: SCRIPT,
+    };
+    let mut sources: Vec<String> = frames.iter().map(|frame| pages::source(frame)).collect();
+    sources.sort_unstable();
+    sources.dedup();
+    let sources = sources.join(" ");
+    let policy = pages::Policy {
+        script: if back.is_empty() {
+            "'none'"
+        } else {
+            &SCRIPT_SOURCE
+        },
+        frames: if sources.is_empty() {
+            "'none'"
+        } else {
+            &sources
+        },
+        ..pages::Policy::forms_to("'none'")
+    };
+    pages::html_page(StatusCode::OK, html.render(), policy)
 }

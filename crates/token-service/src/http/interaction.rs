@@ -46,11 +46,13 @@ pub(super) async fn consent(State(app): Shared, request: Request) -> Response {
             );
         }
     };
-    outcome(
-        app.service
-            .decide(field("request"), decision, &browser)
-            .await,
-    )
+    let decided = app.service.decide(field("request"), decision, &browser);
+    let answer = outcome(decided.await);
+    match decision {
+        // The session has ended, and the next one is not there yet.
+        Decision::SwitchUser => answer::without_cookie(answer, request::STATE_COOKIE),
+        Decision::Allow | Decision::Deny => answer,
+    }
 }
 
 /// What the browser gets from the protocol's answer.

@@ -3,6 +3,7 @@
 
 mod answer;
 mod authorize;
+mod check_session;
 mod client_request;
 mod device;
 mod end_session;
@@ -62,7 +63,7 @@ fn for_programs() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
     ]
 }
 
-/// For people: never readable by another page, never in a frame (RFC 9700 §2.6, §4.16).
+/// For people: never readable by another page, never in a frame (RFC 9700 §2.6, §4.16), save the one that is for frames.
 #[rustfmt::skip]
 fn for_people() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
     vec![
@@ -74,6 +75,7 @@ fn for_people() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         (paths::CONSENT,         post(interaction::consent)),
         (paths::END_SESSION,     get(end_session::end_session).post(end_session::end_session_by_form)),
         (paths::END_SESSION_DECISION, post(end_session::decision)),
+        (paths::CHECK_SESSION,   get(check_session::page)),
         (paths::DEVICE,          get(device::page).post(device::code)),
         (paths::DEVICE_SIGN_IN,  post(device::sign_in)),
         (paths::DEVICE_DECISION, post(device::decision)),

@@ -15,7 +15,7 @@ use super::answer::{NO_SNIFF, NO_STORE};
 use super::me;
 use crate::domain::Resource;
 use crate::protocol::{
-    Attempt, AuthorizationRequest, CodeProblem, DevicePage, Page, Service, paths,
+    Attempt, AuthorizationRequest, CodeProblem, DevicePage, Page, SINGLE_CLAIM, Service, paths,
 };
 
 #[derive(Template)]
@@ -35,7 +35,7 @@ struct SignIn<'a> {
 struct Consent<'a> {
     client: &'a str,
     user: &'a str,
-    scopes: Vec<&'a str>,
+    scopes: Vec<String>,
     resources: Vec<&'a str>,
     destination: String,
     sealed: &'a str,
@@ -55,7 +55,7 @@ struct DeviceConfirm<'a> {
     client: &'a str,
     user: &'a str,
     user_code: String,
-    scopes: Vec<&'a str>,
+    scopes: Vec<String>,
     resources: Vec<&'a str>,
     sealed: &'a str,
 }
@@ -83,18 +83,22 @@ struct Home<'a> {
 }
 
 /// What a scope means, in the words of the consent page.
-const MEANINGS: [(&str, &str); 4] = [
+const MEANINGS: [(&str, &str); 6] = [
     ("openid", "know that it is you"),
     ("profile", "see your name and user name"),
     ("email", "see your e-mail address"),
+    ("address", "see your postal address"),
+    ("phone", "see your telephone number"),
     ("offline_access", "keep this access while you are away"),
 ];
 
-fn meaning(scope: &str) -> &str {
-    MEANINGS
-        .iter()
-        .find(|(name, _)| *name == scope)
-        .map_or(scope, |(_, meaning)| meaning)
+fn meaning(scope: &str) -> String {
+    if let Some(claim) = scope.strip_prefix(SINGLE_CLAIM) {
+        return format!("see your {}", claim.replace('_', " "));
+    }
+    let mut known = MEANINGS.iter();
+    let known = known.find(|(name, _)| *name == scope);
+    known.map_or(scope, |(_, meaning)| meaning).to_owned()
 }
 
 /// A page that asks something.
@@ -118,7 +122,7 @@ pub(super) fn ask(page: &Page, sealed: &str, request: &AuthorizationRequest) -> 
             .render()
         }
         Page::Consent { user } => {
-            let scopes = request.scope.iter().map(meaning).collect();
+            let scopes = request.to_consent().iter().map(meaning).collect();
             let destination = destination(&request.redirect_uri);
             let resources = request.resources.iter().map(Resource::as_str).collect();
             Consent {
@@ -283,6 +287,8 @@ pub(super) struct Policy<'a> {
     pub(super) form_action: &'a str,
     /// Which script it may run: almost always `'none'`.
     pub(super) script: &'a str,
+    /// What it may show in frames: almost always `'none'`.
+    pub(super) frames: &'a str,
 }
 
 impl Policy<'_> {
@@ -291,6 +297,7 @@ impl Policy<'_> {
         Policy {
             form_action,
             script: "'none'",
+            frames: "'none'",
         }
     }
 }
@@ -304,12 +311,13 @@ pub(super) fn html_page(
     let Policy {
         form_action,
         script,
+        frames,
     } = policy;
     let html = html.expect("the templates write strings into a string");
     let mut response = Response::new(Body::from(html));
     *response.status_mut() = status;
     let policy = format!(
-        "default-src 'none'; script-src {script}; style-src 'self'; img-src data:; form-action {form_action}; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; script-src {script}; style-src 'self'; img-src data:; frame-src {frames}; form-action {form_action}; base-uri 'none'; frame-ancestors 'none'"
     );
     let headers = response.headers_mut();
     headers.insert(
@@ -325,6 +333,12 @@ pub(super) fn html_page(
     headers.insert(X_CONTENT_TYPE_OPTIONS, NO_SNIFF);
     headers.insert(CACHE_CONTROL, NO_STORE);
     response
+}
+
+/// CSP 3 §6.7.3: this script, by its hash, and no other.
+pub(super) fn script_source(script: &str) -> String {
+    let hash = openssl::sha::sha256(script.as_bytes());
+    format!("'sha256-{}'", base64_simd::STANDARD.encode_to_string(hash))
 }
 
 /// Where a form may lead: to us, and by redirect to the client. Browsers apply `form-action` to the redirect as well

@@ -20,6 +20,9 @@ pub(super) const SESSION_COOKIE: &str = "__Host-stampmill-session";
 /// Ties the hidden fields of our pages to the browser they were made for.
 pub(super) const BINDING_COOKIE: &str = "__Host-stampmill-browser";
 
+/// What the frame of OpenID Connect Session Management reads: no secret, and worth nothing here.
+pub(super) const STATE_COOKIE: &str = "__Host-stampmill-state";
+
 /// Why a body is no form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NotAForm {

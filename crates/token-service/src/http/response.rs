@@ -6,17 +6,13 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::{answer, pages};
+use super::{answer, pages, request};
 use crate::protocol::AuthorizationResponse;
 
 /// The one script there is. The page works without it: there is a button.
 const SCRIPT: &str = "document.forms[0].submit()";
 
-/// CSP 3 §6.7.3: this script, by its hash, and no other.
-static SCRIPT_SOURCE: LazyLock<String> = LazyLock::new(|| {
-    let hash = openssl::sha::sha256(SCRIPT.as_bytes());
-    format!("'sha256-{}'", base64_simd::STANDARD.encode_to_string(hash))
-});
+static SCRIPT_SOURCE: LazyLock<String> = LazyLock::new(|| pages::script_source(SCRIPT));
 
 #[derive(Template)]
 #[template(path = "form_post.html")]
@@ -28,9 +24,13 @@ struct FormPost<'a> {
 
 /// Back to the client.
 pub(super) fn authorization_response(response: &AuthorizationResponse) -> Response {
-    match response.location() {
+    let answer = match response.location() {
         Some(location) => answer::see_other(&location),
         None => form_post(response),
+    };
+    match &response.browser_state {
+        Some(state) => answer::with_state_cookie(answer, request::STATE_COOKIE, state),
+        None => answer,
     }
 }
 
@@ -50,6 +50,7 @@ fn form_post(response: &AuthorizationResponse) -> Response {
     let policy = pages::Policy {
         form_action: form_action.trim_end(),
         script: &SCRIPT_SOURCE,
+        frames: "'none'",
     };
     pages::html_page(StatusCode::OK, page.render(), policy)
 }

@@ -8,8 +8,10 @@ use super::error::{ErrorCode, OAuthError};
 use super::parameters::Parameters;
 use super::request_object;
 use super::response_mode::{AuthorizationResponse, ResponseMode, response_mode_is_known};
-use super::{dpop, hybrid, resource};
-use crate::domain::{Client, ClientId, CodeChallenge, GrantType, Resource, ResponseType, Scope};
+use super::{claims, dpop, hybrid, resource};
+use crate::domain::{
+    Client, ClientId, CodeChallenge, GrantType, RequestedClaims, Resource, ResponseType, Scope,
+};
 use crate::policy::Policy;
 
 /// Longest `nonce` and `state`, in bytes: copied to tokens and addresses, so bounded.
@@ -35,7 +37,9 @@ pub(crate) struct AuthorizationRequest {
     pub(crate) prompt: Prompt,
     pub(crate) max_age: Option<i64>,
     pub(crate) login_hint: Option<String>,
-    /// `sub` of the `id_token_hint`.
+    /// Single claims about the person.
+    pub(crate) claims: RequestedClaims,
+    /// `sub` of the `id_token_hint`, or one that `claims` asks for.
     pub(crate) expected_user: Option<String>,
 }
 
@@ -84,6 +88,7 @@ const RULES: &[(Rule, &str)] = &[
     (max_age_is_a_number,      "OIDC Core §3.1.2.1 max_age"),
     (login_hint_is_kept,       "OIDC Core §3.1.2.1 login_hint"),
     (id_token_hint_is_ours,    "OIDC Core §3.1.2.1 id_token_hint"),
+    (claims::claims_are_understood, "OIDC Core §5.5"),
 ];
 
 impl Service {
@@ -115,6 +120,7 @@ impl Service {
             prompt: Prompt::default(),
             max_age: None,
             login_hint: None,
+            claims: RequestedClaims::default(),
             expected_user: None,
         };
         for (step, rule) in RULES {

@@ -126,11 +126,11 @@ impl Service {
                     (&self.nobody.0, &self.nobody.1, None)
                 }
             };
-        let expected = sealed.open(&self.sealing, id);
+        let expected = self.known_secrets.digest(&self.sealing, id, sealed);
         let Credential::Secret(secret, method) = shown else {
             return false;
         };
-        let equal = expected.is_some_and(|expected| expected.ct_eq(secret));
+        let equal = expected.is_some_and(|expected| expected.ct_eq(&Digest::of(secret.expose())));
         let method_fits =
             registered == Some(*method) || !self.policy.registered_authentication_method_only();
         equal && registered.is_some() && method_fits

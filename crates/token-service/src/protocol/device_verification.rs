@@ -18,7 +18,9 @@ use subtle::ConstantTimeEq;
 use super::Service;
 use super::error::OAuthError;
 use super::interaction::{Attempt, Browser, Decision};
-use crate::domain::{Client, DeviceRequest, Grant, GrantId, Session, User, UserCode};
+use crate::domain::{
+    Client, DeviceRequest, Grant, GrantId, RequestedClaims, Session, User, UserCode,
+};
 use crate::secret::{Digest, Secret};
 use crate::throttle::TooSoon;
 
@@ -243,6 +245,9 @@ impl Service {
             user: user.id.clone(),
             scope: request.scope.clone(),
             resources: request.resources.clone(),
+            claims: RequestedClaims::default(),
+            // The device stays signed in when this browser does not.
+            session: None,
             auth_time: session.auth_time,
             expires_at: request.expires_at + self.longest_first_token(),
         });

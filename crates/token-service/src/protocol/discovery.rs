@@ -6,7 +6,7 @@ use stampmill_jose::{Algorithm, AlgorithmSet, MacAlgorithm, base64url};
 
 use super::response_mode::ResponseMode;
 use super::{Service, paths, tokens};
-use crate::domain::{GrantType, SIGNING_ALGORITHMS, Scope};
+use crate::domain::{GrantType, PERSON_CLAIMS, SIGNING_ALGORITHMS, Scope, SubjectType};
 
 /// A JSON document that anyone may cache, with the tag that tells versions apart.
 #[derive(Debug, Clone)]
@@ -34,6 +34,22 @@ const AUTH_METHODS: &[&str] = &[
     "none",
 ];
 
+/// Claims of ID tokens that are not about the person.
+const OF_TOKENS: &[&str] = &[
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "iat",
+    "auth_time",
+    "nonce",
+    "acr",
+    "amr",
+    "sid",
+    "at_hash",
+    "c_hash",
+];
+
 #[derive(Serialize)]
 struct Metadata<'a> {
     issuer: &'a str,
@@ -45,11 +61,16 @@ struct Metadata<'a> {
     introspection_endpoint: String,
     device_authorization_endpoint: String,
     end_session_endpoint: String,
+    check_session_iframe: String,
+    backchannel_logout_supported: bool,
+    backchannel_logout_session_supported: bool,
+    frontchannel_logout_supported: bool,
+    frontchannel_logout_session_supported: bool,
     scopes_supported: &'static [&'static str],
     response_types_supported: Vec<&'static str>,
     response_modes_supported: Vec<&'static str>,
     grant_types_supported: Vec<&'static str>,
-    subject_types_supported: &'static [&'static str],
+    subject_types_supported: Vec<&'static str>,
     id_token_signing_alg_values_supported: Vec<&'static str>,
     token_endpoint_auth_methods_supported: &'static [&'static str],
     token_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
@@ -59,7 +80,7 @@ struct Metadata<'a> {
     dpop_signing_alg_values_supported: Vec<&'static str>,
     acr_values_supported: &'static [&'static str],
     claim_types_supported: &'static [&'static str],
-    claims_supported: &'static [&'static str],
+    claims_supported: Vec<&'static str>,
     code_challenge_methods_supported: &'static [&'static str],
     ui_locales_supported: &'static [&'static str],
     claims_parameter_supported: bool,
@@ -76,6 +97,7 @@ impl Service {
         let with_a_secret = AUTH_METHODS.iter().copied().filter(|name| *name != "none");
         let signatures = AlgorithmSet::ALL.iter().map(Algorithm::name);
         let assertions = signatures.chain([MacAlgorithm::Hs256.name()]);
+        let of_persons: Vec<_> = PERSON_CLAIMS.iter().map(|(name, ..)| *name).collect();
         let metadata = Metadata {
             issuer: &self.issuer,
             authorization_endpoint: at(paths::AUTHORIZE),
@@ -86,11 +108,16 @@ impl Service {
             introspection_endpoint: at(paths::INTROSPECTION),
             device_authorization_endpoint: at(paths::DEVICE_AUTHORIZATION),
             end_session_endpoint: at(paths::END_SESSION),
+            check_session_iframe: at(paths::CHECK_SESSION),
+            backchannel_logout_supported: true,
+            backchannel_logout_session_supported: true,
+            frontchannel_logout_supported: true,
+            frontchannel_logout_session_supported: true,
             scopes_supported: &Scope::OF_PERSONS,
             response_types_supported: self.response_types.iter().map(|one| one.name()).collect(),
             response_modes_supported: ResponseMode::ALL.iter().map(|(_, name)| *name).collect(),
             grant_types_supported: GrantType::ALL.iter().map(|(_, name)| *name).collect(),
-            subject_types_supported: &["public"],
+            subject_types_supported: SubjectType::ALL.map(|(_, name)| name).to_vec(),
             id_token_signing_alg_values_supported: SIGNING_ALGORITHMS.map(Algorithm::name).to_vec(),
             token_endpoint_auth_methods_supported: AUTH_METHODS,
             token_endpoint_auth_signing_alg_values_supported: assertions.collect(),
@@ -105,27 +132,10 @@ impl Service {
                 .to_vec(),
             acr_values_supported: &[tokens::ACR],
             claim_types_supported: &["normal"],
-            claims_supported: &[
-                "iss",
-                "sub",
-                "aud",
-                "exp",
-                "iat",
-                "auth_time",
-                "nonce",
-                "acr",
-                "amr",
-                "at_hash",
-                "c_hash",
-                "name",
-                "preferred_username",
-                "updated_at",
-                "email",
-                "email_verified",
-            ],
+            claims_supported: OF_TOKENS.iter().chain(&of_persons).copied().collect(),
             code_challenge_methods_supported: &["S256"],
             ui_locales_supported: &["en"],
-            claims_parameter_supported: false,
+            claims_parameter_supported: true,
             request_parameter_supported: false,
             request_uri_parameter_supported: false,
             authorization_response_iss_parameter_supported: self.policy.iss_in_responses(),

@@ -4,12 +4,13 @@
 //! signed in shows that a client they use asks (§2); without one the person is asked, on a page. And the browser goes back
 //! only to an address that is registered, character for character, for the client that asked (§3).
 
-use super::Service;
 use super::error::OAuthError;
 use super::interaction::Browser;
 use super::parameters::{Parameters, append_query};
 use super::sealed_request::SealedRequest;
-use crate::domain::{Client, ClientId, User};
+use super::tokens::IdTokenHint;
+use super::{FrontChannelFrames, Service};
+use crate::domain::{Client, ClientId, Session, User};
 use crate::secret::{Digest, Secret};
 
 const PURPOSE: &str = "end of session, form 1";
@@ -26,10 +27,11 @@ pub(crate) enum Logout {
         back: Option<String>,
         new_binding: Option<Secret>,
     },
-    /// Nobody is signed in any more; back to the client.
-    Return(String),
-    /// Nobody is signed in any more; our own page says so.
-    Done,
+    /// Nobody is signed in any more. Where frames are to be opened first, or there is no way back, our own page says so.
+    Done {
+        frames: FrontChannelFrames,
+        back: Option<String>,
+    },
     /// The person chose to stay.
     Stayed,
     /// Our own error page: the request is wrong. Nothing was ended.
@@ -41,23 +43,28 @@ pub(crate) enum Logout {
 /// What a request asks, once it was found good.
 struct Asked {
     client: Option<Client>,
-    /// The person the ID token names.
-    hinted: Option<String>,
+    /// Whom the ID token names.
+    hint: Option<IdTokenHint>,
     /// The registered address, as it was sent.
     back: Option<String>,
     state: Option<String>,
 }
 
 impl Asked {
-    fn done(self) -> Logout {
-        let Some(back) = self.back else {
-            return Logout::Done;
-        };
+    fn done(self, frames: FrontChannelFrames) -> Logout {
         let state = self.state.as_deref().map(|state| ("state", state));
-        Logout::Return(match state {
+        let back = self.back.map(|back| match state {
             Some(state) => append_query(&back, [state]),
             None => back,
-        })
+        });
+        Logout::Done { frames, back }
+    }
+
+    /// Nobody is signed in, so nothing was ended.
+    fn nothing_to_do(self) -> Logout {
+        // §3: without an ID token there is no going back that the person did not choose.
+        let back = self.hint.is_some().then_some(self.back).flatten();
+        Asked { back, ..self }.done(FrontChannelFrames::default())
     }
 }
 
@@ -104,8 +111,8 @@ impl Service {
             return STALE;
         };
         match self.check_end_session(&parameters).await {
-            Ok(asked) => match self.store.end_session(session).await {
-                Ok(()) => asked.done(),
+            Ok(asked) => match self.end_session_of(session).await {
+                Ok(frames) => asked.done(frames),
                 Err(_) => Logout::Broken,
             },
             Err(refused) => refused,
@@ -118,23 +125,18 @@ impl Service {
         parameters: &Parameters,
         browser: &Browser,
     ) -> Result<Logout, OAuthError> {
-        let Some((session, _, user)) = self.signed_in(browser).await? else {
-            // §3: without an ID token there is no going back that the person did not choose.
-            return Ok(match asked.hinted {
-                Some(_) => asked.done(),
-                None => Logout::Done,
-            });
+        let Some((hash, session, user)) = self.signed_in(browser).await? else {
+            return Ok(asked.nothing_to_do());
         };
-        if asked.hinted.as_deref() == Some(user.id.as_str()) {
-            self.store.end_session(session).await?;
-            tracing::info!("session ended at a client's wish");
-            return Ok(asked.done());
+        if self.names_this_session(&asked, &session) {
+            let frames = self.end_session_of(hash).await?;
+            return Ok(asked.done(frames));
         }
         let binding = browser
             .binding
             .clone()
             .unwrap_or_else(|| Secret::generate(&*self.random));
-        let request = SealedRequest::begin(parameters, &binding, self.now()).shown_to(session);
+        let request = SealedRequest::begin(parameters, &binding, self.now()).shown_to(hash);
         Ok(Logout::Ask {
             sealed: self.seal_for(PURPOSE, &request),
             user: Box::new(user),
@@ -142,6 +144,16 @@ impl Service {
             back: asked.back,
             new_binding: browser.binding.is_none().then_some(binding),
         })
+    }
+
+    /// §2: the ID token is for the person who is signed in, and of this session; one of an earlier session "is suspect".
+    fn names_this_session(&self, asked: &Asked, session: &Session) -> bool {
+        let (Some(hint), Some(client)) = (&asked.hint, &asked.client) else {
+            return false;
+        };
+        let sid = self.sid(&session.id, &client.id);
+        self.subject(client, &session.user) == hint.subject
+            && hint.sid.as_ref().is_none_or(|hint| *hint == sid)
     }
 
     /// Every rule of §2 and §3 that needs no session.
@@ -186,7 +198,7 @@ impl Service {
         };
         Ok(Asked {
             client,
-            hinted: hint.map(|hint| hint.subject),
+            hint,
             back,
             state: one("state").map(str::to_owned),
         })

@@ -38,6 +38,7 @@ error_codes! {
     InvalidGrant             = "invalid_grant",              400, "RFC 6749 §5.2";
     UnsupportedGrantType     = "unsupported_grant_type",     400, "RFC 6749 §5.2";
     LoginRequired            = "login_required",             403, "OIDC Core §3.1.2.6";
+    UnmetAuthenticationRequirements = "unmet_authentication_requirements", 403, "OIDC Core Unmet Authentication Requirements §2";
     ConsentRequired          = "consent_required",           403, "OIDC Core §3.1.2.6";
     RequestNotSupported      = "request_not_supported",      400, "OIDC Core §3.1.2.6";
     RequestUriNotSupported   = "request_uri_not_supported",  400, "OIDC Core §3.1.2.6";

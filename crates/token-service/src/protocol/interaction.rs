@@ -99,7 +99,7 @@ const CONSENT_REQUIRED: OAuthError = OAuthError::new(
 );
 const OTHER_USER: OAuthError = OAuthError::new(
     ErrorCode::LoginRequired,
-    "another person signed in than id_token_hint names",
+    "another person signed in than the request is for",
 );
 const DENIED: OAuthError = OAuthError::new(ErrorCode::AccessDenied, "the person did not allow it");
 
@@ -109,6 +109,8 @@ struct Present {
     session: Session,
     user: User,
     consented: Option<Scope>,
+    /// Whether the request is for somebody else.
+    is_other: bool,
 }
 
 impl Service {
@@ -208,7 +210,8 @@ impl Service {
         match decision {
             Decision::Deny => Ok(Outcome::Respond(self.error_response(&request, DENIED))),
             Decision::SwitchUser => {
-                self.store.end_session(present.hash).await?;
+                // Frames would have to stand on the sign-in page; clients that are told so hear nothing of it.
+                self.end_session_of(present.hash).await?;
                 Ok(self.ask_to_sign_in(request, sealed.signed_out(), None))
             }
             // A session that has grown too old while the page was open signs in again first.
@@ -236,9 +239,7 @@ impl Service {
         let fresh = present
             .as_ref()
             .is_some_and(|present| sealed.is_fresh_for(present.hash));
-        let other_user = present
-            .as_ref()
-            .is_some_and(|present| is_other_user(&request, &present.user));
+        let other_user = present.as_ref().is_some_and(|present| present.is_other);
         match (
             next(&self.policy, &request, present.as_ref(), fresh, self.now()),
             present,
@@ -344,7 +345,10 @@ impl Service {
             return Ok(None);
         };
         let consented = self.store.consent(&user.id, &request.client.id).await?;
+        let sub = self.subject(&request.client, &user.id);
+        let is_other = request.expected_user.as_ref().is_some_and(|it| *it != sub);
         Ok(Some(Present {
+            is_other,
             hash,
             session,
             user,
@@ -379,26 +383,6 @@ impl Service {
         }
     }
 
-    /// A new session with a new name, so that one planted before the sign-in is worth nothing (session fixation).
-    pub(super) async fn start_session(
-        &self,
-        user: &User,
-        browser: &Browser,
-    ) -> Result<Secret, OAuthError> {
-        let cookie = Secret::generate(&*self.random);
-        let now = self.now();
-        let session = Session {
-            user: user.id.clone(),
-            auth_time: now,
-            expires_at: now + self.policy.session_lifetime(),
-        };
-        let replaces = browser.session.as_ref().map(|old| Digest::of(old.expose()));
-        self.store
-            .start_session(Digest::of(cookie.expose()), session, replaces)
-            .await?;
-        Ok(cookie)
-    }
-
     /// The answer everyone waited for: a code bound to client, redirect URI, challenge, nonce and person (RFC 6749
     /// §4.1.2), and tokens beside it if the response type is hybrid.
     async fn issue_code(
@@ -416,6 +400,8 @@ impl Service {
             user: present.user.id.clone(),
             scope: request.scope.clone(),
             resources: request.resources.clone(),
+            claims: request.claims.clone(),
+            session: Some(present.session.id.clone()),
             auth_time: present.session.auth_time,
             expires_at: expires_at + self.longest_first_token(),
         };
@@ -433,8 +419,8 @@ impl Service {
             Err(error) => return Ok(self.error_response(request, error)),
         };
         let before = present.consented.clone().unwrap_or_default();
-        let remember =
-            (asked && may_remember(&self.policy, request)).then(|| before.union(&request.scope));
+        let remember = (asked && may_remember(&self.policy, request))
+            .then(|| before.union(&request.to_consent()));
         self.store.issue_code(hash, record, remember).await?;
         tracing::info!(client_id = %request.client.id, "authorization code issued");
         let mut answer = vec![("code", code.expose().to_owned())];
@@ -442,7 +428,12 @@ impl Service {
             answer.extend(tokens.issue(self, code.expose()).await?);
             tracing::info!(client_id = %request.client.id, response_type = request.response_type.name(), "tokens issued");
         }
-        Ok(self.response(request, answer))
+        let state = self.session_state(request, &present.session.id);
+        answer.extend(state.map(|state| ("session_state", state)));
+        Ok(AuthorizationResponse {
+            browser_state: Some(self.browser_state(&present.session.id)),
+            ..self.response(request, answer)
+        })
     }
 }
 
@@ -475,21 +466,14 @@ fn next(
         && present
             .consented
             .as_ref()
-            .is_some_and(|scope| request.scope.is_subset(scope));
+            .is_some_and(|scope| request.to_consent().is_subset(scope));
     match () {
-        () if is_other_user(request, &present.user) => Next::SignIn,
+        () if present.is_other => Next::SignIn,
         () if request.prompt.login && !fresh => Next::SignIn,
         () if too_old && !fresh => Next::SignIn,
         () if request.prompt.consent || !agreed => Next::Consent,
         () => Next::Issue,
     }
-}
-
-fn is_other_user(request: &AuthorizationRequest, user: &User) -> bool {
-    request
-        .expected_user
-        .as_ref()
-        .is_some_and(|expected| expected != user.id.as_str())
 }
 
 /// RFC 8252 §8.6: a client without a secret may be anybody who borrowed its name, so the person is asked each time. So

@@ -117,7 +117,7 @@ impl Service {
             }
             LiveToken::Refresh(token) => (token.grant.client == caller.id).then(|| Described {
                 iss: self.issuer.clone(),
-                sub: token.grant.user.to_string(),
+                sub: self.subject(caller, &token.grant.user),
                 client_id: token.grant.client.to_string(),
                 exp: token.expires_at,
                 scope: token.grant.scope.to_string(),

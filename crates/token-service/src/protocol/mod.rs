@@ -7,7 +7,7 @@
 //! | `response_mode` | how the answer travels: OAuth 2.0 Multiple Response Types §2.1, Form Post Response Mode |
 //! | `hybrid` | tokens beside the code: OIDC Core §3.3 |
 //! | `interaction` | what the person must still do, and the answer: OIDC Core §3.1.2.3-6, RFC 9207 |
-//! | `client_authentication` | RFC 6749 §2.3 |
+//! | `client_authentication`, `known_secrets` | RFC 6749 §2.3 |
 //! | `token` | the token endpoint: RFC 6749 §3.2, §5 |
 //! | `authorization_code` | RFC 6749 §4.1.3, RFC 7636 §4.6 |
 //! | `refresh_token` | RFC 6749 §6, RFC 9700 §4.14.2 |
@@ -22,12 +22,18 @@
 //! | `tokens` | what the tokens say: RFC 9068, OIDC Core §2 |
 //! | `signing` | on which threads signatures are computed |
 //! | `userinfo` | OIDC Core §5.3 |
+//! | `claims` | which claims are told of the person: OIDC Core §5 |
+//! | `subject` | what the person is called: OIDC Core §8 |
+//! | `session` | a browser's session, `sid`: OpenID Connect Front-Channel Logout 1.0, Session Management 1.0 |
 //! | `end_session` | OpenID Connect RP-Initiated Logout 1.0 |
+//! | `backchannel_logout` | OpenID Connect Back-Channel Logout 1.0 |
 //! | `discovery` | RFC 8414, OIDC Discovery |
 
 mod authorization;
 mod authorization_code;
+mod backchannel_logout;
 mod claim_checks;
+mod claims;
 mod client_authentication;
 mod client_credentials;
 mod client_request;
@@ -41,6 +47,7 @@ mod error;
 mod hybrid;
 mod interaction;
 mod introspection;
+mod known_secrets;
 mod live_token;
 mod parameters;
 pub(crate) mod paths;
@@ -50,7 +57,9 @@ mod resource;
 mod response_mode;
 mod revocation;
 mod sealed_request;
+mod session;
 mod signing;
+mod subject;
 mod token;
 mod tokens;
 mod userinfo;
@@ -64,6 +73,8 @@ use stampmill_claim_check::ClaimCheck;
 use stampmill_jose::Jwks;
 
 pub(crate) use authorization::AuthorizationRequest;
+pub(crate) use backchannel_logout::{Courier, Notifier};
+pub(crate) use claims::SINGLE as SINGLE_CLAIM;
 pub(crate) use client_authentication::{BasicCredentials, CredentialsError};
 pub(crate) use client_request::{ClientRequest, TokenError};
 pub(crate) use device_verification::{CodeProblem, DeviceAnswer, DevicePage};
@@ -72,9 +83,13 @@ pub(crate) use end_session::Logout;
 pub use error::{ErrorCode, OAuthError};
 pub(crate) use interaction::{Attempt, Browser, Decision, Outcome, Page, SignedIn};
 pub(crate) use introspection::Introspected;
+pub(crate) use known_secrets::KnownSecrets;
 pub(crate) use parameters::Parameters;
 pub(crate) use response_mode::AuthorizationResponse;
+pub(crate) use session::FrontChannelFrames;
 pub(crate) use signing::Signatures;
+#[cfg(test)]
+pub(crate) use tokens::ACR;
 pub(crate) use userinfo::{BearerError, ResourceRequest};
 
 use crate::clock::{Clock, Random};
@@ -101,8 +116,11 @@ pub struct Service {
     pub(crate) signatures: Signatures,
     pub(crate) keys: Keys,
     pub(crate) sealing: SealingKey,
+    pub(crate) known_secrets: KnownSecrets,
     pub(crate) passwords: PasswordGate,
     pub(crate) throttle: Throttle,
+    /// Tells clients, in the background, that a session ended.
+    pub(crate) notifier: Notifier,
     /// The same for user codes of devices, by person.
     pub(crate) code_throttle: Throttle,
     /// A secret nobody knows: an unknown client is compared with it, so that it costs what a known one costs.
@@ -123,6 +141,7 @@ pub(crate) struct Parts {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) signatures: Signatures,
     pub(crate) sealing: SealingKey,
+    pub(crate) notifier: Notifier,
     pub(crate) lock: Option<File>,
 }
 
@@ -139,6 +158,7 @@ impl Service {
             store,
             signatures,
             sealing,
+            notifier,
             lock,
         } = parts;
         let id = ClientId::generate(&*random);
@@ -154,11 +174,13 @@ impl Service {
             keys: Keys::none(),
             passwords: PasswordGate::new(&*random),
             throttle: Throttle::default(),
+            notifier,
             code_throttle: Throttle::default(),
             nobody: (id, secret),
             random,
             store,
             sealing,
+            known_secrets: KnownSecrets::default(),
             _lock: lock,
         }
     }

@@ -29,6 +29,7 @@ paths! {
     CONSENT = "/consent";
     END_SESSION = "/end_session";
     END_SESSION_DECISION = "/end_session/decision";
+    CHECK_SESSION = "/check_session";
     DEVICE = "/device";
     DEVICE_SIGN_IN = "/device/sign-in";
     DEVICE_DECISION = "/device/decision";

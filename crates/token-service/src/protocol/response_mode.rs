@@ -95,6 +95,8 @@ pub(crate) struct AuthorizationResponse {
     pub(crate) mode: ResponseMode,
     pub(crate) redirect_uri: String,
     pub(crate) parameters: Vec<(&'static str, Zeroizing<String>)>,
+    /// What the browser shall remember of its session, for the frames of Session Management.
+    pub(crate) browser_state: Option<String>,
 }
 
 impl AuthorizationResponse {
@@ -152,6 +154,7 @@ impl Service {
             parameters: all
                 .map(|(name, value)| (name, Zeroizing::new(value)))
                 .collect(),
+            browser_state: None,
         }
     }
 }

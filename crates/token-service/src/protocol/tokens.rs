@@ -2,10 +2,11 @@
 //! of OIDC Core §2.
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use stampmill_jose::{base64url, verify_jws};
 
 use super::Service;
+use super::claims;
 use super::error::OAuthError;
 use super::token::{Asking, Ticket, TokenResponse};
 use crate::clock::random_bytes;
@@ -33,12 +34,12 @@ pub(crate) struct AccessTokenClaims {
     pub(crate) grant_id: Option<String>,
     /// The key whose proof the bearer must bring (RFC 7800 §3.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) cnf: Option<serde_json::Value>,
+    pub(crate) cnf: Option<Value>,
 }
 
 /// How everybody signs in here: a name and a password, over TLS. A value other servers know, too (OASIS SAML 2.0
 /// Authentication Context §3.4.9; OIDC Core §2 wants a URI or a registered name).
-pub(super) const ACR: &str = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport";
+pub(crate) const ACR: &str = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport";
 
 /// The same in the words of RFC 8176 §2.
 const AMR: &[&str] = &["pwd"];
@@ -57,12 +58,18 @@ struct IdTokenClaims {
     amr: &'static [&'static str],
     #[serde(skip_serializing_if = "Option::is_none")]
     nonce: Option<String>,
+    /// The session, by the name this client knows it (Front-Channel Logout 1.0 §3).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sid: Option<String>,
     /// OIDC Core §3.1.3.6: of the access token that came along.
     #[serde(skip_serializing_if = "Option::is_none")]
     at_hash: Option<String>,
     /// OIDC Core §3.3.2.11: of the code that came along.
     #[serde(skip_serializing_if = "Option::is_none")]
     c_hash: Option<String>,
+    /// OIDC Core §5.5: what `claims` asked for here.
+    #[serde(flatten)]
+    person: Map<String, Value>,
 }
 
 /// What an ID token says when it comes back as `id_token_hint`.
@@ -71,6 +78,8 @@ pub(super) struct IdTokenHint {
     pub(super) subject: String,
     /// The client it was issued to.
     pub(super) audience: String,
+    /// The session, if it was issued in one.
+    pub(super) sid: Option<String>,
 }
 
 impl AccessTokenClaims {
@@ -84,7 +93,7 @@ impl Service {
     /// The answer, once every step has been walked: an access token, and an ID token where `openid` was granted.
     pub(super) async fn issue(&self, asking: Asking<'_>) -> Result<TokenResponse, OAuthError> {
         let (access_token, expires_in) = self.issue_access_token(&asking).await?;
-        let id_token = match self.id_token_claims(&asking) {
+        let id_token = match self.id_token_claims(&asking).await? {
             Some(id) => Some(
                 self.sign_id_token(&asking.client, id, Some(&access_token), None)
                     .await?,
@@ -131,19 +140,31 @@ impl Service {
         access_token: Option<&str>,
         code: Option<&str>,
     ) -> Result<String, OAuthError> {
-        let claims = self.id_token_claims(asking);
+        let claims = self.id_token_claims(asking).await?;
         let claims = claims.ok_or(OAuthError::SERVER_ERROR)?;
         self.sign_id_token(&asking.client, claims, access_token, code)
             .await
     }
 
     /// What the ID token will say, its hashes aside; `None` without a person or without the scope `openid`.
-    fn id_token_claims(&self, asking: &Asking<'_>) -> Option<IdTokenClaims> {
-        let ticket = asking.ticket.as_ref()?;
+    async fn id_token_claims(
+        &self,
+        asking: &Asking<'_>,
+    ) -> Result<Option<IdTokenClaims>, OAuthError> {
+        let ticket = asking.ticket.as_ref();
+        let Some(ticket) = ticket.filter(|_| asking.scope.contains("openid")) else {
+            return Ok(None);
+        };
         let (grant, now) = (ticket.grant(), self.now());
-        asking.scope.contains("openid").then(|| IdTokenClaims {
+        let mut person = Map::new();
+        if !grant.claims.id_token.is_empty()
+            && let Some(user) = self.store.user(&grant.user).await?
+        {
+            person = claims::for_id_token(&user, &grant.claims);
+        }
+        Ok(Some(IdTokenClaims {
             iss: self.issuer.clone(),
-            sub: grant.user.to_string(),
+            sub: self.subject(&asking.client, &grant.user),
             aud: asking.client.id.to_string(),
             iat: now,
             exp: now + self.policy.id_token_lifetime(),
@@ -151,9 +172,14 @@ impl Service {
             acr: ACR,
             amr: AMR,
             nonce: ticket.nonce().map(str::to_owned),
+            sid: grant
+                .session
+                .as_ref()
+                .map(|session| self.sid(session, &asking.client.id)),
             at_hash: None,
             c_hash: None,
-        })
+            person,
+        }))
     }
 
     /// What the access token will say.
@@ -162,10 +188,13 @@ impl Service {
         let grant = asking.ticket.as_ref().map(Ticket::grant);
         let lifetime = asking.resource.access_token_lifetime;
         // RFC 9068 §2.2: `sub` is the client where no person takes part.
-        let sub = grant.map_or(client.id.as_str(), |grant| grant.user.as_str());
+        let sub = match grant {
+            None => client.id.to_string(),
+            Some(grant) => self.subject(client, &grant.user),
+        };
         AccessTokenClaims {
             iss: self.issuer.clone(),
-            sub: sub.to_owned(),
+            sub,
             aud: asking.resource.resource.to_string(),
             client_id: client.id.to_string(),
             iat: now,
@@ -245,6 +274,7 @@ impl Service {
         ours.then_some(IdTokenHint {
             subject: claim("sub")?.to_owned(),
             audience: claim("aud")?.to_owned(),
+            sid: claim("sid").map(str::to_owned),
         })
     }
 }

@@ -1,37 +1,24 @@
 //! UserInfo (OIDC Core §5.3): what the person's scopes let the client know, for an access token.
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 use stampmill_jose::DpopExpectations;
 
 use super::Service;
+use super::claims;
 use super::error::{ErrorCode, OAuthError};
 use super::live_token::LiveToken;
 use super::paths;
 use super::tokens::AccessTokenClaims;
-use crate::domain::{Scope, User, UserId};
+use crate::domain::{GrantId, Scope};
 use crate::secret::Secret;
 
-/// The answer: claims of the scopes `openid`, `profile` and `email` (OIDC Core §5.4).
+/// The answer: `sub`, and what scopes and `claims` asked for (OIDC Core §5.4, §5.5).
 #[derive(Debug, Serialize)]
 pub(crate) struct UserInfo {
     sub: String,
     #[serde(flatten)]
-    profile: Option<Profile>,
-    #[serde(flatten)]
-    email: Option<Email>,
-}
-
-#[derive(Debug, Serialize)]
-struct Profile {
-    name: String,
-    preferred_username: String,
-    updated_at: i64,
-}
-
-#[derive(Debug, Serialize)]
-struct Email {
-    email: String,
-    email_verified: bool,
+    person: Map<String, Value>,
 }
 
 /// Why there is no answer (RFC 6750 §3.1).
@@ -75,9 +62,14 @@ impl Service {
         if !scope.contains("openid") {
             return Err(NO_OPENID);
         }
-        let sub = UserId::from_store(claims.sub);
-        let user = self.store.user(&sub).await?.ok_or(INVALID)?;
-        Ok(UserInfo::of(user, &scope))
+        // The grant knows who it was; the token tells what this client calls them.
+        let grant = claims.grant_id.map(GrantId::from_text).ok_or(INVALID)?;
+        let grant = self.store.grant(&grant, self.now()).await?.ok_or(INVALID)?;
+        let user = self.store.user(&grant.user).await?.ok_or(INVALID)?;
+        Ok(UserInfo {
+            sub: claims.sub,
+            person: claims::for_userinfo(&user, &scope, &grant.claims),
+        })
     }
 
     /// RFC 9449 §7: a bound token comes with a proof of its key, and never as a bearer token; one that is not bound comes
@@ -113,26 +105,4 @@ pub(crate) struct ResourceRequest {
     /// The proof, where the scheme was `DPoP`.
     pub(crate) proof: Option<String>,
     pub(crate) method: &'static str,
-}
-
-impl UserInfo {
-    fn of(user: User, scope: &Scope) -> UserInfo {
-        let profile = scope.contains("profile").then(|| Profile {
-            name: user.name.clone(),
-            preferred_username: user.username.to_string(),
-            updated_at: user.updated_at,
-        });
-        let email = user
-            .email
-            .filter(|_| scope.contains("email"))
-            .map(|email| Email {
-                email,
-                email_verified: user.email_verified,
-            });
-        UserInfo {
-            sub: user.id.to_string(),
-            profile,
-            email,
-        }
-    }
 }

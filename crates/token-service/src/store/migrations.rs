@@ -16,6 +16,9 @@ const MIGRATIONS: &[(u32, &str)] = &[
         9,
         include_str!("migrations/0009_post_logout_redirect_uris.sql"),
     ),
+    (10, include_str!("migrations/0010_rows_in_order.sql")),
+    (11, include_str!("migrations/0011_logout.sql")),
+    (12, include_str!("migrations/0012_claims.sql")),
 ];
 
 /// `PRAGMA application_id`: "stml" in ASCII, so that another program's database is not taken for ours.

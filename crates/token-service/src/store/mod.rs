@@ -4,10 +4,12 @@
 //! hold between two requests (a code is spent once) must hold between two processes as well.
 
 mod access_tokens;
+mod client_cache;
 mod device_codes;
 mod migrations;
 mod refresh_tokens;
 mod rows;
+mod sessions;
 mod sqlite;
 #[cfg(test)]
 pub(crate) mod suite;
@@ -17,11 +19,12 @@ use std::future::Future;
 use std::pin::Pin;
 
 pub use sqlite::SqliteStore;
+use sqlite::execute;
 
 use crate::domain::{
-    AuthorizationCode, Client, ClientId, CodeRow, DeviceRequest, Grace, Grant, GrantId,
-    NewRefreshToken, Polled, RefreshToken, Rotation, Scope, SealedSecret, Session, StoredKey, User,
-    UserCode, UserId, Username,
+    AuthorizationCode, Client, ClientId, CodeRow, DeviceRequest, EndedSession, Grace, Grant,
+    GrantId, NewRefreshToken, Polled, RefreshToken, Rotation, Scope, SealedSecret, Session,
+    StoredKey, User, UserCode, UserId, Username,
 };
 use crate::password::PasswordHash;
 use crate::secret::Digest;
@@ -51,6 +54,11 @@ pub trait Store: Send + Sync + 'static {
     /// Adds a user; a name that is taken is a [`StoreError::Conflict`].
     fn insert_user(&self, user: User) -> Answer<'_, ()>;
 
+    /// Makes these the people of the configuration file: new ones are added, known ones changed (they keep their `sub`), those
+    /// that left it removed with all they had. Another password ends sessions and grants. A name that a registered person has
+    /// is a [`StoreError::Conflict`], and nothing changes.
+    fn configure_users(&self, users: Vec<User>, now: i64) -> Answer<'_, ()>;
+
     /// Gives a user another password, ends their sessions and revokes their grants; false if there is no such user.
     fn set_password(&self, user: UserId, password: PasswordHash, now: i64) -> Answer<'_, bool>;
     /// Gives a confidential client another secret; false if there is no such client, or it is public.
@@ -58,19 +66,23 @@ pub trait Store: Send + Sync + 'static {
 
     /// The session behind a cookie's hash, if it has not ended.
     fn session(&self, hash: Digest, now: i64) -> Answer<'_, Option<Session>>;
-    /// Starts a session and, in the same step, ends the one it replaces.
+    /// Starts a session and, in the same step, takes the place of another: one of the same name and person goes on under the
+    /// new cookie, any other ends and is given back.
     fn start_session(
         &self,
         hash: Digest,
         session: Session,
         replaces: Option<Digest>,
-    ) -> Answer<'_, ()>;
-    /// Ends a session.
-    fn end_session(&self, hash: Digest) -> Answer<'_, ()>;
+        now: i64,
+    ) -> Answer<'_, Option<EndedSession>>;
+    /// Ends a session and revokes the grants that were for it alone (all without `offline_access`); gives whom it was known
+    /// to, or `None` if there was none.
+    fn end_session(&self, hash: Digest, now: i64) -> Answer<'_, Option<EndedSession>>;
 
     /// What the user has allowed the client so far.
     fn consent<'a>(&'a self, user: &'a UserId, client: &'a ClientId) -> Answer<'a, Option<Scope>>;
-    /// Records a grant, its code and (if it shall be remembered) the consent, all or nothing.
+    /// Records a grant, its code, (if it shall be remembered) the consent, and that the grant's session knows the client, all
+    /// or nothing.
     fn issue_code(
         &self,
         hash: Digest,
@@ -136,6 +148,8 @@ pub trait Store: Send + Sync + 'static {
     /// Whether a JWT is still good: its `jti` was not revoked, and its grant (if it has one) stands.
     fn jti_stands(&self, jti: Digest, grant: Option<GrantId>, now: i64) -> Answer<'_, bool>;
 
+    /// A grant that stands.
+    fn grant<'a>(&'a self, grant: &'a GrantId, now: i64) -> Answer<'a, Option<Grant>>;
     /// Whether tokens of the grant are still good.
     fn grant_is_alive<'a>(&'a self, grant: &'a GrantId, now: i64) -> Answer<'a, bool>;
     /// Kills a grant and everything derived from it.

@@ -16,10 +16,10 @@ const USE: &str = "UPDATE refresh_tokens
       AND (uses = 0
            OR (uses <= :grace_uses AND used_at + :grace_seconds > :now
                AND NOT EXISTS (SELECT 1 FROM refresh_tokens AS successor
-                               WHERE successor.predecessor = :hash AND successor.uses > 0)))
+                               WHERE successor.predecessor = refresh_tokens.id AND successor.uses > 0)))
       AND EXISTS (SELECT 1 FROM grants WHERE grants.grant_id = refresh_tokens.grant_id
                   AND grants.revoked_at IS NULL AND grants.expires_at > :now)
-    RETURNING uses, grant_id";
+    RETURNING uses, grant_id, id";
 
 pub(super) fn rotate(
     connection: &Connection,
@@ -34,14 +34,16 @@ pub(super) fn rotate(
             let parameters = named_params! {
                 ":hash": hash.as_bytes(), ":now": now, ":grace_uses": grace.uses, ":grace_seconds": grace.seconds,
             };
-            let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?));
+            let row = |row: &rusqlite::Row<'_>| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get(2)?))
+            };
             statement.query_row(parameters, row).optional()
         })
         .map_err(database)?;
     match used {
-        Some((1, grant)) => {
+        Some((1, grant, id)) => {
             let grant = GrantId::from_text(grant);
-            insert(connection, &grant, Some(hash), successor).map(|()| Rotation::Rotated)
+            insert(connection, &grant, Some(id), successor).map(|()| Rotation::Rotated)
         }
         Some(_) => Ok(Rotation::Again),
         None => refuse(connection, hash, now),
@@ -66,7 +68,7 @@ fn refuse(connection: &Connection, hash: Digest, now: i64) -> Result<Rotation, S
 pub(super) fn insert(
     connection: &Connection,
     grant: &GrantId,
-    predecessor: Option<Digest>,
+    predecessor: Option<i64>,
     token: &NewRefreshToken,
 ) -> Result<(), StoreError> {
     connection
@@ -78,7 +80,7 @@ pub(super) fn insert(
             statement.execute(named_params! {
                 ":hash": token.hash.as_bytes(),
                 ":grant": grant.as_str(),
-                ":predecessor": predecessor.as_ref().map(Digest::as_bytes),
+                ":predecessor": predecessor,
                 ":seed": token.seed,
                 ":dpop_jkt": token.dpop_jkt,
                 ":expires_at": token.expires_at,

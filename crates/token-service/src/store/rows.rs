@@ -8,14 +8,14 @@ use super::writer::database;
 use crate::domain::{
     ApplicationType, AuthorizationCode, Client, ClientAuthentication, ClientId, ClientKeys,
     CodeChallenge, CodeRow, Grant, GrantId, GrantType, RedirectUri, Resource, ResponseType, Scope,
-    SealedSecret, SecretMethod, Session, StoredKey, User, UserId, Username, signing_algorithm,
+    SealedSecret, SecretMethod, Session, SessionId, StoredKey, User, UserId, Username,
+    signing_algorithm,
 };
 use crate::password::PasswordHash;
 
-pub(super) const CLIENT: &str = "SELECT client_id, name, auth_method, secret_sealed, jwks, application, redirect_uris, grant_types, scope, id_token_alg, dpop_bound, created_at, response_types, post_logout_redirect_uris FROM clients";
-pub(super) const USER: &str =
-    "SELECT user_id, username, password_hash, name, email, email_verified, updated_at FROM users";
-pub(super) const SESSION: &str = "SELECT user_id, auth_time, expires_at FROM sessions";
+pub(super) const CLIENT: &str = "SELECT client_id, name, auth_method, secret_sealed, jwks, application, redirect_uris, grant_types, scope, id_token_alg, dpop_bound, created_at, response_types, post_logout_redirect_uris, logout, sector FROM clients";
+pub(super) const USER: &str = "SELECT user_id, username, password_hash, name, email, email_verified, claims, updated_at FROM users";
+pub(super) const SESSION: &str = "SELECT session_id, user_id, auth_time, expires_at FROM sessions";
 pub(super) const CODE: &str = "SELECT redirect_uri, challenge, nonce, dpop_jkt, codes.expires_at AS code_expires_at, spent_at, grants.* \
      FROM codes JOIN grants USING (grant_id)";
 
@@ -81,6 +81,9 @@ pub(super) fn client(row: &Row<'_>) -> rusqlite::Result<Client> {
         grant_types,
         response_types: response_types(row)?,
         post_logout_redirect_uris: redirect_uris(row, "post_logout_redirect_uris")?,
+        logout: serde_json::from_str(&row.get::<_, String>("logout")?)
+            .map_err(|_| nonsense("clients.logout"))?,
+        sector: row.get("sector")?,
         scope: scope(row)?,
         id_token_alg: signing_algorithm(&row.get::<_, String>("id_token_alg")?)
             .ok_or_else(|| nonsense("clients.id_token_alg"))?,
@@ -117,7 +120,7 @@ pub(super) fn configure_client(
     let or_update = "ON CONFLICT (client_id) DO UPDATE SET name = excluded.name, auth_method = excluded.auth_method,
         secret_sealed = excluded.secret_sealed, jwks = excluded.jwks, application = excluded.application, redirect_uris = excluded.redirect_uris,
         grant_types = excluded.grant_types, scope = excluded.scope, id_token_alg = excluded.id_token_alg, dpop_bound = excluded.dpop_bound,
-        response_types = excluded.response_types, post_logout_redirect_uris = excluded.post_logout_redirect_uris WHERE origin = 'file'";
+        response_types = excluded.response_types, post_logout_redirect_uris = excluded.post_logout_redirect_uris, logout = excluded.logout, sector = excluded.sector WHERE origin = 'file'";
     write_client(connection, client, "file", or_update)
 }
 
@@ -132,9 +135,11 @@ fn write_client(
         ClientAuthentication::Confidential { secret, .. } => (Some(secret.as_bytes()), None),
         ClientAuthentication::PrivateKey { keys } => (None, Some(keys.as_json())),
     };
+    let logout =
+        serde_json::to_string(&client.logout).expect("texts and booleans have a JSON form");
     let join = |words: Vec<&str>| words.join(" ");
-    let insert = "INSERT INTO clients (client_id, name, auth_method, secret_sealed, jwks, application, redirect_uris, grant_types, scope, id_token_alg, dpop_bound, created_at, origin, response_types, post_logout_redirect_uris)
-         VALUES (:client_id, :name, :auth_method, :secret_sealed, :jwks, :application, :redirect_uris, :grant_types, :scope, :id_token_alg, :dpop_bound, :created_at, :origin, :response_types, :post_logout_redirect_uris)";
+    let insert = "INSERT INTO clients (client_id, name, auth_method, secret_sealed, jwks, application, redirect_uris, grant_types, scope, id_token_alg, dpop_bound, created_at, origin, response_types, post_logout_redirect_uris, logout, sector)
+         VALUES (:client_id, :name, :auth_method, :secret_sealed, :jwks, :application, :redirect_uris, :grant_types, :scope, :id_token_alg, :dpop_bound, :created_at, :origin, :response_types, :post_logout_redirect_uris, :logout, :sector)";
     connection.execute(
         &format!("{insert} {on_conflict}"),
         named_params! {
@@ -152,6 +157,8 @@ fn write_client(
             ":created_at": client.created_at,
             ":origin": origin,
             ":post_logout_redirect_uris": join(client.post_logout_redirect_uris.iter().map(RedirectUri::as_str).collect()),
+            ":logout": logout,
+            ":sector": client.sector,
             ":response_types": client.response_types.iter().map(|one| one.name()).collect::<Vec<_>>().join(","),
         },
     )
@@ -166,15 +173,40 @@ pub(super) fn user(row: &Row<'_>) -> rusqlite::Result<User> {
         name: row.get("name")?,
         email: row.get("email")?,
         email_verified: row.get("email_verified")?,
+        claims: serde_json::from_str(&row.get::<_, String>("claims")?)
+            .map_err(|_| nonsense("users.claims"))?,
         updated_at: row.get("updated_at")?,
     })
 }
 
 pub(super) fn insert_user(connection: &Connection, user: &User) -> rusqlite::Result<usize> {
+    write_user(connection, user, "registered", "")
+}
+
+/// A person of the configuration file, who keeps the `sub` they have; 0 if a registered one has the name.
+pub(super) fn configure_user(connection: &Connection, user: &User) -> rusqlite::Result<usize> {
+    let or_update = "ON CONFLICT (username) DO UPDATE SET password_hash = excluded.password_hash, name = excluded.name,
+        email = excluded.email, email_verified = excluded.email_verified, claims = excluded.claims,
+        updated_at = CASE WHEN users.name = excluded.name AND users.email IS excluded.email AND users.claims = excluded.claims
+            AND users.email_verified = excluded.email_verified THEN users.updated_at ELSE excluded.updated_at END
+        WHERE origin = 'file'";
+    write_user(connection, user, "file", or_update)
+}
+
+fn write_user(
+    connection: &Connection,
+    user: &User,
+    origin: &str,
+    on_conflict: &str,
+) -> rusqlite::Result<usize> {
+    let claims = serde_json::to_string(&user.claims).expect("JSON values have a JSON form");
+    let insert = "INSERT INTO users (user_id, username, password_hash, name, email, email_verified, claims, origin, updated_at)
+         VALUES (:user_id, :username, :password_hash, :name, :email, :email_verified, :claims, :origin, :updated_at)";
     connection.execute(
-        "INSERT INTO users (user_id, username, password_hash, name, email, email_verified, updated_at)
-         VALUES (:user_id, :username, :password_hash, :name, :email, :email_verified, :updated_at)",
+        &format!("{insert} {on_conflict}"),
         named_params! {
+            ":claims": claims,
+            ":origin": origin,
             ":user_id": user.id.as_str(),
             ":username": user.username.as_str(),
             ":password_hash": user.password.as_phc(),
@@ -188,6 +220,7 @@ pub(super) fn insert_user(connection: &Connection, user: &User) -> rusqlite::Res
 
 pub(super) fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
     Ok(Session {
+        id: SessionId::from_store(row.get("session_id")?),
         user: UserId::from_store(row.get("user_id")?),
         auth_time: row.get("auth_time")?,
         expires_at: row.get("expires_at")?,
@@ -238,6 +271,11 @@ pub(super) fn grant(row: &Row<'_>) -> rusqlite::Result<Grant> {
         user: UserId::from_store(row.get("user_id")?),
         scope: scope(row)?,
         resources: resources(row)?,
+        claims: serde_json::from_str(&row.get::<_, String>("claims")?)
+            .map_err(|_| nonsense("grants.claims"))?,
+        session: row
+            .get::<_, Option<String>>("session_id")?
+            .map(SessionId::from_store),
         auth_time: row.get("auth_time")?,
         expires_at: row.get("expires_at")?,
     })
@@ -245,8 +283,8 @@ pub(super) fn grant(row: &Row<'_>) -> rusqlite::Result<Grant> {
 
 pub(super) fn insert_grant(connection: &Connection, grant: &Grant) -> rusqlite::Result<usize> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO grants (grant_id, client_id, user_id, scope, resources, auth_time, expires_at)
-         VALUES (:grant_id, :client_id, :user_id, :scope, :resources, :auth_time, :expires_at)",
+        "INSERT INTO grants (grant_id, client_id, user_id, scope, resources, claims, session_id, auth_time, expires_at)
+         VALUES (:grant_id, :client_id, :user_id, :scope, :resources, :claims, :session_id, :auth_time, :expires_at)",
     )?;
     let resources: Vec<&str> = grant.resources.iter().map(Resource::as_str).collect();
     statement.execute(named_params! {
@@ -255,6 +293,8 @@ pub(super) fn insert_grant(connection: &Connection, grant: &Grant) -> rusqlite::
         ":user_id": grant.user.as_str(),
         ":scope": grant.scope.to_string(),
         ":resources": resources.join(" "),
+        ":claims": serde_json::to_string(&grant.claims).expect("JSON values have a JSON form"),
+        ":session_id": grant.session.as_ref().map(SessionId::as_str),
         ":auth_time": grant.auth_time,
         ":expires_at": grant.expires_at,
     })

@@ -7,17 +7,19 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 
+use super::client_cache::ClientCache;
 use super::writer::{Writer, database};
 use super::{
     Answer, FirstRefresh, OpaqueToken, Store, StoreError, access_tokens, device_codes, migrations,
-    refresh_tokens, rows,
+    refresh_tokens, rows, sessions,
 };
 use crate::domain::{
-    AuthorizationCode, Client, ClientId, CodeRow, DeviceRequest, Grace, Grant, GrantId,
-    NewRefreshToken, Polled, RefreshToken, Rotation, Scope, SealedSecret, Session, StoredKey, User,
-    UserCode, UserId, Username,
+    AuthorizationCode, Client, ClientId, CodeRow, DeviceRequest, EndedSession, Grace, Grant,
+    GrantId, NewRefreshToken, Polled, RefreshToken, Rotation, Scope, SealedSecret, Session,
+    StoredKey, User, UserCode, UserId, Username,
 };
 use crate::password::PasswordHash;
 use crate::secret::Digest;
@@ -33,6 +35,7 @@ pub struct SqliteStore {
     readers: Vec<Mutex<Connection>>,
     next: AtomicUsize,
     writer: Writer,
+    clients: ClientCache,
 }
 
 impl SqliteStore {
@@ -86,9 +89,7 @@ impl SqliteStore {
     }
 
     fn start(path: &Path) -> Result<SqliteStore, StoreError> {
-        let mut writer = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
-            .map_err(database)?;
-        configure(&writer)?;
+        let mut writer = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         writer
             .pragma_update(None, "journal_mode", "wal")
             .map_err(database)?;
@@ -100,13 +101,14 @@ impl SqliteStore {
             .map_err(database)?;
         migrations::apply(&mut writer).map_err(database)?;
         let readers = (0..READERS)
-            .map(|_| reader(path).map(Mutex::new))
+            .map(|_| connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map(Mutex::new))
             .collect::<Result<_, _>>()?;
         Ok(SqliteStore {
             path: path.to_owned(),
             writer: Writer::start(writer)?,
             readers,
             next: AtomicUsize::new(0),
+            clients: ClientCache::default(),
         })
     }
 
@@ -148,6 +150,19 @@ impl SqliteStore {
         W: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
         Box::pin(self.writer.write(write))
+    }
+
+    /// A write to `clients`.
+    fn write_clients<'a, T, W>(&'a self, write: W) -> Answer<'a, T>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        Box::pin(async {
+            let written = self.writer.write(write).await;
+            self.clients.forget_all();
+            written
+        })
     }
 }
 
@@ -215,14 +230,20 @@ fn inspect(path: &Path) -> Result<u32, StoreError> {
     }
 }
 
-fn reader(path: &Path) -> Result<Connection, StoreError> {
-    let connection =
-        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(database)?;
+fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, StoreError> {
+    // A `Connection` is one thread's at a time by its type: SQLite need not lock at every call as well.
+    let connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+        .map_err(database)?;
     configure(&connection)?;
     Ok(connection)
 }
 
 fn configure(connection: &Connection) -> Result<(), StoreError> {
+    // Plans do not depend on what is bound. Without this, SQLite compiles a statement that compares an indexed column with a
+    // parameter (`expires_at > ?`) anew at each call, which takes longer than running it.
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+        .map_err(database)?;
     // `client add` may write from another process while the server runs: wait for it rather than fail.
     connection
         .busy_timeout(Duration::from_secs(5))
@@ -239,13 +260,17 @@ fn configure(connection: &Connection) -> Result<(), StoreError> {
 
 impl Store for SqliteStore {
     fn client<'a>(&'a self, id: &'a ClientId) -> Answer<'a, Option<Client>> {
-        self.answer(move |c| {
-            rows::one(
-                c,
-                &format!("{} WHERE client_id = ?1", rows::CLIENT),
-                [id.as_str()],
-                rows::client,
-            )
+        Box::pin(async move {
+            if let Some(known) = self.clients.get(id) {
+                return Ok(Some(known));
+            }
+            let beginning = self.clients.begin();
+            let sql = format!("{} WHERE client_id = ?1", rows::CLIENT);
+            let client = self.read(|c| rows::one(c, &sql, [id.as_str()], rows::client))?;
+            if let Some(client) = &client {
+                self.clients.remember(&beginning, client);
+            }
+            Ok(client)
         })
     }
 
@@ -254,7 +279,7 @@ impl Store for SqliteStore {
     }
 
     fn insert_client(&self, client: Client) -> Answer<'_, ()> {
-        self.write(move |c| {
+        self.write_clients(move |c| {
             rows::insert_client(c, &client)
                 .map(drop)
                 .map_err(|error| conflict(error, client.id.as_str()))
@@ -262,7 +287,7 @@ impl Store for SqliteStore {
     }
 
     fn configure_clients(&self, clients: Vec<Client>) -> Answer<'_, ()> {
-        self.write(move |c| {
+        self.write_clients(move |c| {
             for client in &clients {
                 if rows::configure_client(c, client).map_err(database)? == 0 {
                     return Err(StoreError::Conflict(client.id.to_string()));
@@ -309,18 +334,30 @@ impl Store for SqliteStore {
         })
     }
 
+    fn configure_users(&self, users: Vec<User>, now: i64) -> Answer<'_, ()> {
+        self.write(move |c| {
+            for user in &users {
+                let by_name = format!("{} WHERE username = ?1", rows::USER);
+                let name = user.username.as_str();
+                let known = rows::one(c, &by_name, [name], rows::user)?;
+                if rows::configure_user(c, user).map_err(database)? == 0 {
+                    return Err(StoreError::Conflict(name.into()));
+                }
+                if let Some(known) = known.filter(|known| known.password != user.password) {
+                    sign_out_everywhere(c, &known.id, now)?;
+                }
+            }
+            let kept: Vec<&str> = users.iter().map(|user| user.username.as_str()).collect();
+            // User names have no spaces, so a list of them is a text.
+            let gone =
+                "DELETE FROM users WHERE origin = 'file' AND instr(?1, ' ' || username || ' ') = 0";
+            execute(c, gone, [format!(" {} ", kept.join(" "))]).map(drop)
+        })
+    }
+
     fn set_password(&self, user: UserId, password: PasswordHash, now: i64) -> Answer<'_, bool> {
         self.write(move |c| {
-            execute(
-                c,
-                "DELETE FROM sessions WHERE user_id = ?1",
-                [user.as_str()],
-            )?;
-            execute(
-                c,
-                "UPDATE grants SET revoked_at = ?2 WHERE user_id = ?1 AND revoked_at IS NULL",
-                params![user.as_str(), now],
-            )?;
+            sign_out_everywhere(c, &user, now)?;
             let changed = execute(
                 c,
                 "UPDATE users SET password_hash = ?2, updated_at = ?3 WHERE user_id = ?1",
@@ -331,7 +368,7 @@ impl Store for SqliteStore {
     }
 
     fn set_client_secret(&self, client: ClientId, secret: SealedSecret) -> Answer<'_, bool> {
-        self.write(move |c| {
+        self.write_clients(move |c| {
             let changed = execute(
                 c,
                 "UPDATE clients SET secret_sealed = ?2 WHERE client_id = ?1 AND secret_sealed IS NOT NULL",
@@ -342,11 +379,7 @@ impl Store for SqliteStore {
     }
 
     fn session(&self, hash: Digest, now: i64) -> Answer<'_, Option<Session>> {
-        let sql = format!(
-            "{} WHERE session_hash = ?1 AND expires_at > ?2",
-            rows::SESSION
-        );
-        self.answer(move |c| rows::one(c, &sql, params![hash.as_bytes(), now], rows::session))
+        self.answer(move |c| sessions::find(c, hash, now))
     }
 
     fn start_session(
@@ -354,22 +387,13 @@ impl Store for SqliteStore {
         hash: Digest,
         session: Session,
         replaces: Option<Digest>,
-    ) -> Answer<'_, ()> {
-        self.write(move |c| {
-            if let Some(old) = replaces {
-                delete_session(c, old)?;
-            }
-            execute(
-                c,
-                "INSERT INTO sessions (session_hash, user_id, auth_time, expires_at) VALUES (?1, ?2, ?3, ?4)",
-                params![hash.as_bytes(), session.user.as_str(), session.auth_time, session.expires_at],
-            )
-            .map(drop)
-        })
+        now: i64,
+    ) -> Answer<'_, Option<EndedSession>> {
+        self.write(move |c| sessions::start(c, hash, &session, replaces, now))
     }
 
-    fn end_session(&self, hash: Digest) -> Answer<'_, ()> {
-        self.write(move |c| delete_session(c, hash))
+    fn end_session(&self, hash: Digest, now: i64) -> Answer<'_, Option<EndedSession>> {
+        self.write(move |c| sessions::end(c, hash, now))
     }
 
     fn consent<'a>(&'a self, user: &'a UserId, client: &'a ClientId) -> Answer<'a, Option<Scope>> {
@@ -386,6 +410,9 @@ impl Store for SqliteStore {
         self.write(move |c| {
             rows::insert_grant(c, &code.grant).map_err(database)?;
             rows::insert_code(c, hash.as_bytes(), &code).map_err(database)?;
+            if let Some(session) = &code.grant.session {
+                sessions::signed_in_to(c, session, &code.grant.client)?;
+            }
             if let Some(scope) = remember {
                 execute(
                     c,
@@ -418,6 +445,7 @@ impl Store for SqliteStore {
             // The whole of single use: one statement finds the code unspent and spends it, so of any number of callers
             // one changes a row.
             let sql = "UPDATE codes SET spent_at = ?2 WHERE code_hash = ?1 AND spent_at IS NULL AND expires_at > ?2
+                         AND EXISTS (SELECT 1 FROM grants WHERE grants.grant_id = codes.grant_id AND revoked_at IS NULL)
                        RETURNING grant_id";
             spend(c, sql, hash, now, first)
         })
@@ -507,6 +535,12 @@ impl Store for SqliteStore {
         self.answer(move |c| access_tokens::jti_stands(c, jti, grant.as_ref(), now))
     }
 
+    fn grant<'a>(&'a self, grant: &'a GrantId, now: i64) -> Answer<'a, Option<Grant>> {
+        let sql =
+            "SELECT * FROM grants WHERE grant_id = ?1 AND revoked_at IS NULL AND expires_at > ?2";
+        self.answer(move |c| rows::one(c, sql, params![grant.as_str(), now], rows::grant))
+    }
+
     fn grant_is_alive<'a>(&'a self, grant: &'a GrantId, now: i64) -> Answer<'a, bool> {
         let sql =
             "SELECT 1 FROM grants WHERE grant_id = ?1 AND revoked_at IS NULL AND expires_at > ?2";
@@ -592,16 +626,22 @@ fn spend(
     Ok(spent.is_some())
 }
 
-fn delete_session(connection: &Connection, hash: Digest) -> Result<(), StoreError> {
+/// Whoever knew the old password is out.
+fn sign_out_everywhere(connection: &Connection, user: &UserId, now: i64) -> Result<(), StoreError> {
     execute(
         connection,
-        "DELETE FROM sessions WHERE session_hash = ?1",
-        [hash.as_bytes()],
+        "DELETE FROM sessions WHERE user_id = ?1",
+        [user.as_str()],
+    )?;
+    execute(
+        connection,
+        "UPDATE grants SET revoked_at = ?2 WHERE user_id = ?1 AND revoked_at IS NULL",
+        params![user.as_str(), now],
     )
     .map(drop)
 }
 
-fn execute(
+pub(super) fn execute(
     connection: &Connection,
     sql: &str,
     params: impl rusqlite::Params,

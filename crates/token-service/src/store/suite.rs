@@ -8,8 +8,9 @@ use super::{FirstRefresh, Store, StoreError};
 use crate::clock::SystemRandom;
 use crate::domain::{
     ApplicationType, AuthorizationCode, Client, ClientAuthentication, ClientKeys, CodeChallenge,
-    Grace, Grant, GrantId, GrantType, NewRefreshToken, Registration, Resource, Rotation,
-    SecretMethod, Session, StoredKey, User, UserId, Username,
+    Grace, Grant, GrantId, GrantType, LogoutMetadata, NewRefreshToken, PersonClaims, Registration,
+    RequestedClaims, Resource, Rotation, SecretMethod, Session, SessionId, StoredKey, User, UserId,
+    Username,
 };
 use crate::password::PasswordHash;
 use crate::secret::{Digest, SealingKey};
@@ -21,7 +22,9 @@ pub(crate) async fn run(store: &dyn Store) {
     clients_come_back_as_they_went_in(store).await;
     names_are_unique(store).await;
     configured_clients_come_and_go(store).await;
+    configured_people_come_and_go(store).await;
     sessions_end(store).await;
+    sessions_know_their_clients_and_take_grants_along(store).await;
     codes_are_spent_once_and_in_time(store).await;
     grants_die_with_all_that_came_of_them(store).await;
     refresh_tokens_rotate(store).await;
@@ -39,6 +42,7 @@ pub(crate) fn user(name: &str) -> User {
         name: "Somebody".into(),
         email: Some(format!("{name}@example.com")),
         email_verified: true,
+        claims: PersonClaims::default(),
         updated_at: NOW,
     }
 }
@@ -86,6 +90,11 @@ fn code(grant: &str) -> AuthorizationCode {
         user: user("alice").id,
         scope: "openid offline_access".parse().unwrap(),
         resources: vec![Resource::parse("https://api.example/").unwrap()],
+        claims: RequestedClaims {
+            userinfo: [("name".to_owned(), Some(vec![1.into()]))].into(),
+            ..RequestedClaims::default()
+        },
+        session: None,
         auth_time: NOW - 5,
         expires_at: NOW + 660,
     };
@@ -113,6 +122,14 @@ async fn clients_come_back_as_they_went_in(store: &dyn Store) {
         client("api", Some(SecretMethod::Basic)),
         client("post", Some(SecretMethod::Post)),
         client("web", None),
+        Client {
+            sector: Some("client.example".into()),
+            logout: LogoutMetadata {
+                backchannel_logout_uri: Some("https://client.example/out".into()),
+                ..LogoutMetadata::default()
+            },
+            ..client("with-logout", None)
+        },
         Client {
             dpop_bound: true,
             ..client("x-jwt", Some(SecretMethod::Jwt))
@@ -191,34 +208,149 @@ async fn configured_clients_come_and_go(store: &dyn Store) {
     );
 }
 
-async fn sessions_end(store: &dyn Store) {
-    let session = Session {
+async fn configured_people_come_and_go(store: &dyn Store) {
+    let by_name = async |name: &str| {
+        let name = Username::parse(name).unwrap();
+        store.user_by_name(&name).await.unwrap()
+    };
+    let (carol, dave) = (user("carol"), user("dave"));
+    let both = vec![carol.clone(), dave.clone()];
+    store.configure_users(both, NOW).await.unwrap();
+    let hash = Digest::of("carol's");
+    let hers = Session {
+        user: carol.id.clone(),
+        ..session("carol's", NOW + 99)
+    };
+    let started = store.start_session(hash, hers, None, NOW);
+    started.await.unwrap();
+    // The same again: nothing changes, though a reader of the file makes a new id each time.
+    let mut again = User {
+        id: UserId::from_store("user-another".into()),
+        updated_at: NOW + 5,
+        ..carol.clone()
+    };
+    store
+        .configure_users(vec![again.clone()], NOW)
+        .await
+        .unwrap();
+    assert_eq!(by_name("carol").await, Some(carol.clone()));
+    assert_eq!(by_name("dave").await, None, "left the file");
+    assert!(store.session(hash, NOW).await.unwrap().is_some());
+    again.claims.set("given_name", "Carol".into()).unwrap();
+    store
+        .configure_users(vec![again.clone()], NOW)
+        .await
+        .unwrap();
+    let changed = by_name("carol").await.unwrap();
+    assert_eq!(
+        (changed.id, changed.updated_at),
+        (carol.id.clone(), NOW + 5)
+    );
+    assert_eq!(changed.claims, again.claims);
+    again.password = PasswordHash::from_phc("$argon2id$another".into());
+    store
+        .configure_users(vec![again.clone()], NOW)
+        .await
+        .unwrap();
+    assert_eq!(store.session(hash, NOW).await.unwrap(), None, "signed out");
+    let taken = store.configure_users(vec![dave, user("alice")], NOW).await;
+    assert!(matches!(taken, Err(StoreError::Conflict(name)) if name == "alice"));
+    assert_eq!(by_name("dave").await, None, "all or nothing");
+    store.configure_users(Vec::new(), NOW).await.unwrap();
+    assert_eq!(by_name("carol").await, None);
+    assert_eq!(by_name("alice").await, Some(user("alice")), "stays");
+}
+
+fn session(name: &str, expires_at: i64) -> Session {
+    Session {
+        id: SessionId::from_store(name.into()),
         user: user("alice").id,
         auth_time: NOW,
-        expires_at: NOW + 10,
-    };
+        expires_at,
+    }
+}
+
+async fn sessions_end(store: &dyn Store) {
+    let one = session("one", NOW + 10);
     let (first, second) = (Digest::of("first"), Digest::of("second"));
     store
-        .start_session(first, session.clone(), None)
+        .start_session(first, one.clone(), None, NOW)
         .await
         .unwrap();
     assert_eq!(
         store.session(first, NOW + 9).await.unwrap(),
-        Some(session.clone())
+        Some(one.clone())
     );
     assert_eq!(
         store.session(first, NOW + 10).await.unwrap(),
         None,
         "at its end"
     );
-    store
-        .start_session(second, session.clone(), Some(first))
-        .await
-        .unwrap();
+    let again = Session {
+        auth_time: NOW + 1,
+        ..one.clone()
+    };
+    let ended = store.start_session(second, again.clone(), Some(first), NOW);
+    assert_eq!(ended.await.unwrap(), None, "the same session goes on");
     assert_eq!(store.session(first, NOW).await.unwrap(), None, "replaced");
-    assert_eq!(store.session(second, NOW).await.unwrap(), Some(session));
-    store.end_session(second).await.unwrap();
-    assert_eq!(store.session(second, NOW).await.unwrap(), None, "ended");
+    assert_eq!(store.session(second, NOW).await.unwrap(), Some(again));
+    let (third, two) = (Digest::of("other"), session("two", NOW + 10));
+    let ended = store.start_session(third, two.clone(), Some(second), NOW);
+    let ended = ended.await.unwrap().unwrap();
+    assert_eq!(ended.session, one.id, "another session ends it");
+    assert_eq!(store.session(second, NOW).await.unwrap(), None);
+    let ended = store.end_session(third, NOW).await.unwrap().unwrap();
+    assert_eq!((ended.session, ended.user), (two.id, two.user));
+    assert_eq!(store.session(third, NOW).await.unwrap(), None, "ended");
+    assert_eq!(store.end_session(third, NOW).await.unwrap(), None, "once");
+}
+
+async fn sessions_know_their_clients_and_take_grants_along(store: &dyn Store) {
+    let (hash, here) = (Digest::of("here"), session("here", NOW + 10));
+    let started = store.start_session(hash, here.clone(), None, NOW);
+    started.await.unwrap();
+    for (name, client_id, scope, session) in [
+        ("s-short", "web", "openid", Some(&here.id)),
+        ("s-again", "web", "openid", Some(&here.id)),
+        ("s-offline", "api", "openid offline_access", Some(&here.id)),
+        (
+            "s-offline-like",
+            "api",
+            "openid not_offline_access",
+            Some(&here.id),
+        ),
+        ("s-device", "post", "openid", None),
+        (
+            "s-elsewhere",
+            "post",
+            "openid",
+            Some(&SessionId::from_store("gone".into())),
+        ),
+    ] {
+        let mut code = code(name);
+        code.grant.client = client(client_id, None).id;
+        code.grant.scope = scope.parse().unwrap();
+        code.grant.session = session.cloned();
+        store
+            .issue_code(Digest::of(name), code, None)
+            .await
+            .unwrap();
+    }
+    let ended = store.end_session(hash, NOW).await.unwrap().unwrap();
+    let clients: Vec<_> = ended.clients.iter().map(|one| one.id.as_str()).collect();
+    assert_eq!(clients, ["api", "web"], "each once, and nobody else");
+    for (grant, lives) in [
+        ("s-short", false),
+        ("s-again", false),
+        ("s-offline", true),
+        ("s-offline-like", false),
+        ("s-device", true),
+        ("s-elsewhere", true),
+    ] {
+        let grant_id = GrantId::from_text(grant.into());
+        let alive = store.grant_is_alive(&grant_id, NOW).await.unwrap();
+        assert_eq!(alive, lives, "{grant}");
+    }
 }
 
 async fn codes_are_spent_once_and_in_time(store: &dyn Store) {
@@ -264,6 +396,8 @@ async fn grants_die_with_all_that_came_of_them(store: &dyn Store) {
         .await
         .unwrap();
     assert!(store.grant_is_alive(&grant.id, NOW).await.unwrap());
+    let found = store.grant(&grant.id, NOW).await.unwrap();
+    assert_eq!(found.as_ref(), Some(&grant));
     assert!(
         !store
             .grant_is_alive(&grant.id, grant.expires_at)
@@ -276,6 +410,7 @@ async fn grants_die_with_all_that_came_of_them(store: &dyn Store) {
         !store.grant_is_alive(&grant.id, NOW).await.unwrap(),
         "revoked"
     );
+    assert_eq!(store.grant(&grant.id, NOW).await.unwrap(), None);
     assert!(
         !store
             .grant_is_alive(&GrantId::from_text("never".into()), NOW)
@@ -358,18 +493,10 @@ async fn refresh_tokens_rotate(store: &dyn Store) {
 async fn purging_removes_only_what_cannot_matter(store: &dyn Store) {
     let code = code("g-purged");
     let grant = code.grant.clone();
-    let (hash, session) = (Digest::of("code three"), Digest::of("third"));
+    let (hash, hash_of_session) = (Digest::of("code three"), Digest::of("third"));
     store.issue_code(hash, code.clone(), None).await.unwrap();
     store
-        .start_session(
-            session,
-            Session {
-                user: user("alice").id,
-                auth_time: NOW,
-                expires_at: NOW + 9999,
-            },
-            None,
-        )
+        .start_session(hash_of_session, session("kept", NOW + 9999), None, NOW)
         .await
         .unwrap();
     assert_eq!(
@@ -383,7 +510,7 @@ async fn purging_removes_only_what_cannot_matter(store: &dyn Store) {
         store.code(hash).await.unwrap().is_none()
             && !store.grant_is_alive(&grant.id, NOW).await.unwrap()
     );
-    assert!(store.session(session, NOW).await.unwrap().is_some());
+    assert!(store.session(hash_of_session, NOW).await.unwrap().is_some());
 }
 
 async fn signing_keys_come_and_go(store: &dyn Store) {

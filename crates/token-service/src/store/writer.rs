@@ -24,7 +24,7 @@ const GROUP: usize = 256;
 
 type Commit = Result<(), StoreError>;
 /// A write: runs inside the transaction and gives what to do once the commit's fate is known.
-type Job = Box<dyn FnOnce(&mut Connection) -> Reply + Send>;
+type Job = Box<dyn FnOnce(&Connection) -> Reply + Send>;
 type Reply = Box<dyn FnOnce(Commit) + Send>;
 
 /// What waits in the queue.
@@ -97,7 +97,7 @@ impl Drop for Writer {
     }
 }
 
-fn run(mut connection: Connection, mut entries: mpsc::Receiver<Entry>) {
+fn run(connection: Connection, mut entries: mpsc::Receiver<Entry>) {
     while let Some(first) = entries.blocking_recv() {
         let (mut group, mut next) = (Vec::with_capacity(8), Some(first));
         let mut checkpoint = None;
@@ -114,7 +114,7 @@ fn run(mut connection: Connection, mut entries: mpsc::Receiver<Entry>) {
             next = if full { None } else { entries.try_recv().ok() };
         }
         if !group.is_empty() {
-            commit_group(&mut connection, group);
+            commit_group(&connection, group);
         }
         if let Some(answer) = checkpoint {
             let done = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
@@ -123,8 +123,8 @@ fn run(mut connection: Connection, mut entries: mpsc::Receiver<Entry>) {
     }
 }
 
-fn commit_group(connection: &mut Connection, group: Vec<Job>) {
-    if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
+fn commit_group(connection: &Connection, group: Vec<Job>) {
+    if let Err(error) = run_statement(connection, "BEGIN IMMEDIATE") {
         // Jobs are dropped unrun: their callers hear that the channel closed, which says "not written".
         return tracing::error!(%error, "cannot begin a transaction");
     }
@@ -144,12 +144,12 @@ fn commit_group(connection: &mut Connection, group: Vec<Job>) {
         }
     }
     if committed.is_ok() {
-        committed = connection.execute_batch("COMMIT").map_err(database);
+        committed = run_statement(connection, "COMMIT");
     }
     if let Err(error) = &committed {
         tracing::error!(%error, writes = replies.len(), "commit failed; none of these writes happened");
         if !connection.is_autocommit() {
-            let _ = connection.execute_batch("ROLLBACK");
+            let _ = run_statement(connection, "ROLLBACK");
         }
     }
     for reply in replies {
@@ -158,13 +158,28 @@ fn commit_group(connection: &mut Connection, group: Vec<Job>) {
 }
 
 fn in_savepoint<T>(
-    connection: &mut Connection,
+    connection: &Connection,
     write: impl FnOnce(&Connection) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
-    let savepoint = connection.savepoint().map_err(database)?;
-    let result = write(&savepoint)?;
-    savepoint.commit().map_err(database)?;
-    Ok(result)
+    run_statement(connection, "SAVEPOINT one_write")?;
+    let result = write(connection);
+    // Rolled back as a whole, by SQLite itself: the savepoint went with it.
+    if result.is_err() && !connection.is_autocommit() {
+        run_statement(connection, "ROLLBACK TO one_write")?;
+    }
+    if !connection.is_autocommit() {
+        run_statement(connection, "RELEASE one_write")?;
+    }
+    result
+}
+
+/// One without parameters, compiled once.
+fn run_statement(connection: &Connection, sql: &str) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.execute([]))
+        .map(drop)
+        .map_err(database)
 }
 
 pub(super) fn database(error: rusqlite::Error) -> StoreError {
@@ -228,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_takes_the_whole_group_back() {
-        let mut connection = Connection::open_in_memory().unwrap();
+        let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch("CREATE TABLE t (x BLOB)").unwrap();
         // The file may grow by eight pages of 4096 bytes.
         let pages: i64 = connection
@@ -249,7 +264,7 @@ mod tests {
                 Box::new(move |commit| drop(answer.send(commit.and(result))))
             }));
         }
-        commit_group(&mut connection, group);
+        commit_group(&connection, group);
         let written = |answered: &mut oneshot::Receiver<Result<usize, StoreError>>| {
             matches!(answered.try_recv(), Ok(Ok(_)))
         };

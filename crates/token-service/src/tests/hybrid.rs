@@ -189,6 +189,7 @@ async fn form_post_5_hybrid_answers_are_posted() {
         "expires_in",
         "scope",
         "id_token",
+        "session_state",
         "state",
         "iss",
     ];

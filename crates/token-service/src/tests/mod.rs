@@ -3,6 +3,7 @@
 
 mod authorization;
 mod claim_checks;
+mod claims;
 mod client_assertions;
 mod client_authentication;
 mod device;
@@ -14,13 +15,16 @@ mod interaction;
 mod introspection;
 mod keys;
 mod logging;
+mod logout;
 mod me;
+mod pairwise;
 mod pkce;
 mod properties;
 mod refresh;
 mod resources;
 mod response_modes;
 mod revocation;
+mod session_management;
 mod support;
 mod token;
 mod userinfo;

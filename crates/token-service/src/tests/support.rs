@@ -1,9 +1,11 @@
 //! A service in memory of the test (clock, store, keys) and a browser that keeps cookies, reads forms and follows
 //! nothing by itself.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -13,16 +15,18 @@ use serde_json::Value;
 use stampmill_claim_check::ClaimCheck;
 use stampmill_jose::{Algorithm, Backend, SigningKey};
 use tower::ServiceExt;
+use zeroize::Zeroizing;
 
 use crate::clock::{Clock, SystemRandom};
 use crate::domain::{
-    ApplicationType, ClientId, GrantType, Registration, Resource, ResourceServer, Resources,
-    ResponseType, SIGNING_ALGORITHMS, SecretMethod, StoredKey, TokenFormat, User, UserId, Username,
+    ApplicationType, ClientId, GrantType, PersonClaims, Registration, Resource, ResourceServer,
+    Resources, ResponseType, SIGNING_ALGORITHMS, SecretMethod, StoredKey, TokenFormat, User,
+    UserId, Username,
 };
 use crate::http::router;
 use crate::password::PasswordHash;
 use crate::policy::Policy;
-use crate::protocol::{Parts, Service, Signatures};
+use crate::protocol::{Courier, Notifier, Parts, Service, Signatures};
 use crate::secret::{SealingKey, Secret};
 use crate::store::{SqliteStore, Store};
 
@@ -57,7 +61,53 @@ pub(super) struct Fixture {
     pub(super) router: Router,
     pub(super) clock: HandClock,
     pub(super) secrets: BTreeMap<&'static str, String>,
+    /// What was posted to clients.
+    pub(super) post: PostOffice,
     folder: tempfile::TempDir,
+}
+
+/// Keeps what would be posted to clients, and answers 200 unless told otherwise.
+#[derive(Default, Clone)]
+pub(super) struct PostOffice(Arc<Mutex<PostOfficeState>>);
+
+#[derive(Default)]
+struct PostOfficeState {
+    posted: Vec<(String, String)>,
+    answers: VecDeque<Result<u16, String>>,
+}
+
+impl PostOffice {
+    /// The next answers.
+    pub(super) fn answer(&self, answers: impl IntoIterator<Item = Result<u16, String>>) {
+        self.0.lock().unwrap().answers.extend(answers);
+    }
+
+    /// Waits until that many posts have come, or nothing more happens; gives address and form of each, in the order of
+    /// addresses.
+    pub(super) async fn posted(&self, expected: usize) -> Vec<(String, String)> {
+        for _ in 0..200 {
+            if self.0.lock().unwrap().posted.len() >= expected.max(1) {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+        let mut posted = self.0.lock().unwrap().posted.clone();
+        posted.sort();
+        posted
+    }
+}
+
+impl Courier for PostOffice {
+    fn post(
+        &self,
+        uri: String,
+        form: Zeroizing<String>,
+    ) -> Pin<Box<dyn Future<Output = Result<u16, String>> + Send + '_>> {
+        let mut state = self.0.lock().unwrap();
+        state.posted.push((uri, form.to_string()));
+        let answer = state.answers.pop_front().unwrap_or(Ok(200));
+        Box::pin(async { answer })
+    }
 }
 
 /// What came back.
@@ -160,6 +210,7 @@ impl Fixture {
             let row = StoredKey::seal(key, &sealing, &SystemRandom, START, START);
             store.insert_signing_key(row).await.unwrap();
         }
+        let post = PostOffice::default();
         let service = Arc::new(Service::new(Parts {
             issuer: ISSUER.into(),
             policy,
@@ -171,6 +222,7 @@ impl Fixture {
             store: Arc::new(store),
             signatures: Signatures::new(Backend::OpenSsl).unwrap(),
             sealing,
+            notifier: Notifier::new(Arc::new(post.clone()), [std::time::Duration::ZERO; 2]),
             lock: None,
         }));
         service.tend_keys().await.unwrap();
@@ -179,6 +231,7 @@ impl Fixture {
             service,
             clock,
             secrets,
+            post,
             folder,
         }
     }
@@ -232,7 +285,9 @@ impl Fixture {
         let path = self.folder.path().join("store.sqlite3");
         let database = rusqlite::Connection::open(path).unwrap();
         database
-            .execute_batch("ALTER TABLE clients RENAME TO gone")
+            .execute_batch(
+                "ALTER TABLE clients RENAME TO gone; ALTER TABLE codes RENAME TO gone_too",
+            )
             .unwrap();
     }
 
@@ -456,7 +511,11 @@ impl Browser {
                 self.cookies.remove(name);
                 continue;
             }
-            assert_eq!(attributes, " Path=/; Secure; HttpOnly; SameSite=Lax");
+            let expected = match name {
+                "__Host-stampmill-state" => " Path=/; Secure; SameSite=None",
+                _ => " Path=/; Secure; HttpOnly; SameSite=Lax",
+            };
+            assert_eq!(attributes, expected, "{name}");
             self.cookies.insert(name.to_owned(), value.to_owned());
         }
         answer
@@ -594,10 +653,26 @@ async fn add_people(store: &dyn Store) {
             name: format!("{name} Example"),
             email: Some(format!("{name}@example.com")),
             email_verified: true,
+            claims: claims_of(name),
             updated_at: START - 1000,
         };
         store.insert_user(user).await.unwrap();
     }
+}
+
+/// Of alice much is known.
+fn claims_of(name: &str) -> PersonClaims {
+    let mut claims = PersonClaims::default();
+    if name == "alice" {
+        claims.set("given_name", "Alice".into()).unwrap();
+        claims
+            .set("phone_number", "+44 1632 960123".into())
+            .unwrap();
+        claims.set("phone_number_verified", true.into()).unwrap();
+        let address = serde_json::json!({ "locality": "Ambridge", "country": "GB" });
+        claims.set("address", address).unwrap();
+    }
+    claims
 }
 
 /// The claims of a JWT, unverified.

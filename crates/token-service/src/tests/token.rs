@@ -80,6 +80,7 @@ async fn oidc_core_2_the_id_token() {
             "iat",
             "iss",
             "nonce",
+            "sid",
             "sub"
         ],
         "nothing nobody asked for"

@@ -18,7 +18,7 @@ async fn oidc_core_5_4_claims_follow_scopes() {
     assert_eq!(all.status, StatusCode::OK);
     assert_eq!(all.header("cache-control"), "no-store");
     let claims = all.json();
-    let expected = json!({"sub": claims["sub"], "name": "alice Example", "preferred_username": "alice", "updated_at": START - 1000,
+    let expected = json!({"sub": claims["sub"], "name": "alice Example", "given_name": "Alice", "preferred_username": "alice", "updated_at": START - 1000,
         "email": "alice@example.com", "email_verified": true});
     assert_eq!(claims, expected);
     let back = Browser::default()

@@ -1,0 +1,322 @@
+//! Authorizations and their challenges (RFC 8555 §7.1.4, §7.1.5).
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde_json::Value;
+
+use super::Records;
+use super::accounts::damaged;
+use crate::acme::challenge::ChallengeKind;
+use crate::acme::identifier::Identifier;
+use crate::store::StoreError;
+
+/// Whether an account may have certificates for a name.
+#[derive(Clone, Debug)]
+pub(crate) struct Authorization {
+    pub(crate) number: i64,
+    pub(crate) id: String,
+    pub(crate) account: String,
+    /// Without `*.`.
+    pub(crate) identifier: Identifier,
+    pub(crate) wildcard: bool,
+    stored: AuthorizationStatus,
+    pub(crate) expires: i64,
+    pub(crate) challenges: Vec<Challenge>,
+}
+
+/// RFC 8555 §7.1.6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AuthorizationStatus {
+    Pending,
+    Valid,
+    Invalid,
+    Deactivated,
+    Expired,
+}
+
+/// One way to show that one has the name.
+#[derive(Clone, Debug)]
+pub(crate) struct Challenge {
+    pub(crate) id: String,
+    pub(crate) kind: ChallengeKind,
+    pub(crate) token: String,
+    pub(crate) status: ChallengeStatus,
+    pub(crate) ended_at: Option<i64>,
+    pub(crate) error: Option<Value>,
+}
+
+/// RFC 8555 §7.1.6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ChallengeStatus {
+    Pending,
+    Processing,
+    Valid,
+    Invalid,
+}
+
+impl AuthorizationStatus {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Valid => "valid",
+            Self::Invalid => "invalid",
+            Self::Deactivated => "deactivated",
+            Self::Expired => "expired",
+        }
+    }
+
+    fn from_name(name: &str) -> Self {
+        match name {
+            "pending" => Self::Pending,
+            "valid" => Self::Valid,
+            "deactivated" => Self::Deactivated,
+            _ => Self::Invalid,
+        }
+    }
+}
+
+impl ChallengeStatus {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Processing => "processing",
+            Self::Valid => "valid",
+            Self::Invalid => "invalid",
+        }
+    }
+
+    fn from_name(name: &str) -> Self {
+        match name {
+            "pending" => Self::Pending,
+            "processing" => Self::Processing,
+            "valid" => Self::Valid,
+            _ => Self::Invalid,
+        }
+    }
+}
+
+impl Authorization {
+    /// Where it stands: what nobody answered in time is invalid, what was good once is expired.
+    pub(crate) fn status(&self, now: i64) -> AuthorizationStatus {
+        match self.stored {
+            AuthorizationStatus::Pending if self.expires < now => AuthorizationStatus::Invalid,
+            AuthorizationStatus::Valid if self.expires < now => AuthorizationStatus::Expired,
+            stored => stored,
+        }
+    }
+
+    /// What was ordered: with `*.` again.
+    pub(crate) fn ordered(&self) -> Identifier {
+        match self.wildcard {
+            false => self.identifier.clone(),
+            true => {
+                let name = format!("*.{}", self.identifier.value());
+                Identifier::new(self.identifier.kind(), &name)
+                    .expect("it was ordered as a wildcard")
+            }
+        }
+    }
+}
+
+const COLUMNS: &str = "number, id, account, kind, value, wildcard, status, expires";
+const CHALLENGE_COLUMNS: &str = "id, kind, token, status, ended_at, error";
+
+impl Records {
+    pub(crate) fn authorization(&self, id: &str) -> Result<Option<Authorization>, StoreError> {
+        self.find_authorization("id = ?1", id)
+    }
+
+    /// The authorization that a challenge belongs to.
+    pub(crate) fn authorization_of_challenge(
+        &self,
+        challenge: &str,
+    ) -> Result<Option<Authorization>, StoreError> {
+        let condition = r#"number = (SELECT "authorization" FROM acme_challenge WHERE id = ?1)"#;
+        self.find_authorization(condition, challenge)
+    }
+
+    fn find_authorization(
+        &self,
+        condition: &str,
+        value: &str,
+    ) -> Result<Option<Authorization>, StoreError> {
+        self.store().read(|connection| {
+            let found = connection
+                .prepare_cached(&format!(
+                    "SELECT {COLUMNS} FROM acme_authorization WHERE {condition}"
+                ))?
+                .query_row([value], authorization)
+                .optional()?;
+            found
+                .map(|found| with_challenges(connection, found))
+                .transpose()
+        })
+    }
+
+    pub(crate) fn deactivate_authorization(&self, id: &str) -> Result<(), StoreError> {
+        self.store().write(|transaction| {
+            let update = "UPDATE acme_authorization SET status = 'deactivated'
+                          WHERE id = ?1 AND status IN ('pending', 'valid')";
+            transaction.execute(update, [id]).map(drop)
+        })
+    }
+
+    /// Marks a challenge as being looked at. False if it was before, or its authorization is decided.
+    pub(crate) fn begin_challenge(&self, id: &str) -> Result<bool, StoreError> {
+        self.store().write(|transaction| {
+            let changed = transaction.execute(
+                r#"UPDATE acme_challenge SET status = 'processing'
+                   WHERE id = ?1 AND status = 'pending'
+                     AND (SELECT status FROM acme_authorization WHERE number = "authorization") = 'pending'"#,
+                [id],
+            )?;
+            Ok(changed == 1)
+        })
+    }
+
+    /// Writes down what was found, and with it decides the authorization. Once only.
+    pub(crate) fn end_challenge(
+        &self,
+        id: &str,
+        error: Option<&Value>,
+        now: i64,
+        valid_until: i64,
+    ) -> Result<(), StoreError> {
+        let status = if error.is_none() { "valid" } else { "invalid" };
+        self.store().write(|transaction| {
+            let changed = transaction.execute(
+                "UPDATE acme_challenge SET status = ?2, ended_at = ?3, error = ?4
+                 WHERE id = ?1 AND status = 'processing'",
+                params![id, status, now, error.map(Value::to_string)],
+            )?;
+            if changed == 1 {
+                transaction.execute(
+                    r#"UPDATE acme_authorization SET status = ?2, expires = CASE ?2 WHEN 'valid' THEN ?3 ELSE expires END
+                       WHERE number = (SELECT "authorization" FROM acme_challenge WHERE id = ?1) AND status = 'pending'"#,
+                    params![id, status, valid_until],
+                )?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Whether an account has valid authorizations for every one of these names (RFC 8555 §7.6).
+    pub(crate) fn holds(
+        &self,
+        account: &str,
+        names: &[Identifier],
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        self.store().read(|connection| {
+            for name in names {
+                if reusable(connection, account, name, now)?.is_none() {
+                    return Ok(false);
+                }
+            }
+            Ok(!names.is_empty())
+        })
+    }
+
+    /// How many validations of this name have failed for an account since, and when the first of them did.
+    pub(crate) fn failures_since(
+        &self,
+        account: &str,
+        identifier: &Identifier,
+        since: i64,
+    ) -> Result<(u32, Option<i64>), StoreError> {
+        self.store().read(|connection| {
+            connection
+                .prepare_cached(
+                    r#"SELECT count(*), min(c.ended_at) FROM acme_authorization a
+                       JOIN acme_challenge c ON c."authorization" = a.number
+                       WHERE a.account = ?1 AND a.value = ?2 AND a.kind = ?3 AND c.status = 'invalid' AND c.ended_at > ?4"#,
+                )?
+                .query_row(
+                    params![account, identifier.value(), identifier.kind(), since],
+                    |row| Ok((row.get(0)?, row.get(1)?)),
+                )
+        })
+    }
+}
+
+/// A valid authorization of this account for this very name, if there is one.
+pub(super) fn reusable(
+    connection: &Connection,
+    account: &str,
+    name: &Identifier,
+    now: i64,
+) -> rusqlite::Result<Option<i64>> {
+    let (base, wildcard) = name.base();
+    connection
+        .prepare_cached(
+            "SELECT number FROM acme_authorization
+             WHERE account = ?1 AND value = ?2 AND kind = ?3 AND wildcard = ?4 AND status = 'valid' AND expires > ?5
+             ORDER BY expires DESC LIMIT 1",
+        )?
+        .query_row(
+            params![account, base.value(), base.kind(), wildcard, now],
+            |row| row.get(0),
+        )
+        .optional()
+}
+
+/// The authorizations of an order, in the order of its identifiers.
+pub(super) fn of_order(
+    connection: &Connection,
+    order: i64,
+) -> rusqlite::Result<Vec<Authorization>> {
+    let columns = COLUMNS.replace("number", "a.number");
+    let mut query = connection.prepare_cached(&format!(
+        r#"SELECT {columns} FROM acme_authorization a
+           JOIN acme_order_authorization l ON l."authorization" = a.number WHERE l."order" = ?1 ORDER BY l.place"#
+    ))?;
+    let found = query.query_map([order], authorization)?;
+    found.collect()
+}
+
+fn authorization(row: &Row<'_>) -> rusqlite::Result<Authorization> {
+    let (kind, value): (String, String) = (row.get(3)?, row.get(4)?);
+    let status: String = row.get(6)?;
+    let identifier = Identifier::new(&kind, &value)
+        .map_err(|problem| damaged(4, std::io::Error::other(problem.detail)))?;
+    Ok(Authorization {
+        number: row.get(0)?,
+        id: row.get(1)?,
+        account: row.get(2)?,
+        identifier,
+        wildcard: row.get(5)?,
+        stored: AuthorizationStatus::from_name(&status),
+        expires: row.get(7)?,
+        challenges: Vec::new(),
+    })
+}
+
+fn with_challenges(
+    connection: &Connection,
+    mut authorization: Authorization,
+) -> rusqlite::Result<Authorization> {
+    let query = format!(
+        r#"SELECT {CHALLENGE_COLUMNS} FROM acme_challenge WHERE "authorization" = ?1 ORDER BY place"#
+    );
+    authorization.challenges = connection
+        .prepare_cached(&query)?
+        .query_map([authorization.number], challenge)?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(authorization)
+}
+
+fn challenge(row: &Row<'_>) -> rusqlite::Result<Challenge> {
+    let (kind, status): (String, String) = (row.get(1)?, row.get(3)?);
+    let error: Option<String> = row.get(5)?;
+    let kind = ChallengeKind::from_name(&kind)
+        .ok_or_else(|| damaged(1, std::io::Error::other("an unknown kind of challenge")))?;
+    Ok(Challenge {
+        id: row.get(0)?,
+        kind,
+        token: row.get(2)?,
+        status: ChallengeStatus::from_name(&status),
+        ended_at: row.get(4)?,
+        error: error
+            .map(|text| serde_json::from_str(&text).map_err(|error| damaged(5, error)))
+            .transpose()?,
+    })
+}

@@ -1,0 +1,81 @@
+//! Clients as they were read a moment ago.
+//!
+//! Nearly every request begins with its client, and clients hardly ever change; but each commit of the writer makes the
+//! readers read their pages anew. So a client is remembered for a second. What this program changes is forgotten at once;
+//! what another one changes (`stampmill client` beside a running server) is seen within that second.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::domain::{Client, ClientId};
+
+/// How long a client is remembered.
+const LIFETIME: Duration = Duration::from_secs(1);
+/// Clients remembered at most: bounds memory. The busy ones are back at once.
+const CAPACITY: usize = 1024;
+
+#[derive(Default)]
+pub(super) struct ClientCache(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    entries: HashMap<ClientId, (Instant, Client)>,
+    /// How often everything was forgotten.
+    generation: u64,
+}
+
+/// When a read began: what it found is remembered only if nothing was forgotten since.
+pub(super) struct Beginning(u64);
+
+impl ClientCache {
+    pub(super) fn get(&self, id: &ClientId) -> Option<Client> {
+        let state = self.state();
+        let (read_at, client) = state.entries.get(id)?;
+        (read_at.elapsed() < LIFETIME).then(|| client.clone())
+    }
+
+    pub(super) fn begin(&self) -> Beginning {
+        Beginning(self.state().generation)
+    }
+
+    pub(super) fn remember(&self, beginning: &Beginning, client: &Client) {
+        let mut state = self.state();
+        if state.generation != beginning.0 {
+            return;
+        }
+        if state.entries.len() >= CAPACITY {
+            state.entries.clear();
+        }
+        let entry = (Instant::now(), client.clone());
+        state.entries.insert(client.id.clone(), entry);
+    }
+
+    pub(super) fn forget_all(&self) {
+        let mut state = self.state();
+        state.entries.clear();
+        state.generation += 1;
+    }
+
+    /// A panic between two of its statements leaves nothing half done.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::suite::client;
+
+    #[test]
+    fn what_was_read_before_a_change_is_not_remembered_after_it() {
+        let (cache, client) = (ClientCache::default(), client("web", None));
+        let beginning = cache.begin();
+        cache.forget_all();
+        cache.remember(&beginning, &client);
+        assert_eq!(cache.get(&client.id), None);
+        cache.remember(&cache.begin(), &client);
+        assert_eq!(cache.get(&client.id), Some(client));
+    }
+}

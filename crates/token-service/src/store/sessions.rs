@@ -1,0 +1,126 @@
+//! Sessions in SQL. What ends a session runs in the writer's transaction: the row, the grants that end with it, and the
+//! list of those who must hear of it belong together.
+
+use rusqlite::{Connection, params};
+
+use super::writer::database;
+use super::{StoreError, execute, rows};
+use crate::domain::{Client, ClientId, EndedSession, Session, SessionId};
+use crate::secret::Digest;
+
+pub(super) fn find(
+    connection: &Connection,
+    hash: Digest,
+    now: i64,
+) -> Result<Option<Session>, StoreError> {
+    let sql = format!(
+        "{} WHERE session_hash = ?1 AND expires_at > ?2",
+        rows::SESSION
+    );
+    rows::one(
+        connection,
+        &sql,
+        params![hash.as_bytes(), now],
+        rows::session,
+    )
+}
+
+/// A session that is replaced by one of the same name goes on under another cookie; any other ends.
+pub(super) fn start(
+    connection: &Connection,
+    hash: Digest,
+    session: &Session,
+    replaces: Option<Digest>,
+    now: i64,
+) -> Result<Option<EndedSession>, StoreError> {
+    let mut ended = None;
+    if let Some(old) = replaces {
+        let renewed = execute(
+            connection,
+            "UPDATE sessions SET session_hash = ?2, auth_time = ?3, expires_at = ?4
+             WHERE session_hash = ?1 AND session_id = ?5 AND user_id = ?6",
+            params![
+                old.as_bytes(),
+                hash.as_bytes(),
+                session.auth_time,
+                session.expires_at,
+                session.id.as_str(),
+                session.user.as_str(),
+            ],
+        )?;
+        if renewed == 1 {
+            return Ok(None);
+        }
+        ended = end(connection, old, now)?;
+    }
+    execute(
+        connection,
+        "INSERT INTO sessions (session_hash, session_id, user_id, auth_time, expires_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![
+            hash.as_bytes(),
+            session.id.as_str(),
+            session.user.as_str(),
+            session.auth_time,
+            session.expires_at
+        ],
+    )?;
+    Ok(ended)
+}
+
+pub(super) fn end(
+    connection: &Connection,
+    hash: Digest,
+    now: i64,
+) -> Result<Option<EndedSession>, StoreError> {
+    let sql = format!("{} WHERE session_hash = ?1", rows::SESSION);
+    let session = rows::one(connection, &sql, [hash.as_bytes()], rows::session)?;
+    let Some(session) = session else {
+        return Ok(None);
+    };
+    let clients = clients(connection, &session.id)?;
+    // Back-Channel Logout §2.7: what was granted without offline_access was for this session.
+    execute(
+        connection,
+        "UPDATE grants SET revoked_at = ?2 WHERE session_id = ?1 AND revoked_at IS NULL
+         AND instr(' ' || scope || ' ', ' offline_access ') = 0",
+        params![session.id.as_str(), now],
+    )?;
+    // Its list of clients goes with it.
+    execute(
+        connection,
+        "DELETE FROM sessions WHERE session_hash = ?1",
+        [hash.as_bytes()],
+    )?;
+    Ok(Some(EndedSession {
+        session: session.id,
+        user: session.user,
+        clients,
+    }))
+}
+
+/// Remembers that a session signed the person in to a client. One that ended meanwhile is left alone.
+pub(super) fn signed_in_to(
+    connection: &Connection,
+    session: &SessionId,
+    client: &ClientId,
+) -> Result<(), StoreError> {
+    execute(
+        connection,
+        "INSERT OR IGNORE INTO session_clients (session_id, client_id)
+         SELECT session_id, ?2 FROM sessions WHERE session_id = ?1",
+        params![session.as_str(), client.as_str()],
+    )
+    .map(drop)
+}
+
+fn clients(connection: &Connection, session: &SessionId) -> Result<Vec<Client>, StoreError> {
+    let sql = format!(
+        "{} JOIN session_clients USING (client_id) WHERE session_id = ?1 ORDER BY client_id",
+        rows::CLIENT
+    );
+    let mut statement = connection.prepare_cached(&sql).map_err(database)?;
+    let found = statement
+        .query_map([session.as_str()], rows::client)
+        .map_err(database)?;
+    found.collect::<Result<_, _>>().map_err(database)
+}
