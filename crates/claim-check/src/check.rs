@@ -12,12 +12,14 @@ use crate::environment::{Bindings, Environment};
 use crate::error::{EvalError, Fault};
 use crate::explain::{Explanation, Trace, explanation};
 use crate::fold::fold;
+use crate::function::Function;
 use crate::interpreter::Scene;
 use crate::item::Item;
 use crate::jit::{self, Code, Counting};
 use crate::partial::{Residual, residual};
 use crate::slots::Plan;
-use crate::syntax::{self, ast::Ast};
+use crate::syntax;
+use crate::syntax::ast::{Ast, Expr};
 use crate::value::Value;
 use crate::worst_case::worst_case;
 
@@ -548,13 +550,22 @@ impl ClaimCheck {
 }
 
 /// Whether code has to count: not if nothing limits the cost, nor if the worst case on the largest payload stays within the limit.
-/// Values of variables are as large as their giver likes.
+/// Values of variables are as large as their giver likes; and where functions are called, counting is no more than a trifle.
 fn counting(ast: &Ast, plan: &Plan) -> Counting {
-    let payload = Limits::TOKEN.bytes as u64;
-    let worst = |ast| worst_case(ast, plan, payload).last().copied();
-    match plan.cost_limit {
-        Some(limit) if !ast.names.is_empty() || worst(ast) > Some(limit) => Counting::On,
-        _ => Counting::Off,
+    let Some(limit) = plan.cost_limit else {
+        return Counting::Off;
+    };
+    let calls = |id| match &ast[id].expr {
+        Expr::Call {
+            function, pattern, ..
+        } => pattern.is_none() && !matches!(function.function, Function::Optional(_)),
+        _ => false,
+    };
+    let worst = || worst_case(ast, plan, Limits::TOKEN.bytes as u64);
+    if ast.names.is_empty() && !ast.ids().any(calls) && worst().last() <= Some(&limit) {
+        Counting::Off
+    } else {
+        Counting::On
     }
 }
 

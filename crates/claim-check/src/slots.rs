@@ -3,6 +3,7 @@
 //! `claims.realm_access.roles` is three nodes, but one place in the payload: a path of names that are constants. All such
 //! paths together are the [`Paths`] that one pass over a payload fills; evaluating the node is then reading a slot.
 //!
+//! * `has(claims.a)` and `claims.?a` are paths, too: they ask whether the slot is empty.
 //! * Where an expression can only ask what kind of value a claim is (a comparison with a literal, a condition, `has()`), lists and
 //!   objects need not be kept.
 //! * Where it does anything else with a claim, the claim is kept with all that it holds; paths that lead on from there are
