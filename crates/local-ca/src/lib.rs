@@ -16,7 +16,9 @@
 //!   │   │ signs from day to day: Profile    │ ──────────────────▶  verify(leaf, [root], host)
 //!   │   ▼                                   │
 //!   │ ca.sqlite3: Store ── revoke ──▶ crl, OcspResponder ────────▶  clients that ask whether it is still good
-//!   └───────────────────────────────────────┘   Published (plain HTTP)
+//!   │                                       │   Published (plain HTTP)
+//!   │ acme::AcmeServer                      │ ◀─────────────────  a program that proves it has a name, and comes
+//!   └───────────────────────────────────────┘                      again before the certificate ends (HTTPS)
 //! ```
 //!
 //! What goes wrong in practice is rarely the mathematics. It is the root that lives 30 days because nobody said how long, the root without
@@ -39,6 +41,7 @@
 //! | [`lint`], [`view`], [`explain`] | the checks of auditors; every byte with its name; a certificate field by field: read by another library than the one that made it |
 //! | [`Zoo`] | servers whose certificates are wrong in exactly one way each, for tests of clients |
 //! | [`trust_stores`] | how a root gets into each store and out again; refused for a root that is good for every name |
+//! | [`acme`] | RFC 8555: a program proves that it has a name, gets a certificate, and comes again; validation goes where the operator allows |
 //! | [`write_private`], [`read_private`] | for every key file of this project |
 //!
 //! Certificates, requests, CRLs and OCSP answers are written by the small DER writer of this crate; OpenSSL signs, verifies and keeps keys.

@@ -31,7 +31,10 @@ pub(crate) fn acme(stage: &mut Stage<'_>) -> anyhow::Result<()> {
 
 async fn lesson(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let authority = Arc::new(Authority::create(&folder.path().join("ca"), "localhost-ca")?);
+    let authority = Arc::new(Authority::create(
+        &folder.path().join("ca"),
+        "localhost-ca",
+    )?);
     let web = Web::start().await?;
     let directory = start(&authority, web.port).await?;
     let mut client = Client::new(&authority, &directory).await?;
@@ -53,7 +56,7 @@ async fn start(authority: &Arc<Authority>, http_port: u16) -> anyhow::Result<Str
     let server = AcmeServer::open(Arc::clone(authority), settings, Surroundings::system()?)?;
     let server = Arc::new(server);
     let directory = server.directory_url();
-    tokio::spawn(server.serve(listener, std::future::pending()));
+    tokio::spawn(server.serve(listener, std::future::pending())?);
     Ok(directory)
 }
 
@@ -61,7 +64,10 @@ async fn start(authority: &Arc<Authority>, http_port: u16) -> anyhow::Result<Str
 
 async fn account(stage: &mut Stage<'_>, client: &mut Client) -> anyhow::Result<String> {
     stage.heading("1  an account is a key");
-    stage.listing("the directory: where everything is", pretty(&client.directory));
+    stage.listing(
+        "the directory: where everything is",
+        pretty(&client.directory),
+    );
     let payload = json!({"contact": ["mailto:alice@example.test"]});
     let (header, body) = client.signed("newAccount", &payload).await?;
     stage.listing("what the client signs: the header", pretty(&header));
@@ -70,9 +76,18 @@ async fn account(stage: &mut Stage<'_>, client: &mut Client) -> anyhow::Result<S
          between can neither change it nor send it again, nor to another server.",
     );
     let answer = client.send("newAccount", body).await?;
-    stage.check_rule("the account is made", 201, answer.status.as_u16(), "RFC 8555 §7.3");
+    stage.check_rule(
+        "the account is made",
+        201,
+        answer.status.as_u16(),
+        "RFC 8555 §7.3",
+    );
     let thumbprint = client.key.public_jwk().thumbprint();
-    stage.compute("SHA-256 of the key's JSON (RFC 7638): the thumbprint", &[], thumbprint);
+    stage.compute(
+        "SHA-256 of the key's JSON (RFC 7638): the thumbprint",
+        &[],
+        thumbprint,
+    );
     field(&answer, "location")
 }
 
@@ -85,11 +100,23 @@ async fn prove(
     let asked = json!({"identifiers": [{"type": "dns", "value": NAME}]});
     let answer = client.post("newOrder", &asked).await?;
     let (location, order) = (field(&answer, "location")?, body(&answer)?);
-    stage.check_rule("the order is", "pending", text(&order, "status")?, "RFC 8555 §7.1.6");
-    let address = order["authorizations"][0].as_str().context("one authorization")?;
+    stage.check_rule(
+        "the order is",
+        "pending",
+        text(&order, "status")?,
+        "RFC 8555 §7.1.6",
+    );
+    let address = order["authorizations"][0]
+        .as_str()
+        .context("one authorization")?;
     let (authorization, challenge) = client.challenge(address).await?;
-    let offered = authorization["challenges"].as_array().context("challenges")?;
-    let kinds: Vec<&str> = offered.iter().filter_map(|one| one["type"].as_str()).collect();
+    let offered = authorization["challenges"]
+        .as_array()
+        .context("challenges")?;
+    let kinds: Vec<&str> = offered
+        .iter()
+        .filter_map(|one| one["type"].as_str())
+        .collect();
     stage.compute("ways to prove that we have the name", &[], kinds.join(", "));
 
     let token = text(&challenge, "token")?;
@@ -103,7 +130,12 @@ async fn prove(
     ));
     client.post(text(&challenge, "url")?, &json!({})).await?;
     let decided = client.decided(address).await?;
-    stage.check_rule("the authorization is", "valid", text(&decided, "status")?, "RFC 8555 §8.3");
+    stage.check_rule(
+        "the authorization is",
+        "valid",
+        text(&decided, "status")?,
+        "RFC 8555 §8.3",
+    );
     let order = body(&client.post(&location, &Value::Null).await?)?;
     stage.check("the order is", "ready", text(&order, "status")?);
     Ok((location, order))
@@ -119,21 +151,41 @@ async fn certificate(
     let finalize = text(&order, "finalize")?.to_owned();
     let (other, _) = request("other.localhost")?;
     let refused = client.post(&finalize, &json!({"csr": other})).await?;
-    stage.check_rule("a request for another name", "badCSR", problem(&refused)?, "RFC 8555 §7.4");
+    stage.check_rule(
+        "a request for another name",
+        "badCSR",
+        problem(&refused)?,
+        "RFC 8555 §7.4",
+    );
     let (csr, _key) = request(NAME)?;
     let valid = body(&client.post(&finalize, &json!({"csr": csr})).await?)?;
     stage.check("the order is", "valid", text(&valid, "status")?);
-    let chain = client.post(text(&valid, "certificate")?, &Value::Null).await?;
+    let chain = client
+        .post(text(&valid, "certificate")?, &Value::Null)
+        .await?;
     let leaf = Certificate::from_pem(&chain.body)?;
     let options = VerifyOptions::for_host(NAME.parse()?);
     let verdict = verify(&leaf, &[authority.root()], &options)?;
-    stage.check_rule("OpenSSL's verdict, at its strictest", "OK", verdict, "RFC 5280 §6");
+    stage.check_rule(
+        "OpenSSL's verdict, at its strictest",
+        "OK",
+        verdict,
+        "RFC 5280 §6",
+    );
     let again = body(&client.post(&finalize, &json!({"csr": csr})).await?)?;
-    stage.check("asked once more: the same certificate", &valid["certificate"], &again["certificate"]);
-    let store = authority.store().context("an authority in a folder has records")?;
+    stage.check(
+        "asked once more: the same certificate",
+        &valid["certificate"],
+        &again["certificate"],
+    );
+    let store = authority
+        .store()
+        .context("an authority in a folder has records")?;
     let entry = store.find(&leaf.serial())?;
     stage.check("it stands in the records", NAME, entry.names.join(", "));
-    stage.note(format!("The order's address, {location}, says where to find it for as long as the authority lives."));
+    stage.note(format!(
+        "The order's address, {location}, says where to find it for as long as the authority lives."
+    ));
     Ok(leaf)
 }
 
@@ -146,27 +198,59 @@ async fn refusals(stage: &mut Stage<'_>, client: &mut Client, web: &Web) -> anyh
     let (_, again) = client.signed("newOrder", &order(NAME)).await?;
     client.send("newOrder", again.clone()).await?;
     let replayed = client.send("newOrder", again).await?;
-    refused(stage, "a request sent twice", "badNonce", &replayed, "the nonce", "RFC 8555 §6.5")?;
+    refused(
+        stage,
+        "a request sent twice",
+        "badNonce",
+        &replayed,
+        "the nonce",
+        "RFC 8555 §6.5",
+    )?;
 
     let (_, elsewhere) = client.signed("newOrder", &order(NAME)).await?;
     let elsewhere = client.send("revokeCert", elsewhere).await?;
     let what = "a request passed on to another address";
-    refused(stage, what, "unauthorized", &elsewhere, "the signed address", "RFC 8555 §6.4")?;
+    refused(
+        stage,
+        what,
+        "unauthorized",
+        &elsewhere,
+        "the signed address",
+        "RFC 8555 §6.4",
+    )?;
 
     let bank = client.post("newOrder", &order("bank.example")).await?;
     let what = "a certificate for a bank";
-    refused(stage, what, "rejectedIdentifier", &bank, "name constraints", "RFC 5280 §4.2.1.10")?;
+    refused(
+        stage,
+        what,
+        "rejectedIdentifier",
+        &bank,
+        "name constraints",
+        "RFC 5280 §4.2.1.10",
+    )?;
 
     let made = body(&client.post("newOrder", &order("evil.localhost")).await?)?;
-    let address = made["authorizations"][0].as_str().context("one authorization")?;
+    let address = made["authorizations"][0]
+        .as_str()
+        .context("one authorization")?;
     let (_, challenge) = client.challenge(address).await?;
     let path = format!("/.well-known/acme-challenge/{}", text(&challenge, "token")?);
     web.redirect(&path, METADATA);
     client.post(text(&challenge, "url")?, &json!({})).await?;
     let decided = client.decided(address).await?;
     let error = &decided["challenges"][0]["error"];
-    stage.check_rule("the proof, behind a redirect inside", "connection", kind(error), "RFC 8555 §10.4");
-    stage.compute("what the server says", &[], error["detail"].as_str().unwrap_or_default());
+    stage.check_rule(
+        "the proof, behind a redirect inside",
+        "connection",
+        kind(error),
+        "RFC 8555 §10.4",
+    );
+    stage.compute(
+        "what the server says",
+        &[],
+        error["detail"].as_str().unwrap_or_default(),
+    );
     stage.blocked(
         "a server that sends the authority to 169.254.169.254",
         "networks that validation may connect to",
@@ -200,18 +284,33 @@ async fn renewal(
     let window = body(&client.http.get(&address, &[]).await?)?;
     stage.compute("base64url(issuer's key).base64url(serial number)", &[], &id);
     stage.compute(
-        format!("the server suggests, for a certificate that ends {}", utc(leaf.not_after())),
+        format!(
+            "the server suggests, for a certificate that ends {}",
+            utc(leaf.not_after())
+        ),
         &[],
         &window["suggestedWindow"]["start"],
     );
     let der = base64url::encode(leaf.der());
-    let revoked = client.post("revokeCert", &json!({"certificate": der, "reason": 4})).await?;
-    stage.check_rule("revoked, as superseded", 200, revoked.status.as_u16(), "RFC 8555 §7.6");
+    let revoked = client
+        .post("revokeCert", &json!({"certificate": der, "reason": 4}))
+        .await?;
+    stage.check_rule(
+        "revoked, as superseded",
+        200,
+        revoked.status.as_u16(),
+        "RFC 8555 §7.6",
+    );
     let window = body(&client.http.get(&address, &[]).await?)?;
     let end: i64 = text(&window["suggestedWindow"], "end")?
         .parse::<jiff::Timestamp>()?
         .as_second();
-    stage.check_rule("now the window is over: come at once", true, end < now(), "RFC 9773 §4.2");
+    stage.check_rule(
+        "now the window is over: come at once",
+        true,
+        end < now(),
+        "RFC 9773 §4.2",
+    );
     stage.note(
         "certbot 4.1 and later, lego, Caddy and others ask every few hours. So an authority that must revoke a million certificates \
          tonight can have them renewed first.",
@@ -248,7 +347,10 @@ impl Client {
 
     /// The header, and the whole request (RFC 8555 §6.2). Null is the empty payload of POST-as-GET.
     async fn signed(&self, to: &str, payload: &Value) -> anyhow::Result<(Value, String)> {
-        let nonce = self.http.get(&self.address("newNonce").parse()?, &[]).await?;
+        let nonce = self
+            .http
+            .get(&self.address("newNonce").parse()?, &[])
+            .await?;
         let mut header = json!({
             "alg": self.key.alg(),
             "nonce": field(&nonce, "replay-nonce")?,
@@ -271,7 +373,9 @@ impl Client {
 
     async fn send(&self, to: &str, request: String) -> anyhow::Result<Answer> {
         let address = self.address(to).parse()?;
-        self.http.post(&address, "application/jose+json", request).await
+        self.http
+            .post(&address, "application/jose+json", request)
+            .await
     }
 
     async fn post(&self, to: &str, payload: &Value) -> anyhow::Result<Answer> {
@@ -282,7 +386,9 @@ impl Client {
     /// An authorization and its http-01 challenge.
     async fn challenge(&self, address: &str) -> anyhow::Result<(Value, Value)> {
         let authorization = body(&self.post(address, &Value::Null).await?)?;
-        let challenges = authorization["challenges"].as_array().context("challenges")?;
+        let challenges = authorization["challenges"]
+            .as_array()
+            .context("challenges")?;
         let found = challenges.iter().find(|one| one["type"] == "http-01");
         let challenge = found.context("http-01 is offered")?.clone();
         Ok((authorization, challenge))
@@ -316,13 +422,19 @@ fn request(name: &str) -> anyhow::Result<(String, stampmill_local_ca::LeafKey)> 
 /// RFC 9773 §4.1, read by OpenSSL from the certificate.
 fn renewal_id(leaf: &Certificate) -> anyhow::Result<String> {
     let certificate = leaf.as_openssl();
-    let key = certificate.authority_key_id().context("the issuer's key is named")?;
+    let key = certificate
+        .authority_key_id()
+        .context("the issuer's key is named")?;
     let mut serial = certificate.serial_number().to_bn()?.to_vec();
     if serial.first().is_some_and(|byte| byte & 0x80 != 0) {
         // as in DER: a zero keeps it positive
         serial.insert(0, 0);
     }
-    Ok(format!("{}.{}", base64url::encode(key.as_slice()), base64url::encode(serial)))
+    Ok(format!(
+        "{}.{}",
+        base64url::encode(key.as_slice()),
+        base64url::encode(serial)
+    ))
 }
 
 fn body(answer: &Answer) -> anyhow::Result<Value> {
@@ -330,12 +442,17 @@ fn body(answer: &Answer) -> anyhow::Result<Value> {
 }
 
 fn field(answer: &Answer, name: &str) -> anyhow::Result<String> {
-    let value = answer.headers.get(name).with_context(|| format!("no {name}"))?;
+    let value = answer
+        .headers
+        .get(name)
+        .with_context(|| format!("no {name}"))?;
     Ok(value.to_str()?.to_owned())
 }
 
 fn text<'v>(value: &'v Value, member: &str) -> anyhow::Result<&'v str> {
-    value[member].as_str().with_context(|| format!("no {member} in {value}"))
+    value[member]
+        .as_str()
+        .with_context(|| format!("no {member} in {value}"))
 }
 
 /// The type of a problem without its prefix.
@@ -377,7 +494,10 @@ impl Web {
 
     fn show(&self, path: &str, text: &str) {
         let length = text.len();
-        self.put(path, format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{text}"));
+        self.put(
+            path,
+            format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{text}"),
+        );
     }
 
     fn redirect(&self, path: &str, to: &str) {
@@ -406,6 +526,8 @@ async fn respond(
         answers.get(path).cloned()
     };
     let missing = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
-    stream.write_all(answer.as_deref().unwrap_or(missing).as_bytes()).await?;
+    stream
+        .write_all(answer.as_deref().unwrap_or(missing).as_bytes())
+        .await?;
     Ok(stream.shutdown().await?)
 }

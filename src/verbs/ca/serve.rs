@@ -21,28 +21,28 @@ pub(super) fn serve(authority: Authority, args: &ServeArgs, out: Printer) -> any
     super::super::block_on(async move {
         let plain = listen(args.listen).await?;
         let plain_url = format!("http://{}", plain.local_addr()?);
-        let acme = match args.no_acme {
-            true => None,
-            false => {
-                let listener = listen(acme_address(args, plain.local_addr()?)).await?;
-                let server = acme(authority, args, listener.local_addr()?)?;
-                Some((Arc::new(server), listener))
-            }
-        };
-        announce(
-            acme.as_ref().map(|(server, _)| server.directory_url()),
-            &plain_url,
-            out,
-        );
         let (stop, stopping) = watch::channel(());
         let told = |mut stopping: watch::Receiver<()>| async move {
             // an error is a sender that is gone: told as well
             let _ = stopping.changed().await;
         };
-        let plain = published.serve(plain, told(stopping.clone()));
+        let (directory, secure) = match args.no_acme {
+            true => (None, None),
+            false => {
+                let listener = listen(acme_address(args, plain.local_addr()?)).await?;
+                let server = Arc::new(acme(authority, args, listener.local_addr()?)?);
+                let directory = server.directory_url();
+                let serving = server.serve(listener, told(stopping.clone())).context(
+                    "ACME cannot be served; --acme-url names another host, --no-acme leaves it out",
+                )?;
+                (Some(directory), Some(serving))
+            }
+        };
+        announce(directory, &plain_url, out);
+        let plain = published.serve(plain, told(stopping));
         let secure = async {
-            match acme {
-                Some((server, listener)) => Ok(server.serve(listener, told(stopping)).await?),
+            match secure {
+                Some(serving) => Ok(serving.await?),
                 None => anyhow::Ok(()),
             }
         };

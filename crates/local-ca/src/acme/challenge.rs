@@ -110,10 +110,10 @@ impl AcmeServer {
             return;
         }
         tokio::spawn(async move {
-            if let Err(problem) = server.validate(&id).await {
+            let look = Look { server, id };
+            if let Err(problem) = look.server.validate(&look.id).await {
                 tracing::warn!(detail = problem.detail, "acme: a challenge stays undecided");
             }
-            server.running().remove(&id);
         });
     }
 
@@ -174,6 +174,18 @@ impl AcmeServer {
 
     fn running(&self) -> std::sync::MutexGuard<'_, std::collections::HashSet<String>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A look that is under way; however it ends, the next may begin.
+struct Look {
+    server: Arc<AcmeServer>,
+    id: String,
+}
+
+impl Drop for Look {
+    fn drop(&mut self) {
+        self.server.running().remove(&self.id);
     }
 }
 

@@ -76,6 +76,7 @@ use tokio::sync::Semaphore;
 
 use crate::authority::{Authority, IssueError};
 use crate::moment::now;
+use crate::profile::{Role, RuleSet};
 use crate::store::StoreError;
 
 pub use binding::ExternalKey;
@@ -109,9 +110,15 @@ impl AcmeServer {
     /// [`AcmeError`]: an authority in memory, settings that fit nothing, records that cannot be written.
     pub fn open(
         authority: Arc<Authority>,
-        settings: AcmeSettings,
+        mut settings: AcmeSettings,
         surroundings: Surroundings,
     ) -> Result<Self, AcmeError> {
+        if authority.rules() == RuleSet::PublicLike {
+            // those rules know no certificates for clients
+            settings
+                .profiles
+                .retain(|offered| offered.profile.role() == Role::Server);
+        }
         settings.check(authority.rules(), now())?;
         let records = Records::open(Arc::clone(&authority))?.ok_or(AcmeError::NoRecords)?;
         Ok(Self {

@@ -84,7 +84,7 @@ pub(super) fn list(call: &Call<'_>) -> Result<Reply, Problem> {
         Some(place) if place.parse::<i64>().is_ok() => place.parse().unwrap_or_default(),
         _ => return Err(Problem::not_found("page")),
     };
-    let (ids, next) = server.records.orders_of(call.id, after, PAGE)?;
+    let (ids, next) = server.records.orders_of(call.id, after, PAGE, call.now)?;
     let orders: Vec<String> = ids.iter().map(|id| server.order_url(id)).collect();
     let reply = Reply::json(json!({"orders": orders}));
     Ok(match next {

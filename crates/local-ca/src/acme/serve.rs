@@ -35,15 +35,17 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const MOST_HANDSHAKES: usize = 64;
 
 impl AcmeServer {
-    /// Serves the routes over TLS, mounted at the base URL's path, until `stopped` is there.
+    /// Serves the routes over TLS, mounted at the base URL's path, until `stopped` is there. The server's certificate is issued before
+    /// this returns; the future it returns does the work.
     ///
     /// # Errors
-    /// [`AcmeError`]: no certificate for the base URL's host, for instance because it lies outside the name constraints; the listener's.
-    pub async fn serve(
+    /// [`AcmeError`]: no certificate for the base URL's host, for instance because it lies outside the name constraints. The future's are
+    /// the listener's.
+    pub fn serve(
         self: Arc<Self>,
         listener: TcpListener,
         stopped: impl Future<Output = ()> + Send + 'static,
-    ) -> Result<(), AcmeError> {
+    ) -> Result<impl Future<Output = io::Result<()>> + Send + 'static, AcmeError> {
         let base = Url::parse(&self.settings.base_url)
             .map_err(|error| AcmeError::Setting(format!("base URL: {error}")))?;
         let identity = Identity::new(Arc::clone(&self.authority), names(&base, &self.authority)?)?;
@@ -52,10 +54,9 @@ impl AcmeServer {
             path => Router::new().nest(path, routes(self)),
         };
         let listener = TlsListener::new(listener, identity)?;
-        axum::serve(listener, router)
+        Ok(axum::serve(listener, router)
             .with_graceful_shutdown(stopped)
-            .await?;
-        Ok(())
+            .into_future())
     }
 }
 

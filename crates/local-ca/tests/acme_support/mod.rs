@@ -20,11 +20,11 @@ use stampmill_outbound::{BoxFuture, BoxStream, Connector, Resolver};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tower::ServiceExt as _;
 
-pub const BASE: &str = "https://ca.test/acme";
+pub(crate) const BASE: &str = "https://ca.test/acme";
 
 /// Names, records, pages, and who was connected to.
 #[derive(Clone, Default)]
-pub struct World(Arc<Mutex<Inner>>);
+pub(crate) struct World(Arc<Mutex<Inner>>);
 
 #[derive(Default)]
 struct Inner {
@@ -43,7 +43,7 @@ impl World {
     }
 
     /// `name` has these addresses; given several times, they are answered one after the other, the last for ever.
-    pub fn name(&self, name: &str, addresses: &[&str]) {
+    pub(crate) fn name(&self, name: &str, addresses: &[&str]) {
         let addresses = addresses.iter().map(|text| text.parse().unwrap()).collect();
         self.with(|inner| {
             inner
@@ -54,7 +54,7 @@ impl World {
         });
     }
 
-    pub fn text(&self, name: &str, text: &str) {
+    pub(crate) fn text(&self, name: &str, text: &str) {
         self.with(|inner| {
             inner
                 .texts
@@ -64,7 +64,7 @@ impl World {
         });
     }
 
-    pub fn caa(&self, name: &str, value: &str) {
+    pub(crate) fn caa(&self, name: &str, value: &str) {
         let caa = Caa {
             critical: false,
             tag: "issue".to_owned(),
@@ -74,11 +74,11 @@ impl World {
     }
 
     /// What every web server of this world answers at a path: a whole answer.
-    pub fn answer(&self, path: &str, answer: String) {
+    pub(crate) fn answer(&self, path: &str, answer: String) {
         self.with(|inner| inner.pages.insert(path.to_owned(), answer));
     }
 
-    pub fn page(&self, path: &str, body: &str) {
+    pub(crate) fn page(&self, path: &str, body: &str) {
         let length = body.len();
         self.answer(
             path,
@@ -86,23 +86,23 @@ impl World {
         );
     }
 
-    pub fn redirect(&self, path: &str, to: &str) {
+    pub(crate) fn redirect(&self, path: &str, to: &str) {
         self.answer(
             path,
             format!("HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n"),
         );
     }
 
-    pub fn tls(&self, acceptor: SslAcceptor) {
+    pub(crate) fn tls(&self, acceptor: SslAcceptor) {
         self.with(|inner| inner.tls = Some(acceptor));
     }
 
-    pub fn connections(&self) -> Vec<SocketAddr> {
+    pub(crate) fn connections(&self) -> Vec<SocketAddr> {
         self.with(|inner| inner.connections.clone())
     }
 
     /// How often a name was asked for.
-    pub fn asked(&self, name: &str) -> usize {
+    pub(crate) fn asked(&self, name: &str) -> usize {
         self.with(|inner| inner.resolved.iter().filter(|asked| *asked == name).count())
     }
 }
@@ -182,29 +182,39 @@ impl World {
 }
 
 /// A server, its authority, its world.
-pub struct Scene {
-    pub world: World,
-    pub authority: Arc<Authority>,
-    pub router: Router,
+pub(crate) struct Scene {
+    pub(crate) world: World,
+    pub(crate) authority: Arc<Authority>,
+    pub(crate) router: Router,
     _folder: tempfile::TempDir,
 }
 
 impl Scene {
-    pub fn new(change: impl FnOnce(&mut AcmeSettings)) -> Self {
+    pub(crate) fn new(change: impl FnOnce(&mut AcmeSettings)) -> Self {
         Self::at(change, stampmill_local_ca::now)
     }
 
-    pub fn at(
+    pub(crate) fn at(
         change: impl FnOnce(&mut AcmeSettings),
         clock: impl Fn() -> i64 + Send + Sync + 'static,
     ) -> Self {
+        let world = World::default();
+        let surroundings = Surroundings::new(world.clone(), world.clone());
+        Self::in_surroundings(change, clock, world, surroundings)
+    }
+
+    /// With names and records from elsewhere; the servers are the world's.
+    pub(crate) fn in_surroundings(
+        change: impl FnOnce(&mut AcmeSettings),
+        clock: impl Fn() -> i64 + Send + Sync + 'static,
+        world: World,
+        surroundings: Surroundings,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let authority = Arc::new(Authority::create(&folder.path().join("ca"), "acme-ca").unwrap());
-        let world = World::default();
         let mut settings = AcmeSettings::new(BASE);
         change(&mut settings);
-        let surroundings =
-            Surroundings::new(world.clone(), world.clone()).with_connector(world.clone());
+        let surroundings = surroundings.with_connector(world.clone());
         let server = AcmeServer::open(Arc::clone(&authority), settings, surroundings).unwrap();
         let server = Arc::new(server.with_clock(clock));
         let router = Router::new().nest("/acme", routes(server));
@@ -216,12 +226,12 @@ impl Scene {
         }
     }
 
-    pub fn database(&self) -> std::path::PathBuf {
+    pub(crate) fn database(&self) -> std::path::PathBuf {
         self._folder.path().join("ca/ca.sqlite3")
     }
 
     /// Certificates of servers that were issued.
-    pub fn issued(&self) -> usize {
+    pub(crate) fn issued(&self) -> usize {
         let store = self.authority.store().unwrap();
         let all = store
             .list(&stampmill_local_ca::Filter::default(), 0)
@@ -229,12 +239,12 @@ impl Scene {
         all.iter().filter(|entry| entry.profile == "server").count()
     }
 
-    pub async fn client(&self) -> Client {
+    pub(crate) async fn client(&self) -> Client {
         self.client_with(SigningKey::generate(Algorithm::Es256).unwrap(), json!({}))
             .await
     }
 
-    pub async fn client_with(&self, key: SigningKey, account: Value) -> Client {
+    pub(crate) async fn client_with(&self, key: SigningKey, account: Value) -> Client {
         let mut client = self.stranger(key);
         let made = client.post_as_key("/new-account", account).await;
         assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
@@ -243,7 +253,7 @@ impl Scene {
     }
 
     /// A key without an account.
-    pub fn stranger(&self, key: SigningKey) -> Client {
+    pub(crate) fn stranger(&self, key: SigningKey) -> Client {
         Client {
             router: self.router.clone(),
             key,
@@ -251,7 +261,7 @@ impl Scene {
         }
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         send(
             &self.router,
             Request::get(format!("{BASE}{path}"))
@@ -264,16 +274,16 @@ impl Scene {
 
 /// An answer, read to its end.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub text: String,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
     /// As JSON; null if it is none.
-    pub body: Value,
+    pub(crate) body: Value,
 }
 
 impl Answer {
-    pub fn header(&self, name: &str) -> String {
+    pub(crate) fn header(&self, name: &str) -> String {
         let value = self
             .headers
             .get(name)
@@ -282,13 +292,13 @@ impl Answer {
     }
 
     /// The type of a problem without its prefix; empty for a success.
-    pub fn problem(&self) -> &str {
+    pub(crate) fn problem(&self) -> &str {
         let kind = self.body["type"].as_str().unwrap_or_default();
         kind.strip_prefix("urn:ietf:params:acme:error:")
             .unwrap_or_default()
     }
 
-    pub fn text(&self, member: &str) -> String {
+    pub(crate) fn text(&self, member: &str) -> String {
         self.body[member]
             .as_str()
             .unwrap_or_else(|| panic!("no {member}: {}", self.body))
@@ -296,7 +306,7 @@ impl Answer {
     }
 }
 
-pub async fn send(router: &Router, request: Request<Body>) -> Answer {
+pub(crate) async fn send(router: &Router, request: Request<Body>) -> Answer {
     let response = router.clone().oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     let bytes = axum::body::to_bytes(body, 1 << 20).await.unwrap();
@@ -310,55 +320,55 @@ pub async fn send(router: &Router, request: Request<Body>) -> Answer {
 }
 
 /// A client of ours that can do everything wrong.
-pub struct Client {
-    pub router: Router,
-    pub key: SigningKey,
-    pub kid: Option<String>,
+pub(crate) struct Client {
+    pub(crate) router: Router,
+    pub(crate) key: SigningKey,
+    pub(crate) kid: Option<String>,
 }
 
 impl Client {
-    pub async fn nonce(&self) -> String {
+    pub(crate) async fn nonce(&self) -> String {
         let request = Request::head(format!("{BASE}/new-nonce"))
             .body(Body::empty())
             .unwrap();
         send(&self.router, request).await.header("replay-nonce")
     }
 
-    pub fn jwk(&self) -> Value {
+    pub(crate) fn jwk(&self) -> Value {
         jwk(&self.key)
     }
 
     /// POST as the account; a null payload is POST-as-GET.
-    pub async fn post(&self, url: &str, payload: Value) -> Answer {
+    pub(crate) async fn post(&self, url: &str, payload: Value) -> Answer {
         let header = json!({"alg": self.key.alg(), "kid": self.kid, "nonce": self.nonce().await, "url": full(url)});
         self.post_signed(url, &header, &payload).await
     }
 
     /// POST by the key itself.
-    pub async fn post_as_key(&self, url: &str, payload: Value) -> Answer {
+    pub(crate) async fn post_as_key(&self, url: &str, payload: Value) -> Answer {
         let header = json!({"alg": self.key.alg(), "jwk": self.jwk(), "nonce": self.nonce().await, "url": full(url)});
         self.post_signed(url, &header, &payload).await
     }
 
     /// POST under any header.
-    pub async fn post_signed(&self, url: &str, header: &Value, payload: &Value) -> Answer {
+    pub(crate) async fn post_signed(&self, url: &str, header: &Value, payload: &Value) -> Answer {
         self.post_bytes(url, jws(&self.key, header, payload).to_string())
             .await
     }
 
-    pub async fn post_bytes(&self, url: &str, body: String) -> Answer {
+    pub(crate) async fn post_bytes(&self, url: &str, body: String) -> Answer {
         let request = Request::post(full(url)).header("content-type", "application/jose+json");
         send(&self.router, request.body(Body::from(body)).unwrap()).await
     }
 
-    pub async fn order(&self, names: &[&str]) -> Answer {
+    pub(crate) async fn order(&self, names: &[&str]) -> Answer {
         let identifiers: Vec<Value> = names.iter().map(|name| identifier(name)).collect();
         self.post("/new-order", json!({"identifiers": identifiers}))
             .await
     }
 
     /// An order whose names are proved by http-01.
-    pub async fn ready(&self, world: &World, names: &[&str]) -> Answer {
+    pub(crate) async fn ready(&self, world: &World, names: &[&str]) -> Answer {
         let order = self.order(names).await;
         assert_eq!(order.status, StatusCode::CREATED, "{}", order.body);
         for authorization in order.body["authorizations"].as_array().unwrap() {
@@ -379,15 +389,18 @@ impl Client {
             self.post(&url, json!({})).await;
             assert_eq!(self.decided(authorization).await.body["status"], "valid");
         }
-        self.post(&order.header("location"), Value::Null).await
+        let location = order.headers["location"].clone();
+        let mut shown = self.post(&order.header("location"), Value::Null).await;
+        shown.headers.insert("location", location);
+        shown
     }
 
-    pub fn proof(&self, token: &str) -> String {
+    pub(crate) fn proof(&self, token: &str) -> String {
         format!("{token}.{}", self.key.public_jwk().thumbprint())
     }
 
     /// An authorization once it is no longer pending.
-    pub async fn decided(&self, authorization: &str) -> Answer {
+    pub(crate) async fn decided(&self, authorization: &str) -> Answer {
         for _ in 0..500 {
             let answer = self.post(authorization, Value::Null).await;
             if answer.body["status"] != "pending" {
@@ -399,7 +412,7 @@ impl Client {
     }
 
     /// Orders, proves, finalizes: the certificate's chain.
-    pub async fn certificate(&self, world: &World, names: &[&str]) -> String {
+    pub(crate) async fn certificate(&self, world: &World, names: &[&str]) -> String {
         let order = self.ready(world, names).await;
         let (csr, _) = csr(names);
         let valid = self
@@ -415,14 +428,14 @@ impl Client {
     }
 }
 
-pub fn full(url: &str) -> String {
+pub(crate) fn full(url: &str) -> String {
     match url.starts_with('/') {
         true => format!("{BASE}{url}"),
         false => url.to_owned(),
     }
 }
 
-pub fn jwk(key: &SigningKey) -> Value {
+pub(crate) fn jwk(key: &SigningKey) -> Value {
     let mut jwk = serde_json::to_value(key.public_jwk()).unwrap();
     for extra in ["kid", "alg", "use"] {
         jwk.as_object_mut().unwrap().remove(extra);
@@ -431,7 +444,7 @@ pub fn jwk(key: &SigningKey) -> Value {
 }
 
 /// A JWS over a header and a payload; null is the empty payload.
-pub fn jws(key: &SigningKey, header: &Value, payload: &Value) -> Value {
+pub(crate) fn jws(key: &SigningKey, header: &Value, payload: &Value) -> Value {
     let protected = base64url::encode(header.to_string());
     let payload = match payload {
         Value::Null => String::new(),
@@ -443,7 +456,7 @@ pub fn jws(key: &SigningKey, header: &Value, payload: &Value) -> Value {
     json!({"protected": protected, "payload": payload, "signature": base64url::encode(signature)})
 }
 
-pub fn identifier(name: &str) -> Value {
+pub(crate) fn identifier(name: &str) -> Value {
     let kind = if name.parse::<IpAddr>().is_ok() {
         "ip"
     } else {
@@ -453,7 +466,7 @@ pub fn identifier(name: &str) -> Value {
 }
 
 /// Address and token of a challenge.
-pub fn challenge(authorization: &Value, kind: &str) -> (String, String) {
+pub(crate) fn challenge(authorization: &Value, kind: &str) -> (String, String) {
     let challenges = authorization["challenges"].as_array().unwrap();
     let found = challenges
         .iter()
@@ -464,7 +477,7 @@ pub fn challenge(authorization: &Value, kind: &str) -> (String, String) {
 }
 
 /// A request for these names in base64url, and its key.
-pub fn csr(names: &[&str]) -> (String, stampmill_local_ca::LeafKey) {
+pub(crate) fn csr(names: &[&str]) -> (String, stampmill_local_ca::LeafKey) {
     let names: Vec<_> = names.iter().map(|name| name.parse().unwrap()).collect();
     let (request, key) = stampmill_local_ca::CertificateRequest::new("", &names).unwrap();
     (base64url::encode(request.to_der()), key)

@@ -137,19 +137,22 @@ impl Records {
         })
     }
 
-    /// The identifiers of an account's orders behind a place in the list, the oldest first, and the place to go on from (§7.1.2.1).
+    /// The names of an account's orders behind a place in the list, the oldest first, and the place to go on from. What ran out without a
+    /// certificate is not listed (§7.1.2.1).
     pub(crate) fn orders_of(
         &self,
         account: &str,
         after: i64,
         most: u32,
+        now: i64,
     ) -> Result<(Vec<String>, Option<i64>), StoreError> {
         let mut found: Vec<(i64, String)> = self.store().read(|connection| {
             connection
                 .prepare_cached(
-                    "SELECT number, id FROM acme_order WHERE account = ?1 AND number > ?2 ORDER BY number LIMIT ?3",
+                    "SELECT number, id FROM acme_order WHERE account = ?1 AND number > ?2 AND (serial IS NOT NULL OR expires >= ?4)
+                     ORDER BY number LIMIT ?3",
                 )?
-                .query_map(params![account, after, most + 1], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .query_map(params![account, after, most + 1, now], |row| Ok((row.get(0)?, row.get(1)?)))?
                 .collect()
         })?;
         let page = usize::try_from(most).unwrap_or(usize::MAX);
