@@ -37,9 +37,9 @@ async fn form_post_2_the_answer_is_a_page_that_posts_it() {
     );
     let fields = fields(&page);
     let names: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["code", "state", "iss"]);
-    assert_eq!(fields[1].1, "s-1 2&3", "unchanged");
-    assert_eq!(fields[2].1, ISSUER);
+    assert_eq!(names, ["code", "session_state", "state", "iss"]);
+    assert_eq!(fields[2].1, "s-1 2&3", "unchanged");
+    assert_eq!(fields[3].1, ISSUER);
     let tokens = fixture.redeem(&fields[0].1).await;
     assert_eq!(tokens.status, StatusCode::OK, "{tokens:?}");
 }
