@@ -17,7 +17,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use interleaved::Table;
-use openssl::asn1::Asn1Time;
+use openssl::asn1::{Asn1Object, Asn1OctetString, Asn1Time};
 use openssl::bn::BigNum;
 use openssl::ec::{EcGroup, EcKey};
 use openssl::ecdsa::EcdsaSig;
@@ -30,7 +30,7 @@ use openssl::x509::extension::{
     AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAlternativeName,
     SubjectKeyIdentifier,
 };
-use openssl::x509::{X509, X509Crl, X509Name, X509NameBuilder, X509Ref, X509Req};
+use openssl::x509::{X509, X509Crl, X509Extension, X509Name, X509NameBuilder, X509Ref, X509Req};
 use stampmill_local_ca::{
     Authority, AuthorityProfile, CertificateRequest, OcspResponder, Profile, VerifyOptions, now,
     verify,
@@ -218,6 +218,14 @@ fn list_with_builder(count: usize) -> Vec<u8> {
         revoked.set_serial_number(&serial).unwrap();
         revoked.set_revocation_date(&moment).unwrap();
         builder.add_revoked(revoked.build()).unwrap();
+    }
+    // keyIdentifier [0], and the number 1
+    let identifier = [&[0x30, 0x16, 0x80, 0x14][..], &[7; 20]].concat();
+    for (name, value) in [("2.5.29.35", &identifier[..]), ("2.5.29.20", &[2, 1, 1])] {
+        let name = Asn1Object::from_str(name).unwrap();
+        let value = Asn1OctetString::new_from_bytes(value).unwrap();
+        let extension = X509Extension::new_from_der(&name, false, &value).unwrap();
+        builder.append_extension(extension).unwrap();
     }
     builder.sign(&key, MessageDigest::sha256()).unwrap();
     builder.build().unwrap().to_der().unwrap()

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::ptr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use stampmill_claims_json::{Bound, Buffers, Limits, Slot};
 
@@ -12,12 +12,14 @@ use crate::environment::{Bindings, Environment};
 use crate::error::{EvalError, Fault};
 use crate::explain::{Explanation, Trace, explanation};
 use crate::fold::fold;
+use crate::function::Function;
 use crate::interpreter::Scene;
 use crate::item::Item;
-use crate::jit::{self, Code};
+use crate::jit::{self, Code, Counting};
 use crate::partial::{Residual, residual};
 use crate::slots::Plan;
-use crate::syntax::{self, ast::Ast};
+use crate::syntax;
+use crate::syntax::ast::{Ast, Expr};
 use crate::value::Value;
 use crate::worst_case::worst_case;
 
@@ -34,8 +36,12 @@ pub struct ClaimCheck {
     ast: Arc<Ast>,
     /// With constant parts folded, under the same numbers: what is evaluated.
     folded: Arc<Ast>,
-    plan: Plan,
+    plan: Arc<Plan>,
     code: Result<Code, jit::Unavailable>,
+    /// Whether that code counts what an evaluation costs: not where the limit cannot be reached.
+    counting: Counting,
+    /// Code that counts, where [`ClaimCheck::measure`] has asked for it.
+    measuring: OnceLock<Result<Code, jit::Unavailable>>,
     environment: Environment,
     result_type: Type,
 }
@@ -108,25 +114,35 @@ impl ClaimCheck {
     /// # Errors
     /// As [`ClaimCheck::compile_in`].
     pub fn interpreted_in(source: &str, environment: &Environment) -> Result<Self, CompileError> {
-        Self::build(source, environment, |_, _| Err(jit::Unavailable::NotWanted))
+        Self::build(source, environment, |_, _, _| {
+            Err(jit::Unavailable::NotWanted)
+        })
     }
 
     fn build(
         source: &str,
         environment: &Environment,
-        code: impl FnOnce(&Arc<Ast>, &Plan) -> Result<Code, jit::Unavailable>,
+        code: impl FnOnce(&Arc<Ast>, &Arc<Plan>, Counting) -> Result<Code, jit::Unavailable>,
     ) -> Result<Self, CompileError> {
-        let (ast, result_type) = analyse(source, environment)?;
+        let Analysis {
+            ast,
+            result_type,
+            ints,
+        } = analyse(source, environment)?;
         let ast = Arc::new(ast);
         let folded = fold(&ast).map_or_else(|| Arc::clone(&ast), Arc::new);
-        let plan = Plan::of(&folded, environment.cost_limit);
-        let code = code(&folded, &plan);
+        let plan = Plan::of(&folded, environment.cost_limit).guessing(ints);
+        let plan = Arc::new(plan);
+        let counting = counting(&folded, &plan);
+        let code = code(&folded, &plan, counting);
         Ok(Self {
             source: source.into(),
             ast,
             folded,
             plan,
             code,
+            counting,
+            measuring: OnceLock::new(),
             environment: environment.clone(),
             result_type,
         })
@@ -293,6 +309,7 @@ impl ClaimCheck {
     ///
     /// # Errors
     /// As [`ClaimCheck::decide`], apart from those of the payload; [`EvalError::OtherCheck`] for claims that another check has read.
+    #[inline]
     pub fn decide_on(
         &self,
         claims: &BoundClaims<'_>,
@@ -340,7 +357,7 @@ impl ClaimCheck {
     pub fn measure(&self, payload: &[u8], context: &Context) -> (Result<Value, EvalError>, u64) {
         let mut cost = 0;
         let result = self.on_payload(payload, |claims| {
-            self.run_costed(claims, context, &[], &mut cost, |item| item.to_value())
+            self.run_costed(claims, context, &mut cost, |item| item.to_value())
         });
         (result, cost)
     }
@@ -407,8 +424,8 @@ impl ClaimCheck {
                     .with_notes(|node| costs.get(node).map(u64::to_string))
             }
             (_, Err(reason)) => format!("no machine code here: {reason}\n"),
-            (Show::Clif, Ok(_)) => jit::clif(&self.folded, &self.plan),
-            (Show::Vcode, Ok(_)) => jit::vcode(&self.folded, &self.plan),
+            (Show::Clif, Ok(_)) => jit::clif(&self.folded, &self.plan, self.counting),
+            (Show::Vcode, Ok(_)) => jit::vcode(&self.folded, &self.plan, self.counting),
             (Show::Asm, Ok(code)) => code.disassembly(),
         }
     }
@@ -425,10 +442,10 @@ impl ClaimCheck {
         BUFFERS.with_borrow_mut(|buffers| evaluate(&self.bind(payload, buffers)?.0))
     }
 
-    #[inline]
+    #[inline(always)]
     fn decide_bound(&self, claims: &Bound<'_>, context: &Context) -> Result<bool, EvalError> {
         if let Ok(code) = &self.code
-            && let Ok(Some(truth)) = code.decide(&self.plan, claims, context.now)
+            && let Some(truth) = code.decide(claims, context.now)
         {
             return Ok(truth);
         }
@@ -450,6 +467,7 @@ impl ClaimCheck {
         }
     }
 
+    /// Evaluates and hands the result to `finish` while what it borrows from is alive.
     fn run<T>(
         &self,
         claims: &Bound<'_>,
@@ -457,7 +475,23 @@ impl ClaimCheck {
         variables: &[Option<Item<'_>>],
         finish: impl FnOnce(&Item<'_>) -> T,
     ) -> Result<T, EvalError> {
-        self.run_costed(claims, context, variables, &mut 0, finish)
+        self.run_code(&self.code, claims, context, variables, &mut 0, finish)
+    }
+
+    /// The same with code that counts.
+    fn run_costed<T>(
+        &self,
+        claims: &Bound<'_>,
+        context: &Context,
+        cost: &mut u64,
+        finish: impl FnOnce(&Item<'_>) -> T,
+    ) -> Result<T, EvalError> {
+        let measuring = || Code::compile(&self.folded, &self.plan, Counting::On);
+        let code = match (&self.code, self.counting) {
+            (Ok(_), Counting::Off) => self.measuring.get_or_init(measuring),
+            (code, _) => code,
+        };
+        self.run_code(code, claims, context, &[], cost, finish)
     }
 
     fn interpret_item<T>(
@@ -470,21 +504,23 @@ impl ClaimCheck {
         self.interpret_costed(claims, context, variables, &mut 0, finish)
     }
 
-    /// Evaluates and hands the result to `finish` while what it borrows from is alive.
-    fn run_costed<T>(
+    fn run_code<T>(
         &self,
+        code: &Result<Code, jit::Unavailable>,
         claims: &Bound<'_>,
         context: &Context,
         variables: &[Option<Item<'_>>],
         cost: &mut u64,
         finish: impl FnOnce(&Item<'_>) -> T,
     ) -> Result<T, EvalError> {
-        match &self.code {
-            Ok(code) => code
-                .run(&self.plan, claims, context.now, variables, cost, finish)
-                .map_err(|fault| self.error(fault)),
-            Err(_) => self.interpret_costed(claims, context, variables, cost, finish),
-        }
+        let finish = match code {
+            Ok(code) => match code.run(claims, context.now, variables, cost, finish) {
+                Ok(result) => return result.map_err(|fault| self.error(fault)),
+                Err(finish) => finish,
+            },
+            Err(_) => finish,
+        };
+        self.interpret_costed(claims, context, variables, cost, finish)
     }
 
     fn interpret_costed<T>(
@@ -513,17 +549,46 @@ impl ClaimCheck {
     }
 }
 
-/// Parses and, unless the environment forbids it, checks.
-pub(crate) fn analyse(
-    source: &str,
-    environment: &Environment,
-) -> Result<(Ast, Type), CompileError> {
-    let ast = syntax::parse(source, environment).map_err(|error| error.with_source(source))?;
-    let result_type = match environment.checked {
-        true => check(&ast, environment).map_err(|error| error.with_source(source))?,
-        false => Type::Dyn,
+/// Whether code has to count: not if nothing limits the cost, nor if the worst case on the largest payload stays within the limit.
+/// Values of variables are as large as their giver likes; and where functions are called, counting is no more than a trifle.
+fn counting(ast: &Ast, plan: &Plan) -> Counting {
+    let Some(limit) = plan.cost_limit else {
+        return Counting::Off;
     };
-    Ok((ast, result_type))
+    let calls = |id| match &ast[id].expr {
+        Expr::Call {
+            function, pattern, ..
+        } => pattern.is_none() && !matches!(function.function, Function::Optional(_)),
+        _ => false,
+    };
+    let worst = || worst_case(ast, plan, Limits::TOKEN.bytes as u64);
+    if ast.names.is_empty() && !ast.ids().any(calls) && worst().last() <= Some(&limit) {
+        Counting::Off
+    } else {
+        Counting::On
+    }
+}
+
+/// What is known of an expression before any claims are there.
+pub(crate) struct Analysis {
+    ast: Ast,
+    pub(crate) result_type: Type,
+    /// Nodes that are ints, by number, as far as there are types.
+    ints: Vec<bool>,
+}
+
+/// Parses and, unless the environment forbids it, checks.
+pub(crate) fn analyse(source: &str, environment: &Environment) -> Result<Analysis, CompileError> {
+    let ast = syntax::parse(source, environment).map_err(|error| error.with_source(source))?;
+    let (result_type, ints) = match environment.checked {
+        true => check(&ast, environment).map_err(|error| error.with_source(source))?,
+        false => (Type::Dyn, Vec::new()),
+    };
+    Ok(Analysis {
+        ast,
+        result_type,
+        ints,
+    })
 }
 
 /// All of a payload, for who wants to see more than the expression reads.

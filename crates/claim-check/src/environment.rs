@@ -223,7 +223,7 @@ impl Environment {
     /// # Errors
     /// [`CompileError`] as from [`ClaimCheck::compile_in`](crate::ClaimCheck::compile_in).
     pub fn check(&self, source: &str) -> Result<Type, CompileError> {
-        analyse(source, self).map(|(_, ty)| ty)
+        analyse(source, self).map(|analysis| analysis.result_type)
     }
 
     pub(crate) fn variable_names(&self) -> impl Iterator<Item = &str> {

@@ -169,12 +169,21 @@ impl<'a, O: Observer<'a>> Interpreter<'a, O> {
         }
     }
 
-    /// The value of a node that one slot has, or of `has()` for that slot.
+    /// The value of a node that one slot has, or of `has()` or `.?` for that slot.
     fn claim(&self, id: NodeId, slot: usize) -> Result<Item<'a>, Fault> {
+        let is_optional = self.scene.ast[id].expr.optional_selection().is_some();
         match self.scene.claims.claim(slot) {
+            Some(claim) if is_optional => Ok(Item::some(Item::from_claim(claim))),
             Some(_) if matches!(self.scene.ast[id].expr, Expr::Has { .. }) => Ok(Item::Bool(true)),
             Some(claim) => Ok(Item::from_claim(claim)),
-            None => absent(self.scene.ast, self.scene.plan, self.scene.claims, id).map(Item::Bool),
+            None => {
+                let absent = absent(self.scene.ast, self.scene.plan, self.scene.claims, id)?;
+                Ok(if is_optional {
+                    Item::Optional(None)
+                } else {
+                    Item::Bool(absent)
+                })
+            }
         }
     }
 

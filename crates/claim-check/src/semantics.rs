@@ -22,18 +22,16 @@ pub(crate) struct Budget {
     /// What has been charged here; machine code keeps what is known at compile time itself.
     pub(crate) spent: u64,
     limit: u64,
-    /// What is left of the limit: machine code compares with it what it has charged itself.
-    pub(crate) left: u64,
 }
 
 impl Budget {
     /// With a limit on cost ([`crate::cost`]).
+    #[inline]
     pub(crate) fn new(limit: Option<u64>) -> Self {
         Self {
             bytes: MAX_BUILT_BYTES,
             spent: 0,
             limit: limit.unwrap_or(u64::MAX),
-            left: limit.unwrap_or(u64::MAX),
         }
     }
 
@@ -55,7 +53,6 @@ impl Budget {
     /// Cost that is not checked now.
     pub(crate) fn charge(&mut self, cost: u64) {
         self.spent = self.spent.saturating_add(cost);
-        self.left = self.limit.saturating_sub(self.spent);
     }
 
     pub(crate) fn is_exhausted(&self) -> bool {

@@ -3,6 +3,7 @@
 //! `claims.realm_access.roles` is three nodes, but one place in the payload: a path of names that are constants. All such
 //! paths together are the [`Paths`] that one pass over a payload fills; evaluating the node is then reading a slot.
 //!
+//! * `has(claims.a)` and `claims.?a` are paths, too: they ask whether the slot is empty.
 //! * Where an expression can only ask what kind of value a claim is (a comparison with a literal, a condition, `has()`), lists and
 //!   objects need not be kept.
 //! * Where it does anything else with a claim, the claim is kept with all that it holds; paths that lead on from there are
@@ -22,6 +23,8 @@ pub(crate) struct Plan {
     /// By node: the slot that has its value (of a `has()`: the slot of what is asked for).
     slots: Vec<Option<u32>>,
     charges: Vec<Charge>,
+    /// By node: whether its value is an int, if the checker is right about the claims.
+    ints: Vec<bool>,
     /// What an evaluation may cost, if anything limits it.
     pub(crate) cost_limit: Option<u64>,
 }
@@ -53,10 +56,21 @@ impl Plan {
             paths,
             slots,
             charges: Vec::new(),
+            ints: Vec::new(),
             cost_limit,
         };
         plan.charges = ast.ids().map(|id| charge(ast, &plan, id)).collect();
         plan
+    }
+
+    /// With what the checker says about types.
+    pub(crate) fn guessing(self, ints: Vec<bool>) -> Self {
+        Self { ints, ..self }
+    }
+
+    /// Whether a node's value is likely to be an int.
+    pub(crate) fn is_guessed_int(&self, id: NodeId) -> bool {
+        self.ints.get(id.number() as usize).copied() == Some(true)
     }
 
     /// What evaluating a node costs, without its operands.
@@ -182,10 +196,14 @@ fn path(ast: &Ast, id: NodeId) -> Option<Vec<&str>> {
             Expr::Literal(Item::String(name)) => (*left, &**name),
             _ => return None,
         },
-        _ => return None,
+        expr => match &ast[expr.optional_selection()?.1].expr {
+            Expr::Literal(Item::String(name)) => (expr.container()?, &**name),
+            _ => return None,
+        },
     };
-    // what has() gives has no members
-    if matches!(ast[operand].expr, Expr::Has { .. }) {
+    // what has() gives has no members, and selecting from an optional value gives another one
+    let container = &ast[operand].expr;
+    if matches!(container, Expr::Has { .. }) || container.optional_selection().is_some() {
         return None;
     }
     let mut path = path(ast, operand)?;
@@ -194,20 +212,22 @@ fn path(ast: &Ast, id: NodeId) -> Option<Vec<&str>> {
 }
 
 /// What a selection from the claims, or a `has()`, gives whose slot is empty: the error of the first part of the path that is
-/// missing or no object, or false.
+/// missing or no object, or false; false also for `.?`, which then gives `optional.none()`.
 pub(crate) fn absent(
     ast: &Ast,
     plan: &Plan,
     claims: &Bound<'_>,
     mut node: NodeId,
 ) -> Result<bool, Fault> {
-    let mut is_has = matches!(ast[node].expr, Expr::Has { .. });
+    let is_optional = |node: NodeId| ast[node].expr.optional_selection().is_some();
+    let mut is_has = matches!(ast[node].expr, Expr::Has { .. }) || is_optional(node);
     // Outwards to the first part that is there.
     while let Some(operand) = ast[node].expr.container() {
         let container = plan.slot(operand).and_then(|slot| claims.claim(slot));
         let kind = match container {
             Some(Claim::Map(_)) if is_has => return Ok(false),
             Some(Claim::Map(_)) => ErrorKind::NoSuchKey,
+            Some(_) if is_optional(node) => ErrorKind::NoSuchKey,
             Some(_) => ErrorKind::NoSuchOverload,
             None => {
                 is_has = false;

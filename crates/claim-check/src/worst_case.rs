@@ -4,6 +4,8 @@
 //! Each node has a bound on its cost and one on its value's size. Sizes of claims are bounded by the payload; what
 //! functions build is bounded by the evaluation's budget. The running cost ([`crate::cost`]) is never above the bound.
 
+use stampmill_claims_json::Limits;
+
 use crate::collections::Collections;
 use crate::cost::{Charge, Loop};
 use crate::function::Function;
@@ -59,11 +61,13 @@ impl Size {
         }
     }
 
-    /// Whatever a payload of so many bytes can hold.
+    /// Whatever a payload of so many bytes can hold: a value and what stands between it and the next take two bytes or more, and the
+    /// reader limits their number; names count as values, too, and a text by its length.
     fn of_payload(bytes: u64) -> Self {
+        let values = 2 * Limits::TOKEN.nodes as u64 + bytes / LIST_ELEMENT_BYTES as u64;
         Self {
             length: bytes.max(1),
-            weight: bytes.saturating_add(1),
+            weight: values.min(bytes / 2) + 2,
             bytes,
         }
     }

@@ -47,8 +47,8 @@ const CONTEXT: Context = Context { now: 1_700_000_000 };
 
 const PAYLOAD: &str = r#"{"iss":"https://issuer.example","sub":"auth0:248289761001","aud":["https://api.example","b"],"exp":1700000300,"nbf":1699999990,"iat":1699999990,"auth_time":1699999990,"amr":["pwd","otp"],"acr":"1","scope":"openid files.read files.write","realm_access":{"roles":["dev","ops"]},"resource_access":{"files":{"roles":["reader"]}},"email_verified":true,"email":"alice@example.com","preferred_username":"adm-alice","groups":["/staff/a/admins","/staff/team-1","/x"]}"#;
 
-/// The eight rules of the benches.
-const RULES: [&str; 8] = [
+/// The eight rules of the benches, and optional claims.
+const RULES: [&str; 10] = [
     r#"claims.iss == "https://issuer.example" && "https://api.example" in claims.aud && claims.exp > now && claims.nbf <= now"#,
     r#"claims.scope == "files.read" || claims.scope.startsWith("files.read ") || claims.scope.endsWith(" files.read") || claims.scope.contains(" files.read ")"#,
     r#"claims.sub.matches("^[a-z0-9]+:[0-9]{6,20}$")"#,
@@ -57,6 +57,8 @@ const RULES: [&str; 8] = [
     r#"claims.email_verified && claims.email.endsWith("@example.com") && has(claims.preferred_username) && claims.preferred_username.startsWith("adm-")"#,
     r#"claims.groups.exists(g, g.startsWith("/staff/") && g.endsWith("/admins"))"#,
     r#"claims.groups.filter(g, g.contains("/team-")).size() >= 10 || claims.acr == "1" && claims.exp - claims.iat <= 3600"#,
+    r#"claims.?acr.orValue("0") == "1" && claims.?tenant.orValue("none") == "none""#,
+    r#"claims.realm_access.?roles.orValue(["none"]).exists(r, r == "ops")"#,
 ];
 
 #[test]

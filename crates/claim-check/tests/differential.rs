@@ -319,6 +319,11 @@ fn agree(source: &str, payload: &str) {
     let environment = Environment::claims().unchecked();
     let check =
         ClaimCheck::compile_in(source, &environment).unwrap_or_else(|error| panic!("{error}"));
+    agree_on(&check, payload);
+}
+
+fn agree_on(check: &ClaimCheck, payload: &str) {
+    let source = check.source();
     if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
         assert_eq!(check.engine(), "machine code");
     }
@@ -425,6 +430,196 @@ fn every_byte_of_a_string_counts() {
             let mut other = text.clone();
             other.replace_range(place..=place, "#");
             assert_eq!(decide(&other), Ok(false), "{text} {other}");
+        }
+    }
+}
+
+/// What the checker says of a registered claim is a guess. Whatever a token has there instead, both evaluators say the same.
+#[test]
+fn claims_need_not_have_their_types() {
+    let sources = [
+        "claims.exp > now",
+        "claims.exp <= claims.iat",
+        "claims.exp == 1700000000",
+        "claims.exp != claims.iat",
+        "claims.exp - claims.iat <= 3600",
+        "-claims.exp + 1 == 2 * claims.iat",
+        "claims.exp % claims.iat",
+        "claims.exp > now || claims.iat < now",
+        "claims.exp > now && claims.iat < now",
+        "!(claims.exp > now) ? claims.exp : claims.iat",
+        "[1, 2].exists(x, claims.exp > x)",
+        "claims.exp in [1, 1700000000]",
+        "'a' in claims.amr",
+        "'a' in claims.amr && claims.amr.exists(m, m == 'a')",
+        "'a' in claims.x && claims.x.exists(m, m == 'a')",
+        "has(claims.address.region) && claims.address.region.startsWith('a')",
+        "has(claims.x.y) || claims.email_verified",
+        "claims.email.endsWith('a') || claims.email.contains('ab') || claims.email == 'x'",
+        "claims.sub.matches('^a') || claims.sub in ['a', 'b']",
+    ];
+    let values = [
+        "1",
+        "-9223372036854775808",
+        "18446744073709551615",
+        "1700000000",
+        "1.5",
+        "1.7e9",
+        "\"a\"",
+        "\"ab\"",
+        "true",
+        "null",
+        "[]",
+        "[\"a\"]",
+        "{}",
+        "{\"a\":1}",
+        "{\"y\":1,\"region\":\"ab\"}",
+    ];
+    let environment = Environment::claims();
+    for source in sources {
+        let check = ClaimCheck::compile_in(source, &environment).unwrap();
+        agree_on(&check, "{}");
+        for value in values {
+            let all = [
+                "exp",
+                "iat",
+                "amr",
+                "x",
+                "address",
+                "email",
+                "email_verified",
+                "sub",
+            ];
+            let payload = |but: &str| {
+                let members = all.iter().filter(|name| **name != but);
+                let members: Vec<_> = members.map(|name| format!("\"{name}\":{value}")).collect();
+                format!("{{{}}}", members.join(","))
+            };
+            for but in ["", "exp", "iat", "email"] {
+                agree_on(&check, &payload(but));
+            }
+            agree_on(&check, &format!("{{\"exp\":1,\"iat\":{value}}}"));
+        }
+    }
+}
+
+/// Whether code counts or not is decided by the limit: at every limit both evaluators end alike.
+#[test]
+fn every_cost_limit_is_met_alike() {
+    let payload = r#"{"exp":1700000060,"iat":5,"sub":"abcdefghijklm","s":"a b","groups":["a","bb","/team-1",3,"x"],"m":{"k":[1,2]}}"#;
+    let sources = [
+        "claims.exp > now && claims.iat <= now",
+        "claims.sub == 'abcdefghijklmn' || claims.sub.startsWith('abc')",
+        "claims.nothing || claims.sub.contains('xyz') || claims.s.contains('a')",
+        "claims.groups.exists(g, g.startsWith('/team-'))",
+        "claims.groups.exists(g, g == 'y')",
+        "claims.groups.filter(g, g.contains('a')).size() > 2 || true",
+        "claims.groups.all(g, claims.groups.exists(h, h == g))",
+        "claims.groups.exists_one(g, g == 'a') && claims.groups.map(g, g).size() == 5",
+        "'x' in claims.groups && !('z' in claims.groups)",
+        "claims.m.k[0] + claims.m.k[1] == 3",
+        "claims.sub.matches('^[a-z]+$') && 1 / 0 == 1",
+    ];
+    let context = Context { now: 1_700_000_000 };
+    let in_limit = |source: &str, limit: Option<u64>| {
+        let environment = Environment::claims().unchecked().cost_limit(limit);
+        ClaimCheck::compile_in(source, &environment).unwrap()
+    };
+    for source in sources {
+        let unlimited = in_limit(source, None);
+        let (_, cost) = unlimited.measure_interpreted(payload.as_bytes(), &context);
+        let (_, measured) = unlimited.measure(payload.as_bytes(), &context);
+        assert_eq!(cost, measured, "{source}");
+        let near = [0, 1, cost / 3, cost / 2, cost - 2, cost - 1, cost, cost + 1];
+        for limit in near.into_iter().chain([1_000, 100_000, 10_000_000]) {
+            let check = in_limit(source, Some(limit));
+            let tree = check.interpret(payload.as_bytes(), &context);
+            let machine = check.evaluate(payload.as_bytes(), &context);
+            let (measured, _) = check.measure(payload.as_bytes(), &context);
+            assert_eq!(shown(&machine), shown(&tree), "{source} within {limit}");
+            assert_eq!(shown(&measured), shown(&tree), "{source} within {limit}");
+            let decided = check.decide(payload.as_bytes(), &context);
+            assert_eq!(
+                decided.ok(),
+                tree.ok().map(|value| value == Value::Bool(true)),
+                "{source} within {limit}"
+            );
+        }
+    }
+}
+
+/// Sets of all sizes, whether they are compared one by one or looked up.
+#[test]
+fn constant_sets_of_all_sizes() {
+    let member = |number: usize| "ab".repeat(number % 7) + &number.to_string();
+    for size in [1, 2, 15, 16, 17, 18, 100, 700] {
+        let members: Vec<_> = (0..size)
+            .map(|number| format!("'{}'", member(number)))
+            .collect();
+        let source = format!("claims.s in [{}, '']", members.join(", "));
+        let check = ClaimCheck::compile(&source).unwrap();
+        let context = Context { now: 0 };
+        let decide = |text: &str| {
+            let payload = format!(r#"{{"s":{text}}}"#);
+            let decided = check.decide(payload.as_bytes(), &context);
+            assert_eq!(
+                decided,
+                check
+                    .interpret(payload.as_bytes(), &context)
+                    .map(|value| value == Value::Bool(true))
+            );
+            let (_, cost) = check.measure(payload.as_bytes(), &context);
+            assert_eq!(
+                cost,
+                check.measure_interpreted(payload.as_bytes(), &context).1
+            );
+            decided
+        };
+        for number in 0..size {
+            assert_eq!(decide(&format!("\"{}\"", member(number))), Ok(true));
+            assert_eq!(decide(&format!("\"{}x\"", member(number))), Ok(false));
+        }
+        for other in ["\"ab\"", "1", "true", "[]", "{}", "null"] {
+            assert_eq!(decide(other), Ok(false), "{other}");
+        }
+        assert_eq!(decide("\"\""), Ok(true));
+        assert!(check.decide(b"{}", &context).is_err());
+    }
+}
+
+/// `claims.?x` is read from a slot, and is an optional value like any other.
+#[test]
+fn optional_claims() {
+    let sources = [
+        "claims.?s.orValue('x') == 'abc'",
+        "claims.?s.hasValue()",
+        "claims.?s.value()",
+        "claims.?s",
+        "[claims.?s, claims.?m.i, claims.?m.?i, claims.?nothing]",
+        "claims.m.?i.orValue(7) + claims.?j.orValue(8)",
+        "claims.m.?i.?k.hasValue() || claims.?m.i.hasValue()",
+        "claims.m['i'].?k",
+        "claims.?s.or(claims.?t).orValue(1)",
+        "claims.?s.optMap(s, s + '!').orValue('none')",
+        "claims.?m.optFlatMap(m, m.?i).orValue(0)",
+        "claims.?l.orValue([]).exists(x, x == 1)",
+        "claims.?b.orValue(false) && claims.b",
+        "claims.l.map(x, claims.?s.orValue(x))",
+        "has(claims.m.i) && claims.?m.hasValue() && claims.m.?i.value() == 1",
+        "cel.bind(o, claims.?s, o.hasValue() ? o.value() : 'none')",
+        "cel.bind(o, claims.?s, [o, o] == [claims.?s, o])",
+        "claims.x.?y.orValue(1)",
+    ];
+    let payloads = [
+        r#"{"s":"abc","b":true,"l":[1,2],"m":{"i":1,"s":"q"},"j":3,"x":{"y":2}}"#,
+        r#"{"s":null,"b":1,"l":{"k":1},"m":{"i":{"k":5}},"x":3}"#,
+        r#"{"m":[],"t":"t","x":{}}"#,
+        r#"{"m":7,"l":[]}"#,
+        "{}",
+    ];
+    for source in sources {
+        for payload in payloads {
+            agree(source, payload);
         }
     }
 }

@@ -19,10 +19,14 @@ pub(crate) struct Name<'a, 'n> {
     pub(crate) unescaped: Option<&'n str>,
 }
 
-/// What two names are compared by first.
+/// What two names are compared by first: the first bytes as two words, zeros behind them.
+///
+/// Scalars, not an array: they stay in registers. An array was built in memory from words and copied in one piece, for which a
+/// processor waits until the words have arrived there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
-    words: [u64; 2],
+    low: u64,
+    high: u64,
     length: u32,
 }
 
@@ -36,7 +40,8 @@ impl Key {
         first[..length].copy_from_slice(&text.as_bytes()[..length]);
         let number = u128::from_le_bytes(first);
         Self {
-            words: [number as u64, (number >> 64) as u64],
+            low: number as u64,
+            high: (number >> 64) as u64,
             length: text.len() as u32,
         }
     }
@@ -50,7 +55,7 @@ impl Key {
     /// Eight bits that depend on all of the key.
     #[inline(always)]
     pub(crate) fn digest(self) -> u8 {
-        let mixed = self.words[0] ^ self.words[1].rotate_left(29) ^ u64::from(self.length);
+        let mixed = self.low ^ self.high.rotate_left(29) ^ u64::from(self.length);
         (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8
     }
 }
@@ -60,7 +65,8 @@ impl<'a, 'n> Name<'a, 'n> {
     #[inline(always)]
     pub(crate) fn new(source: &'a str, quoted: &Quoted, buffer: &'n mut String) -> Self {
         let mut key = Key {
-            words: quoted.words,
+            low: quoted.low,
+            high: quoted.high,
             length: quoted.len() as u32,
         };
         let mut unescaped = None;
@@ -85,10 +91,12 @@ impl<'a, 'n> Name<'a, 'n> {
         buffer
     }
 
+    #[inline(always)]
     pub(crate) fn len(&self) -> usize {
         self.key.length as usize
     }
 
+    #[inline(always)]
     pub(crate) fn text(&self) -> &str {
         match self.unescaped {
             Some(contents) => contents,
@@ -156,11 +164,11 @@ impl Names {
         let bit = 1 << (digest & 63);
         let suspect = *word & bit != 0;
         *word |= bit;
-        if suspect && self.holds(level, name, text) {
+        if suspect && self.holds(level, *name, text) {
             return false;
         }
         if let Some(contents) = name.unescaped {
-            self.unescaped.push((self.seen.len(), contents.into()));
+            self.keep(contents);
         }
         self.seen.push(Seen {
             key: name.key,
@@ -169,8 +177,14 @@ impl Names {
         true
     }
 
+    #[cold]
+    fn keep(&mut self, contents: &str) {
+        self.unescaped.push((self.seen.len(), contents.into()));
+    }
+
+    /// The name by value: nothing else keeps it out of registers.
     #[inline(never)]
-    fn holds(&self, level: &Level, name: &Name<'_, '_>, text: &str) -> bool {
+    fn holds(&self, level: &Level, name: Name<'_, '_>, text: &str) -> bool {
         let seen = &self.seen[level.base..];
         seen.len() < PAIRWISE
             && seen.iter().zip(level.base..).any(|(seen, place)| {

@@ -57,8 +57,7 @@ pub(crate) fn read<'a, V: Visit<'a>>(
         return Err(JsonErrorKind::TooLong { limit, actual }.at(limit));
     }
     let is_simple = block::is_simple(bytes);
-    let text = std::str::from_utf8(bytes)
-        .map_err(|error| JsonErrorKind::InvalidUtf8.at(error.valid_up_to()))?;
+    let text = simdutf8::basic::from_utf8(bytes).map_err(|_| not_utf8(bytes))?;
     if text.starts_with('\u{feff}') {
         return Err(JsonErrorKind::ByteOrderMark.at(0));
     }
@@ -67,6 +66,13 @@ pub(crate) fn read<'a, V: Visit<'a>>(
     } else {
         Reader::<false>::new(text, limits, names).whole(visit(text))
     }
+}
+
+/// The error for bytes that are not UTF-8: only now, where they are is looked for.
+#[cold]
+fn not_utf8(bytes: &[u8]) -> JsonError {
+    let valid = std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
+    JsonErrorKind::InvalidUtf8.at(valid)
 }
 
 impl<'a, 'n, const SIMPLE: bool> Reader<'a, 'n, SIMPLE> {

@@ -37,8 +37,9 @@ pub(crate) struct Quoted {
     pub(crate) start: usize,
     pub(crate) end: usize,
     pub(crate) has_escapes: bool,
-    /// The first 16 bytes, zeros behind the end. Means nothing where there are escapes.
-    pub(crate) words: [u64; 2],
+    /// The first 16 bytes as words, zeros behind the end. Mean nothing where there are escapes.
+    pub(crate) low: u64,
+    pub(crate) high: u64,
 }
 
 impl Quoted {
@@ -122,7 +123,7 @@ impl<'a, const SIMPLE: bool> Scanner<'a, SIMPLE> {
     #[inline(always)]
     pub(crate) fn string(&mut self, at: usize) -> Step<Quoted> {
         let start = at + 1;
-        let (plain, words) = block::plain_words::<SIMPLE>(self.bytes(), start);
+        let (plain, low, high) = block::plain_words::<SIMPLE>(self.bytes(), start);
         let mut end = start + plain;
         if plain == WIDTH {
             end = self.skip_plain(end);
@@ -135,7 +136,8 @@ impl<'a, const SIMPLE: bool> Scanner<'a, SIMPLE> {
             start,
             end,
             has_escapes,
-            words,
+            low,
+            high,
         })
     }
 

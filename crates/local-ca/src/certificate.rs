@@ -277,13 +277,6 @@ impl<'a> Parsed<'a> {
         None
     }
 
-    /// `keyIdentifier` of authorityKeyIdentifier (RFC 5280 §4.2.1.1).
-    pub(crate) fn authority_key_identifier(&self) -> Option<&'a [u8]> {
-        let value = self.extension(oid::AUTHORITY_KEY_IDENTIFIER)?;
-        let mut list = der::only(value, der::SEQUENCE).ok()?.inside();
-        Some(list.optional(0x80).ok()??.contents)
-    }
-
     /// Every extension, as it stands.
     pub(crate) fn extensions(&self) -> Vec<Vec<u8>> {
         let mut list = self.extensions.unwrap_or(Der::new(&[]));
@@ -308,6 +301,13 @@ impl<'a> Parsed<'a> {
             }
         }
         found
+    }
+
+    /// `keyIdentifier` of authorityKeyIdentifier (RFC 5280 §4.2.1.1).
+    pub(crate) fn authority_key_identifier(&self) -> Option<&'a [u8]> {
+        let value = self.extension(oid::AUTHORITY_KEY_IDENTIFIER)?;
+        let mut list = der::only(value, der::SEQUENCE).ok()?.inside();
+        Some(list.optional(0x80).ok()??.contents)
     }
 
     /// Whether it is an authority's (basicConstraints).

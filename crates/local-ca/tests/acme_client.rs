@@ -42,7 +42,10 @@ impl HttpClient for InProcess {
             let request = Request::from_parts(parts, Body::from(body));
             let (parts, body) = router.oneshot(request).await.unwrap().into_parts();
             let body = body.collect().await.unwrap().to_bytes();
-            Ok(BytesResponse { parts, body: Box::new(body) })
+            Ok(BytesResponse {
+                parts,
+                body: Box::new(body),
+            })
         })
     }
 }
@@ -87,13 +90,24 @@ async fn issue(
     assert_eq!(status, OrderStatus::Ready);
     let (request, _key) = CertificateRequest::new("", &names).unwrap();
     order.finalize_csr(&request.to_der()).await.unwrap();
-    let chain = order.poll_certificate(&RetryPolicy::default()).await.unwrap();
-    assert_eq!(chain.matches("BEGIN CERTIFICATE").count(), 2, "leaf and intermediate, no root");
+    let chain = order
+        .poll_certificate(&RetryPolicy::default())
+        .await
+        .unwrap();
+    assert_eq!(
+        chain.matches("BEGIN CERTIFICATE").count(),
+        2,
+        "leaf and intermediate, no root"
+    );
     let leaf = Certificate::from_pem(chain.as_bytes()).unwrap();
     assert_eq!(leaf.names(), names);
     for name in names {
         let host = name.to_string().replace("*.", "www.").parse().unwrap();
-        let verdict = verify(&leaf, &[scene.authority.root()], &VerifyOptions::for_host(host));
+        let verdict = verify(
+            &leaf,
+            &[scene.authority.root()],
+            &VerifyOptions::for_host(host),
+        );
         assert_eq!(verdict.unwrap().to_string(), "OK");
     }
     leaf
@@ -125,10 +139,17 @@ async fn http_01_for_names_and_addresses() {
     let wanted = identifiers(&["app.example.test", "localhost", "127.0.0.2", "::1"]);
     let mut order = account.new_order(&NewOrder::new(&wanted)).await.unwrap();
     issue(&scene, &mut order, ChallengeType::Http01, web(&scene)).await;
-    let mut connected: Vec<String> =
-        scene.world.connections().iter().map(ToString::to_string).collect();
+    let mut connected: Vec<String> = scene
+        .world
+        .connections()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     connected.sort();
-    assert_eq!(connected, ["127.0.0.1:80", "127.0.0.1:80", "127.0.0.2:80", "[::1]:80"]);
+    assert_eq!(
+        connected,
+        ["127.0.0.1:80", "127.0.0.1:80", "127.0.0.2:80", "[::1]:80"]
+    );
 }
 
 #[tokio::test]
@@ -138,7 +159,9 @@ async fn dns_01_for_a_name_and_its_wildcard() {
     let wanted = identifiers(&["example.test", "*.example.test"]);
     let mut order = account.new_order(&NewOrder::new(&wanted)).await.unwrap();
     let put = |name: &str, _: &str, proof: &KeyAuthorization| {
-        scene.world.text(&format!("_acme-challenge.{name}"), &proof.dns_value());
+        scene
+            .world
+            .text(&format!("_acme-challenge.{name}"), &proof.dns_value());
     };
     issue(&scene, &mut order, ChallengeType::Dns01, put).await;
     assert!(scene.world.connections().is_empty());
@@ -169,8 +192,12 @@ fn alpn_server(name: &str, digest: &[u8]) -> SslAcceptor {
     builder.set_subject_name(&nobody).unwrap();
     builder.set_issuer_name(&nobody).unwrap();
     builder.set_pubkey(key).unwrap();
-    builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
-    builder.set_not_after(&Asn1Time::days_from_now(1).unwrap()).unwrap();
+    builder
+        .set_not_before(&Asn1Time::days_from_now(0).unwrap())
+        .unwrap();
+    builder
+        .set_not_after(&Asn1Time::days_from_now(1).unwrap())
+        .unwrap();
     let mut names = SubjectAlternativeName::new();
     match name.parse::<std::net::IpAddr>() {
         Ok(_) => names.ip(name),
@@ -215,7 +242,10 @@ async fn a_key_is_changed_and_the_account_stays() {
     account.update_key().await.unwrap();
     assert_eq!(account.id(), id);
     assert_ne!(account.key_thumbprint(), thumbprint);
-    account.update_contacts(&["mailto:bob@example.test"]).await.unwrap();
+    account
+        .update_contacts(&["mailto:bob@example.test"])
+        .await
+        .unwrap();
     let wanted = identifiers(&["localhost"]);
     let mut order = account.new_order(&NewOrder::new(&wanted)).await.unwrap();
     issue(&scene, &mut order, ChallengeType::Http01, web(&scene)).await;
@@ -255,7 +285,9 @@ async fn a_certificate_is_renewed_when_the_server_says_and_revoked() {
     let renewal = NewOrder::new(&wanted).replaces(id.clone());
     let mut order = account.new_order(&renewal).await.unwrap();
     issue(&scene, &mut order, ChallengeType::Http01, web(&scene)).await;
-    let twice = account.new_order(&NewOrder::new(&wanted).replaces(id)).await;
+    let twice = account
+        .new_order(&NewOrder::new(&wanted).replaces(id))
+        .await;
     let twice = twice.err().unwrap().to_string();
     assert!(twice.contains("alreadyReplaced"), "{twice}");
 }

@@ -16,10 +16,11 @@ use crate::optional::Optional;
 use crate::syntax::ast::{Ast, BinaryOp, Comprehension, Expr, Fold, NodeId, Variable};
 use crate::types::TypeName;
 
-/// Checks an expression and gives its type.
-pub(crate) fn check(ast: &Ast, env: &Environment) -> Result<Type, CompileError> {
+/// Checks an expression: its type, and which nodes are ints by number.
+pub(crate) fn check(ast: &Ast, env: &Environment) -> Result<(Type, Vec<bool>), CompileError> {
     let (checker, result) = checked(ast, env)?;
-    Ok(checker.terms.to_type(result))
+    let ints = checker.types.iter().map(|term| *term == INT).collect();
+    Ok((checker.terms.to_type(result), ints))
 }
 
 /// The type of each node, by its number; `dyn` for an expression that has no types.

@@ -27,4 +27,4 @@ mod native;
 mod runtime;
 mod vcode;
 
-pub(crate) use native::{Code, Unavailable, clif, vcode};
+pub(crate) use native::{Code, Counting, Unavailable, clif, vcode};

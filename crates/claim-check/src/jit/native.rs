@@ -13,12 +13,19 @@ use thiserror::Error;
 
 use super::codegen::{self, Lowered};
 use super::listing::Listing;
-use super::runtime::{self, Frame, Slot};
+use super::runtime::{self, Frame, Program, Slot, Unfinished};
 use super::vcode::listing;
 use crate::error::Fault;
 use crate::item::Item;
 use crate::slots::Plan;
 use crate::syntax::ast::Ast;
+
+/// Whether code counts what an evaluation costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Counting {
+    Off,
+    On,
+}
 
 /// Why there is no machine code. Not an error: the interpreter does the work.
 #[derive(Debug, Error)]
@@ -37,7 +44,8 @@ impl From<ModuleError> for Unavailable {
     }
 }
 
-type Entry = for<'f, 'a> unsafe extern "C" fn(*mut Frame<'a>) -> u64;
+/// Frame, slots, elements of lists, time; the head of the result.
+type Entry = for<'f, 'a> unsafe extern "C" fn(*mut Frame<'a>, *const Slot, *const Slot, i64) -> u64;
 
 /// The machine code of one expression. Shared by threads (nothing in it changes), freed when dropped.
 ///
@@ -47,23 +55,26 @@ pub(crate) struct Code {
     /// Owns the pages. A module only gives them back when told to, see [`Drop`]; the mutex is never locked, it makes
     /// the type `Sync` although a module may not be used by two threads at once.
     module: Mutex<Option<JITModule>>,
-    /// Strings, lists and maps of the expression, by the numbers that the code uses. They point into `ast`.
-    constants: Vec<Slot>,
-    ast: Arc<Ast>,
+    program: Program,
     listing: Listing,
 }
 
 impl Code {
-    /// Translates an expression.
-    pub(crate) fn compile(ast: &Arc<Ast>, plan: &Plan) -> Result<Self, Unavailable> {
+    /// Translates an expression to code that counts its cost, or to code that does not.
+    pub(crate) fn compile(
+        ast: &Arc<Ast>,
+        plan: &Arc<Plan>,
+        counting: Counting,
+    ) -> Result<Self, Unavailable> {
         let mut pages = Pages(Some(new_module()?));
         let module = pages.module();
         let Lowered {
             mut context,
             function,
             constants,
+            sets,
             ..
-        } = codegen::lower(ast, plan, module)?;
+        } = codegen::lower(ast, plan, counting, module)?;
         context.set_disasm(!cfg!(target_arch = "x86_64"));
         module.define_function(function, &mut context)?;
         // Now, not later: `clear_context` would leave nothing to list.
@@ -71,8 +82,8 @@ impl Code {
         module.clear_context(&mut context);
         module.finalize_definitions()?;
         let address = module.get_finalized_function(function);
-        // SAFETY: the address is that of the function defined above with the signature (i64) -> i64 in the host's default
-        // convention, which is what `Entry` is; its first parameter is the address of a frame. The pages are executable
+        // SAFETY: the address is that of the function defined above with the signature (i64, i64, i64, i64) -> i64 in the host's
+        // default convention, which is what `Entry` is; its first parameter is the address of a frame. The pages are executable
         // since `finalize_definitions` and stay mapped as long as `pages`, later `module` of this value, keeps them.
         let entry = unsafe { mem::transmute::<*const u8, Entry>(address) };
         let constants = constants
@@ -82,43 +93,54 @@ impl Code {
         Ok(Self {
             entry,
             module: Mutex::new(pages.0.take()),
-            constants,
-            ast: Arc::clone(ast),
+            program: Program {
+                ast: Arc::clone(ast),
+                plan: Arc::clone(plan),
+                constants,
+                sets,
+            },
             listing,
         })
     }
 
-    /// Evaluates the expression and hands the result to `finish`.
-    pub(crate) fn run<T>(
+    /// Evaluates the expression and hands the result to `finish`; gives that back if the interpreter shall evaluate instead. The claims
+    /// are those of the plan.
+    pub(crate) fn run<T, F: FnOnce(&Item<'_>) -> T>(
         &self,
-        plan: &Plan,
         claims: &Bound<'_>,
         now: i64,
         variables: &[Option<Item<'_>>],
         cost: &mut u64,
-        finish: impl FnOnce(&Item<'_>) -> T,
-    ) -> Result<T, Fault> {
-        let mut frame = Frame::new(&self.ast, &self.constants, plan, claims, now, variables);
-        // SAFETY: the pages are mapped while `self` is borrowed. The frame is laid out as the code expects it, holds the
-        // constants that were numbered for this code and the tree it was made from, and nothing else refers to it during the call.
-        let head = unsafe { (self.entry)(&raw mut frame) };
+        finish: F,
+    ) -> Result<Result<T, Fault>, F> {
+        let mut frame = Frame::new(&self.program, claims, variables);
+        let head = self.call(&mut frame, now);
         *cost = frame.total_cost();
         // SAFETY: the head is what that call returned. The item is dropped before the frame.
-        let item = unsafe { frame.result(head) }?;
-        Ok(finish(&item))
+        match unsafe { frame.result(head) } {
+            Ok(item) => Ok(Ok(finish(&item))),
+            Err(Unfinished::Fault(fault)) => Ok(Err(fault)),
+            Err(Unfinished::Retry) => Err(finish),
+        }
     }
 
-    /// Decides: the result if it is a bool, else nothing.
-    pub(crate) fn decide(
-        &self,
-        plan: &Plan,
-        claims: &Bound<'_>,
-        now: i64,
-    ) -> Result<Option<bool>, Fault> {
-        let mut frame = Frame::new(&self.ast, &self.constants, plan, claims, now, &[]);
-        // SAFETY: as in `run`.
-        let head = unsafe { (self.entry)(&raw mut frame) };
+    /// Decides, if the result is a bool.
+    #[inline]
+    pub(crate) fn decide(&self, claims: &Bound<'_>, now: i64) -> Option<bool> {
+        let mut frame = Frame::new(&self.program, claims, &[]);
+        let head = self.call(&mut frame, now);
         frame.decision(head)
+    }
+
+    /// Calls the code with a frame that was made for it.
+    #[inline(always)]
+    fn call(&self, frame: &mut Frame<'_>, now: i64) -> u64 {
+        let slots = frame.claims.slots().as_ptr();
+        let elements = frame.claims.elements().as_ptr();
+        // SAFETY: the pages are mapped while `self` is borrowed. The frame is laid out as the code expects it, holds the
+        // constants that were numbered for this code and the tree it was made from (both callers make it of `self.program`), and
+        // nothing else refers to it during the call. The claims, and so slots and elements, are borrowed by the frame.
+        unsafe { (self.entry)(frame, slots, elements, now) }
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -171,8 +193,9 @@ impl Drop for Pages {
 }
 
 /// The intermediate representation of an expression, generated again: the text is long, and wanted by people only.
-pub(crate) fn clif(ast: &Ast, plan: &Plan) -> String {
-    let lowered = new_module().and_then(|mut module| codegen::lower(ast, plan, &mut module));
+pub(crate) fn clif(ast: &Ast, plan: &Plan, counting: Counting) -> String {
+    let lowered =
+        new_module().and_then(|mut module| codegen::lower(ast, plan, counting, &mut module));
     match lowered {
         Ok(lowered) => lowered.clif(),
         Err(reason) => format!("no machine code here: {reason}\n"),
@@ -180,14 +203,14 @@ pub(crate) fn clif(ast: &Ast, plan: &Plan) -> String {
 }
 
 /// The instructions after register allocation, generated again for the same reason. The module is freed without having run.
-pub(crate) fn vcode(ast: &Ast, plan: &Plan) -> String {
+pub(crate) fn vcode(ast: &Ast, plan: &Plan, counting: Counting) -> String {
     let listed = || {
         let mut pages = Pages(Some(new_module()?));
         let Lowered {
             mut context,
             function,
             ..
-        } = codegen::lower(ast, plan, pages.module())?;
+        } = codegen::lower(ast, plan, counting, pages.module())?;
         context.set_disasm(true);
         pages.module().define_function(function, &mut context)?;
         Ok(listing(&context, pages.module()))

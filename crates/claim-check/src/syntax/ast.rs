@@ -7,9 +7,10 @@ use std::fmt;
 use std::ops::{Index, Range};
 use std::sync::Arc;
 
-use crate::function::Signature;
+use crate::function::{Function, Signature};
 use crate::item::Item;
 use crate::map::BuiltMap;
+use crate::optional::Optional;
 use crate::pattern::Pattern;
 
 /// The number of a node.
@@ -154,7 +155,21 @@ pub(crate) enum Expr {
 }
 
 impl Expr {
-    /// What is selected from: by `a.b`, `has(a.b)`, `a[b]`.
+    /// `operand.?field`: the operand, and the literal that is the field.
+    pub(crate) fn optional_selection(&self) -> Option<(NodeId, NodeId)> {
+        match self {
+            Expr::Call {
+                function,
+                arguments,
+                ..
+            } if function.function == Function::Optional(Optional::Select) => {
+                Some((*arguments.first()?, *arguments.get(1)?))
+            }
+            _ => None,
+        }
+    }
+
+    /// What is selected from: by `a.b`, `has(a.b)`, `a[b]`, `a.?b`.
     pub(crate) fn container(&self) -> Option<NodeId> {
         match self {
             Expr::Select { operand, .. } | Expr::Has { operand, .. } => Some(*operand),
@@ -163,7 +178,7 @@ impl Expr {
                 left,
                 ..
             } => Some(*left),
-            _ => None,
+            other => other.optional_selection().map(|(operand, _)| operand),
         }
     }
 }
@@ -298,6 +313,12 @@ impl BinaryOp {
 
     pub(crate) const METHODS: [BinaryOp; 3] =
         [BinaryOp::StartsWith, BinaryOp::EndsWith, BinaryOp::Contains];
+
+    /// `+ - * / %`
+    pub(crate) fn is_arithmetic(self) -> bool {
+        use BinaryOp::{Add, Divide, Modulo, Multiply, Subtract};
+        matches!(self, Add | Subtract | Multiply | Divide | Modulo)
+    }
 
     /// The functions among the operators, by the name that a call uses.
     pub(crate) fn method(name: &str) -> Option<BinaryOp> {

@@ -140,8 +140,8 @@ impl Authority {
                     certificate: &certificate,
                     issuer: issuer.name,
                     profile: plan.row.name,
-                    order: plan.order,
                     part,
+                    order: plan.order,
                     at: now,
                 })?,
             };

@@ -102,8 +102,8 @@ impl Authority {
             certificate,
             issuer: "root",
             profile: "sub-ca",
-            order: None,
             part: None,
+            order: None,
             at: now,
         })?;
         Ok(())

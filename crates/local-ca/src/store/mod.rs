@@ -81,10 +81,10 @@ pub(crate) enum Recorded {
     Yes,
     /// There is one with this serial number.
     SerialTaken,
-    /// The order has a certificate by now, or may have none any more.
-    OrderTaken,
     /// Others were recorded meanwhile: another part of the CRL lists it.
     OtherPart,
+    /// The order has a certificate by now, or may have none any more.
+    OrderTaken,
 }
 
 /// Why the records cannot be read or written. Nothing was half written.
@@ -305,11 +305,6 @@ impl Store {
         let key = hex(&openssl::sha::sha256(parsed.spki));
         let names = certificate.names();
         self.write(|transaction| {
-            if let Some(order) = issued.order
-                && !order.is_open(transaction, issued.at)?
-            {
-                return Ok(Recorded::OrderTaken);
-            }
             if let Some(part) = issued.part {
                 let number = transaction
                     .prepare_cached("SELECT coalesce(max(number), 0) + 1 FROM certificate")?
@@ -317,6 +312,11 @@ impl Store {
                 if crate::crl::part_of(number) != part {
                     return Ok(Recorded::OtherPart);
                 }
+            }
+            if let Some(order) = issued.order
+                && !order.is_open(transaction, issued.at)?
+            {
+                return Ok(Recorded::OrderTaken);
             }
             let mut insert = transaction.prepare_cached(
                 "INSERT OR IGNORE INTO certificate

@@ -15,9 +15,7 @@ use openssl::ssl::{Ssl, SslAcceptor};
 use serde_json::{Value, json};
 use stampmill_jose::{Algorithm, SigningKey, base64url};
 use stampmill_local_ca::Authority;
-use stampmill_local_ca::acme::{
-    AcmeServer, AcmeSettings, Caa, DnsRecords, Surroundings, routes,
-};
+use stampmill_local_ca::acme::{AcmeServer, AcmeSettings, Caa, DnsRecords, Surroundings, routes};
 use stampmill_outbound::{BoxFuture, BoxStream, Connector, Resolver};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tower::ServiceExt as _;
@@ -47,15 +45,31 @@ impl World {
     /// `name` has these addresses; given several times, they are answered one after the other, the last for ever.
     pub fn name(&self, name: &str, addresses: &[&str]) {
         let addresses = addresses.iter().map(|text| text.parse().unwrap()).collect();
-        self.with(|inner| inner.addresses.entry(name.to_owned()).or_default().push(addresses));
+        self.with(|inner| {
+            inner
+                .addresses
+                .entry(name.to_owned())
+                .or_default()
+                .push(addresses)
+        });
     }
 
     pub fn text(&self, name: &str, text: &str) {
-        self.with(|inner| inner.texts.entry(name.to_owned()).or_default().push(text.to_owned()));
+        self.with(|inner| {
+            inner
+                .texts
+                .entry(name.to_owned())
+                .or_default()
+                .push(text.to_owned())
+        });
     }
 
     pub fn caa(&self, name: &str, value: &str) {
-        let caa = Caa { critical: false, tag: "issue".to_owned(), value: value.to_owned() };
+        let caa = Caa {
+            critical: false,
+            tag: "issue".to_owned(),
+            value: value.to_owned(),
+        };
         self.with(|inner| inner.caa.entry(name.to_owned()).or_default().push(caa));
     }
 
@@ -66,11 +80,17 @@ impl World {
 
     pub fn page(&self, path: &str, body: &str) {
         let length = body.len();
-        self.answer(path, format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}"));
+        self.answer(
+            path,
+            format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}"),
+        );
     }
 
     pub fn redirect(&self, path: &str, to: &str) {
-        self.answer(path, format!("HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n"));
+        self.answer(
+            path,
+            format!("HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n"),
+        );
     }
 
     pub fn tls(&self, acceptor: SslAcceptor) {
@@ -103,12 +123,16 @@ impl Resolver for World {
 
 impl DnsRecords for World {
     fn txt<'a>(&'a self, name: &'a str) -> BoxFuture<'a, io::Result<Vec<Vec<u8>>>> {
-        let found = self.with(|inner| inner.texts.get(name).cloned()).unwrap_or_default();
+        let found = self
+            .with(|inner| inner.texts.get(name).cloned())
+            .unwrap_or_default();
         Box::pin(async { Ok(found.into_iter().map(String::into_bytes).collect()) })
     }
 
     fn caa<'a>(&'a self, name: &'a str) -> BoxFuture<'a, io::Result<Vec<Caa>>> {
-        let found = self.with(|inner| inner.caa.get(name).cloned()).unwrap_or_default();
+        let found = self
+            .with(|inner| inner.caa.get(name).cloned())
+            .unwrap_or_default();
         Box::pin(async { Ok(found) })
     }
 }
@@ -130,19 +154,25 @@ impl World {
     async fn serve_page(self, mut stream: DuplexStream) {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
-            let Ok(byte) = stream.read_u8().await else { return };
+            let Ok(byte) = stream.read_u8().await else {
+                return;
+            };
             head.push(byte);
         }
         let head = String::from_utf8(head).unwrap();
         let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
         let missing = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_owned();
-        let answer = self.with(|inner| inner.pages.get(&path).cloned()).unwrap_or(missing);
+        let answer = self
+            .with(|inner| inner.pages.get(&path).cloned())
+            .unwrap_or(missing);
         let _ = stream.write_all(answer.as_bytes()).await;
         let _ = stream.shutdown().await;
     }
 
     async fn shake_hands(self, stream: DuplexStream) {
-        let Some(acceptor) = self.with(|inner| inner.tls.clone()) else { return };
+        let Some(acceptor) = self.with(|inner| inner.tls.clone()) else {
+            return;
+        };
         let session = Ssl::new(acceptor.context()).unwrap();
         let mut stream = tokio_openssl::SslStream::new(session, stream).unwrap();
         if Pin::new(&mut stream).accept().await.is_ok() {
@@ -178,7 +208,12 @@ impl Scene {
         let server = AcmeServer::open(Arc::clone(&authority), settings, surroundings).unwrap();
         let server = Arc::new(server.with_clock(clock));
         let router = Router::new().nest("/acme", routes(server));
-        Self { world, authority, router, _folder: folder }
+        Self {
+            world,
+            authority,
+            router,
+            _folder: folder,
+        }
     }
 
     pub fn database(&self) -> std::path::PathBuf {
@@ -188,12 +223,15 @@ impl Scene {
     /// Certificates of servers that were issued.
     pub fn issued(&self) -> usize {
         let store = self.authority.store().unwrap();
-        let all = store.list(&stampmill_local_ca::Filter::default(), 0).unwrap();
+        let all = store
+            .list(&stampmill_local_ca::Filter::default(), 0)
+            .unwrap();
         all.iter().filter(|entry| entry.profile == "server").count()
     }
 
     pub async fn client(&self) -> Client {
-        self.client_with(SigningKey::generate(Algorithm::Es256).unwrap(), json!({})).await
+        self.client_with(SigningKey::generate(Algorithm::Es256).unwrap(), json!({}))
+            .await
     }
 
     pub async fn client_with(&self, key: SigningKey, account: Value) -> Client {
@@ -206,11 +244,21 @@ impl Scene {
 
     /// A key without an account.
     pub fn stranger(&self, key: SigningKey) -> Client {
-        Client { router: self.router.clone(), key, kid: None }
+        Client {
+            router: self.router.clone(),
+            key,
+            kid: None,
+        }
     }
 
     pub async fn get(&self, path: &str) -> Answer {
-        send(&self.router, Request::get(format!("{BASE}{path}")).body(Body::empty()).unwrap()).await
+        send(
+            &self.router,
+            Request::get(format!("{BASE}{path}"))
+                .body(Body::empty())
+                .unwrap(),
+        )
+        .await
     }
 }
 
@@ -226,18 +274,25 @@ pub struct Answer {
 
 impl Answer {
     pub fn header(&self, name: &str) -> String {
-        let value = self.headers.get(name).unwrap_or_else(|| panic!("no {name}: {self:?}"));
+        let value = self
+            .headers
+            .get(name)
+            .unwrap_or_else(|| panic!("no {name}: {self:?}"));
         value.to_str().unwrap().to_owned()
     }
 
     /// The type of a problem without its prefix; empty for a success.
     pub fn problem(&self) -> &str {
         let kind = self.body["type"].as_str().unwrap_or_default();
-        kind.strip_prefix("urn:ietf:params:acme:error:").unwrap_or_default()
+        kind.strip_prefix("urn:ietf:params:acme:error:")
+            .unwrap_or_default()
     }
 
     pub fn text(&self, member: &str) -> String {
-        self.body[member].as_str().unwrap_or_else(|| panic!("no {member}: {}", self.body)).to_owned()
+        self.body[member]
+            .as_str()
+            .unwrap_or_else(|| panic!("no {member}: {}", self.body))
+            .to_owned()
     }
 }
 
@@ -263,7 +318,9 @@ pub struct Client {
 
 impl Client {
     pub async fn nonce(&self) -> String {
-        let request = Request::head(format!("{BASE}/new-nonce")).body(Body::empty()).unwrap();
+        let request = Request::head(format!("{BASE}/new-nonce"))
+            .body(Body::empty())
+            .unwrap();
         send(&self.router, request).await.header("replay-nonce")
     }
 
@@ -285,7 +342,8 @@ impl Client {
 
     /// POST under any header.
     pub async fn post_signed(&self, url: &str, header: &Value, payload: &Value) -> Answer {
-        self.post_bytes(url, jws(&self.key, header, payload).to_string()).await
+        self.post_bytes(url, jws(&self.key, header, payload).to_string())
+            .await
     }
 
     pub async fn post_bytes(&self, url: &str, body: String) -> Answer {
@@ -295,7 +353,8 @@ impl Client {
 
     pub async fn order(&self, names: &[&str]) -> Answer {
         let identifiers: Vec<Value> = names.iter().map(|name| identifier(name)).collect();
-        self.post("/new-order", json!({"identifiers": identifiers})).await
+        self.post("/new-order", json!({"identifiers": identifiers}))
+            .await
     }
 
     /// An order whose names are proved by http-01.
@@ -313,7 +372,10 @@ impl Client {
                 world.name(name, &["127.0.0.1"]);
             }
             let (url, token) = challenge(&shown.body, "http-01");
-            world.page(&format!("/.well-known/acme-challenge/{token}"), &self.proof(&token));
+            world.page(
+                &format!("/.well-known/acme-challenge/{token}"),
+                &self.proof(&token),
+            );
             self.post(&url, json!({})).await;
             assert_eq!(self.decided(authorization).await.body["status"], "valid");
         }
@@ -340,10 +402,15 @@ impl Client {
     pub async fn certificate(&self, world: &World, names: &[&str]) -> String {
         let order = self.ready(world, names).await;
         let (csr, _) = csr(names);
-        let valid = self.post(&order.text("finalize"), json!({"csr": csr})).await;
+        let valid = self
+            .post(&order.text("finalize"), json!({"csr": csr}))
+            .await;
         assert_eq!(valid.body["status"], "valid", "{}", valid.body);
         let chain = self.post(&valid.text("certificate"), Value::Null).await;
-        assert_eq!(chain.header("content-type"), "application/pem-certificate-chain");
+        assert_eq!(
+            chain.header("content-type"),
+            "application/pem-certificate-chain"
+        );
         chain.text
     }
 }
@@ -370,19 +437,28 @@ pub fn jws(key: &SigningKey, header: &Value, payload: &Value) -> Value {
         Value::Null => String::new(),
         payload => base64url::encode(payload.to_string()),
     };
-    let signature = key.sign(format!("{protected}.{payload}").as_bytes()).unwrap();
+    let signature = key
+        .sign(format!("{protected}.{payload}").as_bytes())
+        .unwrap();
     json!({"protected": protected, "payload": payload, "signature": base64url::encode(signature)})
 }
 
 pub fn identifier(name: &str) -> Value {
-    let kind = if name.parse::<IpAddr>().is_ok() { "ip" } else { "dns" };
+    let kind = if name.parse::<IpAddr>().is_ok() {
+        "ip"
+    } else {
+        "dns"
+    };
     json!({"type": kind, "value": name})
 }
 
 /// Address and token of a challenge.
 pub fn challenge(authorization: &Value, kind: &str) -> (String, String) {
     let challenges = authorization["challenges"].as_array().unwrap();
-    let found = challenges.iter().find(|challenge| challenge["type"] == kind).unwrap();
+    let found = challenges
+        .iter()
+        .find(|challenge| challenge["type"] == kind)
+        .unwrap();
     let text = |member: &str| found[member].as_str().unwrap().to_owned();
     (text("url"), text("token"))
 }

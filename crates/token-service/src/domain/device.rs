@@ -95,7 +95,7 @@ pub enum Polled {
     /// Nobody decided in time.
     Expired,
     /// The person said yes.
-    Allowed(Grant),
+    Allowed(Box<Grant>),
     /// Never issued, another client's, or redeemed.
     Unknown,
 }

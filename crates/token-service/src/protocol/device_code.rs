@@ -32,7 +32,7 @@ pub(super) async fn poll(service: &Service, asking: &mut Asking<'_>) -> Result<(
     match polled.await? {
         Polled::Allowed(grant) => {
             asking.scope = grant.scope.clone();
-            asking.ticket = Some(Ticket::Device(hash, grant));
+            asking.ticket = Some(Ticket::Device(hash, *grant));
             Ok(())
         }
         Polled::Pending => Err(PENDING),

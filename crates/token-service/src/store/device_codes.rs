@@ -134,5 +134,5 @@ fn grant_of(connection: &Connection, hash: Digest, now: i64) -> Result<Polled, S
     let sql = "SELECT grants.* FROM device_codes JOIN grants USING (grant_id)
                WHERE device_hash = ?1 AND revoked_at IS NULL AND grants.expires_at > ?2";
     let grant = rows::one(connection, sql, params![hash.as_bytes(), now], rows::grant)?;
-    Ok(grant.map_or(Polled::Unknown, Polled::Allowed))
+    Ok(grant.map_or(Polled::Unknown, |grant| Polled::Allowed(Box::new(grant))))
 }

@@ -19,6 +19,10 @@ impl Generator<'_, '_> {
                 let value = self.present(value);
                 return self.slot(value);
             }
+            Val::Optional { head, data } => {
+                let value = self.call_fallible(HelperId::Optional, &[head, data]);
+                return self.slot(value);
+            }
             Val::Constant(id) => return self.constant_slot(id),
             Val::Null => (Tag::Null, self.word(0)),
             Val::Bool(truth) => (Tag::Bool, self.builder.ins().uextend(types::I64, truth)),
@@ -152,11 +156,9 @@ impl Generator<'_, '_> {
     }
 
     pub(super) fn fail_unless_tag(&mut self, head: Value, tag: Tag, id: NodeId) {
-        let other = self
-            .builder
-            .ins()
-            .icmp_imm_s(IntCC::NotEqual, head, tag.head() as i64);
-        self.fail_if(other, ErrorKind::NoSuchOverload, id);
+        let same = self.has_tag(head, tag);
+        let [success] = self.blocks();
+        self.go_on_if(same, success, error_head(ErrorKind::NoSuchOverload, id));
     }
 
     pub(super) fn fail_if(&mut self, condition: Value, kind: ErrorKind, id: NodeId) {
@@ -168,9 +170,23 @@ impl Generator<'_, '_> {
         self.builder.switch_to_block(success);
     }
 
+    /// Goes on in a block, if the condition holds; else it is this error.
+    pub(super) fn go_on_if(&mut self, condition: Value, success: Block, error: u64) {
+        let error: BlockArg = self.word(error).into();
+        self.builder
+            .ins()
+            .brif(condition, success, &[], self.on_error, &[error]);
+        self.builder.switch_to_block(success);
+    }
+
     /// Ends the current block.
     pub(super) fn jump_to_error(&mut self, kind: ErrorKind, id: NodeId) {
-        let error = self.word(error_head(kind, id));
+        self.fail(error_head(kind, id));
+    }
+
+    /// Ends the current block with an error.
+    pub(super) fn fail(&mut self, error: u64) {
+        let error = self.word(error);
         self.builder.ins().jump(self.on_error, &[error.into()]);
     }
 

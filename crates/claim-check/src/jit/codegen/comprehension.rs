@@ -1,14 +1,12 @@
 //! Macros as loops.
 //!
 //! ```text
-//!      first slot, end
+//!      first slot, end ── none ───▶ end: the result from the state 0
 //!           │ place, state 0
 //!           ▼
-//!   ┌──▶ header ── place = end ─────▶ end: the result from the state
+//!   ┌──▶  body: variables, filter, step ── decides ──▶ the result at once (all, exists)
 //!   │       │
-//!   │     body: steps, variables, filter, step ── decides ──▶ the result at once (all, exists)
-//!   │       │
-//!   └──── latch: next place, new state
+//!   └──── latch: next place, new state ── place = end ──▶ end: the result from the state
 //! ```
 //!
 //! The state is one word: the first error so far of `all` and `exists` (0 for none), the count of `exists_one`, nothing
@@ -20,7 +18,7 @@ use cranelift_codegen::ir::{Block, InstBuilder, Value, types};
 use super::{Generator, Val};
 use crate::cost::Loop;
 use crate::jit::runtime::{HelperId, Slot, Tag};
-use crate::syntax::ast::{Comprehension, Fold, LogicOp, NodeId};
+use crate::syntax::ast::{BinaryOp, Comprehension, Expr, Fold, LogicOp, NodeId, UnaryOp};
 
 /// The slots that a loop walks: the address of the first, and the one behind the last.
 #[derive(Clone, Copy)]
@@ -31,14 +29,14 @@ struct Range {
 
 impl Generator<'_, '_> {
     pub(super) fn comprehension(&mut self, id: NodeId, comprehension: &Comprehension) -> Val {
-        let range = self.range(id, comprehension);
         match comprehension.fold {
-            Fold::All => Val::Bool(self.quantifier(id, comprehension, range, LogicOp::And)),
-            Fold::Exists => Val::Bool(self.quantifier(id, comprehension, range, LogicOp::Or)),
-            Fold::ExistsOne => Val::Bool(self.exactly_one(id, comprehension, range)),
-            Fold::List => Val::BuiltList(self.collect(id, comprehension, range)),
+            Fold::All | Fold::Exists => {
+                Val::Bool(self.truth(|this, yes, no| this.quantifier(id, comprehension, yes, no)))
+            }
+            Fold::ExistsOne => Val::Bool(self.exactly_one(id, comprehension)),
+            Fold::List => Val::BuiltList(self.collect(id, comprehension)),
             Fold::Map => {
-                let place = self.collect(id, comprehension, range);
+                let place = self.collect(id, comprehension);
                 self.map_from(id, place)
             }
         }
@@ -89,23 +87,30 @@ impl Generator<'_, '_> {
         range: Range,
         body: impl FnOnce(&mut Self, Block, Value, Val),
     ) -> Value {
-        let [header, body_block, latch, end] = self.blocks();
-        let place = self.builder.append_block_param(header, types::I64);
-        let state = self.builder.append_block_param(header, types::I64);
+        let [body_block, latch, end] = self.blocks();
+        let place = self.builder.append_block_param(body_block, types::I64);
+        let state = self.builder.append_block_param(body_block, types::I64);
         let next_state = self.builder.append_block_param(latch, types::I64);
+        let last_state = self.builder.append_block_param(end, types::I64);
         let zero = self.word(0);
-        self.builder
+        let more = self
+            .builder
             .ins()
-            .jump(header, &[range.first.into(), zero.into()]);
-
-        self.builder.switch_to_block(header);
-        let more = self.builder.ins().icmp(IntCC::NotEqual, place, range.end);
-        self.builder.ins().brif(more, body_block, &[], end, &[]);
+            .icmp(IntCC::NotEqual, range.first, range.end);
+        self.builder.ins().brif(
+            more,
+            body_block,
+            &[range.first.into(), zero.into()],
+            end,
+            &[zero.into()],
+        );
 
         self.builder.switch_to_block(body_block);
         self.at(id);
         self.charge(Loop::of(comprehension.fold).each);
-        self.afford();
+        if !self.is_quick(comprehension) {
+            self.afford();
+        }
         let depth = self.locals.len();
         let slots = comprehension.variables.len() as i64;
         for index in 0..slots {
@@ -122,32 +127,38 @@ impl Generator<'_, '_> {
             .builder
             .ins()
             .iadd_imm_s(place, slots * size_of::<Slot>() as i64);
-        self.builder
-            .ins()
-            .jump(header, &[next.into(), next_state.into()]);
+        let more = self.builder.ins().icmp(IntCC::NotEqual, next, range.end);
+        self.builder.ins().brif(
+            more,
+            body_block,
+            &[next.into(), next_state.into()],
+            end,
+            &[next_state.into()],
+        );
         self.builder.switch_to_block(end);
-        state
+        last_state
     }
 
-    /// `all` and `exists`: `&&` and `||` over the elements, errors absorbed as there.
-    fn quantifier(
+    /// `all` and `exists`: `&&` and `||` over the elements, errors absorbed as there. Ends the current block.
+    pub(super) fn quantifier(
         &mut self,
         id: NodeId,
         comprehension: &Comprehension,
-        range: Range,
-        op: LogicOp,
-    ) -> Value {
-        let [merge, undecided] = self.blocks();
-        let result = self.builder.append_block_param(merge, types::I8);
+        yes: Block,
+        no: Block,
+    ) {
+        let (op, found, not_found) = match comprehension.fold {
+            Fold::All => (LogicOp::And, no, yes),
+            _ => (LogicOp::Or, yes, no),
+        };
+        let range = self.range(id, comprehension);
         let first_error = self.each(id, comprehension, range, |this, latch, pending, _| {
             let outer = this.on_error;
             let caught = this.error_block();
-            let [decided, passed] = this.blocks();
+            let [passed] = this.blocks();
             this.on_error = caught;
-            this.operand(op, comprehension.step, decided, passed);
+            this.operand(op, comprehension.step, found, passed);
             this.on_error = outer;
-            this.builder.switch_to_block(decided);
-            this.jump_with_truth(merge, op.decisive());
             this.builder.switch_to_block(passed);
             this.builder.ins().jump(latch, &[pending.into()]);
             this.builder.switch_to_block(caught);
@@ -159,16 +170,13 @@ impl Generator<'_, '_> {
             first_error,
             self.on_error,
             &[first_error.into()],
-            undecided,
+            not_found,
             &[],
         );
-        self.builder.switch_to_block(undecided);
-        self.jump_with_truth(merge, !op.decisive());
-        self.builder.switch_to_block(merge);
-        result
     }
 
-    fn exactly_one(&mut self, id: NodeId, comprehension: &Comprehension, range: Range) -> Value {
+    fn exactly_one(&mut self, id: NodeId, comprehension: &Comprehension) -> Value {
+        let range = self.range(id, comprehension);
         let count = self.each(id, comprehension, range, |this, latch, count, _| {
             let [yes, no] = this.blocks();
             this.branch(comprehension.step, yes, no);
@@ -205,7 +213,8 @@ impl Generator<'_, '_> {
     }
 
     /// The place of a list of the steps, or of keys and steps by turns if they will be a map.
-    fn collect(&mut self, id: NodeId, comprehension: &Comprehension, range: Range) -> Value {
+    fn collect(&mut self, id: NodeId, comprehension: &Comprehension) -> Value {
+        let range = self.range(id, comprehension);
         let place = self.new_list(id);
         self.each(id, comprehension, range, |this, latch, state, key| {
             if let Some(filter) = comprehension.filter {
@@ -227,8 +236,29 @@ impl Generator<'_, '_> {
         place
     }
 
-    fn jump_with_truth(&mut self, block: Block, truth: bool) {
-        let truth = self.builder.ins().iconst(types::I8, i64::from(truth));
-        self.builder.ins().jump(block, &[truth.into()]);
+    /// Whether an element takes so little time that none of a payload's lists takes long: its cost is looked at when the loop is over. Nothing
+    /// that walks anything but the element itself.
+    fn is_quick(&self, comprehension: &Comprehension) -> bool {
+        self.plan.slot(comprehension.range).is_some()
+            && comprehension.variables.len() == 1
+            && (comprehension.filter.into_iter())
+                .chain([comprehension.step])
+                .all(|body| self.is_quick_node(body))
+    }
+
+    fn is_quick_node(&self, id: NodeId) -> bool {
+        match &self.ast[id].expr {
+            Expr::Literal(_) | Expr::Local { .. } | Expr::Variable(_) => true,
+            Expr::Logic { operands, .. } => operands.iter().all(|id| self.is_quick_node(*id)),
+            Expr::Unary {
+                op: UnaryOp::Not,
+                operand,
+            } => self.is_quick_node(*operand),
+            Expr::Binary { op, left, right } if self.is_direct(*op, *left, *right) => {
+                let element = matches!(self.ast[*left].expr, Expr::Local { .. });
+                element && (*op != BinaryOp::In || self.inline_elements(*right).is_some())
+            }
+            _ => false,
+        }
     }
 }

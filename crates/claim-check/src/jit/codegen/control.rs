@@ -4,7 +4,8 @@ use cranelift_codegen::ir::{Block, InstBuilder, Value, types};
 
 use super::{Generator, Val};
 use crate::item::Item;
-use crate::syntax::ast::{Expr, LogicOp, NodeId, UnaryOp, Variable};
+use crate::jit::runtime::HelperId;
+use crate::syntax::ast::{Expr, Fold, LogicOp, NodeId, UnaryOp, Variable};
 
 impl Generator<'_, '_> {
     pub(super) fn conditional(&mut self, condition: NodeId, yes: NodeId, no: NodeId) -> Val {
@@ -23,25 +24,42 @@ impl Generator<'_, '_> {
         Val::Any { head, data }
     }
 
+    /// Whether [`Generator::branch`] has a way of its own for a node, without a value in between.
+    pub(super) fn is_condition(&self, id: NodeId) -> bool {
+        self.plan.slot(id).is_none()
+            && match &self.ast[id].expr {
+                Expr::Unary {
+                    op: UnaryOp::Not, ..
+                }
+                | Expr::Logic { .. }
+                | Expr::Call {
+                    pattern: Some(_), ..
+                } => true,
+                Expr::Binary { op, left, right } => self.is_direct(*op, *left, *right),
+                Expr::Comprehension(comprehension) => {
+                    matches!(comprehension.fold, Fold::All | Fold::Exists)
+                }
+                _ => false,
+            }
+    }
+
     /// Goes to `yes` or `no`, or to the error target. Ends the current block.
     pub(super) fn branch(&mut self, id: NodeId, yes: Block, no: Block) {
+        if !self.is_condition(id) {
+            return self.branch_on_value(id, yes, no);
+        }
         let ast = self.ast;
+        self.at(id);
+        self.charge(self.plan.charge(id).fixed());
         match &ast[id].expr {
-            Expr::Unary {
-                op: UnaryOp::Not,
-                operand,
-            } => {
-                self.charge(self.plan.charge(id).fixed());
-                self.branch(*operand, no, yes);
-            }
+            Expr::Unary { operand, .. } => self.branch(*operand, no, yes),
             Expr::Logic { op, operands } => self.logic(*op, operands, yes, no),
-            Expr::Binary { op, left, right }
-                if self.plan.slot(id).is_none() && self.is_direct(*op, *left, *right) =>
-            {
-                self.at(id);
-                self.charge(self.plan.charge(id).fixed());
-                self.direct(*op, id, *left, *right, yes, no);
+            Expr::Binary { op, left, right } => self.direct(*op, id, *left, *right, yes, no),
+            Expr::Call { arguments, .. } => {
+                let truth = self.on_text(id, arguments[0], HelperId::Matches);
+                self.builder.ins().brif(truth, yes, &[], no, &[]);
             }
+            Expr::Comprehension(comprehension) => self.quantifier(id, comprehension, yes, no),
             _ => self.branch_on_value(id, yes, no),
         }
     }

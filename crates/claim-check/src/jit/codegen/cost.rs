@@ -1,19 +1,20 @@
 //! Counting what an evaluation costs.
 //!
-//! The count is a variable in a register. What a stretch of code without branches costs is one constant that is added to it. It is
-//! compared with what helpers have left of the limit where something may be repeated, once for each element; a final look is
-//! the caller's.
+//! Code counts only if its worst case exceeds the limit, or for somebody who wants to know. Then the count is a variable in a register. What
+//! a stretch of code without branches costs is one constant that is added to it. Together with what helpers have spent it is compared
+//! with the limit at the end, and where something that takes time may be repeated.
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, types};
 
 use super::Generator;
 use crate::error::ErrorKind;
-use crate::jit::runtime::{COST_OFFSET, LEFT_OFFSET, error_head};
+use crate::jit::native::Counting;
+use crate::jit::runtime::{COST_OFFSET, SPENT_OFFSET, error_head};
 
 impl Generator<'_, '_> {
-    pub(super) fn begin_costs(&mut self) {
-        if self.plan.cost_limit.is_some() {
+    pub(super) fn begin_costs(&mut self, counting: Counting) {
+        if counting == Counting::On {
             let cost = self.builder.declare_var(types::I64);
             let zero = self.word(0);
             self.builder.def_var(cost, zero);
@@ -21,8 +22,13 @@ impl Generator<'_, '_> {
         }
     }
 
-    /// Leaves the cost in the frame.
+    /// Leaves the cost in the frame, if that is within the limit.
     pub(super) fn end_costs(&mut self) {
+        self.afford();
+        self.leave_cost();
+    }
+
+    fn leave_cost(&mut self) {
         if let Some(cost) = self.cost {
             let cost = self.builder.use_var(cost);
             let flags = MemFlagsData::trusted();
@@ -67,23 +73,28 @@ impl Generator<'_, '_> {
         let Some(cost) = self.cost else {
             return;
         };
+        let Some(limit) = self.plan.cost_limit else {
+            return;
+        };
         let cost = self.builder.use_var(cost);
-        let left = self.builder.ins().load(
-            types::I64,
-            MemFlagsData::trusted(),
-            self.frame,
-            LEFT_OFFSET as i32,
-        );
+        let flags = MemFlagsData::trusted();
+        let spent = self
+            .builder
+            .ins()
+            .load(types::I64, flags, self.frame, SPENT_OFFSET as i32);
+        // 64 bits are more than anybody can wait for
+        let total = self.builder.ins().iadd(cost, spent);
+        let limit = self.word(limit);
         let [exhausted, go_on] = self.blocks();
         self.builder.set_cold_block(exhausted);
         let over = self
             .builder
             .ins()
-            .icmp(IntCC::UnsignedGreaterThan, cost, left);
+            .icmp(IntCC::UnsignedGreaterThan, total, limit);
         self.builder.ins().brif(over, exhausted, &[], go_on, &[]);
         self.builder.switch_to_block(exhausted);
         let error = self.word(error_head(ErrorKind::TooManySteps, self.ast.root()));
-        self.end_costs();
+        self.leave_cost();
         self.builder.ins().return_(&[error]);
         self.builder.switch_to_block(go_on);
     }

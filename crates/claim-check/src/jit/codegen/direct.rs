@@ -5,12 +5,13 @@
 //! absent, or of a type that the operator has no overload for, is asked last: it is when the first comparison fails.
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{Block, InstBuilder, MemFlagsData, Value, types};
+use cranelift_codegen::ir::{Block, InstBuilder, MemFlagsData, Type, Value, types};
 
 use super::{Generator, INLINE_ELEMENTS, INLINE_TEXT, Val, text};
+use crate::cost::Charge;
 use crate::error::ErrorKind;
 use crate::item::Item;
-use crate::jit::runtime::{BOUND_ELEMENTS_OFFSET, HelperId, Slot, Tag};
+use crate::jit::runtime::{HelperId, Set, Slot, Tag, absent_head, error_head, unfit_head};
 use crate::syntax::ast::{BinaryOp, Expr, NodeId, Variable};
 
 /// Bytes of a vector.
@@ -22,16 +23,20 @@ impl Generator<'_, '_> {
         match op {
             BinaryOp::Equal | BinaryOp::NotEqual => {
                 self.text(left).is_some() != self.text(right).is_some()
+                    || self.are_guessed_ints(left, right)
             }
             BinaryOp::In => match self.texts(right) {
                 Some(_) => true,
-                None => self.text(left).is_some() && !self.is_literal_list(right),
+                None => {
+                    self.is_large_set(right)
+                        || self.text(left).is_some() && !self.is_literal_list(right)
+                }
             },
             BinaryOp::StartsWith | BinaryOp::EndsWith | BinaryOp::Contains => {
                 self.text(right).is_some()
             }
             BinaryOp::Less | BinaryOp::LessEqual | BinaryOp::Greater | BinaryOp::GreaterEqual => {
-                self.is_int(left) != self.is_int(right)
+                self.is_int(left) != self.is_int(right) || self.are_guessed_ints(left, right)
             }
             _ => false,
         }
@@ -52,8 +57,15 @@ impl Generator<'_, '_> {
             (BinaryOp::Equal, _, Some(text)) => self.equal_text(id, left, &text, yes, no),
             (BinaryOp::NotEqual, Some(text), _) => self.equal_text(id, right, &text, no, yes),
             (BinaryOp::NotEqual, _, Some(text)) => self.equal_text(id, left, &text, no, yes),
+            (BinaryOp::Equal, ..) => self.compare_ints(IntCC::Equal, id, left, right, yes, no),
+            (BinaryOp::NotEqual, ..) => {
+                self.compare_ints(IntCC::NotEqual, id, left, right, yes, no);
+            }
             (BinaryOp::In, text, _) => match (self.texts(right), text) {
                 (Some(texts), _) => self.one_of(id, left, right, &texts, yes, no),
+                (None, _) if self.is_large_set(right) => {
+                    self.one_of_many(id, left, right, yes, no);
+                }
                 (None, Some(text)) => self.list_holds(id, left, right, &text, yes, no),
                 (None, None) => self.jump_to_error(ErrorKind::NoSuchOverload, id),
             },
@@ -82,6 +94,17 @@ impl Generator<'_, '_> {
                 elements.iter().map(|element| self.text(*element)).collect()
             }
             _ => None,
+        }
+    }
+
+    /// Whether a list has more elements than are compared one by one, all of them literal strings.
+    fn is_large_set(&self, id: NodeId) -> bool {
+        let is_text = |id: &NodeId| matches!(self.ast[*id].expr, Expr::Literal(Item::String(_)));
+        match &self.ast[id].expr {
+            Expr::List { elements, .. } => {
+                elements.len() > INLINE_ELEMENTS && elements.iter().all(is_text)
+            }
+            _ => false,
         }
     }
 
@@ -138,22 +161,17 @@ impl Generator<'_, '_> {
         self.builder.ins().brif(difference, no, &[], yes, &[]);
     }
 
-    /// 0 if the bytes at an address are this text, which is not empty.
-    fn difference(&mut self, address: Value, text: &[u8]) -> Value {
+    /// 0 if the bytes at an address are this text, which is not empty. One word is one comparison.
+    pub(super) fn difference(&mut self, address: Value, text: &[u8]) -> Value {
+        let words = text::words(text.len());
+        let is_alone = words.len() == 1;
         let mut difference = None;
-        for (offset, ty) in text::words(text.len()) {
-            let flags = MemFlagsData::new().with_notrap().with_readonly();
-            let loaded = self.builder.ins().load(ty, flags, address, offset as i32);
-            let expected = self
-                .builder
-                .ins()
-                .iconst(ty, text::word_at(text, offset, ty));
+        for (offset, ty) in words {
+            let (loaded, expected) = self.word_of_text(address, text, offset, ty);
+            if is_alone {
+                return self.builder.ins().icmp(IntCC::NotEqual, loaded, expected);
+            }
             let differs = self.builder.ins().bxor(loaded, expected);
-            let differs = if ty == types::I64 {
-                differs
-            } else {
-                self.builder.ins().uextend(types::I64, differs)
-            };
             difference = Some(match difference {
                 Some(before) => self.builder.ins().bor(before, differs),
                 None => differs,
@@ -165,37 +183,80 @@ impl Generator<'_, '_> {
         }
     }
 
+    /// A word at an address, and what the text has there. Shorter words than 32 bits are compared as such: constants of 16 bits are slow
+    /// to decode.
+    fn word_of_text(
+        &mut self,
+        address: Value,
+        text: &[u8],
+        offset: usize,
+        ty: Type,
+    ) -> (Value, Value) {
+        let flags = MemFlagsData::new().with_notrap().with_readonly();
+        let place = offset as i32;
+        let ins = self.builder.ins();
+        let (loaded, wide) = match ty {
+            types::I8 => (ins.uload8(types::I32, flags, address, place), types::I32),
+            types::I16 => (ins.uload16(types::I32, flags, address, place), types::I32),
+            ty => (ins.load(ty, flags, address, place), ty),
+        };
+        let word = text::word_at(text, offset, ty);
+        let word = if ty.bits() < 32 {
+            word & ((1 << ty.bits()) - 1)
+        } else {
+            word
+        };
+        (loaded, self.builder.ins().iconst(wide, word))
+    }
+
     /// To `no`; a claim that is absent is an error.
     fn no_if_present(&mut self, subject: Val, no: Block) {
         let Val::Claim { id, head, .. } = subject else {
             self.builder.ins().jump(no, &[]);
             return;
         };
-        let [missing] = self.blocks();
-        self.builder.set_cold_block(missing);
         let present = self.is_present(head);
-        self.builder.ins().brif(present, no, &[], missing, &[]);
-        self.builder.switch_to_block(missing);
-        self.jump_to_absence(id);
+        let error = self.word(absent_head(id)).into();
+        self.builder
+            .ins()
+            .brif(present, no, &[], self.on_error, &[error]);
     }
 
-    /// Ends the current block with the error that a value is absent or of a wrong type, which costs `charge` more.
-    fn fail_type(&mut self, subject: Val, id: NodeId, charge: u64) {
-        if let Val::Claim {
-            id: claim, head, ..
-        } = subject
-        {
-            let [overload, missing] = self.blocks();
-            let present = self.is_present(head);
-            self.builder
-                .ins()
-                .brif(present, overload, &[], missing, &[]);
-            self.builder.switch_to_block(missing);
-            self.jump_to_absence(claim);
-            self.builder.switch_to_block(overload);
+    /// Goes on if a condition holds. Else the operator (or condition) `id` cannot take its operand, which is absent or of a wrong
+    /// type; that costs `charge` if it is a wrong type.
+    fn go_on_if_fit(&mut self, condition: Value, subject: Val, id: NodeId, charge: u64) {
+        let [success] = self.blocks();
+        match subject {
+            Val::Claim {
+                id: claim, head, ..
+            } if charge > 0 && self.cost.is_some() => {
+                let [wrong, overload] = self.blocks();
+                self.builder.set_cold_block(wrong);
+                self.builder.set_cold_block(overload);
+                self.builder.ins().brif(condition, success, &[], wrong, &[]);
+                self.builder.switch_to_block(wrong);
+                let present = self.is_present(head);
+                self.go_on_if(present, overload, absent_head(claim));
+                self.charge(charge);
+                self.jump_to_error(ErrorKind::NoSuchOverload, id);
+                self.builder.switch_to_block(success);
+            }
+            Val::Claim { .. } => self.go_on_if(condition, success, unfit_head(id)),
+            _ if charge > 0 && self.cost.is_some() => {
+                let [wrong] = self.blocks();
+                self.builder.set_cold_block(wrong);
+                self.builder.ins().brif(condition, success, &[], wrong, &[]);
+                self.builder.switch_to_block(wrong);
+                self.charge(charge);
+                self.jump_to_error(ErrorKind::NoSuchOverload, id);
+                self.builder.switch_to_block(success);
+            }
+            _ => self.go_on_if(
+                condition,
+                success,
+                error_head(ErrorKind::NoSuchOverload, id),
+            ),
         }
-        self.charge(charge);
-        self.jump_to_error(ErrorKind::NoSuchOverload, id);
     }
 
     /// `startsWith` and `endsWith`.
@@ -211,8 +272,7 @@ impl Generator<'_, '_> {
         let subject = self.operand_of(subject);
         self.at(id);
         let (head, data) = self.words(subject);
-        let [long_enough, otherwise, wrong] = self.blocks();
-        self.builder.set_cold_block(wrong);
+        let [long_enough, otherwise] = self.blocks();
         // Of a string the rotated word is its length, of anything else it is above all lengths.
         let untagged = self.builder.ins().iadd_imm_s(head, -(Tag::String as i64));
         let length = self.builder.ins().rotr_imm_u(untagged, 32);
@@ -228,9 +288,8 @@ impl Generator<'_, '_> {
 
         self.builder.switch_to_block(otherwise);
         let is_string = self.has_low_tag(head, Tag::String);
-        self.builder.ins().brif(is_string, no, &[], wrong, &[]);
-        self.builder.switch_to_block(wrong);
-        self.fail_type(subject, id, 0);
+        self.go_on_if_fit(is_string, subject, id, 0);
+        self.builder.ins().jump(no, &[]);
 
         self.builder.switch_to_block(long_enough);
         let start = if at_end {
@@ -375,13 +434,8 @@ impl Generator<'_, '_> {
         let subject = self.operand_of(subject);
         self.at(id);
         let (head, data) = self.words(subject);
-        let [string, wrong] = self.blocks();
-        self.builder.set_cold_block(wrong);
         let is_string = self.has_low_tag(head, Tag::String);
-        self.builder.ins().brif(is_string, string, &[], wrong, &[]);
-        self.builder.switch_to_block(wrong);
-        self.fail_type(subject, id, 1);
-        self.builder.switch_to_block(string);
+        self.go_on_if_fit(is_string, subject, id, 1);
         (head, data)
     }
 
@@ -420,6 +474,23 @@ impl Generator<'_, '_> {
         self.builder.ins().jump(no, &[]);
     }
 
+    /// `subject in [..]` with many literal strings: looked up in a sorted table, by a helper.
+    fn one_of_many(&mut self, id: NodeId, subject: NodeId, list: NodeId, yes: Block, no: Block) {
+        let subject = self.node(subject);
+        let texts = Set::of(self.ast, list);
+        self.charge(self.plan.charge(list).fixed() + texts.written as u64);
+        self.at(id);
+        let (head, data) = self.slot(subject);
+        let [string] = self.blocks();
+        let is_string = self.has_low_tag(head, Tag::String);
+        self.builder.ins().brif(is_string, string, &[], no, &[]);
+        self.builder.switch_to_block(string);
+        let number = self.word(self.sets.len() as u64);
+        self.sets.push(texts);
+        let found = self.call(HelperId::OneOf, &[number, head, data]);
+        self.builder.ins().brif(found, yes, &[], no, &[]);
+    }
+
     /// `"text" in list`: a loop over the slots of a list of claims.
     fn list_holds(
         &mut self,
@@ -433,29 +504,33 @@ impl Generator<'_, '_> {
         let list = self.operand_of(list);
         self.at(id);
         let (head, data) = self.words(list);
-        let [inline, otherwise] = self.blocks();
-        self.builder.set_cold_block(otherwise);
+        let [inline] = self.blocks();
         let is_list = self.has_low_tag(head, Tag::ClaimList);
-        self.builder
-            .ins()
-            .brif(is_list, inline, &[], otherwise, &[]);
-
-        self.builder.switch_to_block(otherwise);
-        let list = self.present(list);
-        let result = self.call_binary(id, Val::Constant(needle), list);
-        let truth = self.truth_of(result);
-        self.builder.ins().brif(truth, yes, &[], no, &[]);
-
-        self.builder.switch_to_block(inline);
+        if let Val::Claim { .. } = list {
+            // a map, or what `in` is not for
+            self.go_on_or_give_up(is_list, list, inline);
+        } else {
+            let [otherwise] = self.blocks();
+            self.builder.set_cold_block(otherwise);
+            self.builder
+                .ins()
+                .brif(is_list, inline, &[], otherwise, &[]);
+            self.builder.switch_to_block(otherwise);
+            let result = self.call_binary(id, Val::Constant(needle), list);
+            let truth = self.truth_of(result);
+            self.builder.ins().brif(truth, yes, &[], no, &[]);
+            self.builder.switch_to_block(inline);
+        }
         let length = self.builder.ins().ushr_imm_u(head, 32);
         self.charge_value(length);
         let (first, end) = self.elements(data, length);
-        let [header, body, next] = self.blocks();
-        let place = self.builder.append_block_param(header, types::I64);
-        self.builder.ins().jump(header, &[first.into()]);
-        self.builder.switch_to_block(header);
-        let more = self.builder.ins().icmp(IntCC::NotEqual, place, end);
-        self.builder.ins().brif(more, body, &[], no, &[]);
+        // asked at the end, the way a processor likes loops
+        let [body, next] = self.blocks();
+        let place = self.builder.append_block_param(body, types::I64);
+        let more = self.builder.ins().icmp(IntCC::NotEqual, first, end);
+        self.builder
+            .ins()
+            .brif(more, body, &[first.into()], no, &[]);
         self.builder.switch_to_block(body);
         let (head, data) = self.load_element(place, 0);
         self.compare_text(head, data, text, yes, next, next);
@@ -464,12 +539,15 @@ impl Generator<'_, '_> {
             .builder
             .ins()
             .iadd_imm_s(place, size_of::<Slot>() as i64);
-        self.builder.ins().jump(header, &[following.into()]);
+        let more = self.builder.ins().icmp(IntCC::NotEqual, following, end);
+        self.builder
+            .ins()
+            .brif(more, body, &[following.into()], no, &[]);
     }
 
     /// The addresses of a claims' list's first slot and of the one behind its last.
     pub(super) fn elements(&mut self, first: Value, length: Value) -> (Value, Value) {
-        let base = self.load_from_frame(BOUND_ELEMENTS_OFFSET);
+        let base = self.elements;
         let shift = i64::from(size_of::<Slot>().trailing_zeros());
         let offset = self.builder.ins().ishl_imm_u(first, shift);
         let start = self.builder.ins().iadd(base, offset);
@@ -514,6 +592,9 @@ impl Generator<'_, '_> {
             BinaryOp::Greater => IntCC::SignedGreaterThan,
             _ => IntCC::SignedGreaterThanOrEqual,
         };
+        if self.are_guessed_ints(left, right) {
+            return self.compare_ints(condition, id, left, right, yes, no);
+        }
         let refund = self.plan.charge(right).fixed();
         let left = self.operand_of(left);
         let right = self.operand_of(right);
@@ -546,6 +627,65 @@ impl Generator<'_, '_> {
         self.builder.ins().brif(holds, yes, &[], no, &[]);
     }
 
+    pub(super) fn are_guessed_ints(&self, left: NodeId, right: NodeId) -> bool {
+        self.plan.is_guessed_int(left) && self.plan.is_guessed_int(right)
+    }
+
+    fn compare_ints(
+        &mut self,
+        condition: IntCC,
+        id: NodeId,
+        left: NodeId,
+        right: NodeId,
+        yes: Block,
+        no: Block,
+    ) {
+        let [a, b] = self.ints(id, left, right);
+        let holds = self.builder.ins().icmp(condition, a, b);
+        self.builder.ins().brif(holds, yes, &[], no, &[]);
+    }
+
+    /// The values of the operands of `id`, both of them ints, or the code gives up.
+    pub(super) fn ints(&mut self, id: NodeId, left: NodeId, right: NodeId) -> [Value; 2] {
+        let values = [left, right].map(|operand| self.int(operand));
+        self.at(id);
+        if self.plan.charge(id) == Charge::ByValue {
+            self.charge(1);
+        }
+        values
+    }
+
+    fn int(&mut self, id: NodeId) -> Value {
+        let value = self.operand_of(id);
+        self.at(id);
+        let (head, data) = match value {
+            Val::Int(number) => return number,
+            Val::Claim { head, data, .. } | Val::Any { head, data } => (head, data),
+            other => self.slot(other),
+        };
+        let [success] = self.blocks();
+        let is_int = self.has_tag(head, Tag::Int);
+        self.go_on_or_give_up(is_int, value, success);
+        data
+    }
+
+    /// Goes on in a block if a condition holds. Else a value is either absent or of a type that there is no code for.
+    fn go_on_or_give_up(&mut self, condition: Value, value: Val, success: Block) {
+        let retry = self.retry();
+        if let Val::Claim { .. } = value {
+            let [otherwise] = self.blocks();
+            self.builder.set_cold_block(otherwise);
+            self.builder
+                .ins()
+                .brif(condition, success, &[], otherwise, &[]);
+            self.builder.switch_to_block(otherwise);
+            self.no_if_present(value, retry);
+        } else {
+            self.builder.ins().brif(condition, success, &[], retry, &[]);
+        }
+        self.builder.switch_to_block(success);
+    }
+
     /// A value that must be a bool. Ends the current block.
     pub(super) fn branch_on_value(&mut self, id: NodeId, yes: Block, no: Block) {
         let value = self.operand_of(id);
@@ -555,13 +695,8 @@ impl Generator<'_, '_> {
                 self.builder.ins().brif(truth, yes, &[], no, &[]);
             }
             Val::Any { head, data } | Val::Claim { head, data, .. } => {
-                let [is_bool, wrong] = self.blocks();
-                self.builder.set_cold_block(wrong);
                 let tagged = self.has_tag(head, Tag::Bool);
-                self.builder.ins().brif(tagged, is_bool, &[], wrong, &[]);
-                self.builder.switch_to_block(wrong);
-                self.fail_type(value, id, 0);
-                self.builder.switch_to_block(is_bool);
+                self.go_on_if_fit(tagged, value, id, 0);
                 self.builder.ins().brif(data, yes, &[], no, &[]);
             }
             _ => self.jump_to_error(ErrorKind::NoSuchOverload, id),

@@ -1,15 +1,18 @@
 //! From the tree to CLIF, Cranelift's intermediate representation.
 //!
-//! The generated function is `fn(frame) -> head`: the frame gives claims, time and constants, the result is a slot whose
-//! head is returned and whose data is left in the frame (see `runtime`).
+//! The generated function is `fn(frame, slots, elements, now) -> head`: claims and time are arguments, the frame gives the rest. The
+//! result is a slot whose head is returned and whose data is left in the frame (see `runtime`); a decision is all in the head.
 //!
 //! * A value whose type is known where it arises stays unboxed in a register ([`Val`]); tags exist only where types are open.
 //! * A claim is a load from its slot; whether it is absent is asked as late as possible ([`Val::Claim`]).
 //! * Integer arithmetic, operators with a literal on one side (`direct`), membership in lists, loops over claims and all control
 //!   flow are inline. Selections from other values, comparisons of two unknown values and functions call helpers.
-//! * What is spent of the cost limit is a variable (`cost`).
+//! * What is spent of the cost limit is a variable (`cost`), in code that counts.
+//! * What the checker says about a type is a guess: claims may be anything. Where the guess is wrong, the code gives up and the
+//!   interpreter evaluates instead ([`Generator::retry`]); so there is no code for what hardly happens.
 //! * Conditions are compiled as control flow with two targets; `&&` and `||` never become numbers on the way to a branch.
-//! * An error is a jump to the current error target with the error's head as argument. `&&` and `||` put their own target in
+//! * An error is a jump to the current error target with the error's head, a constant, as argument; of an absent claim it says no more
+//!   than that, and only who is told the error finds out which part of the path is missing. `&&` and `||` put their own target in
 //!   place while an operand runs, which is how one side can absorb the other's error.
 //! * Every instruction carries the number of its node as source location.
 
@@ -33,10 +36,14 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 use cranelift_jit::JITModule;
 use cranelift_module::{FuncId, Linkage, Module};
 
-use super::native::Unavailable;
-use super::runtime::{self, BOUND_SLOTS_OFFSET, DATA_OFFSET, HelperId, NOW_OFFSET, Slot, Tag};
+use super::native::{Counting, Unavailable};
+use super::runtime::{
+    self, DATA_OFFSET, DECIDED, HelperId, RETRY, Set, Slot, Tag, absent_head, error_head,
+};
 use crate::error::ErrorKind;
+use crate::function::Function;
 use crate::item::Item;
+use crate::optional::Optional;
 use crate::slots::Plan;
 use crate::syntax::ast::{self, Ast, Expr, NodeId, UnaryOp};
 
@@ -46,6 +53,8 @@ pub(super) struct Lowered {
     pub(super) function: FuncId,
     /// The nodes whose constants the code refers to, in the order of its table.
     pub(super) constants: Vec<NodeId>,
+    /// The constant sets that the code looks into, in the order of its numbers.
+    pub(super) sets: Vec<Set>,
     /// The helpers that the code calls.
     helpers: Vec<Option<FuncRef>>,
 }
@@ -65,6 +74,7 @@ impl Lowered {
 pub(super) fn lower(
     ast: &Ast,
     plan: &Plan,
+    counting: Counting,
     module: &mut JITModule,
 ) -> Result<Lowered, Unavailable> {
     let mut context = module.make_context();
@@ -75,7 +85,7 @@ pub(super) fn lower(
         signature.returns = vec![AbiParam::new(types::I64)];
         helper_ids.push(module.declare_function(helper.name, Linkage::Import, &signature)?);
     }
-    context.func.signature.params = vec![AbiParam::new(types::I64)];
+    context.func.signature.params = vec![AbiParam::new(types::I64); 4];
     context.func.signature.returns = vec![AbiParam::new(types::I64)];
     let function =
         module.declare_function("claim_check", Linkage::Export, &context.func.signature)?;
@@ -86,7 +96,7 @@ pub(super) fn lower(
     let entry = builder.create_block();
     builder.append_block_params_for_function_params(entry);
     builder.switch_to_block(entry);
-    let frame = builder.block_params(entry)[0];
+    let [frame, slots, elements, now] = [0, 1, 2, 3].map(|at| builder.block_params(entry)[at]);
     let on_error = builder.create_block();
     builder.append_block_param(on_error, types::I64);
     builder.set_cold_block(on_error);
@@ -99,18 +109,24 @@ pub(super) fn lower(
         helper_ids,
         helpers,
         frame,
+        slots,
+        elements,
+        now,
         on_error,
+        retry: None,
         constants: Vec::new(),
+        sets: Vec::new(),
         places: HashMap::new(),
         locals: Vec::new(),
         cost: None,
         charged: None,
     };
-    generator.function();
+    generator.function(counting);
     let Generator {
         mut builder,
         module,
         constants,
+        sets,
         helpers,
         ..
     } = generator;
@@ -120,6 +136,7 @@ pub(super) fn lower(
         context,
         function,
         constants,
+        sets,
         helpers,
     })
 }
@@ -142,6 +159,11 @@ enum Val {
         head: Value,
         data: Value,
     },
+    /// `claims.?a` from its slot: an optional value, which is there if the head's low byte is not 0.
+    Optional {
+        head: Value,
+        data: Value,
+    },
     /// A claim from its slot, for this node. It may be absent: whoever does not look at the head first takes it by
     /// [`Generator::present`].
     Claim {
@@ -160,9 +182,17 @@ struct Generator<'a, 'b> {
     /// Those of the helpers that have been called so far.
     helpers: Vec<Option<FuncRef>>,
     frame: Value,
+    /// The address of the claims' slots.
+    slots: Value,
+    /// The address of the elements of the payload's lists.
+    elements: Value,
+    now: Value,
     /// Where errors go: a block whose parameter is the error's head.
     on_error: Block,
+    /// Where code gives up.
+    retry: Option<Block>,
     constants: Vec<NodeId>,
+    sets: Vec<Set>,
     /// Where in `constants` a node is.
     places: HashMap<u32, usize>,
     /// Variables of the macros around, from outside.
@@ -179,24 +209,54 @@ const INLINE_ELEMENTS: usize = 16;
 const INLINE_TEXT: usize = 64;
 
 impl Generator<'_, '_> {
-    fn function(&mut self) {
-        let root = self.ast.root();
-        self.begin_costs();
-        let value = self.node(root);
-        self.at(root);
-        let (head, data) = self.slot(value);
+    fn function(&mut self, counting: Counting) {
+        let (root, on_error) = (self.ast.root(), self.on_error);
+        self.begin_costs(counting);
+        if self.is_condition(root) {
+            let ends = self.blocks::<2>();
+            let [no, yes] = ends;
+            self.branch(root, yes, no);
+            for (block, head) in ends.into_iter().zip(DECIDED) {
+                self.builder.switch_to_block(block);
+                self.at(root);
+                let head = self.word(head);
+                self.give(head);
+            }
+        } else {
+            let value = self.node(root);
+            self.at(root);
+            let (head, data) = self.slot(value);
+            let flags = MemFlagsData::trusted();
+            self.builder
+                .ins()
+                .store(flags, data, self.frame, DATA_OFFSET as i32);
+            self.give(head);
+        }
+        self.builder.switch_to_block(on_error);
+        let error = self.builder.block_params(on_error)[0];
+        self.give(error);
+        if let Some(retry) = self.retry {
+            self.builder.switch_to_block(retry);
+            let head = self.word(RETRY);
+            self.builder.ins().return_(&[head]);
+        }
+    }
+
+    /// Returns a head.
+    fn give(&mut self, head: Value) {
         self.end_costs();
-        self.builder.ins().store(
-            MemFlagsData::trusted(),
-            data,
-            self.frame,
-            DATA_OFFSET as i32,
-        );
         self.builder.ins().return_(&[head]);
-        self.builder.switch_to_block(self.on_error);
-        let error = self.builder.block_params(self.on_error)[0];
-        self.end_costs();
-        self.builder.ins().return_(&[error]);
+    }
+
+    /// Where to go when a value is of a type that there is no code for.
+    fn retry(&mut self) -> Block {
+        if let Some(block) = self.retry {
+            return block;
+        }
+        let [block] = self.blocks();
+        self.builder.set_cold_block(block);
+        self.retry = Some(block);
+        block
     }
 
     /// Code for a node. What follows runs only if the node has a value.
@@ -212,7 +272,7 @@ impl Generator<'_, '_> {
             Expr::Literal(item) => self.literal(id, item),
             Expr::Variable(ast::Variable::Claims) => unreachable!("the payload itself has a slot"),
             Expr::Local { depth, .. } => self.locals[*depth],
-            Expr::Variable(ast::Variable::Now) => Val::Int(self.load_from_frame(NOW_OFFSET)),
+            Expr::Variable(ast::Variable::Now) => Val::Int(self.now),
             Expr::Select { operand, .. } => self.call_with_one(HelperId::Select, id, *operand),
             Expr::Has { operand, .. } => {
                 let result = self.call_with_one(HelperId::Select, id, *operand);
@@ -260,7 +320,14 @@ impl Generator<'_, '_> {
                 let truth = self.on_text(id, arguments[0], HelperId::Matches);
                 Val::Bool(self.builder.ins().ireduce(types::I8, truth))
             }
-            Expr::Call { arguments, .. } => self.call_function(id, arguments),
+            Expr::Call {
+                function,
+                arguments,
+                ..
+            } => match self.call_of_optional(id, function.function, arguments) {
+                Some(value) => value,
+                None => self.call_function(id, arguments),
+            },
             Expr::Comprehension(comprehension) => self.comprehension(id, comprehension),
             Expr::Named { .. } => {
                 let number = self.word(u64::from(id.number()));
@@ -285,30 +352,80 @@ impl Generator<'_, '_> {
         let (head, data) = self.load_slot(slot);
         match &self.ast[id].expr {
             Expr::Has { operand, .. } => self.is_there(id, *operand, head),
+            expr if let Some((operand, _)) = expr.optional_selection() => {
+                self.optional_claim(id, operand, head, data)
+            }
             _ if slot == 0 => Val::Any { head, data },
             _ => Val::Claim { id, head, data },
         }
     }
 
-    /// `has()` for a slot.
+    /// `has()` for a slot: false if the object around it is there, else an error.
     fn is_there(&mut self, id: NodeId, operand: NodeId, head: Value) -> Val {
         let present = self.is_present(head);
         let yes = self.builder.ins().icmp_imm_s(IntCC::NotEqual, present, 0);
-        if self.plan.slot(operand) == Some(0) {
-            return Val::Bool(yes);
+        match self.plan.slot(operand) {
+            Some(0) | None => Val::Bool(yes),
+            Some(container) => Val::Bool(self.either(
+                yes,
+                |_| yes,
+                |this| {
+                    let (container, _) = this.load_slot(container);
+                    let is_map = this.has_low_tag(container, Tag::Map);
+                    let [no] = this.blocks();
+                    this.go_on_if(is_map, no, absent_head(id));
+                    this.builder.ins().iconst(types::I8, 0)
+                },
+            )),
         }
-        Val::Bool(self.either(
-            yes,
-            |_| yes,
-            |this| {
-                let number = this.word(u64::from(id.number()));
-                let result = this.call_fallible(HelperId::Absent, &[number]);
-                this.truth_of(result)
-            },
-        ))
     }
 
-    /// The value, whose absence is an error. What a check asks for is there, as a rule: the error is a helper's business.
+    /// `.?` for a slot: an error if it is empty and what is around it is no object.
+    fn optional_claim(&mut self, id: NodeId, operand: NodeId, head: Value, data: Value) -> Val {
+        if let Some(container @ 1..) = self.plan.slot(operand) {
+            let [found, otherwise] = self.blocks();
+            self.builder.set_cold_block(otherwise);
+            let present = self.is_present(head);
+            self.builder.ins().brif(present, found, &[], otherwise, &[]);
+            self.builder.switch_to_block(otherwise);
+            let (container, _) = self.load_slot(container);
+            let is_map = self.has_low_tag(container, Tag::Map);
+            self.go_on_if(is_map, found, absent_head(id));
+        }
+        Val::Optional { head, data }
+    }
+
+    /// `hasValue()` and `value()` of a claim behind `.?`, as which they are written and as what `orValue()` and `optMap()` become.
+    fn call_of_optional(
+        &mut self,
+        id: NodeId,
+        function: Function,
+        arguments: &[NodeId],
+    ) -> Option<Val> {
+        let (Function::Optional(function @ (Optional::HasValue | Optional::Value)), [argument]) =
+            (function, arguments)
+        else {
+            return None;
+        };
+        let Expr::Local { depth, .. } = self.ast[*argument].expr else {
+            return None;
+        };
+        let Val::Optional { head, data } = self.locals[depth] else {
+            return None;
+        };
+        // the variable, and the call
+        self.charge(self.plan.charge(*argument).fixed() + 1);
+        let present = self.is_present(head);
+        if function == Optional::HasValue {
+            let truth = self.builder.ins().icmp_imm_s(IntCC::NotEqual, present, 0);
+            return Some(Val::Bool(truth));
+        }
+        let [found] = self.blocks();
+        self.go_on_if(present, found, error_head(ErrorKind::NoValue, id));
+        Some(Val::Any { head, data })
+    }
+
+    /// The value, whose absence is an error. What a check asks for is there, as a rule.
     fn present(&mut self, value: Val) -> Val {
         self.present_or_refund(value, 0)
     }
@@ -318,14 +435,19 @@ impl Generator<'_, '_> {
         let Val::Claim { id, head, data } = value else {
             return value;
         };
-        let [found, missing] = self.blocks();
-        self.builder.set_cold_block(missing);
+        let [found] = self.blocks();
         let present = self.is_present(head);
-        self.builder.ins().brif(present, found, &[], missing, &[]);
-        self.builder.switch_to_block(missing);
-        self.charge(refund.wrapping_neg());
-        self.jump_to_absence(id);
-        self.builder.switch_to_block(found);
+        if refund == 0 || self.cost.is_none() {
+            self.go_on_if(present, found, absent_head(id));
+        } else {
+            let [missing] = self.blocks();
+            self.builder.set_cold_block(missing);
+            self.builder.ins().brif(present, found, &[], missing, &[]);
+            self.builder.switch_to_block(missing);
+            self.charge(refund.wrapping_neg());
+            self.fail(absent_head(id));
+            self.builder.switch_to_block(found);
+        }
         Val::Any { head, data }
     }
 
@@ -334,15 +456,8 @@ impl Generator<'_, '_> {
         self.builder.ins().ireduce(types::I8, head)
     }
 
-    /// Ends the current block with the error that says which part of a path is missing.
-    fn jump_to_absence(&mut self, id: NodeId) {
-        let number = self.word(u64::from(id.number()));
-        let error = self.call(HelperId::Absent, &[number]);
-        self.builder.ins().jump(self.on_error, &[error.into()]);
-    }
-
     fn load_slot(&mut self, slot: usize) -> (Value, Value) {
-        let slots = self.load_from_frame(BOUND_SLOTS_OFFSET);
+        let slots = self.slots;
         let mut load = |offset: usize| {
             let offset = slot * size_of::<Slot>() + offset;
             self.builder

@@ -32,6 +32,10 @@ impl Generator<'_, '_> {
                 self.truth(|this, yes, no| this.direct(op, id, left, right, yes, no)),
             );
         }
+        if op.is_arithmetic() && self.are_guessed_ints(left, right) {
+            let [a, b] = self.ints(id, left, right);
+            return Val::Int(self.int_arithmetic(op, id, a, b));
+        }
         let left = self.node(left);
         if op == BinaryOp::In
             && let Some(elements) = self.inline_elements(right)

@@ -1,7 +1,7 @@
 //! Equality with a literal string, without a call.
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Type, Value, types};
+use cranelift_codegen::ir::{InstBuilder, Type, Value, types};
 
 use super::Generator;
 use crate::jit::runtime::Tag;
@@ -21,25 +21,7 @@ impl Generator<'_, '_> {
             .ins()
             .brif(same_length, compare, &[], merge, &[no.into()]);
         self.builder.switch_to_block(compare);
-        let mut difference = None;
-        for (offset, ty) in words(text.len()) {
-            let loaded =
-                self.builder
-                    .ins()
-                    .load(ty, MemFlagsData::new().with_notrap(), data, offset as i32);
-            let expected = self.builder.ins().iconst(ty, word_at(text, offset, ty));
-            let differs = self.builder.ins().bxor(loaded, expected);
-            let differs = if ty == types::I64 {
-                differs
-            } else {
-                self.builder.ins().uextend(types::I64, differs)
-            };
-            difference = Some(match difference {
-                Some(before) => self.builder.ins().bor(before, differs),
-                None => differs,
-            });
-        }
-        let difference = difference.unwrap_or(expected);
+        let difference = self.difference(data, text);
         let same = self.builder.ins().icmp_imm_s(IntCC::Equal, difference, 0);
         self.builder.ins().jump(merge, &[same.into()]);
         self.builder.switch_to_block(merge);

@@ -1,6 +1,7 @@
 //! What one call of generated code works with.
 
-use std::mem::offset_of;
+use std::cmp::Ordering;
+use std::mem::{ManuallyDrop, offset_of};
 use std::ptr;
 use std::slice;
 use std::str;
@@ -8,40 +9,99 @@ use std::sync::Arc;
 
 use stampmill_claims_json::{Bound, Slot};
 
-use super::{CONSTANT, Tag, error_head};
+use super::{ABSENT_CODE, CONSTANT, DECIDED, RETRY_CODE, Tag, UNFIT_CODE, error_head};
 use crate::error::{ErrorKind, Fault};
 use crate::item::{Item, List};
 use crate::map::{BuiltMap, Map};
 use crate::network::Network;
 use crate::semantics::Budget;
 use crate::shared::{Shared, Text};
-use crate::slots::Plan;
+use crate::slots::{self, Plan};
 use crate::syntax::ast::{Ast, Expr, NodeId};
 use crate::time::{Duration, Timestamp};
 use crate::types::TypeName;
 
-/// What one call of generated code works with. The code knows the first four fields and the steps of the
-/// budget by their offsets.
+/// What is compiled, with all that its code refers to. The same for all calls.
+#[derive(Debug)]
+pub(in crate::jit) struct Program {
+    pub(in crate::jit) ast: Arc<Ast>,
+    pub(in crate::jit) plan: Arc<Plan>,
+    /// Strings, lists and maps of the expression, by the numbers that the code uses. They point into `ast`.
+    pub(in crate::jit) constants: Vec<Slot>,
+    pub(in crate::jit) sets: Vec<Set>,
+}
+
+/// The literal strings of a list, sorted and without repetition.
+#[derive(Debug)]
+pub(in crate::jit) struct Set {
+    texts: Vec<Box<str>>,
+    /// How many are written: what looking for one costs.
+    pub(in crate::jit) written: usize,
+}
+
+impl Set {
+    pub(in crate::jit) fn of(ast: &Ast, list: NodeId) -> Self {
+        let elements: &[NodeId] = match &ast[list].expr {
+            Expr::List { elements, .. } => elements,
+            _ => &[],
+        };
+        let text = |id: &NodeId| match &ast[*id].expr {
+            Expr::Literal(Item::String(text)) => Some(Box::from(&**text)),
+            _ => None,
+        };
+        let mut texts: Vec<Box<str>> = elements.iter().filter_map(text).collect();
+        let written = texts.len();
+        texts.sort_unstable_by(|a, b| Self::order(a, b));
+        texts.dedup();
+        Self { texts, written }
+    }
+
+    pub(in crate::jit) fn holds(&self, text: &str) -> bool {
+        let found = self.texts.binary_search_by(|one| Self::order(one, text));
+        found.is_ok()
+    }
+
+    /// By length first: most texts differ there, and bytes need not be looked at.
+    fn order(a: &str, b: &str) -> Ordering {
+        (a.len().cmp(&b.len())).then_with(|| a.as_bytes().cmp(b.as_bytes()))
+    }
+}
+
+/// What one call of generated code works with, beside the claims and the time, which are arguments. The code knows the first three
+/// fields and what the budget has spent by their offsets.
+///
+/// Short on purpose: filling it in is a good part of what a small check takes.
 #[repr(C)]
 pub(in crate::jit) struct Frame<'a> {
     /// The second word of the last helper's result, and of the whole result.
     data: u64,
-    constants: *const Slot,
-    /// The claims that the code plan, by number.
-    slots: *const Slot,
-    /// The elements of the payload's lists.
-    elements: *const Slot,
-    now: i64,
-    /// What the code has charged itself; what helpers charge is in the budget.
+    /// What the code has charged itself, if it counts; what helpers charge is in the budget.
     cost: u64,
-    pub(in crate::jit) ast: &'a Ast,
-    pub(in crate::jit) plan: &'a Plan,
+    constants: *const Slot,
+    pub(in crate::jit) program: &'a Program,
     pub(in crate::jit) claims: &'a Bound<'a>,
     /// Values of the variables of [`Ast::names`].
     pub(in crate::jit) variables: &'a [Option<Item<'a>>],
     pub(in crate::jit) budget: Budget,
     /// What this call has built: most build nothing.
-    built: Option<Box<Built<'a>>>,
+    built: Option<ManuallyDrop<Box<Built<'a>>>>,
+}
+
+impl Drop for Frame<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.built.is_some() {
+            self.release();
+        }
+    }
+}
+
+/// Why a call has no result.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::jit) enum Unfinished {
+    Fault(Fault),
+    /// The code was not made for a type that it met.
+    Retry,
 }
 
 /// Values that this call has built; they live until its end.
@@ -61,35 +121,31 @@ struct Built<'a> {
 
 pub(in crate::jit) const DATA_OFFSET: usize = offset_of!(Frame<'_>, data);
 pub(in crate::jit) const CONSTANTS_OFFSET: usize = offset_of!(Frame<'_>, constants);
-pub(in crate::jit) const BOUND_SLOTS_OFFSET: usize = offset_of!(Frame<'_>, slots);
-pub(in crate::jit) const BOUND_ELEMENTS_OFFSET: usize = offset_of!(Frame<'_>, elements);
-pub(in crate::jit) const NOW_OFFSET: usize = offset_of!(Frame<'_>, now);
 pub(in crate::jit) const COST_OFFSET: usize = offset_of!(Frame<'_>, cost);
-pub(in crate::jit) const LEFT_OFFSET: usize = offset_of!(Frame<'_>, budget.left);
+pub(in crate::jit) const SPENT_OFFSET: usize = offset_of!(Frame<'_>, budget.spent);
 
 impl<'a> Frame<'a> {
+    #[inline]
     pub(in crate::jit) fn new(
-        ast: &'a Ast,
-        constants: &'a [Slot],
-        plan: &'a Plan,
+        program: &'a Program,
         claims: &'a Bound<'a>,
-        now: i64,
         variables: &'a [Option<Item<'a>>],
     ) -> Self {
         Self {
             data: 0,
-            constants: constants.as_ptr(),
-            slots: claims.slots().as_ptr(),
-            elements: claims.elements().as_ptr(),
-            now,
             cost: 0,
-            ast,
-            plan,
+            constants: program.constants.as_ptr(),
+            program,
             claims,
             variables,
-            budget: Budget::new(plan.cost_limit),
+            budget: Budget::new(program.plan.cost_limit),
             built: None,
         }
+    }
+
+    #[cold]
+    fn release(&mut self) {
+        drop(self.built.take().map(ManuallyDrop::into_inner));
     }
 
     /// The text of a slot that is a string's.
@@ -107,36 +163,45 @@ impl<'a> Frame<'a> {
         self.cost.saturating_add(self.budget.spent)
     }
 
-    /// Whether the cost is above the limit.
-    #[inline]
-    fn is_exhausted(&self) -> bool {
-        self.cost > self.budget.left || self.budget.is_exhausted()
-    }
-
     /// What generated code returned, if it is a bool.
     #[inline]
-    pub(in crate::jit) fn decision(&self, head: u64) -> Result<Option<bool>, Fault> {
-        if head == Tag::Bool as u64 && !self.is_exhausted() {
-            return Ok(Some(self.data != 0));
-        }
-        match self.fault(head) {
-            Some(fault) => Err(fault),
-            None => Ok(None),
+    pub(in crate::jit) fn decision(&self, head: u64) -> Option<bool> {
+        match head {
+            _ if head == DECIDED[1] => Some(true),
+            _ if head == DECIDED[0] => Some(false),
+            _ if head == Tag::Bool as u64 => Some(self.data != 0),
+            _ => None,
         }
     }
 
-    /// The error that generated code returned, or that it went on for too long.
+    /// The error that generated code returned.
     #[cold]
-    fn fault(&self, head: u64) -> Option<Fault> {
-        if self.is_exhausted() {
-            return Some(Fault {
-                kind: ErrorKind::TooManySteps,
-                node: self.ast.root(),
-            });
-        }
-        (head as u8 == Tag::Error as u8).then(|| Fault {
-            kind: ErrorKind::from_code((head >> 8) as u8).unwrap_or(ErrorKind::NoSuchOverload),
-            node: NodeId::new((head >> 32) as u32),
+    fn unfinished(&self, head: u64) -> Unfinished {
+        let node = NodeId::new((head >> 32) as u32);
+        let Program { ast, plan, .. } = self.program;
+        let absent = |node| slots::absent(ast, plan, self.claims, node).err();
+        let overload = Fault {
+            kind: ErrorKind::NoSuchOverload,
+            node,
+        };
+        Unfinished::Fault(match (head >> 8) as u8 {
+            RETRY_CODE => return Unfinished::Retry,
+            ABSENT_CODE => absent(node).unwrap_or(overload),
+            UNFIT_CODE => {
+                let operand = match &ast[node].expr {
+                    _ if plan.slot(node).is_some() => node,
+                    Expr::Binary { left, .. } => *left,
+                    Expr::Call { arguments, .. } => arguments.first().copied().unwrap_or(node),
+                    _ => node,
+                };
+                let slot = plan.slot(operand);
+                let is_absent = slot.is_some_and(|slot| self.claims.claim(slot).is_none());
+                (is_absent.then(|| absent(operand)).flatten()).unwrap_or(overload)
+            }
+            code => Fault {
+                kind: ErrorKind::from_code(code).unwrap_or(ErrorKind::NoSuchOverload),
+                node,
+            },
         })
     }
 
@@ -144,9 +209,12 @@ impl<'a> Frame<'a> {
     ///
     /// # Safety
     /// `head` is the return value of code generated for this frame's expression, called with this frame.
-    pub(in crate::jit) unsafe fn result(&self, head: u64) -> Result<Item<'a>, Fault> {
-        if let Some(fault) = self.fault(head) {
-            return Err(fault);
+    pub(in crate::jit) unsafe fn result(&self, head: u64) -> Result<Item<'a>, Unfinished> {
+        if let Some(truth) = self.decision(head) {
+            return Ok(Item::Bool(truth));
+        }
+        if head as u8 == Tag::Error as u8 {
+            return Err(self.unfinished(head));
         }
         // SAFETY: by this function's contract, head and data are a slot that generated code made.
         Ok(unsafe {
@@ -226,7 +294,7 @@ impl<'a> Frame<'a> {
         if place & CONSTANT == 0 {
             return self.built.as_ref()?.lists.get(place as usize).cloned();
         }
-        match &self.ast[NodeId::new(place as u32)].expr {
+        match &self.program.ast[NodeId::new(place as u32)].expr {
             Expr::List {
                 constant: Some(elements),
                 ..
@@ -239,7 +307,7 @@ impl<'a> Frame<'a> {
         if place & CONSTANT == 0 {
             return self.built.as_ref()?.maps.get(place as usize).cloned();
         }
-        match &self.ast[NodeId::new(place as u32)].expr {
+        match &self.program.ast[NodeId::new(place as u32)].expr {
             Expr::Map {
                 constant: Some(map),
                 ..
@@ -270,7 +338,7 @@ impl<'a> Frame<'a> {
     }
 
     fn built(&mut self) -> &mut Built<'a> {
-        self.built.get_or_insert_default()
+        self.built.get_or_insert_with(Default::default)
     }
 
     /// The elements of a list as slots, for a macro to walk: the address of the first, and how many there are.

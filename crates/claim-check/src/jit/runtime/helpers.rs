@@ -6,12 +6,12 @@ use stampmill_claims_json::Slot;
 
 use super::{Frame, error_head};
 use crate::cost::{self, Charge};
-use crate::error::{ErrorKind, Fault};
+use crate::error::ErrorKind;
 use crate::function::MAX_ARGUMENTS;
 use crate::item::Item;
 use crate::map::BuiltMap;
+use crate::semantics;
 use crate::syntax::ast::{Expr, NodeId};
-use crate::{semantics, slots};
 
 /// A Rust function that generated code may call: all parameters and the result are 64-bit words, the first is the frame.
 pub(in crate::jit) struct Helper {
@@ -26,7 +26,7 @@ fn slot(head: u64, data: u64) -> Slot {
 }
 
 /// The helpers in the order of [`HelperId`].
-pub(in crate::jit) fn helpers() -> [Helper; 13] {
+pub(in crate::jit) fn helpers() -> [Helper; 14] {
     let helper = |name, address, parameters| Helper {
         name,
         address,
@@ -43,9 +43,10 @@ pub(in crate::jit) fn helpers() -> [Helper; 13] {
         helper("iterate", iterate as *const u8, 4),
         helper("call", call as *const u8, 2 + 2 * MAX_ARGUMENTS),
         helper("variable", variable as *const u8, 2),
-        helper("absent", absent as *const u8, 2),
         helper("contains", contains as *const u8, 4),
         helper("matches", matches as *const u8, 4),
+        helper("one_of", one_of as *const u8, 4),
+        helper("optional", optional as *const u8, 3),
     ]
 }
 
@@ -61,34 +62,24 @@ pub(in crate::jit) enum HelperId {
     Iterate = 7,
     Call = 8,
     Variable = 9,
-    Absent = 10,
-    Contains = 11,
-    Matches = 12,
+    Contains = 10,
+    Matches = 11,
+    OneOf = 12,
+    Optional = 13,
 }
 
 // The contract of all helpers, which code generation keeps: `frame` is the frame that the code was called with and no other
 // reference to it exists meanwhile; `node` is a node of the frame's tree of the kind the helper is for; slots are as
 // `Frame::item` wants them. Helpers do not panic: a panic could not unwind through generated code and would abort.
 
-/// A selection from the claims, or a `has()`, whose slot is empty.
-unsafe extern "C" fn absent(frame: *mut Frame<'_>, node: u64) -> u64 {
-    // SAFETY: the contract of all helpers.
-    let frame = unsafe { &mut *frame };
-    let node = NodeId::new(node as u32);
-    match slots::absent(frame.ast, frame.plan, frame.claims, node) {
-        Ok(truth) => frame.give(node, Ok(Item::Bool(truth))),
-        Err(Fault { kind, node }) => error_head(kind, node),
-    }
-}
-
 /// `text.contains("literal")`: 0 or 1. The slot is a string's.
 unsafe extern "C" fn contains(frame: *mut Frame<'_>, node: u64, head: u64, data: u64) -> u64 {
     // SAFETY: the contract of all helpers.
     let frame = unsafe { &mut *frame };
-    let Expr::Binary { right, .. } = &frame.ast[NodeId::new(node as u32)].expr else {
+    let Expr::Binary { right, .. } = &frame.program.ast[NodeId::new(node as u32)].expr else {
         return 0;
     };
-    let Expr::Literal(Item::String(needle)) = &frame.ast[*right].expr else {
+    let Expr::Literal(Item::String(needle)) = &frame.program.ast[*right].expr else {
         return 0;
     };
     // SAFETY: the contract of all helpers; code generation has compared the tag.
@@ -98,6 +89,29 @@ unsafe extern "C" fn contains(frame: *mut Frame<'_>, node: u64, head: u64, data:
     u64::from(found)
 }
 
+/// Whether a set has a text: 0 or 1. The slot is a string's.
+unsafe extern "C" fn one_of(frame: *mut Frame<'_>, set: u64, head: u64, data: u64) -> u64 {
+    // SAFETY: the contract of all helpers.
+    let frame = unsafe { &*frame };
+    // SAFETY: the contract of all helpers; code generation has compared the tag.
+    let text = unsafe { frame.text(slot(head, data)) };
+    let set = frame.program.sets.get(set as usize);
+    u64::from(set.is_some_and(|set| set.holds(text)))
+}
+
+/// The optional value of a slot, none if that is empty.
+unsafe extern "C" fn optional(frame: *mut Frame<'_>, head: u64, data: u64) -> u64 {
+    // SAFETY: the contract of all helpers.
+    let frame = unsafe { &mut *frame };
+    let value = match head as u8 {
+        Slot::ABSENT => None,
+        // SAFETY: as above.
+        _ => Some(Arc::new(unsafe { frame.item(slot(head, data)) })),
+    };
+    let root = frame.program.ast.root();
+    frame.give(root, Ok(Item::Optional(value)))
+}
+
 /// `text.matches("literal")`: 0 or 1. The slot is a string's.
 unsafe extern "C" fn matches(frame: *mut Frame<'_>, node: u64, head: u64, data: u64) -> u64 {
     // SAFETY: the contract of all helpers.
@@ -105,7 +119,7 @@ unsafe extern "C" fn matches(frame: *mut Frame<'_>, node: u64, head: u64, data: 
     let Expr::Call {
         pattern: Some(pattern),
         ..
-    } = &frame.ast[NodeId::new(node as u32)].expr
+    } = &frame.program.ast[NodeId::new(node as u32)].expr
     else {
         return 0;
     };
@@ -123,7 +137,7 @@ unsafe extern "C" fn select(frame: *mut Frame<'_>, node: u64, head: u64, data: u
     // SAFETY: as above.
     let operand = unsafe { frame.item(slot(head, data)) };
     let node = NodeId::new(node as u32);
-    let outcome = match &frame.ast[node].expr {
+    let outcome = match &frame.program.ast[node].expr {
         Expr::Select { field, .. } => semantics::select(&operand, field),
         Expr::Has { field, .. } => semantics::has(&operand, field).map(Item::Bool),
         _ => Err(ErrorKind::NoSuchOverload),
@@ -138,7 +152,7 @@ unsafe extern "C" fn unary(frame: *mut Frame<'_>, node: u64, head: u64, data: u6
     // SAFETY: as above.
     let operand = unsafe { frame.item(slot(head, data)) };
     let node = NodeId::new(node as u32);
-    let outcome = match &frame.ast[node].expr {
+    let outcome = match &frame.program.ast[node].expr {
         Expr::Unary { op, .. } => semantics::unary(*op, &operand),
         _ => Err(ErrorKind::NoSuchOverload),
     };
@@ -161,9 +175,9 @@ unsafe extern "C" fn binary(
     // SAFETY: as above.
     let right = unsafe { frame.item(slot(right_head, right_data)) };
     let node = NodeId::new(node as u32);
-    let outcome = match &frame.ast[node].expr {
+    let outcome = match &frame.program.ast[node].expr {
         Expr::Binary { op, .. } => {
-            if frame.plan.charge(node) == Charge::ByValue {
+            if frame.program.plan.charge(node) == Charge::ByValue {
                 frame.budget.charge(cost::binary(*op, &left, &right));
             }
             semantics::binary(*op, &left, &right, &mut frame.budget)
@@ -238,7 +252,7 @@ unsafe extern "C" fn iterate(frame: *mut Frame<'_>, node: u64, head: u64, data: 
     let frame = unsafe { &mut *frame };
     // SAFETY: as above.
     let range = unsafe { frame.item(slot(head, data)) };
-    let ast = frame.ast;
+    let ast = &*frame.program.ast;
     let Expr::Comprehension(comprehension) = &ast[NodeId::new(node as u32)].expr else {
         return error_head(ErrorKind::NoSuchOverload, NodeId::new(node as u32));
     };
@@ -255,7 +269,7 @@ unsafe extern "C" fn variable(frame: *mut Frame<'_>, node: u64) -> u64 {
     // SAFETY: the contract of all helpers.
     let frame = unsafe { &mut *frame };
     let node = NodeId::new(node as u32);
-    let (ast, variables) = (frame.ast, frame.variables);
+    let (ast, variables) = (&*frame.program.ast, frame.variables);
     let value = match &ast[node].expr {
         Expr::Named { index, .. } => variables.get(*index as usize),
         _ => None,
@@ -288,7 +302,7 @@ unsafe extern "C" fn call(
     // SAFETY: as above; a slot of two zeros, for an argument that is not there, is an item without addresses.
     let items = words.map(|(head, data)| unsafe { frame.item(slot(head, data)) });
     let node = NodeId::new(node as u32);
-    let ast = frame.ast;
+    let ast = &*frame.program.ast;
     let outcome = match &ast[node].expr {
         Expr::Call {
             function,

@@ -4,7 +4,7 @@
 //!
 //! | head, bits 0-7 | head, bits 8-31 | head, bits 32-63 | data |
 //! |---|---|---|---|
-//! | `Error` = 0 | kind (8-15) | node that failed | – |
+//! | `Error` = 0 | kind (8-15), also one of three that say less | node that failed | – |
 //! | `Null` | 0 | 0 | – |
 //! | `Bool` | 0 | 0 | 0 or 1 |
 //! | `Int`, `UInt`, `Double` | 0 | 0 | the bits |
@@ -29,8 +29,7 @@ mod frame;
 mod helpers;
 
 pub(super) use frame::{
-    BOUND_ELEMENTS_OFFSET, BOUND_SLOTS_OFFSET, CONSTANTS_OFFSET, COST_OFFSET, DATA_OFFSET, Frame,
-    LEFT_OFFSET, NOW_OFFSET,
+    CONSTANTS_OFFSET, COST_OFFSET, DATA_OFFSET, Frame, Program, SPENT_OFFSET, Set, Unfinished,
 };
 pub(super) use helpers::{HelperId, helpers};
 pub(super) use stampmill_claims_json::Slot;
@@ -76,6 +75,29 @@ impl Tag {
 
 /// Marks a `BuiltList` or `BuiltMap` that is a constant of the expression: the other bits are its node's number.
 const CONSTANT: u64 = 1 << 63;
+
+/// What the code returns for a result that it knows to be a bool: no data then.
+pub(super) const DECIDED: [u64; 2] = [Tag::Bool as u64 | 2 << 32, Tag::Bool as u64 | 3 << 32];
+
+/// What the code returns when it meets a type that it was not made for: the interpreter shall evaluate instead.
+pub(super) const RETRY: u64 = (RETRY_CODE as u64) << 8;
+
+/// In the place of an error's kind: see [`RETRY`].
+const RETRY_CODE: u8 = 0xff;
+/// The node, a selection from the claims, has an empty slot; which part of its path is missing is found out when somebody asks.
+const ABSENT_CODE: u8 = 0xfe;
+/// The operand of the node is absent, like that, or has a type that the operator is not for.
+const UNFIT_CODE: u8 = 0xfd;
+
+/// The head of the error that a selection from the claims has no value.
+pub(super) fn absent_head(node: NodeId) -> u64 {
+    u64::from(ABSENT_CODE) << 8 | u64::from(node.number()) << 32
+}
+
+/// The head of the error that an operator, or a condition, cannot take its (first) operand.
+pub(super) fn unfit_head(node: NodeId) -> u64 {
+    u64::from(UNFIT_CODE) << 8 | u64::from(node.number()) << 32
+}
 
 /// The head of an error.
 pub(super) fn error_head(kind: ErrorKind, node: NodeId) -> u64 {
