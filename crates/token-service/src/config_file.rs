@@ -919,6 +919,75 @@ mod tests {
     }
 
     #[test]
+    fn registration_and_requests_as_the_file_says() {
+        let text = r#"
+            require_pushed_authorization_requests = true
+            [registration]
+            access = "open"
+            scope = "openid"
+            response_types = ["code", "code id_token"]
+            per_minute = 5
+            [[clients]]
+            client_id = "app"
+            redirect_uris = ["https://app.example/cb"]
+            jwks_uri = "https://app.example/jwks.json"
+            token_endpoint_auth_signing_alg = "ES256"
+            request_object_signing_alg = "PS256"
+            require_signed_request_object = true
+            request_uris = ["https://app.example/r.jwt"]
+            require_pushed_authorization_requests = true
+            default_max_age = 60
+        "#;
+        let settings = ConfigFile::parse("id.toml", text).unwrap().settings;
+        assert!(settings.policy.requires_pushed_requests());
+        let rules = settings.registration.as_ref().unwrap();
+        assert_eq!(
+            (rules.open, rules.per_minute, rules.most_clients),
+            (true, 5, 10_000)
+        );
+        assert!(
+            settings
+                .response_types()
+                .contains(&ResponseType::CodeIdToken)
+        );
+        let [app] = &settings.clients[..] else {
+            panic!("one client")
+        };
+        assert!(app.jwks_uri.is_some() && app.secret_method.is_none());
+        let requests = &app.requests;
+        assert!(
+            requests.require_signed_request_object
+                && requests.require_pushed_authorization_requests
+        );
+        assert_eq!(requests.default_max_age, Some(60));
+        assert!(Settings::default().registration.is_none());
+        let client = "[[clients]]\nclient_id = 'a'\nredirect_uris = ['https://a.example/cb']\n";
+        for (text, message) in [
+            (
+                "[registration]\naccess = 'all'",
+                "expected one of token, open",
+            ),
+            ("[registration]\nscope = 'openid'", "missing field `access`"),
+            ("trusted_authorities = 'nowhere.pem'", "id.toml:1:23"),
+            (
+                &format!("{client}jwks_uri = 'http://a.example/'"),
+                "jwks_uri: expected https",
+            ),
+            (
+                &format!("{client}request_uris = ['https://a.example/r']"),
+                "needs jwks or jwks_uri",
+            ),
+            (
+                &format!("{client}request_object_signing_alg = 'none'"),
+                "this algorithm is not supported",
+            ),
+        ] {
+            let error = refused(text);
+            assert!(error.contains(message), "{text}\n{error}");
+        }
+    }
+
+    #[test]
     fn an_empty_file_is_the_strict_policy() {
         let file = ConfigFile::parse("id.toml", "").unwrap();
         assert_eq!(file.settings.policy, Policy::strict());

@@ -25,7 +25,7 @@ pub struct RequestRules {
     /// Whether it sends nothing but signed request objects (RFC 9101 §10.5).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub require_signed_request_object: bool,
-    /// Where its request objects may be fetched from; a fragment is a hash of what is there (OIDC Core §6.2).
+    /// Where its request objects may be fetched from; a fragment tells versions apart (OIDC Registration §2).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub request_uris: Vec<String>,
     /// Whether it pushes every request (RFC 9126 §6).

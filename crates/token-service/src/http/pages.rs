@@ -13,7 +13,7 @@ use url::{Host, Url};
 
 use super::answer::{NO_SNIFF, NO_STORE};
 use super::me;
-use crate::domain::Resource;
+use crate::domain::{ClientProfile, Resource};
 use crate::protocol::{
     Attempt, AuthorizationRequest, CodeProblem, DevicePage, Page, SINGLE_CLAIM, Service, paths,
 };
@@ -28,6 +28,8 @@ struct SignIn<'a> {
     username: &'a str,
     /// What went wrong; empty at first.
     problem: &'a str,
+    /// What the client says of itself (OIDC Registration §2: logo, policy and terms are shown to the person).
+    about: Option<&'a ClientProfile>,
 }
 
 #[derive(Template)]
@@ -118,6 +120,7 @@ pub(super) fn ask(page: &Page, sealed: &str, request: &AuthorizationRequest) -> 
                 sealed,
                 username,
                 problem: &told,
+                about: Some(&request.client.profile),
             }
             .render()
         }
@@ -137,7 +140,13 @@ pub(super) fn ask(page: &Page, sealed: &str, request: &AuthorizationRequest) -> 
         }
     };
     let targets = form_targets(&request.redirect_uri);
-    let mut response = html_page(status, html, Policy::forms_to(&targets));
+    let logo = request.client.profile.logo_uri.as_deref().map(source);
+    let images = logo.map_or_else(String::new, |logo| format!(" {logo}"));
+    let policy = Policy {
+        images: &images,
+        ..Policy::forms_to(&targets)
+    };
+    let mut response = html_page(status, html, policy);
     if let Some(seconds) = retry_after {
         response.headers_mut().insert(RETRY_AFTER, seconds.into());
     }
@@ -178,6 +187,7 @@ pub(super) fn device(page: &DevicePage) -> Response {
                 sealed,
                 username,
                 problem: &problem,
+                about: None,
             }
             .render()
         }
@@ -289,6 +299,8 @@ pub(super) struct Policy<'a> {
     pub(super) script: &'a str,
     /// What it may show in frames: almost always `'none'`.
     pub(super) frames: &'a str,
+    /// Where its pictures may come from besides itself: almost always nowhere.
+    pub(super) images: &'a str,
 }
 
 impl Policy<'_> {
@@ -298,6 +310,7 @@ impl Policy<'_> {
             form_action,
             script: "'none'",
             frames: "'none'",
+            images: "",
         }
     }
 }
@@ -312,12 +325,13 @@ pub(super) fn html_page(
         form_action,
         script,
         frames,
+        images,
     } = policy;
     let html = html.expect("the templates write strings into a string");
     let mut response = Response::new(Body::from(html));
     *response.status_mut() = status;
     let policy = format!(
-        "default-src 'none'; script-src {script}; style-src 'self'; img-src data:; frame-src {frames}; form-action {form_action}; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; script-src {script}; style-src 'self'; img-src data:{images}; frame-src {frames}; form-action {form_action}; base-uri 'none'; frame-ancestors 'none'"
     );
     let headers = response.headers_mut();
     headers.insert(
@@ -396,6 +410,7 @@ mod tests {
             sealed: "\"><x",
             username: "'\"&",
             problem: "<b>",
+            about: None,
         }
         .render()
         .unwrap();

@@ -51,6 +51,7 @@ fn form_post(response: &AuthorizationResponse) -> Response {
         form_action: form_action.trim_end(),
         script: &SCRIPT_SOURCE,
         frames: "'none'",
+        images: "",
     };
     pages::html_page(StatusCode::OK, page.render(), policy)
 }

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::{Shared, answer, request};
-use crate::protocol::{BearerError, ErrorCode, OAuthError};
+use crate::protocol::{BearerError, ErrorCode, OAuthError, UserInfoAnswer};
 
 /// OIDC Core §5.3.1, by GET and POST.
 pub(super) async fn userinfo(State(app): Shared, request: Request) -> Response {
@@ -17,7 +17,8 @@ pub(super) async fn userinfo(State(app): Shared, request: Request) -> Response {
         return answer::bearer_error(&BearerError::Refused(TWO_METHODS));
     };
     let answer = match app.service.userinfo(asked.as_ref()).await {
-        Ok(claims) => answer::private_json(StatusCode::OK, &claims),
+        Ok(UserInfoAnswer::Json(claims)) => answer::private_json(StatusCode::OK, &claims),
+        Ok(UserInfoAnswer::Jwt(jwt)) => answer::private_text("application/jwt", jwt),
         Err(error) => answer::bearer_error(&error),
     };
     answer::with_dpop_nonce(answer, &app.service)

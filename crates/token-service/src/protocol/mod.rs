@@ -100,7 +100,7 @@ pub(crate) use session::FrontChannelFrames;
 pub(crate) use signing::Signatures;
 #[cfg(test)]
 pub(crate) use tokens::ACR;
-pub(crate) use userinfo::{BearerError, ResourceRequest};
+pub(crate) use userinfo::{BearerError, ResourceRequest, UserInfoAnswer};
 
 use crate::clock::{Clock, Random};
 use crate::domain::{ClientId, Resources, ResponseType, SealedSecret};

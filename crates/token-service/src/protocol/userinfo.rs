@@ -21,6 +21,24 @@ pub(crate) struct UserInfo {
     person: Map<String, Value>,
 }
 
+/// The answer as the client registered for it (OIDC Core §5.3.2).
+#[derive(Debug)]
+pub(crate) enum UserInfoAnswer {
+    /// Plain.
+    Json(UserInfo),
+    /// Signed.
+    Jwt(String),
+}
+
+/// §5.3.2: signed, it names its issuer and whom it is for.
+#[derive(Serialize)]
+struct SignedUserInfo {
+    iss: String,
+    aud: String,
+    #[serde(flatten)]
+    claims: UserInfo,
+}
+
 /// Why there is no answer (RFC 6750 §3.1).
 #[derive(Debug)]
 pub(crate) enum BearerError {
@@ -42,12 +60,12 @@ impl Service {
     pub(crate) async fn userinfo(
         &self,
         request: Option<&ResourceRequest>,
-    ) -> Result<UserInfo, BearerError> {
+    ) -> Result<UserInfoAnswer, BearerError> {
         let request = request.ok_or(BearerError::Missing)?;
         self.claims_of(request).await.map_err(BearerError::Refused)
     }
 
-    async fn claims_of(&self, request: &ResourceRequest) -> Result<UserInfo, OAuthError> {
+    async fn claims_of(&self, request: &ResourceRequest) -> Result<UserInfoAnswer, OAuthError> {
         let Some(LiveToken::Jwt(claims) | LiveToken::Opaque(_, claims)) =
             self.live_access_token(request.token.expose()).await?
         else {
@@ -66,10 +84,21 @@ impl Service {
         let grant = claims.grant_id.map(GrantId::from_text).ok_or(INVALID)?;
         let grant = self.store.grant(&grant, self.now()).await?.ok_or(INVALID)?;
         let user = self.store.user(&grant.user).await?.ok_or(INVALID)?;
-        Ok(UserInfo {
+        let answer = UserInfo {
             sub: claims.sub,
             person: claims::for_userinfo(&user, &scope, &grant.claims),
-        })
+        };
+        let client = self.store.client(&grant.client).await?.ok_or(INVALID)?;
+        let Some(algorithm) = client.userinfo_alg else {
+            return Ok(UserInfoAnswer::Json(answer));
+        };
+        let signed = SignedUserInfo {
+            iss: self.issuer.clone(),
+            aud: client.id.to_string(),
+            claims: answer,
+        };
+        let jwt = self.sign(algorithm, "JWT", signed).await?;
+        Ok(UserInfoAnswer::Jwt(jwt))
     }
 
     /// RFC 9449 §7: a bound token comes with a proof of its key, and never as a bearer token; one that is not bound comes

@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
-use stampmill_jose::{Algorithm, Jwks, SigningKey};
+use stampmill_jose::{Algorithm, Expectations, Jwks, SigningKey, verify_jwt};
 
 use super::support::{Answer, Browser, Fixture, ISSUER, START, ask_for, basic, redemption};
 use crate::protocol::RegistrationRules;
@@ -267,7 +267,8 @@ async fn everything_that_can_be_registered_comes_back() {
         "post_logout_redirect_uris": ["https://client.example/bye"], "grant_types": ["authorization_code", "refresh_token"],
         "response_types": ["code"], "token_endpoint_auth_method": "private_key_jwt", "token_endpoint_auth_signing_alg": "ES256",
         "jwks": jwks, "scope": "openid profile offline_access", "subject_type": "public", "id_token_signed_response_alg": "EdDSA",
-        "userinfo_signed_response_alg": "PS256", "request_object_signing_alg": "ES256", "require_signed_request_object": true,
+        "userinfo_signed_response_alg": "PS256", "backchannel_logout_uri": "https://client.example/out", "backchannel_logout_session_required": true,
+        "request_object_signing_alg": "ES256", "require_signed_request_object": true,
         "request_uris": ["https://client.example/r.jwt#hash"], "require_pushed_authorization_requests": true, "default_max_age": 3600,
         "require_auth_time": true, "default_acr_values": ["urn:x"], "dpop_bound_access_tokens": true, "client_uri": "https://client.example/",
         "logo_uri": "https://client.example/logo.png", "policy_uri": "https://client.example/policy", "tos_uri": "https://client.example/tos",
@@ -660,4 +661,94 @@ async fn rfc7592_2_3_what_is_deleted_is_gone_with_its_tokens() {
         let again = send(&fixture, method, &path, Some(&token), &Value::Null).await;
         assert_eq!(again.status, StatusCode::UNAUTHORIZED);
     }
+}
+
+#[tokio::test]
+async fn oidc_core_5_3_2_userinfo_signed_as_registered() {
+    let fixture = Fixture::registering(open()).await;
+    let told = register(
+        &fixture,
+        &good(json!({"userinfo_signed_response_alg": "ES256"})),
+    )
+    .await
+    .json();
+    let (id, secret) = (
+        told["client_id"].as_str().unwrap(),
+        told["client_secret"].as_str().unwrap(),
+    );
+    let back = Browser::default()
+        .through(&fixture, &ask_for(&[("client_id", id)]))
+        .await;
+    let form = redemption(&back.parameter("code").unwrap());
+    let tokens = fixture
+        .post("/token", Some(basic(id, secret)), &form)
+        .await
+        .json();
+    let answer = fixture
+        .bearer("/userinfo", tokens["access_token"].as_str().unwrap())
+        .await;
+    assert_eq!(answer.header("content-type"), "application/jwt");
+    let subject = super::support::claims(&tokens["id_token"])["sub"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let expect = Expectations::userinfo(ISSUER, id, subject);
+    let verified = verify_jwt(&answer.body, &fixture.service.jwks(), &expect, START).unwrap();
+    assert_eq!(verified.header().alg, "ES256");
+    assert_eq!(verified.claim_str("name").as_deref(), Some("alice Example"));
+}
+
+#[tokio::test]
+async fn oidc_core_8_1_pairwise_names_by_sector() {
+    let fixture = Fixture::registering(open()).await;
+    fixture.web.put(
+        "/sector.json",
+        json!([CALLBACK, "https://other.example/cb"]).to_string(),
+    );
+    let uris = json!([CALLBACK, "https://other.example/cb"]);
+    let pairwise = json!({"subject_type": "pairwise", "redirect_uris": uris});
+    let alone = register(&fixture, &good(pairwise.clone())).await;
+    assert_eq!(
+        alone.error(),
+        "invalid_client_metadata",
+        "two hosts need a document"
+    );
+    let mut metadata = good(pairwise);
+    metadata["sector_identifier_uri"] = json!("https://client.example/sector.json");
+    let told = register(&fixture, &metadata).await;
+    assert_eq!(told.status, StatusCode::CREATED, "{told:?}");
+    assert_eq!(told.json()["subject_type"], "pairwise");
+}
+
+#[tokio::test]
+async fn oidc_registration_2_people_see_logo_policy_and_terms() {
+    let fixture = Fixture::registering(open()).await;
+    let about = json!({
+        "logo_uri": "https://client.example/logo.png?a=1&b=2", "policy_uri": "https://client.example/policy", "tos_uri": "https://client.example/tos",
+    });
+    let told = register(&fixture, &good(about)).await.json();
+    let page = fixture
+        .get(&ask_for(&[(
+            "client_id",
+            told["client_id"].as_str().unwrap(),
+        )]))
+        .await;
+    for text in [
+        "https://client.example/logo.png?a=1&#38;b=2",
+        "https://client.example/policy",
+        "https://client.example/tos",
+    ] {
+        assert!(page.body.contains(text), "{text}: {}", page.body);
+    }
+    let policy = page.header("content-security-policy");
+    assert!(
+        policy.contains("img-src data: https://client.example;"),
+        "{policy}"
+    );
+    let other = fixture.get(&ask_for(&[])).await;
+    assert!(
+        other
+            .header("content-security-policy")
+            .contains("img-src data:;")
+    );
 }

@@ -226,9 +226,8 @@ async fn oidc_registration_2_the_registered_algorithm_alone() {
 
 #[tokio::test]
 async fn oidc_core_6_2_by_registered_address() {
-    let registered = |more: &str| format!("{URI}{more}");
     let signer = signer(|registration| {
-        registration.requests.request_uris = vec![registered(""), registered("#wrong")];
+        registration.requests.request_uris = vec![format!("{URI}#first")];
     })
     .await;
     let object = signer.sign(&object(json!({})));
@@ -265,14 +264,10 @@ async fn oidc_core_6_2_by_registered_address() {
             "{other}"
         );
     }
-    let wrong_hash = signer
-        .ask(&format!(
-            "request_uri={URI}%23wrong&redirect_uri=https://client.example/cb"
-        ))
-        .await;
-    assert_eq!(
-        wrong_hash.parameter("error").as_deref(),
-        Some("invalid_request_uri")
+    let another_version = signer.ask(&format!("request_uri={URI}%23second")).await;
+    assert!(
+        another_version.is_sign_in_page(),
+        "fragments are for caches"
     );
     signer.fixture.web.remove("/request.jwt");
     let gone = signer
