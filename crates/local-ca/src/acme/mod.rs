@@ -180,7 +180,7 @@ pub enum AcmeError {
     NameServer(String),
     /// No certificate for the server itself.
     #[error("the server's own certificate: {0}")]
-    OwnCertificate(#[from] IssueError),
+    OwnCertificate(IssueError),
     /// The listener's.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -190,6 +190,13 @@ pub enum AcmeError {
     /// OpenSSL failed: out of memory, or no randomness.
     #[error("OpenSSL: {0}")]
     OpenSsl(ErrorStack),
+}
+
+impl From<IssueError> for AcmeError {
+    /// As below: the text above tells it already.
+    fn from(error: IssueError) -> Self {
+        Self::OwnCertificate(error)
+    }
 }
 
 impl From<ErrorStack> for AcmeError {
