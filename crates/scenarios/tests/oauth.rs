@@ -9,13 +9,18 @@ fn events(name: &str) -> Vec<Event> {
     events
 }
 
-fn blocked(events: &[Event]) -> Vec<&str> {
+/// The attacks that were stopped. None may succeed but those that a lesson carries out to show why there is a rule.
+fn blocked<'a>(events: &'a [Event], shown: &[&str]) -> Vec<&'a str> {
     let verdicts = events.iter().filter_map(|event| match event {
         Event::Verdict {
             attack,
             outcome: Outcome::Blocked { .. },
         } => Some(attack.as_str()),
-        Event::Verdict { attack, .. } => panic!("{attack} succeeded"),
+        Event::Verdict { attack, .. } => {
+            let expected = shown.iter().any(|name| attack.starts_with(name));
+            assert!(expected, "{attack} succeeded");
+            None
+        }
         _ => None,
     });
     verdicts.collect()
@@ -25,7 +30,7 @@ fn blocked(events: &[Event]) -> Vec<&str> {
 fn code_and_pkce() {
     let events = events("oauth_code_pkce");
     assert_eq!(
-        blocked(&events),
+        blocked(&events, &[]),
         [
             "stolen authorization code",
             "replayed authorization code",
@@ -55,7 +60,7 @@ fn code_and_pkce() {
 #[test]
 fn client_credentials() {
     let events = events("oauth_client_credentials");
-    assert_eq!(blocked(&events), ["tampered access token"]);
+    assert_eq!(blocked(&events, &[]), ["tampered access token"]);
     let paths: Vec<&str> = events
         .iter()
         .filter_map(|event| match event {
@@ -71,18 +76,31 @@ fn client_credentials() {
 
 #[test]
 fn what_each_lesson_ends_with() {
-    for (name, attacks) in [
-        ("oauth_refresh", &["stolen refresh token"][..]),
-        ("oauth_state", &["forged answer"]),
-        ("oauth_pkce", &["stolen or injected code"]),
-        ("oauth_oidc", &["token of another client"]),
-        ("oauth_hybrid", &["code exchanged on its way"]),
-        ("oauth_logout", &["signing others out"]),
-        ("oauth_device", &["guessed or replayed device codes"]),
-        ("oauth_split", &[]),
-        ("oauth_jwks_rotation", &["token of a foreign key"]),
-        ("oauth_dpop", &["stolen access token"]),
+    for (name, shown, attacks) in [
+        ("oauth_refresh", None, &["stolen refresh token"][..]),
+        (
+            "oauth_state",
+            Some("login in somebody else's name"),
+            &["forged answer"],
+        ),
+        (
+            "oauth_pkce",
+            Some("code injection"),
+            &["stolen or injected code"],
+        ),
+        (
+            "oauth_oidc",
+            Some("login by somebody else's access token"),
+            &["token of another client"],
+        ),
+        ("oauth_hybrid", None, &["code exchanged on its way"]),
+        ("oauth_logout", None, &["signing others out"]),
+        ("oauth_device", None, &["guessed or replayed device codes"]),
+        ("oauth_split", None, &[]),
+        ("oauth_jwks_rotation", None, &["token of a foreign key"]),
+        ("oauth_dpop", None, &["stolen access token"]),
     ] {
-        assert_eq!(blocked(&events(name)), attacks, "{name}");
+        let shown: Vec<&str> = shown.into_iter().collect();
+        assert_eq!(blocked(&events(name), &shown), attacks, "{name}");
     }
 }

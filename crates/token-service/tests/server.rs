@@ -539,17 +539,17 @@ async fn lost_secrets_are_made_anew_beside_a_running_server() {
         .await;
 
     let secret = admin.renew_secret(&first.client_id).await.unwrap();
-    assert_eq!(
-        client.redeem(&first, &code).await.status,
-        StatusCode::UNAUTHORIZED,
-        "the old secret"
-    );
     let authorization = basic(&first.client_id, secret.expose());
     let form = [("grant_type", "client_credentials")];
     let answer = client
         .post("/token", &[("authorization", &authorization)], &form)
         .await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    assert_eq!(
+        client.redeem(&first, &code).await.status,
+        StatusCode::UNAUTHORIZED,
+        "the old secret"
+    );
 
     let error = admin.reset_password("nobody").await.unwrap_err();
     assert_eq!(error.to_string(), "no user is named \"nobody\"");

@@ -86,8 +86,8 @@ const TWO_NAMES: OAuthError = OAuthError::new(
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 impl Service {
-    /// The client that asks, or `invalid_client`: for an unknown one with the same words and at the same cost as for a
-    /// wrong secret.
+    /// The client that asks, or `invalid_client`: for an unknown one with the same words as for a wrong secret, and after the
+    /// same comparison.
     pub(crate) async fn authenticate_client(
         &self,
         request: &ClientRequest,
@@ -97,19 +97,31 @@ impl Service {
             Ok(id) => self.store.client(&id).await?,
             Err(_) => None,
         };
-        let proven = match (&shown.credential, &client) {
-            (Credential::Assertion(assertion), Some(client)) => {
-                self.assertion_holds(client, assertion).await?
-            }
-            (Credential::Assertion(_), None) => false,
-            (credential, client) => self.secret_fits(client.as_ref(), credential),
-        };
+        if let Credential::Assertion(assertion) = &shown.credential {
+            return match client {
+                Some(client) if self.assertion_holds(&client, assertion).await? => Ok(client),
+                _ => Err(refused()),
+            };
+        }
+        let proven = self.secret_fits(client.as_ref(), &shown.credential);
         match client {
             Some(client) if proven => Ok(client),
-            _ => {
-                tracing::info!("client authentication failed");
-                Err(FAILED)
-            }
+            Some(client) => self.secret_is_new(&client, &shown.credential).await,
+            None => Err(refused()),
+        }
+    }
+
+    /// Another program may have given the client a new secret just now, and then the old one is the wrong one.
+    async fn secret_is_new(
+        &self,
+        remembered: &Client,
+        shown: &Credential<'_>,
+    ) -> Result<Client, OAuthError> {
+        let now = self.store.client_anew(&remembered.id).await?;
+        let changed = now.filter(|now| now.authentication != remembered.authentication);
+        match changed {
+            Some(client) if self.secret_fits(Some(&client), shown) => Ok(client),
+            _ => Err(refused()),
         }
     }
 
@@ -189,6 +201,11 @@ impl Service {
         }
         Ok(first)
     }
+}
+
+fn refused() -> OAuthError {
+    tracing::info!("client authentication failed");
+    FAILED
 }
 
 fn shown(request: &ClientRequest) -> Result<Shown<'_>, OAuthError> {

@@ -36,8 +36,10 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Se
 
 /// The service's memory.
 pub trait Store: Send + Sync + 'static {
-    /// The client of that id.
+    /// The client of that id; what another program changed may be seen a second later.
     fn client<'a>(&'a self, id: &'a ClientId) -> Answer<'a, Option<Client>>;
+    /// The client of that id as it is at this moment.
+    fn client_anew<'a>(&'a self, id: &'a ClientId) -> Answer<'a, Option<Client>>;
     /// Every client, by id.
     fn clients(&self) -> Answer<'_, Vec<Client>>;
     /// Adds a client; an id that is taken is a [`StoreError::Conflict`].

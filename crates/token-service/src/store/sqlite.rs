@@ -262,9 +262,15 @@ fn configure(connection: &Connection) -> Result<(), StoreError> {
 impl Store for SqliteStore {
     fn client<'a>(&'a self, id: &'a ClientId) -> Answer<'a, Option<Client>> {
         Box::pin(async move {
-            if let Some(known) = self.clients.get(id) {
-                return Ok(Some(known));
+            match self.clients.get(id) {
+                Some(known) => Ok(Some(known)),
+                None => self.client_anew(id).await,
             }
+        })
+    }
+
+    fn client_anew<'a>(&'a self, id: &'a ClientId) -> Answer<'a, Option<Client>> {
+        Box::pin(async move {
             let beginning = self.clients.begin();
             let sql = format!("{} WHERE client_id = ?1", rows::CLIENT);
             let client = self.read(|c| rows::one(c, &sql, [id.as_str()], rows::client))?;
