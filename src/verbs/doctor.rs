@@ -40,6 +40,8 @@ pub(crate) fn run(out: Printer) -> anyhow::Result<()> {
     );
     fields.push(("port_8443", json!(port_state(DEFAULT_PORT))));
     out.fields(&fields);
+    // Whatever else is in order: with an engine that does not exist nothing will run.
+    Engine::preferred()?;
     Ok(())
 }
 

@@ -48,8 +48,13 @@
 //! * The types of registered claims are their specifications' promise. A token that breaks it is met by an error when it is read.
 //! * `all` and `exists` are `&&` and `||` over the elements: an element that decides makes them forget the errors of others.
 //! * Integers do not wrap: overflow is an error.
-//! * An integral JSON number is an int (`"exp": 1700000000`), any other a double. (The specification maps all JSON numbers
+//! * An integral JSON number is an int (`"exp": 1700000000`), from 2^63 on a uint, any other a double; one beyond 64 bits makes the payload unreadable. (The specification maps all JSON numbers
 //!   to double; then `claims.exp - 900` would be an error. Kubernetes binds ints too.)
+//!
+//! # Where to look
+//! Begin with `check.rs`: [`ClaimCheck::compile`] walks the picture above from left to right. Then `syntax/` (text to tree), `checker/`
+//! (types and warnings), `fold.rs`, `interpreter.rs` (what an expression means), `jit/` (the same as machine code; `native.rs` runs it,
+//! `codegen/` writes it), `slots.rs` (which claims are read), `cost.rs` and `worst_case.rs`.
 //!
 //! # Limits
 //! Source, tree, depth and memory are bounded ([`limits`]), and the cost of an evaluation by the model that cel-go publishes, with

@@ -402,8 +402,8 @@ fn openssl_crl_parts() -> Result<(), String> {
     expect(&verify("0", "app")?, "app.localhost.pem: OK")?;
     expect(&verify("0", "gone")?, "certificate revoked")?;
     // a part says nothing about what it does not cover
-    expect(&verify("0", "late")?, "Different CRL scope")?;
-    expect(&verify("1", "app")?, "Different CRL scope")?;
+    expect(&verify("0", "late")?, "ifferent CRL scope")?;
+    expect(&verify("1", "app")?, "ifferent CRL scope")?;
     expect(&verify("all", "late")?, "late.localhost.pem: OK")?;
     expect(&verify("all", "late-and-gone")?, "certificate revoked")?;
     expect(&verify("all", "gone")?, "certificate revoked")

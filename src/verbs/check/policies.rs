@@ -162,7 +162,7 @@ fn case(json: &Json, now: i64) -> anyhow::Result<Case> {
         (Some(value), None) => Expected::Value(value.clone()),
         (None, Some(Json::String(part))) => Expected::Error(part.clone()),
         (None, Some(_)) => bail!("`expect_error` is part of the error's text"),
-        _ => bail!("one of `expect` and `expect_error` is needed"),
+        _ => bail!("exactly one of `expect` and `expect_error` is needed"),
     };
     let claims = json.get("claims").unwrap_or(&Json::Null);
     ensure!(claims.is_object(), "`claims` is missing, or no object");

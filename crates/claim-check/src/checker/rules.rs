@@ -306,6 +306,10 @@ impl Checker<'_> {
             BinaryOp::Equal | BinaryOp::NotEqual if self.terms.as_list(types[0]).is_some() => {
                 text(left).map(|claim| format!("`{claim}` is a list: use `in`"))
             }
+            BinaryOp::Equal | BinaryOp::NotEqual if types.iter().all(|ty| numbers.contains(ty)) => Some(
+                "convert one with int(), uint() or double(); dyn() on one side compares them as numbers"
+                    .to_owned(),
+            ),
             BinaryOp::Equal | BinaryOp::NotEqual => Some(
                 "values of these types are never equal; dyn() on one side compares them all the same"
                     .to_owned(),

@@ -254,7 +254,12 @@ impl Parser<'_, '_> {
         if let Some(known) = similar(&name, known) {
             // Then its variables are none, and their uses no further fault.
             self.variable_missing |= Macro::by_name(known).is_some();
-            error = error.with_help(format!("did you mean `{known}`?"));
+            let help = match known == name {
+                // It exists, but not in this form.
+                true => format!("`{name}` is called on a value: `value.{name}()`"),
+                false => format!("did you mean `{known}`?"),
+            };
+            error = error.with_help(help);
         }
         self.report(error);
         if self.source_behind_parenthesis() {

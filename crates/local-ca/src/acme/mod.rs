@@ -17,8 +17,8 @@
 //!     │  GET  renewal-info/…                          ───▶     when to come again         renewal.rs
 //! ```
 //!
-//! Every POST is a JWS by the account's key over the address it is sent to and over a nonce ([`jws`], [`nonce`]), so that nothing can be
-//! replayed or sent elsewhere, whoever ends the TLS connection. One table in [`routes`](self::routes) says which address takes which key
+//! Every POST is a JWS by the account's key over the address it is sent to and over a nonce (`jws.rs`, `nonce.rs`), so that nothing can be
+//! replayed or sent elsewhere, whoever ends the TLS connection. One table in [`routes`] says which address takes which key
 //! and which payload; each row's function does one thing to the records and answers. What is wrong is one row of [`ProblemKind`].
 //!
 //! What makes an ACME server dangerous is that it connects where strangers tell it to. Here it connects to loopback, and to networks that

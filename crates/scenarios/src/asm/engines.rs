@@ -67,7 +67,7 @@ pub(crate) fn engines(stage: &mut Stage<'_>) -> anyhow::Result<()> {
         rows.join("\n"),
     );
     stage.note(
-        "The first two leak: their time depends on the exponent (asm_timing_leak shows it). The others do the same work for every \
+        "The first two leak: the textbook's time depends on the exponent (asm_timing_leak shows it), that of reference on the numbers it divides. The others do the same work for every \
          exponent of this length, and OpenSSL is asked for its constant-time path too.",
     );
     for engine in Engine::ALL.iter().filter(|engine| !engine.is_available()) {
