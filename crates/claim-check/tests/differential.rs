@@ -504,6 +504,25 @@ fn claims_need_not_have_their_types() {
 }
 
 /// Whether code counts or not is decided by the limit: at every limit both evaluators end alike.
+/// Without its limit this would walk 2,000 to the power of four elements: who does not count what the loops inside cost does not come back.
+#[test]
+fn loops_within_loops_stop_at_the_limit() {
+    let source = "cel.bind(n, size(claims.a), claims.a.all(x, n != size(claims.b.filter(y, n == 1 + size(claims.c.filter(z, \
+                  n == 2 + size(claims.d.filter(w, w != 'k'))))))))";
+    let list = format!("[{}0]", "0,".repeat(1_999));
+    let payload = format!(r#"{{"a":{list},"b":{list},"c":{list},"d":{list}}}"#);
+    let context = Context { now: 1_700_000_000 };
+    let check = ClaimCheck::compile(source).unwrap();
+    let tree = check.interpret(payload.as_bytes(), &context);
+    let machine = check.evaluate(payload.as_bytes(), &context);
+    assert_eq!(shown(&machine), shown(&tree));
+    assert!(
+        shown(&machine).contains("cost limit"),
+        "{}",
+        shown(&machine)
+    );
+}
+
 #[test]
 fn every_cost_limit_is_met_alike() {
     let payload = r#"{"exp":1700000060,"iat":5,"sub":"abcdefghijklm","s":"a b","groups":["a","bb","/team-1",3,"x"],"m":{"k":[1,2]}}"#;

@@ -54,7 +54,7 @@ impl Crt {
     }
 
     /// Whether `p · q = n`, `d mod (p-1) = dp` and `d mod (q-1) = dq`. Modulo `integers` nothing wraps around: it is longer than `n` by a
-    /// byte, and every number here is at most a bit longer.
+    /// byte, and every number here is below `2p²`, at most two bits longer.
     fn belongs_to(
         &self,
         n: &Modulus,

@@ -43,7 +43,11 @@ pub(super) unsafe fn in_child(work: impl FnOnce() -> i64) -> anyhow::Result<Opti
     match unsafe { fork() }? {
         ForkResult::Child => {
             prepare();
-            finish(&writer, work())
+            // A panic must not unwind into the code around: that would be a second copy of the whole lesson.
+            match std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) {
+                Ok(value) => finish(&writer, value),
+                Err(_) => std::process::abort(),
+            }
         }
         ForkResult::Parent { child } => {
             drop(writer);

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -36,7 +36,7 @@ pub struct SqliteStore {
     readers: Vec<Mutex<Connection>>,
     next: AtomicUsize,
     writer: Writer,
-    clients: ClientCache,
+    clients: Arc<ClientCache>,
 }
 
 impl SqliteStore {
@@ -109,7 +109,7 @@ impl SqliteStore {
             writer: Writer::start(writer)?,
             readers,
             next: AtomicUsize::new(0),
-            clients: ClientCache::default(),
+            clients: Arc::default(),
         })
     }
 
@@ -153,17 +153,14 @@ impl SqliteStore {
         Box::pin(self.writer.write(write))
     }
 
-    /// A write to `clients`.
+    /// A write that changes or removes clients. They are forgotten with the commit, even if the caller has gone by then.
     fn write_clients<'a, T, W>(&'a self, write: W) -> Answer<'a, T>
     where
         T: Send + 'static,
         W: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
-        Box::pin(async {
-            let written = self.writer.write(write).await;
-            self.clients.forget_all();
-            written
-        })
+        let clients = Arc::clone(&self.clients);
+        Box::pin(self.writer.write_then(write, move || clients.forget_all()))
     }
 }
 
@@ -286,7 +283,7 @@ impl Store for SqliteStore {
     }
 
     fn insert_client(&self, client: Client) -> Answer<'_, ()> {
-        self.write_clients(move |c| {
+        self.write(move |c| {
             rows::insert_client(c, &client)
                 .map(drop)
                 .map_err(|error| conflict(error, client.id.as_str()))
@@ -308,7 +305,7 @@ impl Store for SqliteStore {
     }
 
     fn register_client(&self, new: NewClient, now: i64) -> Answer<'_, Registered> {
-        self.write_clients(move |c| registrations::register(c, &new, now))
+        self.write(move |c| registrations::register(c, &new, now))
     }
 
     fn registered_client(&self, token: Digest) -> Answer<'_, Option<Client>> {
@@ -729,14 +726,14 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn of_parallel_redemptions_one_wins() {
         let (_folder, path) = fresh();
-        suite::one_code_one_winner(std::sync::Arc::new(SqliteStore::create(&path).unwrap())).await;
+        suite::one_code_one_winner(Arc::new(SqliteStore::create(&path).unwrap())).await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn of_parallel_refreshes_one_rotates() {
         let (_folder, path) = fresh();
         let store = SqliteStore::create(&path).unwrap();
-        suite::one_refresh_token_one_successor(std::sync::Arc::new(store)).await;
+        suite::one_refresh_token_one_successor(Arc::new(store)).await;
     }
 
     #[tokio::test]

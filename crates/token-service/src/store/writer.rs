@@ -61,11 +61,27 @@ impl Writer {
         T: Send + 'static,
         W: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
+        self.write_then(write, || {}).await
+    }
+
+    /// The same, and does something between commit and answer, whether or not anybody waits for the answer.
+    pub(super) async fn write_then<T, W>(
+        &self,
+        write: W,
+        then: impl FnOnce() + Send + 'static,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
             let result = in_savepoint(connection, write);
             // The caller may have gone (a closed connection): the write stands, nobody listens.
-            Box::new(move |commit| drop(answer.send(commit.and(result))))
+            Box::new(move |commit| {
+                then();
+                drop(answer.send(commit.and(result)));
+            })
         });
         let queue = self.queue.as_ref().ok_or(StoreError::Closed)?;
         queue
@@ -163,12 +179,19 @@ fn in_savepoint<T>(
 ) -> Result<T, StoreError> {
     run_statement(connection, "SAVEPOINT one_write")?;
     let result = write(connection);
-    // Rolled back as a whole, by SQLite itself: the savepoint went with it.
-    if result.is_err() && !connection.is_autocommit() {
-        run_statement(connection, "ROLLBACK TO one_write")?;
+    if connection.is_autocommit() {
+        // Rolled back as a whole, by SQLite itself: the savepoint went with it.
+        return result;
     }
-    if !connection.is_autocommit() {
-        run_statement(connection, "RELEASE one_write")?;
+    let closed = match &result {
+        Ok(_) => Ok(()),
+        Err(_) => run_statement(connection, "ROLLBACK TO one_write"),
+    };
+    let closed = closed.and_then(|()| run_statement(connection, "RELEASE one_write"));
+    if let Err(error) = closed {
+        // Half of this write could be committed with the others': rather none of them is.
+        run_statement(connection, "ROLLBACK")?;
+        return Err(error);
     }
     result
 }

@@ -256,7 +256,12 @@ impl Generator<'_, '_> {
             } => self.is_quick_node(*operand),
             Expr::Binary { op, left, right } if self.is_direct(*op, *left, *right) => {
                 let element = matches!(self.ast[*left].expr, Expr::Local { .. });
-                element && (*op != BinaryOp::In || self.inline_elements(*right).is_some())
+                // The right side as well: a size of something or a loop there would be walked for every element, uncounted.
+                let right_is_quick = match op {
+                    BinaryOp::In => self.inline_elements(*right).is_some(),
+                    _ => self.is_quick_node(*right),
+                };
+                element && right_is_quick
             }
             _ => false,
         }
