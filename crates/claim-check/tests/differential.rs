@@ -517,7 +517,7 @@ fn loops_within_loops_stop_at_the_limit() {
     let machine = check.evaluate(payload.as_bytes(), &context);
     assert_eq!(shown(&machine), shown(&tree));
     assert!(
-        shown(&machine).contains("cost limit"),
+        shown(&machine).contains("TooManySteps"),
         "{}",
         shown(&machine)
     );
