@@ -1,4 +1,5 @@
-//! What the language has, told by the tables that parser and checker read.
+//! What the language has: functions and operators from the tables that parser and checker read; macros and literals from `SYNTAX`, which
+//! is written by hand, and held to the parser's names by a test.
 
 use std::fmt::{self, Display, Formatter};
 
