@@ -1,6 +1,6 @@
 //! Test cases that need a program, and say so when it is absent.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
@@ -52,12 +52,27 @@ impl Needs {
 
     /// Also needs this file or folder; `hint` says how to get it.
     #[must_use]
-    pub fn and_path(mut self, path: PathBuf, hint: &str) -> Needs {
-        if !path.exists() {
+    pub fn and_path(self, path: PathBuf, hint: &str) -> Needs {
+        self.and(path.exists(), hint)
+    }
+
+    /// Also needs something else, which is there or not; `hint` names it.
+    #[must_use]
+    pub fn and(mut self, there: bool, hint: &str) -> Needs {
+        if !there {
             self.absent.push(hint.to_owned());
         }
         self
     }
+}
+
+/// The folder where `./test --install` puts tools of other package managers: `STAMPMILL_JUDGES`, or `target/judges`.
+pub fn judges_folder() -> PathBuf {
+    let folder = std::env::var_os("STAMPMILL_JUDGES").unwrap_or_else(|| "target/judges".into());
+    // `./test` reads it as seen from the workspace
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(folder)
 }
 
 /// What a case without a service does.
