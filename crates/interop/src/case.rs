@@ -113,6 +113,17 @@ impl Verdict {
 ///
 /// What is absent makes a case ignored, or failed under `STAMPMILL_OUTSIDE_REQUIRED=1` unless the case is optional.
 pub fn run_verdicts(verdicts: Vec<Verdict>) -> ExitCode {
+    run_verdicts_with(&Arguments::from_args(), verdicts)
+}
+
+/// The same for cases that wait for others more than they compute: so many at once, unless the command line says how many.
+pub fn run_waiting_verdicts(at_once: usize, verdicts: Vec<Verdict>) -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(at_once);
+    run_verdicts_with(&arguments, verdicts)
+}
+
+fn run_verdicts_with(arguments: &Arguments, verdicts: Vec<Verdict>) -> ExitCode {
     let required = std::env::var("STAMPMILL_OUTSIDE_REQUIRED").is_ok_and(|value| value == "1");
     let trials = verdicts.into_iter().map(|verdict| {
         let absent = verdict.needs.absent.join(", ");
@@ -127,7 +138,7 @@ pub fn run_verdicts(verdicts: Vec<Verdict>) -> ExitCode {
                 .with_ignored_flag(true)
         }
     });
-    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
+    libtest_mimic::run(arguments, trials.collect()).exit_code()
 }
 
 /// Runs the cases against one service, started when the first case needs it and ended after the last.

@@ -24,5 +24,7 @@
 mod case;
 mod serve;
 
-pub use case::{Case, Needs, Verdict, judges_folder, run_cases, run_verdicts};
+pub use case::{
+    Case, Needs, Verdict, judges_folder, run_cases, run_verdicts, run_waiting_verdicts,
+};
 pub use serve::{FirstStart, Serve, run_stampmill, stampmill_program};

@@ -11,10 +11,13 @@ mod world;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
-use stampmill_interop::{Needs, Verdict, judges_folder, run_verdicts};
+use stampmill_interop::{Needs, Verdict, judges_folder, run_waiting_verdicts};
 
 /// GnuTLS knows no other place for roots, and no way to be told of one.
 const SYSTEM_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// Clients sleep between their questions.
+const AT_ONCE: usize = 5;
 
 fn main() -> ExitCode {
     let needs = |programs: &[&str]| {
@@ -23,57 +26,60 @@ fn main() -> ExitCode {
     };
     let python =
         |program: &str| needs(&["python3"]).and_path(venv(program), "./test --install (venv)");
-    run_verdicts(vec![
-        Verdict::new(
-            "certbot_renews_when_the_server_says_so",
-            python("certbot"),
-            programs::certbot,
-        ),
-        Verdict::new(
-            "lego_with_a_key_that_was_given_out",
-            needs(&["lego"]),
-            programs::lego,
-        ),
-        Verdict::new(
-            "lego_proves_a_name_by_its_zone",
-            needs(&["lego"]),
-            programs::lego_dns,
-        ),
-        Verdict::new(
-            "acme_tiny_with_a_key_of_its_own",
-            python("acme-tiny"),
-            programs::acme_tiny,
-        ),
-        Verdict::new(
-            "dehydrated_gets_a_wildcard",
-            needs(&["dehydrated"]),
-            programs::dehydrated,
-        ),
-        uacme(needs(&["uacme", "unshare"])),
-        Verdict::new(
-            "the_guides_caddy_replaces_what_was_revoked",
-            needs(&["caddy"]),
-            servers::caddy,
-        ),
-        Verdict::new(
-            "the_guides_nginx_gets_its_certificate_by_dehydrated",
-            needs(&["nginx", "dehydrated"]),
-            servers::nginx,
-        ),
-        Verdict::new(
-            "acme_client_for_node_changes_its_key",
-            needs(&["node"]).and_path(
-                libraries::node_project().join("node_modules"),
-                "node_modules (npm ci in crates/interop/node-acme)",
+    run_waiting_verdicts(
+        AT_ONCE,
+        vec![
+            Verdict::new(
+                "certbot_renews_when_the_server_says_so",
+                python("certbot"),
+                programs::certbot,
             ),
-            libraries::acme_client,
-        ),
-        Verdict::new(
-            "instant_acme_says_what_it_replaces",
-            needs(&[]),
-            libraries::instant_acme,
-        ),
-    ])
+            Verdict::new(
+                "lego_with_a_key_that_was_given_out",
+                needs(&["lego"]),
+                programs::lego,
+            ),
+            Verdict::new(
+                "lego_proves_a_name_by_its_zone",
+                needs(&["lego"]),
+                programs::lego_dns,
+            ),
+            Verdict::new(
+                "acme_tiny_with_a_key_of_its_own",
+                python("acme-tiny"),
+                programs::acme_tiny,
+            ),
+            Verdict::new(
+                "dehydrated_gets_a_wildcard",
+                needs(&["dehydrated"]),
+                programs::dehydrated,
+            ),
+            uacme(needs(&["uacme", "unshare"])),
+            Verdict::new(
+                "the_guides_caddy_replaces_what_was_revoked",
+                needs(&["caddy"]),
+                servers::caddy,
+            ),
+            Verdict::new(
+                "the_guides_nginx_gets_its_certificate_by_dehydrated",
+                needs(&["nginx", "dehydrated"]),
+                servers::nginx,
+            ),
+            Verdict::new(
+                "acme_client_for_node_changes_its_key",
+                needs(&["node"]).and_path(
+                    libraries::node_project().join("node_modules"),
+                    "node_modules (npm ci in crates/interop/node-acme)",
+                ),
+                libraries::acme_client,
+            ),
+            Verdict::new(
+                "instant_acme_says_what_it_replaces",
+                needs(&[]),
+                libraries::instant_acme,
+            ),
+        ],
+    )
 }
 
 /// uacme has to be shown a system's bundle with our root in it, which takes a mount namespace. Where there is none it cannot be judged.

@@ -150,17 +150,18 @@ fn revolve_lego(
 /// operator revokes.
 pub(crate) fn acme_tiny() -> Result<(), String> {
     let scene = Scene::new()?;
+    scene.write("elsewhere/index.html", "")?;
     scene.run("openssl", "genrsa -out account.key 2048")?;
     scene.run(
         "openssl",
         "req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout a.key -out a.csr -subj /CN=a.localhost \
          -addext subjectAltName=DNS:a.localhost,DNS:www.a.localhost",
     )?;
-    let issue = |file: &str| {
+    let issue = |shown_in: &str, file: &str| {
         let program = venv("acme-tiny").display().to_string();
         // it would look for its own proof at port 80 first
         let arguments = format!(
-            "--quiet --disable-check --account-key account.key --csr a.csr --acme-dir web --directory-url {}",
+            "--quiet --disable-check --account-key account.key --csr a.csr --acme-dir {shown_in} --directory-url {}",
             scene.directory
         );
         let mut command = scene.command(&program, &arguments);
@@ -168,9 +169,14 @@ pub(crate) fn acme_tiny() -> Result<(), String> {
         scene.write(file, &scene.finish(command)?)
     };
     let names = "a.localhost www.a.localhost";
-    issue("first.pem")?;
+    // a folder that no server shows proves nothing
+    match issue("elsewhere", "never.pem") {
+        Err(said) => expect(&said, "acme:error:incorrectResponse")?,
+        Ok(()) => return Err("a certificate without a proof".to_owned()),
+    }
+    issue("web", "first.pem")?;
     let first = scene.issued("first.pem", "first.pem", names)?;
-    issue("second.pem")?;
+    issue("web", "second.pem")?;
     let second = scene.renewed(&first, "second.pem", "second.pem", names)?;
     scene.stampmill("ca revoke --ca ca second.pem --reason cessationOfOperation")?;
     scene.revoked(&second, "cessationOfOperation")?;
