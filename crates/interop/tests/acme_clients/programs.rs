@@ -231,7 +231,8 @@ pub(crate) fn uacme(namespace: &str) -> Result<(), String> {
     let first = scene.issued(chain, chain, names)?;
     uacme("--type EC --force issue a.localhost 127.0.0.1")?;
     let second = scene.renewed(&first, chain, chain, names)?;
-    uacme("--reason 1 revoke uacme/a.localhost/cert.pem")?;
+    // signed with the certificate's key: no account is asked (RFC 8555 §7.6)
+    uacme("--reason 1 revoke uacme/a.localhost/cert.pem uacme/private/a.localhost/key.pem")?;
     scene.revoked(&second, "keyCompromise")?;
     scene.good(&first)
 }
