@@ -120,7 +120,7 @@ fn secrets(first: &FirstStart) -> Value {
 }
 
 /// Log lines go to standard error, those that matter unless `RUST_LOG` says otherwise.
-fn log_to_stderr() {
+pub(super) fn log_to_stderr() {
     let filter =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,stampmill=info"));
     tracing_subscriber::fmt()
