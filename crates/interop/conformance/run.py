@@ -29,6 +29,7 @@ PLANS = {
     "formpost-basic": "oidcc-formpost-basic-certification-test-plan" + BASIC,
     "formpost-hybrid": "oidcc-formpost-hybrid-certification-test-plan" + BASIC,
     "dynamic": "oidcc-dynamic-certification-test-plan[response_type=code]",
+    "3rdparty-init": "oidcc-3rdparty-init-login-certification-test-plan[response_type=code]",
     "rp-initiated-logout": "oidcc-rp-initiated-logout-certification-test-plan" + LOGOUT,
     "backchannel-logout": "oidcc-backchannel-rp-initiated-logout-certification-test-plan" + LOGOUT,
     "frontchannel-logout": "oidcc-frontchannel-rp-initiated-logout-certification-test-plan" + LOGOUT,
