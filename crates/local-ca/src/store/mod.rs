@@ -21,7 +21,7 @@ use crate::profile::RuleSet;
 use crate::reason::Reason;
 use crate::subject;
 
-pub(crate) use crls::{ListScope, RevokedSerial};
+pub(crate) use crls::{ListScope, Revoked};
 pub(crate) use orders::ForOrder;
 pub use search::{Entry, Filter, LogLine, Status};
 
