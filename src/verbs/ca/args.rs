@@ -333,7 +333,12 @@ pub(crate) enum CaVerb {
         #[arg(long)]
         list: bool,
         /// Take a key back that no account was made with.
-        #[arg(long, value_name = "KID", conflicts_with = "list", allow_hyphen_values = true)]
+        #[arg(
+            long,
+            value_name = "KID",
+            conflicts_with = "list",
+            allow_hyphen_values = true
+        )]
         withdraw: Option<String>,
     },
     /// Show the commands that make this machine's programs trust the root; with --apply, run those that can be run.

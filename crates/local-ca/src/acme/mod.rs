@@ -25,6 +25,9 @@
 //! the operator named ([`AcmeSettings::networks`]): a name is resolved once, what comes out is held against those networks, and the
 //! connection goes to that very address. A redirect goes through the same gate.
 //!
+//! Beside the server, or without it, an operator reads the same records and ends accounts ([`AcmeOperator`], `operator.rs`). Who made an
+//! account, who proved which name and how, and who asked for a revocation stands in the authority's log.
+//!
 //! The authority decides what is issued, as for a request by hand: name constraints, profiles, weak and compromised keys. The certificate
 //! is recorded in the same transaction that makes the order valid.
 //!
