@@ -4,7 +4,8 @@
 //! that nobody here wrote talk to it.
 //!
 //! ```text
-//!   tests/openid_client.rs     node + openid-client    discovery, login, UserInfo; an attacker on the wire   node/
+//!   tests/openid_client.rs     openid-client, oauth4webapi   every grant and endpoint; an attacker on the wire   node/cases
+//!   tests/oidc_client_ts.rs    oidc-client-ts, Chromium      a page's login, silent renewal, sign-out   node/chromium
 //!   tests/openssl_and_curl.rs  openssl, curl           the certificates and the TLS server
 //!   tests/ca_judges.rs         openssl, certtool, NSS, webpki, cryptography, Python, Node, curl, Chromium, Go, Java, pkilint   judges/
 //!   tests/ca_status.rs         openssl, ocsptool, curl, nginx: CRL, OCSP, PKCS #12, the records when the disk is full
@@ -21,7 +22,9 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod case;
+mod node;
 mod serve;
 
 pub use case::{Case, Needs, Verdict, run_cases, run_verdicts};
+pub use node::{context, node_cases, node_needs, node_project, walk};
 pub use serve::{FirstStart, Serve, run_stampmill, stampmill_program};

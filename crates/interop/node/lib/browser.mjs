@@ -6,21 +6,22 @@ import { parse } from 'parse5'
 
 const MAX_STEPS = 12
 
-// Goes to `url`, fills in every form it meets, and returns the first address that begins with `until`.
-export async function walk(fetch, url, { until, username, password }) {
-  const { target, page } = await steps(fetch, url, { until, username, password })
+// Goes to `url`, fills in every form it meets, and returns the first address that begins with `until`. Walks that are given the same
+// `cookies` (a Map) are of one browser.
+export async function walk(fetch, url, { until, username, password, cookies }) {
+  const { target, page } = await walkAnywhere(fetch, url, { until, username, password, cookies })
   assert(target, `neither a redirect to ${until} nor a form:\n${page}`)
   return target
 }
 
 // The same for a walk that ends on a page without a form: returns the page.
 export async function walkTo(fetch, url, { username, password }) {
-  const { page } = await steps(fetch, url, { username, password })
+  const { page } = await walkAnywhere(fetch, url, { username, password })
   return page
 }
 
-async function steps(fetch, url, { until, username, password }) {
-  const cookies = new Map()
+// The same for a walk that may end either way: `target` or `page`.
+export async function walkAnywhere(fetch, url, { until, username, password, cookies = new Map() }) {
   let request = { url: new URL(url), method: 'GET' }
   for (let step = 0; step < MAX_STEPS; step++) {
     const response = await send(fetch, request, cookies)
