@@ -15,8 +15,8 @@ export async function walk(fetch, url, { until, username, password, cookies }) {
 }
 
 // The same for a walk that ends on a page without a form: returns the page.
-export async function walkTo(fetch, url, { username, password }) {
-  const { page } = await walkAnywhere(fetch, url, { username, password })
+export async function walkTo(fetch, url, { username, password, cookies }) {
+  const { page } = await walkAnywhere(fetch, url, { username, password, cookies })
   return page
 }
 
@@ -51,7 +51,7 @@ async function send(fetch, { url, method, body, origin }, cookies) {
   for (const line of response.headers.getSetCookie()) {
     const [pair, ...attributes] = line.split(';')
     const [name, value] = [pair.slice(0, pair.indexOf('=')).trim(), pair.slice(pair.indexOf('=') + 1).trim()]
-    const expired = attributes.some((attribute) => /^\s*max-age\s*=\s*(0|-\d+)\s*$/i.test(attribute))
+    const expired = attributes.some((attribute) => /^\s*(max-age\s*=\s*(0|-\d+)\s*$|expires\s*=.* 1970 )/i.test(attribute))
     if (expired) cookies.delete(name)
     else cookies.set(name, value)
   }
