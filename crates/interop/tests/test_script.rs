@@ -138,9 +138,12 @@ fn run(args: &[&str], cargo: &str, npm: &str) -> Run {
         ("nginx", ""),
         ("chromium", ""),
         ("certtool", ""),
+        ("apache2", ""),
+        ("oidc-agent", ""),
         ("certutil", ""),
         ("go", ""),
         ("judges/venv/bin/lint_pkix_cert", ""),
+        ("judges/venv/bin/flask", ""),
         ("judges/bin/zlint", ""),
     ] {
         let file = tools.path().join(name);
