@@ -49,7 +49,12 @@ pub(super) async fn form_text(request: Request) -> Result<Zeroizing<String>, Not
     let bytes = to_bytes(request.into_body(), LONGEST_FORM)
         .await
         .map_err(|_| NotAForm::Length)?;
-    String::from_utf8(bytes.into())
+    let mut bytes = Vec::from(bytes);
+    // Some clients forget to encode the spaces of a scope (oidc-agent 4), and every decoder reads a bare space as a space.
+    for byte in bytes.iter_mut().filter(|byte| **byte == b' ') {
+        *byte = b'+';
+    }
+    String::from_utf8(bytes)
         .map_err(|_| NotAForm::Type)
         .and_then(|text| {
             // A form is printable ASCII: anything else would not survive becoming an address.
