@@ -1056,6 +1056,43 @@ mod tests {
     }
 
     #[test]
+    fn the_authority_serves_others_as_the_file_says() {
+        let text = r#"
+            [authority]
+            listen = "127.0.0.1:8380"
+            url = "http://ca.internal"
+            external_account_required = true
+            terms_of_service = "https://ca.internal/terms"
+            challenges = ["http-01", "dns-01"]
+            http_01_port = 5002
+            tls_alpn_01_port = 5001
+            name_server = "127.0.0.1:8053"
+            networks = ["loopback", "10.0.0.0/8"]
+            caa_identities = ["ca.internal"]
+        "#;
+        let settings = ConfigFile::parse("id.toml", text).unwrap().settings;
+        let authority = settings.authority.unwrap();
+        let acme = authority.acme.as_ref().unwrap();
+        assert!(acme.external_account_required && acme.networks.allow([10, 0, 0, 1].into()));
+        assert_eq!((acme.http_01_port, acme.tls_alpn_01_port), (5002, 5001));
+        assert_eq!((acme.challenges.len(), acme.caa_identities.len()), (2, 1));
+        assert!(authority.name_server.is_some() && authority.check().is_ok());
+        let plain = ConfigFile::parse("id.toml", "[authority]\nacme = false").unwrap();
+        assert!(plain.settings.authority.unwrap().acme.is_none());
+        assert!(Settings::default().authority.is_none());
+        for (text, message) in [
+            ("[authority]\nlisten = 'here'", "id.toml:2:10"),
+            ("[authority]\nurl = 'https://ca.internal'", "expected http://HOST"),
+            ("[authority]\nchallenges = ['post']", "id.toml:2:15"),
+            ("[authority]\nchallenges = []", "expected at least one challenge"),
+            ("[authority]\nport = 1", "unknown field `port`"),
+        ] {
+            let error = refused(text);
+            assert!(error.contains(message), "{text}\n{error}");
+        }
+    }
+
+    #[test]
     fn an_empty_file_is_the_strict_policy() {
         let file = ConfigFile::parse("id.toml", "").unwrap();
         assert_eq!(file.settings.policy, Policy::strict());
