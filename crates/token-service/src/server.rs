@@ -35,6 +35,9 @@ const PURGE_EVERY: Duration = Duration::from_secs(300);
 /// How often the signing keys are looked after. Much less than the time a key is published before it signs.
 const TEND_KEYS_EVERY: Duration = Duration::from_secs(60);
 
+/// How soon clients hear of sessions that another program ended.
+const TELL_LOGOUTS_EVERY: Duration = Duration::from_secs(2);
+
 /// How often the TLS certificate is looked at: it is exchanged thirty days before its end.
 const LOOK_AT_CERTIFICATE_EVERY: Duration = Duration::from_secs(3600);
 
@@ -212,6 +215,7 @@ impl Server {
             tokio::spawn(renew(renewal, Arc::clone(&service.clock), stopped.clone()));
         }
         tokio::spawn(tend_keys(Arc::clone(&service), stopped.clone()));
+        tokio::spawn(tell_logouts(Arc::clone(&service), stopped.clone()));
         tokio::spawn(purge(Arc::clone(&service), stopped));
         Ok(RunningServer {
             issuer: issuer.text,
@@ -385,6 +389,18 @@ async fn tend_keys(service: Arc<Service>, mut stopped: watch::Receiver<bool>) {
             _ = stopped.changed() => return,
             _ = every.tick() => if let Err(error) = service.tend_keys().await {
                 tracing::error!(%error, "the signing keys could not be looked after; trying again in a minute");
+            },
+        }
+    }
+}
+
+async fn tell_logouts(service: Arc<Service>, mut stopped: watch::Receiver<bool>) {
+    let mut every = tokio::time::interval(TELL_LOGOUTS_EVERY);
+    loop {
+        tokio::select! {
+            _ = stopped.changed() => return,
+            _ = every.tick() => if let Err(error) = service.tell_untold_logouts().await {
+                tracing::error!(%error, "clients could not be told of a logout");
             },
         }
     }
