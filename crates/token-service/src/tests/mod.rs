@@ -11,6 +11,7 @@ mod device;
 mod discovery;
 mod dpop;
 mod end_session;
+mod fuzz;
 mod hybrid;
 mod interaction;
 mod introspection;
