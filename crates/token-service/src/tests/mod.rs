@@ -30,6 +30,7 @@ mod resources;
 mod response_modes;
 mod revocation;
 mod session_management;
+mod sockets;
 mod support;
 mod token;
 mod userinfo;
