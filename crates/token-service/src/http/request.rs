@@ -19,7 +19,7 @@ const LONGEST_FORM: usize = 32 * 1024;
 
 /// How long a body may take to come. Less than a request as a whole, so that who is slow is told so.
 const BODY_TIMEOUT: Duration = if cfg!(test) {
-    Duration::from_millis(500)
+    Duration::from_secs(2)
 } else {
     Duration::from_secs(10)
 };

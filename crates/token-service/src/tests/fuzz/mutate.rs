@@ -119,9 +119,22 @@ impl Draft {
             target,
             headers,
             body,
-            told: self.told.clone(),
+            told: self.secrets(),
         };
         sent.build().is_some().then_some(sent)
+    }
+
+    /// What was told as a secret, and not (a password typed as a name) where what is typed is shown again.
+    fn secrets(&self) -> Vec<String> {
+        const SHOWN_AGAIN: [&[u8]; 4] = [b"username", b"login_hint", b"user_code", b"state"];
+        let pairs = self.query.iter().chain(&self.body);
+        let shown = pairs.filter(|(name, _)| SHOWN_AGAIN.contains(&&**name));
+        let shown: Vec<String> = shown
+            .map(|(_, value)| String::from_utf8_lossy(&value.bytes()).into_owned())
+            .collect();
+        let kept = self.told.iter();
+        let kept = kept.filter(|secret| !shown.iter().any(|text| text.contains(secret.as_str())));
+        kept.cloned().collect()
     }
 }
 
