@@ -407,7 +407,7 @@ impl Scenario {
 }
 
 /// The `main` of an example: does the scenario `name` on standard output, as text or, with `--json`, as one event a
-/// line; `--svg FILE` keeps its picture; says where to read on; fails if the scenario does.
+/// line; `--svg FILE` keeps its picture, `--help` tells of both; says where to read on; fails if the scenario does.
 #[must_use]
 pub fn main(name: &str) -> ExitCode {
     let Some(scenario) = Scenario::named(name) else {
@@ -417,10 +417,19 @@ pub fn main(name: &str) -> ExitCode {
     let arguments = match Arguments::parse(std::env::args().skip(1)) {
         Ok(arguments) => arguments,
         Err(argument) => {
-            anstream::eprintln!("{name} takes --json or --svg FILE; got {argument}");
+            anstream::eprintln!("{name} does not take {argument}\n\n{USAGE}");
             return ExitCode::from(2);
         }
     };
+    if arguments.help {
+        anstream::println!(
+            "{name}: {}\n\n{USAGE}\n\nthe code: {}\nread on: {}",
+            scenario.summary,
+            scenario.code,
+            scenario.guide
+        );
+        return ExitCode::SUCCESS;
+    }
     let played = if arguments.json {
         scenario.play(&mut JsonLines::new(std::io::stdout()))
     } else {
@@ -444,9 +453,14 @@ pub fn main(name: &str) -> ExitCode {
     }
 }
 
+const USAGE: &str = "\
+--json      one event a line, for programs
+--svg FILE  keep the lesson's picture, if it has one";
+
 /// What an example takes on its command line.
 #[derive(Debug, Default)]
 struct Arguments {
+    help: bool,
     json: bool,
     svg: Option<PathBuf>,
 }
@@ -457,6 +471,7 @@ impl Arguments {
         let mut arguments = Arguments::default();
         while let Some(argument) = given.next() {
             match argument.as_str() {
+                "--help" | "-h" => arguments.help = true,
                 "--json" => arguments.json = true,
                 "--svg" => arguments.svg = Some(given.next().ok_or(argument)?.into()),
                 _ => return Err(argument),
