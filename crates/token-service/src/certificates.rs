@@ -188,11 +188,13 @@ impl Certificates {
         let reasons = [
             (entry.revoked.is_some(), Due::Revoked),
             (now < certificate.not_before(), Due::NotYetValid),
-            (!stands_below(certificate, &authority), Due::OtherIntermediate),
+            (
+                !stands_below(certificate, &authority),
+                Due::OtherIntermediate,
+            ),
             (
                 // Near the intermediate's own end the next one would end with it, too.
-                (ended || next_lasts_longer)
-                    && RenewalWindow::of(&entry).moment(&serial) <= now,
+                (ended || next_lasts_longer) && RenewalWindow::of(&entry).moment(&serial) <= now,
                 Due::Ends,
             ),
         ];
