@@ -159,6 +159,8 @@ fn run_with(args: &[&str], scripts: &[(&str, &str)]) -> Run {
         ("nginx", ""),
         ("chromium", ""),
         ("certtool", ""),
+        ("apache2", ""),
+        ("oidc-agent", ""),
         ("certutil", ""),
         ("lego", ""),
         ("dehydrated", ""),
@@ -168,6 +170,7 @@ fn run_with(args: &[&str], scripts: &[(&str, &str)]) -> Run {
         ("judges/venv/bin/lint_pkix_cert", ""),
         ("judges/venv/bin/certbot", ""),
         ("judges/venv/bin/acme-tiny", ""),
+        ("judges/venv/bin/flask", ""),
         ("judges/bin/zlint", ""),
     ];
     // the last of a name holds
