@@ -33,5 +33,5 @@ mod node;
 mod serve;
 
 pub use case::{Case, Needs, Verdict, run_cases, run_verdicts};
-pub use node::{context, node_cases, node_needs, node_project, walk};
+pub use node::{context, node_cases, node_needs, walk};
 pub use serve::{FirstStart, Serve, run_stampmill, stampmill_program};

@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs'
 import { createServer as createPlain } from 'node:http'
 import { createServer } from 'node:https'
 import { allow, inChromium, signIn } from '../lib/chromium.mjs'
-import { register } from '../lib/spa.mjs'
+import { register } from '../lib/registration.mjs'
 
 export default async function (context) {
   const home = createPlain((request, response) => response.end(`at home: ${request.url}`)).listen(0, '127.0.0.1')
@@ -20,7 +20,7 @@ export default async function (context) {
   }).listen(0, 'localhost')
   await once(callback, 'listening')
   const redirect_uri = `https://localhost:${callback.address().port}/callback`
-  const client_id = await register(context, { redirect_uris: [redirect_uri], client_name: 'A client that leads on' })
+  const { client_id } = await register(context, { redirect_uris: [redirect_uri], client_name: 'A client that leads on' })
 
   const ask = (more) => {
     const challenge = { code_challenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM', code_challenge_method: 'S256' }
@@ -39,7 +39,7 @@ export default async function (context) {
     await arrives('GET')
     // It is allowed now: the next answer follows the password at once.
     await page.goto(ask({ prompt: 'login' }))
-    await signIn(page, { ...context })
+    await signIn(page, context)
     await arrives('GET')
     await page.goto(ask({ prompt: 'consent', response_mode: 'form_post' }))
     await allow(page)
