@@ -14,6 +14,7 @@
 //!   tests/ca_judges.rs         openssl, certtool, NSS, webpki, cryptography, Python, Node, curl, Chromium, Go, Java, pkilint   judges/
 //!   tests/ca_status.rs         openssl, ocsptool, curl, nginx: CRL, OCSP, PKCS #12, the records when the disk is full
 //!   tests/ca_zoo.rs            openssl, curl, GnuTLS, Python, Node, Go, Chromium before certificates that are wrong in one way each
+//!   tests/acme_clients         certbot, lego, acme-tiny, dehydrated, uacme, acme-client, instant-acme, nginx, Caddy   judges/ node-acme/
 //!   tests/structure.rs         cargo's own metadata    who may use whom, and where `unsafe` may stand
 //! ```
 //!
@@ -32,6 +33,8 @@ mod case;
 mod node;
 mod serve;
 
-pub use case::{Case, Needs, Verdict, run_cases, run_verdicts};
+pub use case::{
+    Case, Needs, Verdict, judges_folder, run_cases, run_verdicts, run_waiting_verdicts,
+};
 pub use node::{context, node_cases, node_needs, walk};
 pub use serve::{FirstStart, Serve, run_stampmill, stampmill_program};

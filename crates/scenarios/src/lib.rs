@@ -39,6 +39,7 @@ mod jit;
 mod oauth;
 mod oauth_device;
 mod oauth_login;
+mod oauth_requests;
 mod oauth_tokens;
 mod own_service;
 mod relying_party;
@@ -333,6 +334,13 @@ pub const SCENARIOS: &[Scenario] = &[
         guide: "docs/05-oauth.md",
         code: "crates/scenarios/src/oauth_login.rs",
         run: oauth_login::logout,
+    },
+    Scenario {
+        name: "oauth_requests",
+        summary: "a client registers itself and pushes or signs its requests, and nobody alters them",
+        guide: "docs/05-oauth.md",
+        code: "crates/scenarios/src/oauth_requests.rs",
+        run: oauth_requests::requests,
     },
     Scenario {
         name: "oauth_client_credentials",

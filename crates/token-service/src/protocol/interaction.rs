@@ -428,7 +428,10 @@ impl Service {
         let before = present.consented.clone().unwrap_or_default();
         let remember = (asked && may_remember(&self.policy, request))
             .then(|| before.union(&request.to_consent()));
-        self.store.issue_code(hash, record, remember).await?;
+        // They signed out, or were signed out, since they were looked at.
+        if !self.store.issue_code(hash, record, remember).await? {
+            return Ok(self.error_response(request, LOGIN_REQUIRED));
+        }
         tracing::info!(client_id = %request.client.id, "authorization code issued");
         let mut answer = vec![("code", code.expose().to_owned())];
         if let Some(tokens) = tokens {

@@ -15,7 +15,7 @@ use crate::store::InitialToken;
 
 const CALLBACK: &str = "https://client.example/cb";
 
-fn open() -> RegistrationRules {
+pub(super) fn open() -> RegistrationRules {
     RegistrationRules {
         open: true,
         per_minute: 1000,
@@ -23,7 +23,7 @@ fn open() -> RegistrationRules {
     }
 }
 
-async fn send(
+pub(super) async fn send(
     fixture: &Fixture,
     method: Method,
     path: &str,
@@ -44,12 +44,12 @@ async fn send(
     fixture.send(request.body(body).unwrap()).await
 }
 
-async fn register(fixture: &Fixture, metadata: &Value) -> Answer {
+pub(super) async fn register(fixture: &Fixture, metadata: &Value) -> Answer {
     send(fixture, Method::POST, "/register", None, metadata).await
 }
 
 /// A client that can log people in.
-fn good(changes: Value) -> Value {
+pub(super) fn good(changes: Value) -> Value {
     let mut metadata =
         json!({"redirect_uris": [CALLBACK], "client_name": "An app", "scope": "openid profile"});
     metadata
@@ -60,7 +60,7 @@ fn good(changes: Value) -> Value {
 }
 
 /// Where a client looks after its registration, and with what.
-fn management(registered: &Value) -> (String, String) {
+pub(super) fn management(registered: &Value) -> (String, String) {
     let uri = registered["registration_client_uri"].as_str().unwrap();
     let token = registered["registration_access_token"].as_str().unwrap();
     (
