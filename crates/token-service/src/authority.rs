@@ -71,7 +71,10 @@ impl AuthoritySettings {
     pub(crate) fn base_url(&self, listening: Option<SocketAddr>) -> Option<BaseUrl> {
         let own = || {
             let url = format!("http://{}", listening?);
-            Some(url.parse().expect("an address and a port are a base for addresses"))
+            Some(
+                url.parse()
+                    .expect("an address and a port are a base for addresses"),
+            )
         };
         self.url.clone().or_else(own)
     }

@@ -1082,9 +1082,15 @@ mod tests {
         assert!(Settings::default().authority.is_none());
         for (text, message) in [
             ("[authority]\nlisten = 'here'", "id.toml:2:10"),
-            ("[authority]\nurl = 'https://ca.internal'", "expected http://HOST"),
+            (
+                "[authority]\nurl = 'https://ca.internal'",
+                "expected http://HOST",
+            ),
             ("[authority]\nchallenges = ['post']", "id.toml:2:15"),
-            ("[authority]\nchallenges = []", "expected at least one challenge"),
+            (
+                "[authority]\nchallenges = []",
+                "expected at least one challenge",
+            ),
             ("[authority]\nport = 1", "unknown field `port`"),
         ] {
             let error = refused(text);

@@ -193,7 +193,13 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let closing = Closing::new();
         let accept = |listener, transport, router| {
-            let loop_ = accept_loop(listener, transport, router, stopped.clone(), closing.ticket());
+            let loop_ = accept_loop(
+                listener,
+                transport,
+                router,
+                stopped.clone(),
+                closing.ticket(),
+            );
             tokio::spawn(loop_);
         };
         for listener in listeners {

@@ -125,10 +125,17 @@ fn crl_address(leaf: &X509) -> String {
 async fn without_a_word_nothing_of_it_is_served() {
     let scratch = tempfile::tempdir().unwrap();
     let (server, _) = start(&scratch.path().join("data")).await;
-    assert_eq!((server.acme_directory(), server.authority_addr()), (None, None));
+    assert_eq!(
+        (server.acme_directory(), server.authority_addr()),
+        (None, None)
+    );
     let mut client = Client::of(&server);
     for path in ["/acme/directory", "/ca/root.pem", "/ca/crl/issuing.crl"] {
-        assert_eq!(client.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(
+            client.get(path).await.status,
+            StatusCode::NOT_FOUND,
+            "{path}"
+        );
     }
     server.shutdown().await;
 }
@@ -139,7 +146,9 @@ async fn a_client_of_others_gets_and_revokes_a_certificate_beside_the_openid_add
     let scratch = tempfile::tempdir().unwrap();
     let port = web.local_addr().unwrap().port();
     let toml = format!("[authority]\nlisten = '127.0.0.1:0'\nhttp_01_port = {port}\n");
-    let server = configured(&scratch.path().join("data"), &toml).await.unwrap();
+    let server = configured(&scratch.path().join("data"), &toml)
+        .await
+        .unwrap();
     let mut client = Client::of(&server);
     let discovery = client.get("/.well-known/openid-configuration").await.json();
     assert_eq!(discovery["issuer"], server.issuer());
@@ -170,7 +179,10 @@ async fn a_client_of_others_gets_and_revokes_a_certificate_beside_the_openid_add
     let names = [SubjectAltName::Ip(Ipv4Addr::LOCALHOST.into())];
     let (request, _key) = CertificateRequest::new("", &names).unwrap();
     order.finalize_csr(&request.to_der()).await.unwrap();
-    let chain = order.poll_certificate(&RetryPolicy::default()).await.unwrap();
+    let chain = order
+        .poll_certificate(&RetryPolicy::default())
+        .await
+        .unwrap();
 
     let leaf = stampmill_local_ca::Certificate::from_pem(chain.as_bytes()).unwrap();
     let root = stampmill_local_ca::Certificate::from_pem(server.ca_root_pem().as_bytes()).unwrap();
@@ -214,7 +226,11 @@ async fn an_intermediate_that_was_renewed_is_followed() {
     let mut profile = AuthorityProfile::new("test");
     profile.issuing_days = Some(60);
     Authority::create_with(&folder.join("ca"), &profile).unwrap();
-    let server = configured(&folder, "[authority]\nlisten = '127.0.0.1:0'\nacme = false\n").await;
+    let server = configured(
+        &folder,
+        "[authority]\nlisten = '127.0.0.1:0'\nacme = false\n",
+    )
+    .await;
     let server = server.unwrap();
     assert_eq!(server.acme_directory(), None);
     let issuing = format!("http://{}/issuing.cer", server.authority_addr().unwrap());
@@ -244,7 +260,10 @@ async fn certificates_do_not_point_at_every_address() {
     let scratch = tempfile::tempdir().unwrap();
     let folder = scratch.path().join("data");
     let refused = configured(&folder, "[authority]\nlisten = '0.0.0.0:0'\n").await;
-    assert!(matches!(refused, Err(StartError::AuthorityUrlNeeded { .. })));
+    assert!(matches!(
+        refused,
+        Err(StartError::AuthorityUrlNeeded { .. })
+    ));
     let toml = "[authority]\nlisten = '0.0.0.0:0'\nurl = 'http://pki.internal'\nacme = false\n";
     let server = configured(&folder, toml).await.unwrap();
     let client = Client::of(&server);

@@ -216,7 +216,11 @@ async fn its_moment_comes_and_no_connection_is_dropped() {
     let authority = scene.certificates.authority();
     for serial in [first.serial(), next] {
         let entry = authority.store().unwrap().find(&serial).unwrap();
-        assert_eq!((entry.serial, entry.revoked), (serial, None), "in the records");
+        assert_eq!(
+            (entry.serial, entry.revoked),
+            (serial, None),
+            "in the records"
+        );
     }
     let kept = read_public(&scene.folder.path().join(CERTIFICATE)).unwrap();
     let kept = Certificate::from_pem(&kept).unwrap();
@@ -241,7 +245,10 @@ async fn what_was_revoked_is_not_shown_again() {
     scene.look(now);
     assert_ne!(scene.serial().await, first.serial());
     let public = |certificate: &Certificate| certificate.as_openssl().public_key().unwrap();
-    assert!(!public(&scene.shown()).public_eq(&public(&first)), "nor its key");
+    assert!(
+        !public(&scene.shown()).public_eq(&public(&first)),
+        "nor its key"
+    );
     let second = scene.shown();
     scene.look(now + 60);
     assert_eq!(scene.shown(), second, "once is enough");
@@ -254,7 +261,9 @@ async fn an_intermediate_that_another_process_renewed_stands_above_it() {
     let folder = scene.folder.path().join("ca");
     let mut other_process = Authority::open(&folder).unwrap();
     other_process.unlock_root(None, None).unwrap();
-    let renewed = other_process.renew_issuing(&folder, Some(200), now).unwrap();
+    let renewed = other_process
+        .renew_issuing(&folder, Some(200), now)
+        .unwrap();
     scene.look_at_intermediate(now);
     scene.look(now);
     let stream = scene.http1().await;
@@ -273,7 +282,12 @@ async fn an_intermediate_near_its_end_is_renewed_where_the_roots_key_is() {
     let before = scene.certificates.authority().issuing();
     let now = before.not_after() - 10 * DAY;
     let error = scene.certificates.renew_intermediate(now).unwrap_err();
-    assert!(error.to_string().contains("ca renew-issuing --root-key FILE"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("ca renew-issuing --root-key FILE"),
+        "{error}"
+    );
     // The leaf that can be had ends with the intermediate: one, and not one after the other.
     scene.look(now);
     let last = scene.shown();
@@ -297,13 +311,18 @@ async fn a_failure_leaves_what_there_was_and_is_tried_again_later() {
     let mut open = scene.http1().await;
     let records = scene.folder.path().join("ca/ca.sqlite3");
     let records = rusqlite::Connection::open(records).unwrap();
-    let refuse = "CREATE TRIGGER full BEFORE INSERT ON certificate BEGIN SELECT RAISE(ABORT, 'full'); END";
+    let refuse =
+        "CREATE TRIGGER full BEFORE INSERT ON certificate BEGIN SELECT RAISE(ABORT, 'full'); END";
     records.execute_batch(refuse).unwrap();
     for look in 0..4 {
         scene.look(moment + 60 * look);
         assert_eq!(scene.serial().await, first.serial());
     }
-    assert_eq!(lock(&scene.renewal).pause.failures, 3, "at looks 0, 1 and 3");
+    assert_eq!(
+        lock(&scene.renewal).pause.failures,
+        3,
+        "at looks 0, 1 and 3"
+    );
     let asked = renew_now(Arc::clone(&scene.renewal), moment).await;
     assert!(asked.unwrap_err().to_string().contains("full"));
     answers(&mut open).await;
@@ -343,7 +362,9 @@ async fn rfc6066_8_its_status_comes_along() {
         let answer = OcspResponse::from_der(&stapled).unwrap().basic().unwrap();
         let mut roots = X509StoreBuilder::new().unwrap();
         let authority = scene.certificates.authority();
-        roots.add_cert(authority.root().as_openssl().to_owned()).unwrap();
+        roots
+            .add_cert(authority.root().as_openssl().to_owned())
+            .unwrap();
         let mut chain = Stack::new().unwrap();
         let issuing = authority.issuing().as_openssl().to_owned();
         chain.push(issuing.clone()).unwrap();
@@ -353,7 +374,9 @@ async fn rfc6066_8_its_status_comes_along() {
         let id = OcspCertId::from_cert(MessageDigest::sha1(), leaf.as_openssl(), &issuing);
         let status = answer.find_status(&id.unwrap()).unwrap();
         assert_eq!(status.status, OcspCertStatus::GOOD, "{round}");
-        renew_now(Arc::clone(&scene.renewal), scene.now()).await.unwrap();
+        renew_now(Arc::clone(&scene.renewal), scene.now())
+            .await
+            .unwrap();
     }
     // An answer whose time is over is not sent: the client may ask for itself.
     let stapler = lock(&scene.renewal).stapler.clone().unwrap();
