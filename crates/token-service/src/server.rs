@@ -38,6 +38,8 @@ const TEND_KEYS_EVERY: Duration = Duration::from_secs(60);
 
 /// How often the TLS certificate and the authority's intermediate are looked at: whoever revokes one does not wait long.
 const LOOK_AT_CERTIFICATES_EVERY: Duration = Duration::from_secs(60);
+/// How soon clients hear of sessions that another program ended.
+const TELL_LOGOUTS_EVERY: Duration = Duration::from_secs(2);
 
 /// Where to listen with TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -226,6 +228,7 @@ impl Server {
         };
         tokio::spawn(tending.run(stopped.clone()));
         tokio::spawn(tend_keys(Arc::clone(&service), stopped.clone()));
+        tokio::spawn(tell_logouts(Arc::clone(&service), stopped.clone()));
         tokio::spawn(purge(Arc::clone(&service), stopped.clone()));
         Ok(RunningServer {
             issuer: issuer.text,
@@ -433,6 +436,18 @@ async fn tend_keys(service: Arc<Service>, mut stopped: watch::Receiver<bool>) {
             _ = stopped.changed() => return,
             _ = every.tick() => if let Err(error) = service.tend_keys().await {
                 tracing::error!(%error, "the signing keys could not be looked after; trying again in a minute");
+            },
+        }
+    }
+}
+
+async fn tell_logouts(service: Arc<Service>, mut stopped: watch::Receiver<bool>) {
+    let mut every = tokio::time::interval(TELL_LOGOUTS_EVERY);
+    loop {
+        tokio::select! {
+            _ = stopped.changed() => return,
+            _ = every.tick() => if let Err(error) = service.tell_untold_logouts().await {
+                tracing::error!(%error, "clients could not be told of a logout");
             },
         }
     }
