@@ -28,7 +28,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Run the token service: HTTPS, durable, strict.
+    /// Run the token service: HTTPS, durable, strict. SIGHUP renews its certificate.
     Serve(ServeArgs),
     /// A certificate authority of one's own.
     #[command(subcommand)]
@@ -82,6 +82,14 @@ pub(crate) struct ServeArgs {
     /// Also listen for plain HTTP, for a proxy in front; loopback addresses only.
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen_plain: Option<SocketAddr>,
+
+    /// Let others use the folder's certificate authority: ACME at /acme, certificates, CRL and OCSP at /ca.
+    #[arg(long)]
+    pub(crate) authority: bool,
+
+    /// The same, and certificates, CRL and OCSP over plain HTTP there, too: what is issued from then on points at it.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) authority_listen: Option<SocketAddr>,
 }
 
 #[derive(Debug, Subcommand)]

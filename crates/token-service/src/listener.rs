@@ -22,12 +22,14 @@ use hyper_util::server::graceful::GracefulConnection;
 use hyper_util::service::TowerToHyperService;
 use openssl::error::ErrorStack;
 use openssl::ssl::{AlpnError, Ssl, SslAcceptor, SslMethod, SslVersion, select_next_proto};
-use stampmill_local_ca::{Certificate, LeafKey};
+use stampmill_local_ca::{Certificate, LeafKey, now};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tokio_openssl::SslStream;
+
+use crate::staple::Stapler;
 
 /// How much and how long strangers may hold on to.
 #[derive(Debug, Clone)]
@@ -106,10 +108,11 @@ impl Closing {
     }
 }
 
-/// TLS 1.2 and 1.3 with Mozilla's intermediate ciphers; HTTP/2 or HTTP/1.1 by ALPN.
+/// TLS 1.2 and 1.3 with Mozilla's intermediate ciphers; HTTP/2 or HTTP/1.1 by ALPN; a stapled OCSP answer for clients that ask for one.
 pub(crate) fn tls_acceptor(
     certificate: &Certificate,
     key: &LeafKey,
+    stapler: Option<Arc<Stapler>>,
 ) -> Result<Arc<SslAcceptor>, ErrorStack> {
     let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;
     builder.set_min_proto_version(Some(SslVersion::TLS1_2))?;
@@ -122,6 +125,12 @@ pub(crate) fn tls_acceptor(
     builder.set_alpn_select_callback(|_, offered| {
         select_next_proto(b"\x02h2\x08http/1.1", offered).ok_or(AlpnError::NOACK)
     });
+    if let Some(stapler) = stapler {
+        builder.set_status_callback(move |ssl| match stapler.answer(now()) {
+            Some(answer) => ssl.set_ocsp_status(&answer).map(|()| true),
+            None => Ok(false),
+        })?;
+    }
     Ok(Arc::new(builder.build()))
 }
 

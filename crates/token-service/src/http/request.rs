@@ -59,8 +59,12 @@ pub(super) async fn form_text(request: Request) -> Result<Zeroizing<String>, Not
     if !is_form(request.headers()) {
         return Err(NotAForm::Type);
     }
-    let bytes = body(request, LONGEST_FORM).await?;
-    String::from_utf8(bytes.into())
+    let mut bytes = Vec::from(body(request, LONGEST_FORM).await?);
+    // Some clients forget to encode the spaces of a scope (oidc-agent 4), and every decoder reads a bare space as a space.
+    for byte in bytes.iter_mut().filter(|byte| **byte == b' ') {
+        *byte = b'+';
+    }
+    String::from_utf8(bytes)
         .map_err(|_| NotAForm::Type)
         .and_then(|text| {
             // A form is printable ASCII: anything else would not survive becoming an address.

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use stampmill_jose::{Algorithm, Expectations, Jwks, SigningKey, verify_jwt};
 
 use super::support::{Answer, Browser, Fixture, ISSUER, START, ask_for, basic, redemption};
+use crate::domain::ResponseType;
 use crate::protocol::RegistrationRules;
 use crate::secret::{Digest, Secret};
 use crate::store::InitialToken;
@@ -751,4 +752,24 @@ async fn oidc_registration_2_people_see_logo_policy_and_terms() {
             .header("content-security-policy")
             .contains("img-src data:;")
     );
+}
+
+#[tokio::test]
+async fn registration_2_a_hybrid_client_may_name_implicit_and_gets_no_such_grant() {
+    let rules = RegistrationRules {
+        response_types: vec![ResponseType::Code, ResponseType::CodeIdToken],
+        ..open()
+    };
+    let fixture = Fixture::registering(rules).await;
+    let grants = json!(["authorization_code", "implicit"]);
+    let hybrid = good(json!({"response_types": ["code id_token"], "grant_types": grants}));
+    let registered = register(&fixture, &hybrid).await;
+    assert_eq!(registered.status, StatusCode::CREATED, "{registered:?}");
+    assert_eq!(
+        registered.json()["grant_types"],
+        json!(["authorization_code"])
+    );
+    let plain = good(json!({"response_types": ["code"], "grant_types": grants}));
+    let refused = register(&fixture, &plain).await;
+    assert_eq!(refused.json()["error"], "invalid_client_metadata");
 }

@@ -265,7 +265,7 @@ impl Fixture {
         }));
         service.tend_keys().await.unwrap();
         Fixture {
-            router: router(Arc::clone(&service)),
+            router: router(Arc::clone(&service), Router::new()),
             service,
             clock,
             secrets,
