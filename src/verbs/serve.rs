@@ -133,7 +133,9 @@ fn announce(server: &RunningServer, first: Option<&FirstStart>, out: Printer) {
         out.say(format_args!("plain HTTP for a proxy: {plain}"));
     }
     if let Some(authority) = server.authority_addr() {
-        out.say(format_args!("certificates, CRL and OCSP: http://{authority}"));
+        out.say(format_args!(
+            "certificates, CRL and OCSP: http://{authority}"
+        ));
     }
     if let Some(directory) = server.acme_directory() {
         out.say(format_args!("acme: {directory}"));
