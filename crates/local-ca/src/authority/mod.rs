@@ -304,6 +304,18 @@ impl Authority {
         self.base_url.as_ref()
     }
 
+    /// Has what is issued from now on point there, by this process and by every later one. What was issued before keeps pointing where it did.
+    ///
+    /// # Errors
+    /// [`CaError::Store`].
+    pub fn set_base_url(&mut self, base_url: BaseUrl) -> Result<(), CaError> {
+        if let Some(store) = &self.store {
+            store.set_settings(self.rules, Some(&base_url))?;
+        }
+        self.base_url = Some(base_url);
+        Ok(())
+    }
+
     /// The records; an authority in memory has none.
     #[must_use]
     pub fn store(&self) -> Option<&Store> {

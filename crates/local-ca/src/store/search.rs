@@ -90,7 +90,8 @@ pub struct Filter {
 pub struct LogLine {
     /// When, in seconds since the epoch.
     pub at: i64,
-    /// What: `issue`, `revoke`, `crl`, `create`.
+    /// What: `issue`, `revoke`, `crl`, `create`, `renew`; of ACME `account`, `account-key`, `account-end`, `proof`, `revoke-request`,
+    /// `external-key`.
     pub event: String,
     /// Which certificate.
     pub serial: Option<String>,
@@ -142,8 +143,11 @@ impl Store {
         }
     }
 
-    /// The certificate with exactly this serial number, as it is kept.
-    pub(crate) fn exactly(&self, serial: &str) -> Result<Option<Entry>, StoreError> {
+    /// The certificate with exactly this serial number, as [`Certificate::serial`] writes it.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn exactly(&self, serial: &str) -> Result<Option<Entry>, StoreError> {
         self.read(|connection| {
             let query = format!("SELECT {COLUMNS} FROM certificate WHERE serial = ?1");
             Ok(entries(connection, &query, [serial])?.pop())

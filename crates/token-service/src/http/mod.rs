@@ -38,7 +38,7 @@ use crate::protocol::{Document, Service, paths};
 
 /// A request that is not answered by then is given up (password hashing behind a full gate is the slowest thing there
 /// is).
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What the handlers share.
 struct App {
@@ -85,8 +85,9 @@ fn for_people() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
     ]
 }
 
-/// The service as an axum router: the same one behind TLS, behind a proxy and in tests.
-pub(crate) fn router(service: Arc<Service>) -> Router {
+/// The service as an axum router: the same one behind TLS, behind a proxy and in tests. `beside` is served with it, at addresses that the
+/// service has not.
+pub(crate) fn router(service: Arc<Service>, beside: Router) -> Router {
     let mut open = me::routes(&service);
     for (path, methods) in for_programs() {
         open = open.route(path, methods.options(answer::preflight));
@@ -101,6 +102,7 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
     });
     all.fallback(not_found)
         .with_state(app)
+        .merge(beside)
         .layer(CatchPanicLayer::new())
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,

@@ -20,6 +20,7 @@ const MIGRATIONS: &[(u32, &str)] = &[
     (11, include_str!("migrations/0011_logout.sql")),
     (12, include_str!("migrations/0012_claims.sql")),
     (13, include_str!("migrations/0013_registration.sql")),
+    (14, include_str!("migrations/0014_untold_logouts.sql")),
 ];
 
 /// `PRAGMA application_id`: "stml" in ASCII, so that another program's database is not taken for ours.
