@@ -11,8 +11,12 @@ use super::{Found, Named, error, unless};
 use crate::der::{self, Element, NotDer, oid};
 use crate::moment::{self, DAY};
 
+type Question = fn(&Answer<'_>) -> Found;
+/// An extension's name and value.
+type Extension<'a> = (&'a [u8], &'a [u8]);
+
 /// Number, whether it binds public-like rules only, the rule, the question.
-pub(super) const CHECKS: &[Named<fn(&Answer<'_>) -> Found>] = &[
+pub(super) const CHECKS: &[Named<Question>] = &[
     ("P1", false, "RFC 6960 §4.2.2.2", responder),
     ("P2", false, "RFC 6960 §4.2.1", parts),
     ("P3", false, "Baseline Requirements §4.9.9", intervals),
@@ -36,7 +40,7 @@ pub(super) struct Answer<'a> {
 struct Basic<'a> {
     responder: Element<'a>,
     singles: Vec<Single<'a>>,
-    extensions: Vec<(&'a [u8], &'a [u8])>,
+    extensions: Vec<Extension<'a>>,
     certificate: Option<&'a [u8]>,
 }
 
@@ -45,7 +49,7 @@ struct Single<'a> {
     status: Element<'a>,
     this_update: i64,
     next_update: Option<i64>,
-    extensions: Vec<(&'a [u8], &'a [u8])>,
+    extensions: Vec<Extension<'a>>,
 }
 
 /// Whether this may be one: its first part is an ENUMERATED.
@@ -141,7 +145,7 @@ impl<'a> Single<'a> {
 }
 
 /// Names and values.
-fn read_extensions<'a>(tagged: Element<'a>) -> Result<Vec<(&'a [u8], &'a [u8])>, NotDer> {
+fn read_extensions<'a>(tagged: Element<'a>) -> Result<Vec<Extension<'a>>, NotDer> {
     let mut list = der::only(tagged.contents, der::SEQUENCE)?.inside();
     let mut found = Vec::new();
     while !list.is_empty() {

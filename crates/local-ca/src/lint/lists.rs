@@ -9,8 +9,10 @@ use super::{Found, Named, error, unless, warning};
 use crate::der::{self, NotDer, oid};
 use crate::moment::DAY;
 
+type Question = fn(&List<'_>) -> Found;
+
 /// Number, whether it binds public-like rules only, the rule, the question.
-pub(super) const CHECKS: &[Named<fn(&List<'_>) -> Found>] = &[
+pub(super) const CHECKS: &[Named<Question>] = &[
     ("G3", false, "RFC 5280 §5.1.1.2", algorithms),
     ("L1", false, "RFC 5280 §5.1.2, §5.2", parts),
     ("L2", false, "RFC 5280 §5.2.3", number),
