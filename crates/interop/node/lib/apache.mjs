@@ -45,6 +45,8 @@ export async function behindApache(context, use, provider = discovered) {
   copyFileSync(context.ca, join(folder, 'ca.pem'))
   chmodSync(join(folder, 'ca.pem'), 0o644)
   const apache = spawn('/usr/sbin/apache2', ['-f', join(folder, 'httpd.conf'), '-D', 'FOREGROUND'], { stdio: 'ignore' })
+  // A case that takes too long ends without its `finally`.
+  process.once('exit', () => apache.kill('SIGTERM'))
   try {
     await listening(port, apache)
     await use({ origin, home: `${origin}/protected/`, registered, log })

@@ -17,6 +17,8 @@ export async function withAgent({ ca, issuer }, use) {
   const env = { PATH: process.env.PATH, HOME: home, OIDC_CONFIG_DIR: folder, OIDC_SOCK: socket }
   const start = async () => {
     const agent = spawn('oidc-agent', ['--console', `--socket-path=${socket}`], { env, stdio: 'ignore' })
+    // A case that takes too long ends without its `finally`.
+    process.once('exit', () => agent.kill('SIGTERM'))
     for (let attempt = 0; !existsSync(socket); attempt++) {
       if (attempt === 100) throw new Error('oidc-agent opens no socket')
       await sleep(50)
@@ -50,14 +52,14 @@ export async function withAgent({ ca, issuer }, use) {
 
 // A program: `says` waits for a text, `ends` for success; what it wrote is the error's text.
 function program(name, args, env) {
-  const process = spawn(name, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(name, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
   let [out, all] = ['', '']
-  process.stdout.on('data', (text) => ((out += text), (all += text)))
-  process.stderr.on('data', (text) => (all += text))
-  const exited = once(process, 'close')
+  child.stdout.on('data', (text) => ((out += text), (all += text)))
+  child.stderr.on('data', (text) => (all += text))
+  const exited = once(child, 'close')
   const says = async (pattern) => {
     while (!pattern.test(all)) {
-      if (process.exitCode !== null) throw new Error(`${name} ended: ${all}`)
+      if (child.exitCode !== null) throw new Error(`${name} ended: ${all}`)
       await sleep(50)
     }
     return all.match(pattern)

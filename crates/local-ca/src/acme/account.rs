@@ -131,7 +131,7 @@ fn change<'a>(
 /// §7.3.3: what the user has to do, and where.
 fn terms_problem(url: &str) -> Problem {
     let detail = format!("the terms of service must be agreed to: {url}");
-    Problem::new(ProblemKind::UserActionRequired, detail).instance(url.to_owned())
+    Problem::new(ProblemKind::UserActionRequired, detail).place(url.to_owned())
 }
 
 impl AcmeServer {

@@ -56,7 +56,7 @@ pub(super) fn change(call: &Call<'_>) -> Result<Reply, Problem> {
             let taken = Problem::new(ProblemKind::Malformed, "an account has this key already");
             let taken = taken.status(409);
             Err(match holder {
-                Some(holder) => taken.location(server.account_url(&holder.id)),
+                Some(holder) => taken.place(server.account_url(&holder.id)),
                 None => taken,
             })
         }

@@ -113,10 +113,8 @@ pub(crate) struct Problem {
     algorithms: Box<[&'static str]>,
     /// Seconds (§6.6), of rateLimited.
     pub(crate) retry_after: Option<i64>,
-    /// Where the account is that has the key already (§7.3.5).
-    pub(crate) location: Option<Box<str>>,
-    /// Where a person is to go (§7.3.3).
-    instance: Option<Box<str>>,
+    /// Where the account is that has the key already (§7.3.5), or, of userActionRequired, where a person is to go (§7.3.3).
+    place: Option<String>,
 }
 
 impl Problem {
@@ -128,8 +126,7 @@ impl Problem {
             subproblems: Vec::new(),
             algorithms: Box::default(),
             retry_after: None,
-            location: None,
-            instance: None,
+            place: None,
         }
     }
 
@@ -170,14 +167,21 @@ impl Problem {
         self
     }
 
-    pub(crate) fn location(mut self, location: String) -> Self {
-        self.location = Some(location.into());
+    pub(crate) fn place(mut self, url: String) -> Self {
+        self.place = Some(url);
         self
     }
 
-    pub(crate) fn instance(mut self, url: String) -> Self {
-        self.instance = Some(url.into());
-        self
+    /// The header `Location`.
+    pub(crate) fn location(&self) -> Option<&String> {
+        let place = self.place.as_ref();
+        place.filter(|_| self.kind != Kind::UserActionRequired)
+    }
+
+    /// The member `instance`.
+    fn instance(&self) -> Option<&String> {
+        let place = self.place.as_ref();
+        place.filter(|_| self.kind == Kind::UserActionRequired)
     }
 
     /// A document that was written by [`Problem::to_json`].
@@ -216,7 +220,7 @@ impl Problem {
         let kind = format!("{PREFIX}{}", self.kind.name());
         members.insert("type".to_owned(), json!(kind));
         members.insert("detail".to_owned(), json!(self.detail));
-        if let Some(instance) = &self.instance {
+        if let Some(instance) = self.instance() {
             members.insert("instance".to_owned(), json!(instance));
         }
         if !self.algorithms.is_empty() {
