@@ -115,7 +115,7 @@ pub fn create_public(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 pub fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, FileError> {
     let file = File::open(path).map_err(FileError::io("read", path))?;
     refuse_exposed(&file, path)?;
-    read(file, path).map(Zeroizing::new)
+    read(file, path, MAX_BYTES).map(Zeroizing::new)
 }
 
 /// Reads a file that is no secret, of at most 256 KiB.
@@ -123,7 +123,16 @@ pub fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, FileError> {
 /// # Errors
 /// [`FileError::TooLarge`], [`FileError::Io`].
 pub fn read_public(path: &Path) -> Result<Vec<u8>, FileError> {
-    read(File::open(path).map_err(FileError::io("read", path))?, path)
+    read_up_to(path, MAX_BYTES)
+}
+
+/// Reads a file that is no secret, of at most `limit` bytes: a list of revoked certificates may have megabytes.
+///
+/// # Errors
+/// [`FileError::TooLarge`], [`FileError::Io`].
+pub fn read_up_to(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+    let file = File::open(path).map_err(FileError::io("read", path))?;
+    read(file, path, limit)
 }
 
 /// Makes a folder that only its owner may enter (0700), with its parents. A folder that exists is left as it is.
@@ -197,16 +206,17 @@ impl Drop for Temporary {
     }
 }
 
-fn read(file: File, path: &Path) -> Result<Vec<u8>, FileError> {
+fn read(file: File, path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
-    file.take(MAX_BYTES + 1)
+    file.take(limit + 1)
         .read_to_end(&mut bytes)
         .map_err(FileError::io("read", path))?;
     match bytes.len() as u64 {
-        actual if actual > MAX_BYTES => Err(FileError::TooLarge {
+        actual if actual > limit => Err(FileError::TooLarge {
             path: path.to_owned(),
-            limit: MAX_BYTES,
-            actual: fs::metadata(path).map_or(actual, |metadata| metadata.len()),
+            limit,
+            // a device says it has none
+            actual: fs::metadata(path).map_or(actual, |metadata| metadata.len().max(actual)),
         }),
         _ => Ok(bytes),
     }

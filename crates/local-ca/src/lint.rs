@@ -1,10 +1,12 @@
 //! A certificate held against the checks that verifiers and auditors make, by their number in this project's list (checks.md: G is every
-//! certificate, R a root, I an issuing authority, S a server's leaf, C a client's, K a key). What takes more than one certificate is in
-//! [`verify_by_hand`](crate::verify_by_hand).
+//! certificate, R a root, I an issuing authority, S a server's leaf, C a client's, K a key; L is a list of revoked certificates, P an OCSP
+//! answer). What takes more than one certificate is in [`verify_by_hand`](crate::verify_by_hand).
 //!
 //! It is read by x509-parser, not by what makes our certificates, and works on anybody's.
 
+mod answers;
 mod keys_and_names;
+mod lists;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -16,6 +18,7 @@ use x509_parser::public_key::PublicKey;
 
 use crate::moment::DAY;
 use crate::names::DnsName;
+use crate::pem;
 use crate::profile::RuleSet;
 
 use keys_and_names::{
@@ -54,7 +57,7 @@ pub struct Finding {
     pub source: &'static str,
 }
 
-/// What a certificate is taken for.
+/// What a file is taken for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LintAs {
@@ -68,10 +71,14 @@ pub enum LintAs {
     Client,
     /// Something else at the end of a chain.
     Other,
+    /// A list of revoked certificates.
+    RevocationList,
+    /// An answer of an OCSP responder.
+    OcspAnswer,
 }
 
 impl LintAs {
-    /// `root`, `issuing authority`, `server`, `client`, `other`.
+    /// `root`, `issuing authority`, `server`, `client`, `other`, `revocation list`, `OCSP answer`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -80,13 +87,15 @@ impl LintAs {
             Self::Server => "server",
             Self::Client => "client",
             Self::Other => "other",
+            Self::RevocationList => "revocation list",
+            Self::OcspAnswer => "OCSP answer",
         }
     }
 }
 
-/// Bytes that are no certificate.
+/// Bytes that are no certificate, no list and no answer.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("not a certificate that x509-parser reads: {reason}")]
+#[error("not a certificate, CRL or OCSP answer that can be read: {reason}")]
 pub struct LintError {
     reason: String,
 }
@@ -94,6 +103,9 @@ pub struct LintError {
 type Found = Option<(Severity, String)>;
 /// A check: number, whom it binds, its rule, the question.
 type Check = (&'static str, Binds, &'static str, fn(&Input<'_>) -> Found);
+
+/// A check of what is no certificate: number, whether it binds public-like rules only, its rule, the question.
+type Named<Question> = (&'static str, bool, &'static str, Question);
 
 /// Whom a check binds.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -259,34 +271,82 @@ struct Input<'a> {
     certificate: X509Certificate<'a>,
 }
 
-/// Checks a certificate in DER.
+/// Checks a certificate or an OCSP answer in DER, or a list of revoked certificates in DER or PEM.
 ///
 /// # Errors
 /// [`LintError`] when it cannot be read.
 pub fn lint(bytes: &[u8], rules: RuleSet) -> Result<(LintAs, Vec<Finding>), LintError> {
-    let refuse = |reason: String| LintError { reason };
-    let (rest, certificate) =
-        X509Certificate::from_der(bytes).map_err(|error| refuse(error.to_string()))?;
-    if !rest.is_empty() {
-        return Err(refuse(format!("{} bytes behind it", rest.len())));
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && text.contains("-----BEGIN X509 CRL-----")
+    {
+        return lint(&pem::decode(text, "X509 CRL").map_err(refuse)?, rules);
     }
-    let input = Input { certificate };
+    if answers::is_answer(bytes) {
+        let answer = answers::Answer::read(bytes).map_err(|_| refuse("not DER, or cut short"))?;
+        let findings = ask(answers::CHECKS, rules, |question| question(&answer));
+        return Ok((LintAs::OcspAnswer, findings));
+    }
+    match X509Certificate::from_der(bytes) {
+        Ok((rest, certificate)) => {
+            nothing_behind(rest)?;
+            Ok(lint_certificate(&Input { certificate }, rules))
+        }
+        Err(error) => {
+            let Ok((rest, list)) = CertificateRevocationList::from_der(bytes) else {
+                return Err(refuse(error.to_string()));
+            };
+            nothing_behind(rest)?;
+            let input = lists::List { list, bytes };
+            let findings = ask(lists::CHECKS, rules, |question| question(&input));
+            Ok((LintAs::RevocationList, findings))
+        }
+    }
+}
+
+fn refuse(reason: impl Into<String>) -> LintError {
+    LintError {
+        reason: reason.into(),
+    }
+}
+
+fn nothing_behind(rest: &[u8]) -> Result<(), LintError> {
+    match rest.len() {
+        0 => Ok(()),
+        more => Err(refuse(format!("{more} bytes behind it"))),
+    }
+}
+
+fn lint_certificate(input: &Input<'_>, rules: RuleSet) -> (LintAs, Vec<Finding>) {
     let role = input.role();
     let findings = CHECKS
         .iter()
         .filter(|(_, binds, ..)| bound(*binds, role, rules))
-        .filter_map(|(check, _, source, ask)| {
-            ask(&input).map(|(severity, message)| Finding {
-                check,
-                severity,
-                message,
-                source,
-            })
-        });
-    Ok((role, findings.collect()))
+        .filter_map(|(check, _, source, question)| finding(check, source, question(input)));
+    (role, findings.collect())
 }
 
-/// How many checks there are.
+fn ask<Question>(
+    checks: &[Named<Question>],
+    rules: RuleSet,
+    answer: impl Fn(&Question) -> Found,
+) -> Vec<Finding> {
+    checks
+        .iter()
+        .filter(|(_, public, ..)| !public || rules == RuleSet::PublicLike)
+        .filter_map(|(check, _, source, question)| finding(check, source, answer(question)))
+        .collect()
+}
+
+fn finding(check: &'static str, source: &'static str, found: Found) -> Option<Finding> {
+    found.map(|(severity, message)| Finding {
+        check,
+        severity,
+        message,
+        source,
+    })
+}
+
+/// How many checks there are for certificates.
 #[must_use]
 pub fn lint_checks() -> usize {
     CHECKS.len()

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use stampmill_local_ca::{
-    Authority, AuthorityProfile, CaError, CertificateRequest, FileError, KeyError, Passphrase,
-    Profile, VerifyOptions, create_private, now, read_private, verify, write_private,
+    Authority, AuthorityProfile, CaError, Certificate, CertificateRequest, FileError, KeyError,
+    Passphrase, Profile, VerifyOptions, create_private, now, read_private, verify, write_private,
 };
 
 fn entries(dir: &Path) -> Vec<String> {
@@ -145,6 +145,44 @@ fn damaged_files_are_told_in_a_sentence() {
         "{}",
         open()
     );
+}
+
+#[test]
+fn a_certificate_that_is_not_signed_by_the_root_is_told() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    // of the same name: only the signature tells them apart
+    for dir in [&dir, &other] {
+        drop(Authority::create(dir.path(), "localhost-ca").unwrap());
+    }
+    let open = || Authority::open(dir.path()).unwrap_err().to_string();
+    let (root, issuing) = (dir.path().join("root.pem"), dir.path().join("issuing.pem"));
+    let (root_pem, issuing_pem) = (fs::read(&root).unwrap(), fs::read(&issuing).unwrap());
+    let forged = |pem: &[u8]| {
+        let mut der = Certificate::from_pem(pem).unwrap().der();
+        *der.last_mut().unwrap() ^= 1;
+        Certificate::from_der(&der).unwrap().pem()
+    };
+    fs::copy(other.path().join("issuing.pem"), &issuing).unwrap();
+    assert!(
+        open().contains("not signed by the root beside it"),
+        "{}",
+        open()
+    );
+    fs::write(&issuing, forged(&issuing_pem)).unwrap();
+    assert!(
+        open().contains("not signed by the root beside it"),
+        "{}",
+        open()
+    );
+    fs::write(&issuing, &issuing_pem).unwrap();
+    fs::write(&root, forged(&root_pem)).unwrap();
+    assert!(
+        open().contains("its signature does not verify"),
+        "{}",
+        open()
+    );
+    fs::write(&root, &root_pem).unwrap();
+    assert!(Authority::open(dir.path()).is_ok());
 }
 
 #[cfg(unix)]

@@ -6,6 +6,7 @@ use openssl::asn1::Asn1Time;
 use openssl::bn::BigNum;
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
+use openssl::ocsp::{OcspCertId, OcspRequest};
 use openssl::pkey::{PKey, Private};
 use openssl::x509::extension::{
     BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAlternativeName,
@@ -13,9 +14,9 @@ use openssl::x509::extension::{
 use openssl::x509::{X509, X509Name, X509Req};
 use proptest::prelude::*;
 use stampmill_local_ca::{
-    Authority, AuthorityProfile, BaseUrl, Certificate, CertificateRequest, LintAs, Passphrase,
-    Pkcs12Protection, Profile, RuleSet, Severity, SubjectAltName, VerifyOptions, ViewError, lint,
-    now, pkcs12, verify, verify_by_hand, view,
+    Authority, AuthorityProfile, BaseUrl, Certificate, CertificateRequest, LintAs, OcspResponder,
+    Passphrase, Pkcs12Protection, Profile, Reason, RuleSet, Severity, SubjectAltName,
+    VerifyOptions, ViewError, crl_pem, lint, now, pkcs12, verify, verify_by_hand, view,
 };
 
 fn names(texts: &[&str]) -> Vec<SubjectAltName> {
@@ -302,4 +303,124 @@ fn checks_find_nothing_in_ours_and_the_fault_in_others() {
     assert_eq!(found(long, RuleSet::PublicLike), ["G9", "S9", "S11", "S12"]);
     assert!(lint(b"no certificate", RuleSet::Private).is_err());
     drop(X509Req::builder());
+}
+
+/// Bytes with one part exchanged; both are as long.
+fn with(der: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let at = der.windows(from.len()).position(|part| part == from);
+    let at = at.expect("the part is there");
+    [&der[..at], to, &der[at + from.len()..]].concat()
+}
+
+fn faults(der: &[u8]) -> Vec<&'static str> {
+    let (_, findings) = lint(der, RuleSet::PublicLike).unwrap();
+    findings.iter().map(|one| one.check).collect()
+}
+
+#[test]
+fn checks_find_the_fault_in_a_list() {
+    let dir = tempfile::tempdir().unwrap();
+    let authority = Authority::create(&dir.path().join("ca"), "lists").unwrap();
+    let empty = authority.crl(now()).unwrap();
+    let one = leaf(&authority, &["app.test"]);
+    authority
+        .revoke(&one.serial(), Reason::KeyCompromise, now())
+        .unwrap();
+    let full = authority.crl(now()).unwrap();
+    for list in [&empty, &full] {
+        let found = lint(list, RuleSet::PublicLike).unwrap();
+        assert_eq!(found, (LintAs::RevocationList, vec![]));
+        assert_eq!(
+            lint(crl_pem(list).as_bytes(), RuleSet::Private).unwrap().1,
+            []
+        );
+    }
+    // good for a year: only a list of authorities may be
+    let of_root = authority.root_crl().unwrap().unwrap();
+    assert_eq!(lint(&of_root, RuleSet::Private).unwrap().1, []);
+    assert_eq!(faults(&of_root), ["L3"]);
+
+    // reasonCode 2.5.29.21, cRLNumber 2.5.29.20, authorityKeyIdentifier 2.5.29.35
+    let reason = b"\x55\x1d\x15\x04\x03\x0a\x01\x01";
+    for code in [0, 6, 2] {
+        let other = [&reason[..7], &[code]].concat();
+        assert_eq!(faults(&with(&full, reason, &other)), ["L4"], "{code}");
+    }
+    assert_eq!(
+        faults(&with(&full, b"\x55\x1d\x14", b"\x55\x1d\x13")),
+        ["L1"]
+    );
+    assert_eq!(
+        faults(&with(&full, b"\x55\x1d\x23", b"\x55\x1d\x24")),
+        ["L1"]
+    );
+    let number = b"\x55\x1d\x14\x04\x03\x02\x01";
+    let at = full.windows(7).position(|part| part == number).unwrap();
+    let mut negative = full.clone();
+    negative[at + 7] = 0x80;
+    assert_eq!(faults(&negative), ["L2"]);
+    let mut algorithm = full.clone();
+    // the second one is the outer
+    let at = full
+        .windows(4)
+        .rposition(|part| part == b"\xce\x3d\x04\x03")
+        .unwrap();
+    algorithm[at + 4] = 3;
+    assert_eq!(faults(&algorithm), ["G3"]);
+    for length in 0..full.len() {
+        assert!(lint(&full[..length], RuleSet::Private).is_err());
+    }
+}
+
+#[test]
+fn checks_find_the_fault_in_an_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let authority = Authority::create(&dir.path().join("ca"), "answers").unwrap();
+    let authority = std::sync::Arc::new(authority);
+    let one = leaf(&authority, &["app.test"]);
+    let responder = OcspResponder::in_memory(std::sync::Arc::clone(&authority), now()).unwrap();
+    let answer = |reason: Option<Reason>| {
+        if let Some(reason) = reason {
+            authority.revoke(&one.serial(), reason, now()).unwrap();
+        }
+        let mut question = OcspRequest::new().unwrap();
+        let issuing = authority.issuing();
+        let id = OcspCertId::from_cert(
+            MessageDigest::sha1(),
+            one.as_openssl(),
+            issuing.as_openssl(),
+        );
+        question.add_id(id.unwrap()).unwrap();
+        responder.answer(&question.to_der().unwrap(), now()).der
+    };
+    let good = answer(None);
+    let revoked = answer(Some(Reason::Superseded));
+    for der in [&good, &revoked] {
+        let found = lint(der, RuleSet::PublicLike).unwrap();
+        assert_eq!(found, (LintAs::OcspAnswer, vec![]));
+    }
+    // malformedRequest, and a status that does not exist
+    let refusal = responder.answer(b"no question", now()).der;
+    assert_eq!(faults(&refusal), [""; 0]);
+    assert_eq!(faults(&[0x30, 3, 0x0a, 1, 4]), ["P5"]);
+    assert_eq!(faults(&[0x30, 3, 0x0a, 1, 0]), ["P2"]);
+    let mut with_bytes = good.to_vec();
+    let status = with_bytes.windows(3).position(|part| part == [0x0a, 1, 0]);
+    with_bytes[status.unwrap() + 2] = 6;
+    assert!(faults(&with_bytes).contains(&"P5"));
+    let reason = [0xa0, 3, 0x0a, 1, 4];
+    for code in [0, 6, 2] {
+        let other = [0xa0, 3, 0x0a, 1, code];
+        assert_eq!(faults(&with(&revoked, &reason, &other)), ["P9"], "{code}");
+    }
+    // OCSPSigning 1.3.6.1.5.5.7.3.9 becomes timeStamping, id-pkix-ocsp-nocheck something else
+    let purpose = b"\x2b\x06\x01\x05\x05\x07\x03\x09";
+    let other = b"\x2b\x06\x01\x05\x05\x07\x03\x08";
+    assert_eq!(faults(&with(&good, purpose, other)), ["P1"]);
+    let no_check = b"\x2b\x06\x01\x05\x05\x07\x30\x01\x05";
+    let other = b"\x2b\x06\x01\x05\x05\x07\x30\x01\x07";
+    assert_eq!(faults(&with(&good, no_check, other)), ["P1"]);
+    for length in 0..good.len() {
+        assert!(lint(&good[..length], RuleSet::Private).is_err());
+    }
 }

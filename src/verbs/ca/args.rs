@@ -352,9 +352,9 @@ pub(crate) enum CaVerb {
         /// The file, in PEM or DER.
         file: PathBuf,
     },
-    /// Hold a certificate against the checks of verifiers and auditors; errors among the findings make the program fail.
+    /// Hold a certificate, a CRL or an OCSP answer against the checks of verifiers and auditors; errors among the findings make the program fail.
     Lint {
-        /// The certificate, in PEM or DER. Of a chain, the first.
+        /// The certificate or CRL, in PEM or DER, or the OCSP answer in DER. Of a chain, the first.
         certificate: PathBuf,
         /// The rules: private or public-like.
         #[arg(long, default_value = "private")]

@@ -1,19 +1,21 @@
 //! `ca view`, `ca lint`, `ca verify`: what files say, and what verifiers say to them.
 
-use std::fs;
 use std::path::Path;
 
 use anyhow::Context as _;
 use serde_json::json;
 use stampmill_local_ca::{
-    Authority, Certificate, RuleSet, Severity, VerifyOptions, lint, read_public, verify,
-    verify_by_hand, view,
+    Authority, Certificate, RuleSet, Severity, VerifyOptions, lint, read_public, read_up_to,
+    verify, verify_by_hand, view,
 };
 
 use crate::print::Printer;
 
+/// Longest file that is looked at: a list of 100,000 revoked certificates has 5 MB.
+const MAX_BYTES: u64 = 16 * 1024 * 1024;
+
 pub(super) fn view_file(file: &Path, out: Printer) -> anyhow::Result<()> {
-    let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let bytes = read_up_to(file, MAX_BYTES)?;
     let view = view(&bytes).with_context(|| format!("{}", file.display()))?;
     out.say(view.title);
     out.say("offset header+length");
@@ -39,8 +41,9 @@ pub(super) fn view_file(file: &Path, out: Printer) -> anyhow::Result<()> {
 }
 
 pub(super) fn lint_file(file: &Path, rules: RuleSet, out: Printer) -> anyhow::Result<()> {
-    let bytes = read_public(file)?;
-    let der = match bytes.starts_with(b"0") {
+    let bytes = read_up_to(file, MAX_BYTES)?;
+    let is_list = bytes.starts_with(b"-----BEGIN X509 CRL-----");
+    let der = match is_list || bytes.starts_with(b"0") {
         true => bytes,
         false => Certificate::from_pem(&bytes)
             .with_context(|| format!("{}", file.display()))?

@@ -473,3 +473,83 @@ impl fmt::Debug for Store {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authority::{Authority, AuthorityProfile, IssueError};
+    use crate::moment::now;
+    use crate::profile::Profile;
+    use crate::request::CertificateRequest;
+
+    fn authority() -> Authority {
+        Authority::generate_recorded(&AuthorityProfile::new("store test"), now()).unwrap()
+    }
+
+    fn request(name: &str) -> CertificateRequest {
+        CertificateRequest::new("", &[name.parse().unwrap()])
+            .unwrap()
+            .0
+    }
+
+    fn count(authority: &Authority) -> usize {
+        let store = authority.store().unwrap();
+        store.list(&Filter::default(), now()).unwrap().len()
+    }
+
+    #[test]
+    fn no_serial_number_is_recorded_twice() {
+        let authority = authority();
+        let certificate = authority.issue(&request("app.test"), &Profile::server());
+        let certificate = certificate.unwrap();
+        let again = |issuer| {
+            authority.store().unwrap().record(&Issued {
+                certificate: &certificate,
+                issuer,
+                profile: "server",
+                order: None,
+                part: None,
+                at: now(),
+            })
+        };
+        assert_eq!(again("issuing").unwrap(), Recorded::SerialTaken);
+        assert_eq!(again("root").unwrap(), Recorded::SerialTaken);
+        assert_eq!(count(&authority), 1);
+    }
+
+    #[test]
+    fn a_certificate_that_has_no_room_is_not_issued() {
+        let authority = authority();
+        let store = authority.store().unwrap();
+        let pages = |most: i64| {
+            store
+                .read(|connection| {
+                    connection.query_row(&format!("PRAGMA max_page_count = {most}"), [], |_| Ok(()))
+                })
+                .unwrap();
+        };
+        // SQLite takes the pages there are for the least
+        pages(1);
+        let mut issued = 0;
+        let refused = loop {
+            match authority.issue(&request("app.test"), &Profile::server()) {
+                Ok(_) => issued += 1,
+                Err(error) => break error,
+            }
+            assert!(issued < 1000, "there is always room");
+        };
+        assert!(
+            matches!(refused, IssueError::Store(StoreError::Full { .. })),
+            "{refused}"
+        );
+        assert_eq!(count(&authority), issued);
+        let issues = store.log(10_000).unwrap();
+        let issues = issues.iter().filter(|line| line.event == "issue").count();
+        assert_eq!(issues, issued);
+        pages(1_000_000);
+        authority
+            .issue(&request("app.test"), &Profile::server())
+            .unwrap();
+        assert_eq!(count(&authority), issued + 1);
+    }
+}
