@@ -7,14 +7,13 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::Request;
 use axum::http::header::HOST;
-use axum::http::{StatusCode, Version};
-use axum::middleware::{self, Next};
+use axum::http::{Request, StatusCode, Version};
 use axum::response::Response;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::service::TowerToHyperService;
 use openssl::error::ErrorStack;
 use openssl::ssl::{AlpnError, Ssl, SslAcceptor, SslMethod, SslVersion, select_next_proto};
 use stampmill_local_ca::{Certificate, LeafKey};
@@ -23,6 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tokio_openssl::SslStream;
+use tower::Service as _;
 
 /// Connections at once; the next ones wait in the kernel's queue.
 const MOST_CONNECTIONS: usize = 1024;
@@ -107,7 +107,6 @@ pub(crate) async fn accept_loop(
     mut stopped: watch::Receiver<bool>,
     ticket: Ticket,
 ) {
-    let router = router.layer(middleware::from_fn(one_host));
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
@@ -142,14 +141,15 @@ pub(crate) async fn accept_loop(
 }
 
 /// RFC 9112 §3.2: an HTTP/1.1 request names its host, once.
-async fn one_host(request: Request, next: Next) -> Response {
+fn names_one_host(request: &Request<Incoming>) -> bool {
     let hosts = request.headers().get_all(HOST).iter().count();
-    if request.version() == Version::HTTP_11 && hosts != 1 {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::BAD_REQUEST;
-        return response;
-    }
-    next.run(request).await
+    request.version() != Version::HTTP_11 || hosts == 1
+}
+
+fn bad_request() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    response
 }
 
 async fn connection(
@@ -198,7 +198,19 @@ async fn serve<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let served = protocol.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let answer = service_fn(move |request: Request<Incoming>| {
+        let answered = match names_one_host(&request) {
+            true => Ok(router.clone().call(request.map(Body::new))),
+            false => Err(bad_request()),
+        };
+        async {
+            match answered {
+                Ok(answered) => answered.await,
+                Err(refused) => Ok(refused),
+            }
+        }
+    });
+    let served = protocol.serve_connection(TokioIo::new(stream), answer);
     let mut served = pin!(served);
     tokio::select! {
         result = served.as_mut() => return result.map_err(|error| error.to_string()),

@@ -11,7 +11,7 @@
 
 use std::env;
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -27,11 +27,11 @@ use providers::{
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 const CONNECTIONS: usize = 32;
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 10;
 /// One server's turn.
-const TURN: Duration = Duration::from_millis(1000);
+const TURN: Duration = Duration::from_millis(500);
 /// More than any server redeems in a turn.
-const CODES: usize = 4000;
+const CODES: usize = 2500;
 
 fn main() -> Result<()> {
     if env::args().any(|argument| argument == "--test") {
@@ -48,7 +48,7 @@ fn main() -> Result<()> {
     let theirs = Theirs::start()?;
     let ours = setups.iter().map(Ours::start).collect::<Result<Vec<_>>>()?;
     println!(
-        "requests per second of server CPU time, median of {ROUNDS} turns each; in brackets, times node-oidc-provider's\n"
+        "requests per second of server CPU time, best of {ROUNDS} turns each; in brackets, times node-oidc-provider's\n"
     );
     print_head(&setups);
     for row in rows() {
@@ -79,23 +79,18 @@ fn rows() -> impl Iterator<Item = Row> {
 }
 
 fn setups() -> Result<Vec<Setup>> {
-    let memory = Path::new("/dev/shm");
-    let memory = if memory.is_dir() {
-        memory.to_owned()
-    } else {
-        env::temp_dir()
-    };
     let disk = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     std::fs::create_dir_all(&disk)?;
-    let setup = |name, signer, folder: &Path| Setup {
+    let setup = |name, signer, store| Setup {
         name,
         signer,
-        folder: folder.to_owned(),
+        store,
+        folder: disk.clone(),
     };
     Ok(vec![
-        setup("stampmill", "openssl", &memory),
-        setup("stampmill, its own signer", "stampmill", &memory),
-        setup("stampmill, on disk", "openssl", &disk),
+        setup("stampmill", "openssl", "memory"),
+        setup("stampmill, its own signer", "stampmill", "memory"),
+        setup("stampmill, on disk", "openssl", "file"),
     ])
 }
 
@@ -116,7 +111,7 @@ fn print_row(row: &Row, theirs: &Theirs, ours: &[Ours]) -> Result<()> {
             rates.push(provider.server().rate(conversations)?);
         }
     }
-    let rates: Vec<f64> = rates.into_iter().map(median).collect();
+    let rates: Vec<f64> = rates.into_iter().map(best).collect();
     let ours: Vec<String> = rates[1..]
         .iter()
         .map(|rate| format!("{rate:.0} ({:.1}×)", rate / rates[0]))
@@ -125,9 +120,9 @@ fn print_row(row: &Row, theirs: &Theirs, ours: &[Ours]) -> Result<()> {
     Ok(())
 }
 
-fn median(mut rates: Vec<f64>) -> f64 {
-    rates.sort_by(f64::total_cmp);
-    rates[rates.len() / 2]
+/// What else runs on the machine makes a turn slower, by the caches it shares, and none quicker.
+fn best(rates: Vec<f64>) -> f64 {
+    rates.into_iter().fold(0.0, f64::max)
 }
 
 // ---- what is measured -------------------------------------------------------------------------------------------------

@@ -139,7 +139,7 @@ async fn clients_come_back_as_they_went_in(store: &dyn Store) {
     for client in &clients {
         store.insert_client(client.clone()).await.unwrap();
         assert_eq!(
-            store.client(&client.id).await.unwrap().as_ref(),
+            store.client(&client.id).await.unwrap().as_deref(),
             Some(client)
         );
     }
@@ -193,7 +193,10 @@ async fn configured_clients_come_and_go(store: &dyn Store) {
         .configure_clients(vec![renamed.clone()])
         .await
         .unwrap();
-    assert_eq!(store.client(&one.id).await.unwrap(), Some(renamed.clone()));
+    assert_eq!(
+        store.client(&one.id).await.unwrap().as_deref(),
+        Some(&renamed)
+    );
     assert_eq!(store.client(&two.id).await.unwrap(), None, "left the file");
     let taken = store
         .configure_clients(vec![two.clone(), client("web", None)])
