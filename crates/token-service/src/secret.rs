@@ -14,12 +14,18 @@ use crate::clock::{Random, random_bytes};
 
 /// A secret text: redacted in `Debug`, wiped on drop, compared in constant time.
 #[derive(Clone)]
-pub struct Secret(Zeroizing<String>);
+pub struct Secret(Zeroizing<Box<str>>);
 
 impl Secret {
     /// Wraps a text that came from outside.
     pub fn new(text: impl Into<String>) -> Secret {
-        Secret(Zeroizing::new(text.into()))
+        let text: String = text.into();
+        // As long as it is: there is no spare room to be wiped. Where there was, the text moves, and does not stay behind.
+        if text.len() == text.capacity() {
+            return Secret(Zeroizing::new(text.into_boxed_str()));
+        }
+        let text = Zeroizing::new(text);
+        Secret(Zeroizing::new(text.as_str().into()))
     }
 
     /// 256 fresh bits as 43 base64url characters (RFC 6749 §10.10 asks for 128 or more).

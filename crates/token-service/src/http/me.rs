@@ -53,7 +53,9 @@ struct Me<'a> {
 pub(super) fn routes<S: Clone + Send + Sync + 'static>(service: &Arc<Service>) -> Router<S> {
     let rule = may_call(service);
     let plain = ClaimCheck::interpreted_in(&rule, &Environment::claims()).expect(COMPILES);
-    let metadata = guard(service, plain).metadata().map(|metadata| metadata.json.clone());
+    let metadata = guard(service, plain)
+        .metadata()
+        .map(|metadata| metadata.json.clone());
     let metadata = Document::new(metadata.unwrap_or_default());
     // Machine code for the check is made when somebody first asks: making it reads some megabytes of code generator into
     // memory, and many servers are never asked.
@@ -77,7 +79,8 @@ pub(super) fn routes<S: Clone + Send + Sync + 'static>(service: &Arc<Service>) -
         )
 }
 
-const COMPILES: &str = "the expression above compiles, and a configured one has been compiled before";
+const COMPILES: &str =
+    "the expression above compiles, and a configured one has been compiled before";
 
 fn guard(service: &Arc<Service>, check: ClaimCheck) -> Guard {
     let (clock, grants) = (Arc::clone(&service.clock), Arc::clone(service));

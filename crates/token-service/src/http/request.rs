@@ -49,16 +49,13 @@ pub(super) async fn form_text(request: Request) -> Result<Zeroizing<String>, Not
     let bytes = to_bytes(request.into_body(), LONGEST_FORM)
         .await
         .map_err(|_| NotAForm::Length)?;
-    String::from_utf8(bytes.into())
-        .map_err(|_| NotAForm::Type)
-        .and_then(|text| {
-            // A form is printable ASCII: anything else would not survive becoming an address.
-            if text.bytes().all(|byte| byte.is_ascii_graphic()) {
-                Ok(Zeroizing::new(text))
-            } else {
-                Err(NotAForm::Type)
-            }
-        })
+    // A form is printable ASCII: anything else would not survive becoming an address.
+    match std::str::from_utf8(&bytes) {
+        Ok(text) if text.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            Ok(Zeroizing::new(text.to_owned()))
+        }
+        _ => Err(NotAForm::Type),
+    }
 }
 
 fn is_form(headers: &HeaderMap) -> bool {

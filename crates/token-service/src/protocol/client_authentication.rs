@@ -43,23 +43,24 @@ impl BasicCredentials {
         let text = Zeroizing::new(String::from_utf8(bytes).map_err(|_| CredentialsError)?);
         let (id, secret) = text.split_once(':').ok_or(CredentialsError)?;
         Ok(BasicCredentials {
-            id: form_decode(id).to_string(),
-            secret: Secret::new(form_decode(secret).as_str()),
+            id: form_decode(id),
+            secret: Secret::new(form_decode(secret)),
         })
     }
 }
 
 /// One form-encoded value: `+` is a space, `%xx` a byte.
-fn form_decode(text: &str) -> Zeroizing<String> {
-    if !text.contains(['%', '+', '&', '=']) {
-        return Zeroizing::new(text.to_owned());
+fn form_decode(text: &str) -> String {
+    let encoded = |byte| matches!(byte, b'%' | b'+' | b'&' | b'=');
+    if !text.bytes().any(encoded) {
+        return text.to_owned();
     }
     // A bare `&` or `=` cannot be in an encoded value; taken as part of it, so that a client that forgot to encode is
     // not cut short.
     let guarded = Zeroizing::new(text.replace('&', "%26"));
     let guarded = Zeroizing::new(guarded.replace('=', "%3D"));
     let decoded = form_urlencoded::parse(guarded.as_bytes()).next();
-    Zeroizing::new(decoded.map_or_else(String::new, |(name, _)| name.into_owned()))
+    decoded.map_or_else(String::new, |(name, _)| name.into_owned())
 }
 
 /// What a client showed.
@@ -236,9 +237,7 @@ fn shown(request: &ClientRequest) -> Result<Shown<'_>, OAuthError> {
             let credential = Credential::Secret(basic.secret.expose(), SecretMethod::Basic);
             (basic.id.as_str(), credential)
         }
-        (None, Some(id), Some(secret)) => {
-            (id, Credential::Secret(secret, SecretMethod::Post))
-        }
+        (None, Some(id), Some(secret)) => (id, Credential::Secret(secret, SecretMethod::Post)),
         (None, Some(id), None) => (id, Credential::Name),
         (None, None, _) => return Err(NOBODY),
     };

@@ -54,13 +54,18 @@ pub(crate) struct Provenance {
 impl Parameters {
     /// Reads `application/x-www-form-urlencoded` bytes.
     pub(crate) fn parse(form: &str) -> Result<Parameters, OAuthError> {
+        Parameters::of_form(Zeroizing::new(form.to_owned()))
+    }
+
+    /// The same for a form that is at hand.
+    pub(crate) fn of_form(form: Zeroizing<String>) -> Result<Parameters, OAuthError> {
         const TOO_MANY: OAuthError =
             OAuthError::new(ErrorCode::InvalidRequest, "too many parameters");
         let plain = !form.bytes().any(|byte| matches!(byte, b'%' | b'+'));
         let (decoded, pairs) = match plain {
-            true => (None, plain_pairs(form)),
+            true => (None, plain_pairs(&form)),
             false => {
-                let (decoded, pairs) = decoded_pairs(form);
+                let (decoded, pairs) = decoded_pairs(&form);
                 (Some(decoded), pairs)
             }
         };
@@ -68,7 +73,7 @@ impl Parameters {
             Err(TOO_MANY)
         } else {
             Ok(Parameters {
-                form: Zeroizing::new(form.to_owned()),
+                form,
                 decoded,
                 pairs,
                 provenance: Provenance::default(),
@@ -80,7 +85,12 @@ impl Parameters {
     fn iter(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
         let text = self.decoded.as_ref().unwrap_or(&self.form).as_str();
         let pairs = self.pairs.iter();
-        pairs.map(|pair| (&text[pair.name.clone()], pair.value.clone().map(|value| &text[value])))
+        pairs.map(|pair| {
+            (
+                &text[pair.name.clone()],
+                pair.value.clone().map(|value| &text[value]),
+            )
+        })
     }
 
     /// Parameters by name and value; nothing if there are too many.
@@ -208,10 +218,9 @@ fn plain_pairs(form: &str) -> Vec<Pair> {
 
 /// The same for any form, and the text they stand in.
 fn decoded_pairs(form: &str) -> (Zeroizing<String>, Vec<Pair>) {
-    // Decoded, it is at most three times as long: where it is no UTF-8, U+FFFD stands for one byte. Nothing is moved, so
-    // that nothing is left behind.
-    let longest = if form.contains('%') { 3 } else { 1 } * form.len();
-    let mut decoded = Zeroizing::new(String::with_capacity(longest));
+    // Decoded, it is no longer than before: even U+FFFD, three bytes, stands for three characters or more. So nothing is
+    // moved, and nothing left behind.
+    let mut decoded = Zeroizing::new(String::with_capacity(form.len()));
     let decodes_to_utf8 = decodes_to_utf8(form);
     let present = form_urlencoded::parse(form.as_bytes()).filter(|(_, value)| !value.is_empty());
     let pairs = present.take(MOST + 1).map(|(name, value)| {

@@ -218,7 +218,10 @@ impl Service {
         let expires_in = claims.exp - claims.iat;
         let row = OpaqueToken {
             hash,
-            grant: asking.ticket.as_ref().map(|ticket| ticket.grant().id.clone()),
+            grant: asking
+                .ticket
+                .as_ref()
+                .map(|ticket| ticket.grant().id.clone()),
             client: asking.client.id.clone(),
             jkt: claims.jkt().map(str::to_owned),
             subject: Some(claims.sub).filter(|sub| *sub != claims.client_id),

@@ -47,7 +47,7 @@ pub(super) struct Memory {
 }
 
 /// Writes in one transaction of a store in memory. Bounds the copies of pages that it keeps in order to be taken back.
-const WRITES: usize = 64;
+const WRITES: usize = 256;
 
 impl Connections {
     pub(super) fn to_file(

@@ -69,7 +69,8 @@ pub(super) fn insert(
     predecessor: Option<i64>,
     token: &NewRefreshToken,
 ) -> Result<(), StoreError> {
-    let sql = "INSERT INTO refresh_tokens (token_hash, grant_id, predecessor, seed, dpop_jkt, expires_at)
+    let sql =
+        "INSERT INTO refresh_tokens (token_hash, grant_id, predecessor, seed, dpop_jkt, expires_at)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     let row = params![
         token.hash.as_bytes(),

@@ -8,9 +8,9 @@ use super::StoreError;
 use super::writer::database;
 use crate::domain::{
     ApplicationType, AuthorizationCode, Client, ClientAuthentication, ClientId, ClientKeys,
-    CodeChallenge, CodeRow, Grant, GrantId, GrantType, RedirectUri, RequestedClaims, Resource, ResponseType, Scope,
-    SealedSecret, SecretMethod, Session, SessionId, StoredKey, User, UserId, Username,
-    signing_algorithm,
+    CodeChallenge, CodeRow, Grant, GrantId, GrantType, RedirectUri, RequestedClaims, Resource,
+    ResponseType, Scope, SealedSecret, SecretMethod, Session, SessionId, StoredKey, User, UserId,
+    Username, signing_algorithm,
 };
 use crate::password::PasswordHash;
 
@@ -376,10 +376,7 @@ pub(super) fn scope(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Result<Sc
         .map_err(|_| nonsense("scope"))
 }
 
-pub(super) fn resources(
-    row: &Row<'_>,
-    column: impl RowIndex,
-) -> rusqlite::Result<Vec<Resource>> {
+pub(super) fn resources(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Result<Vec<Resource>> {
     let words = words(row.get_ref(column)?.as_str()?);
     Ok(words
         .map(|word| Resource::from_store(word.to_owned()))

@@ -591,8 +591,7 @@ impl Store for SqliteStore {
     }
 
     fn delete_access_token(&self, hash: Digest) -> Answer<'_, ()> {
-        let sql = "DELETE FROM access_tokens WHERE token_hash = ?1";
-        self.statement(move |c| execute(c, sql, [hash.as_bytes()]).map(drop))
+        self.statement(move |c| access_tokens::delete(c, hash))
     }
 
     fn revoke_jti(&self, jti: Digest, expires_at: i64) -> Answer<'_, ()> {
@@ -773,6 +772,35 @@ mod tests {
         let store = SqliteStore::create(&path).unwrap();
         suite::one_refresh_token_one_successor(Arc::new(store)).await;
         suite::one_refresh_token_one_successor(Arc::new(in_memory())).await;
+    }
+
+    #[test]
+    fn access_tokens_are_found_and_removed_by_an_index() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        configure(&connection).unwrap();
+        migrations::apply(&mut connection).unwrap();
+        for (query, index) in [
+            (
+                "SELECT claims.* FROM access_tokens AS claims WHERE substr(token_hash, 1, 8) = substr(?1, 1, 8) AND token_hash = ?1",
+                "access_tokens_by_hash",
+            ),
+            // What a grant takes along when it goes.
+            (
+                "DELETE FROM access_tokens WHERE grant_id = ?1",
+                "access_tokens_by_grant",
+            ),
+            (
+                "DELETE FROM access_tokens WHERE expires_at <= ?1",
+                "access_tokens_by_expiry",
+            ),
+        ] {
+            let plan: String = connection
+                .query_row(&format!("EXPLAIN QUERY PLAN {query}"), ["x"], |row| {
+                    row.get(3)
+                })
+                .unwrap();
+            assert!(plan.contains(&format!("INDEX {index}")), "{plan}");
+        }
     }
 
     #[tokio::test]

@@ -142,7 +142,10 @@ impl Queue {
     fn wait(&self) -> Option<Vec<Entry>> {
         let mut state = self.state();
         while !state.called && !state.closed {
-            state = self.called.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .called
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
         state.called = false;
         let entries = mem::take(&mut state.entries);
@@ -192,7 +195,8 @@ fn run(connection: Connection, queue: &Queue) {
                 // What came before it is written first.
                 Entry::Checkpoint(answer) => {
                     commit_group(&connection, mem::take(&mut group));
-                    let done = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+                    let done =
+                        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
                     let _ = answer.send(done.map_err(database));
                 }
             }
@@ -337,13 +341,14 @@ mod tests {
             .execute_batch("CREATE TABLE t (x INTEGER PRIMARY KEY)")
             .unwrap();
         let writer = Writer::start(connection).unwrap();
-        let insert = |c: &Connection| {
-            c.execute("INSERT INTO t VALUES (1)", [])
-                .map_err(database)
-        };
+        let insert = |c: &Connection| c.execute("INSERT INTO t VALUES (1)", []).map_err(database);
         {
             let mut gone = Box::pin(writer.write(Extent::Statement, insert, || {}));
-            assert!(std::future::poll_fn(|context| Poll::Ready(gone.as_mut().poll(context))).await.is_pending());
+            assert!(
+                std::future::poll_fn(|context| Poll::Ready(gone.as_mut().poll(context)))
+                    .await
+                    .is_pending()
+            );
         }
         let rows = writer.write(Extent::Statement, count, || {}).await;
         assert_eq!(rows.unwrap(), 1);
