@@ -28,7 +28,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Run the token service: HTTPS, durable, strict.
+    /// Run the token service: HTTPS, durable, strict. SIGHUP renews its certificate.
     Serve(ServeArgs),
     /// A certificate authority of one's own.
     #[command(subcommand)]
@@ -82,6 +82,14 @@ pub(crate) struct ServeArgs {
     /// Also listen for plain HTTP, for a proxy in front; loopback addresses only.
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen_plain: Option<SocketAddr>,
+
+    /// Let others use the folder's certificate authority: ACME at /acme, certificates, CRL and OCSP at /ca.
+    #[arg(long)]
+    pub(crate) authority: bool,
+
+    /// The same, and certificates, CRL and OCSP over plain HTTP there, too: what is issued from then on points at it.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) authority_listen: Option<SocketAddr>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -276,6 +284,8 @@ pub(crate) enum ClientVerb {
             default_value = "openid profile email api"
         )]
         scope: String,
+        #[command(flatten)]
+        logout: ClientLogoutArgs,
     },
     /// Give a client a new secret, printed once; the old one is refused from then on.
     Secret {
@@ -300,6 +310,26 @@ pub(crate) enum ClientVerb {
         #[command(flatten)]
         data: DataArgs,
     },
+}
+
+/// Where a client and its people go when a session ends.
+#[derive(Debug, Args)]
+pub(crate) struct ClientLogoutArgs {
+    /// Where people may be sent after they signed out; may be given several times.
+    #[arg(long = "post-logout-redirect-uri", value_name = "URI")]
+    pub(crate) post_logout_redirect_uris: Vec<String>,
+    /// Where the service posts a logout token when a session ends (OpenID Connect Back-Channel Logout).
+    #[arg(long, value_name = "URI")]
+    pub(crate) backchannel_logout_uri: Option<String>,
+    /// The client needs `sid` in logout tokens. It gets it in any case.
+    #[arg(long, requires = "backchannel_logout_uri")]
+    pub(crate) backchannel_logout_session_required: bool,
+    /// What the browser opens in a frame when the person signs out (OpenID Connect Front-Channel Logout).
+    #[arg(long, value_name = "URI")]
+    pub(crate) frontchannel_logout_uri: Option<String>,
+    /// The client needs `iss` and `sid` in that address. It gets them in any case.
+    #[arg(long, requires = "frontchannel_logout_uri")]
+    pub(crate) frontchannel_logout_session_required: bool,
 }
 
 /// The ways a client may send its secret.
@@ -333,8 +363,15 @@ pub(crate) enum UserVerb {
     },
     /// Read a password from standard input and print its hash, for the configuration file.
     Hash,
-    /// Give a person a new password, printed once, and end their sessions.
+    /// Give a person a new password, printed once, and end their sessions; clients are told of it.
     Password {
+        #[command(flatten)]
+        data: DataArgs,
+        /// The name to log in with.
+        username: String,
+    },
+    /// Remove a person with their sessions and all they allowed; clients are told of it.
+    Remove {
         #[command(flatten)]
         data: DataArgs,
         /// The name to log in with.

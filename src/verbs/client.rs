@@ -4,7 +4,7 @@ use serde_json::json;
 use stampmill_jose::Algorithm;
 use stampmill_token_service::Admin;
 use stampmill_token_service::domain::{
-    ApplicationType, Client, GrantType, Registration, SecretMethod,
+    ApplicationType, Client, GrantType, LogoutMetadata, Registration, SecretMethod,
 };
 
 use crate::cli::{ClientVerb, SecretIn};
@@ -22,6 +22,7 @@ pub(crate) fn run(verb: ClientVerb, out: Printer) -> anyhow::Result<()> {
             native,
             grants,
             scope,
+            logout,
         } => {
             let registration = Registration {
                 id: None,
@@ -43,10 +44,19 @@ pub(crate) fn run(verb: ClientVerb, out: Printer) -> anyhow::Result<()> {
                 jwks: None,
                 id_token_alg: Algorithm::Rs256,
                 dpop_bound: false,
+                post_logout_redirect_uris: logout.post_logout_redirect_uris,
+                logout: LogoutMetadata {
+                    backchannel_logout_uri: logout.backchannel_logout_uri,
+                    backchannel_logout_session_required: logout.backchannel_logout_session_required,
+                    frontchannel_logout_uri: logout.frontchannel_logout_uri,
+                    frontchannel_logout_session_required: logout
+                        .frontchannel_logout_session_required,
+                },
                 ..Registration::default()
             };
             let (client, secret) = block_on(Admin::open(&data.data)?.add_client(registration))??;
             let mut fields = row(&client);
+            fields.extend(logout_of(&client));
             fields.push((
                 "client_secret",
                 json!(secret.as_ref().map(|secret| secret.expose())),
@@ -74,7 +84,13 @@ pub(crate) fn run(verb: ClientVerb, out: Printer) -> anyhow::Result<()> {
         }
         ClientVerb::List { data } => {
             let clients = block_on(Admin::open(&data.data)?.clients())??;
-            out.rows(clients.iter().map(row));
+            out.rows(clients.iter().map(|client| {
+                let mut fields = row(client);
+                if out.is_json() {
+                    fields.extend(logout_of(client));
+                }
+                fields
+            }));
             Ok(())
         }
     }
@@ -87,6 +103,41 @@ fn grants_or_default(asked: Vec<GrantType>, redirect_uris: &[String]) -> Vec<Gra
         (true, false) => vec![GrantType::AuthorizationCode],
         (true, true) => vec![GrantType::ClientCredentials],
     }
+}
+
+/// What a client registered of how sessions end, as far as it did.
+fn logout_of(client: &Client) -> impl Iterator<Item = (&'static str, serde_json::Value)> {
+    let back = client.post_logout_redirect_uris.iter();
+    let back: Vec<String> = back.map(ToString::to_string).collect();
+    let logout = &client.logout;
+    let flag = |set: bool| set.then_some(json!(true));
+    let all = [
+        (
+            "post_logout_redirect_uris",
+            (!back.is_empty()).then(|| json!(back)),
+        ),
+        (
+            "backchannel_logout_uri",
+            logout.backchannel_logout_uri.as_ref().map(|uri| json!(uri)),
+        ),
+        (
+            "backchannel_logout_session_required",
+            flag(logout.backchannel_logout_session_required),
+        ),
+        (
+            "frontchannel_logout_uri",
+            logout
+                .frontchannel_logout_uri
+                .as_ref()
+                .map(|uri| json!(uri)),
+        ),
+        (
+            "frontchannel_logout_session_required",
+            flag(logout.frontchannel_logout_session_required),
+        ),
+    ];
+    all.into_iter()
+        .filter_map(|(name, value)| value.map(|value| (name, value)))
 }
 
 fn row(client: &Client) -> Vec<(&'static str, serde_json::Value)> {

@@ -1,10 +1,12 @@
 //! `stampmill serve`: the token service, from first start to a clean stop.
 
+use std::io::{IsTerminal as _, stdin};
+
 use serde_json::{Value, json};
 use stampmill_token_service::{
     Config, ConfigFile, DataFolder, FirstStart, Listen, RunningServer, Server,
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::ServeArgs;
@@ -22,8 +24,16 @@ pub(crate) fn run(args: ServeArgs, out: Printer) -> anyhow::Result<()> {
     };
     let listen_plain = args.listen_plain.or(file.listen_plain);
     let issuer = args.issuer.or(file.issuer);
+    let mut settings = file.settings;
+    if args.authority || args.authority_listen.is_some() {
+        let authority = settings.authority.get_or_insert_default();
+        authority.listen = args.authority_listen.or(authority.listen);
+    }
     // What is wrong with the arguments is said before a folder is made.
     Server::check(Some(listen), listen_plain, issuer.as_deref())?;
+    if let Some(authority) = &settings.authority {
+        authority.check()?;
+    }
     let (data, first) = DataFolder::open_or_create(&args.data.data)?;
     // Told before anything else can fail: these are told once.
     if let Some(first) = &first {
@@ -35,7 +45,7 @@ pub(crate) fn run(args: ServeArgs, out: Printer) -> anyhow::Result<()> {
         issuer,
         listen_plain,
         backend: file.backend,
-        settings: file.settings,
+        settings,
     };
     tokio::runtime::Runtime::new()?.block_on(serve(config, first, out))
 }
@@ -44,6 +54,8 @@ async fn serve(config: Config, first: Option<FirstStart>, out: Printer) -> anyho
     // Before the ready line: a signal that follows it must find its handler.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let at_terminal = stdin().is_terminal();
     let server = match Server::start(config).await {
         Ok(server) => server,
         Err(error) => {
@@ -60,6 +72,7 @@ async fn serve(config: Config, first: Option<FirstStart>, out: Printer) -> anyho
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        () = renew_at(&mut hangup, &server, at_terminal) => {}
     }
     // A second signal does not wait for the requests under way.
     tokio::select! {
@@ -68,6 +81,17 @@ async fn serve(config: Config, first: Option<FirstStart>, out: Printer) -> anyho
         _ = interrupt.recv() => {}
     }
     Ok(())
+}
+
+/// Renews the certificate at each hangup, as service managers send it for `reload`. Ends when the hangup was that of the terminal.
+async fn renew_at(hangup: &mut Signal, server: &RunningServer, at_terminal: bool) {
+    while hangup.recv().await.is_some() {
+        if at_terminal && !stdin().is_terminal() {
+            return;
+        }
+        // The log says what came of it.
+        let _ = server.renew_certificate().await;
+    }
 }
 
 /// What a first start made up, for people; programs find it in the ready line.
@@ -94,6 +118,8 @@ fn announce(server: &RunningServer, first: Option<&FirstStart>, out: Printer) {
             ("issuer", json!(server.issuer())),
             ("listening", json!(server.local_addrs())),
             ("listening_plain", json!(server.plain_addr())),
+            ("authority", json!(server.authority_addr())),
+            ("acme", json!(server.acme_directory())),
             ("ca_root", json!(server.ca_root_path())),
             ("first_start", first.map_or(Value::Null, secrets)),
         ]);
@@ -105,6 +131,12 @@ fn announce(server: &RunningServer, first: Option<&FirstStart>, out: Printer) {
     ));
     if let Some(plain) = server.plain_addr() {
         out.say(format_args!("plain HTTP for a proxy: {plain}"));
+    }
+    if let Some(authority) = server.authority_addr() {
+        out.say(format_args!("certificates, CRL and OCSP: http://{authority}"));
+    }
+    if let Some(directory) = server.acme_directory() {
+        out.say(format_args!("acme: {directory}"));
     }
     out.say(format_args!("stampmill: ready at {}", server.issuer()));
 }

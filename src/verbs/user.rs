@@ -54,6 +54,11 @@ pub(crate) fn run(verb: UserVerb, out: Printer) -> anyhow::Result<()> {
             ]);
             Ok(())
         }
+        UserVerb::Remove { data, username } => {
+            block_on(Admin::open(&data.data)?.remove_user(&username))??;
+            out.fields(&[("removed", json!(username))]);
+            Ok(())
+        }
         UserVerb::List { data } => {
             let users = block_on(Admin::open(&data.data)?.users())??;
             out.rows(users.iter().map(|user| {

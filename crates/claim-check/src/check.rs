@@ -19,7 +19,7 @@ use crate::jit::{self, Code, Counting};
 use crate::partial::{Residual, residual};
 use crate::slots::Plan;
 use crate::syntax;
-use crate::syntax::ast::{Ast, Expr};
+use crate::syntax::ast::{Ast, Expr, Variable};
 use crate::value::Value;
 use crate::worst_case::worst_case;
 
@@ -257,6 +257,20 @@ impl ClaimCheck {
     pub fn worst_case_cost(&self, payload_bytes: u64) -> u64 {
         let costs = worst_case(&self.folded, &self.plan, payload_bytes);
         costs.last().copied().unwrap_or(0)
+    }
+
+    /// Whether the expression reads `now`: only then does its result depend on [`Context::now`].
+    ///
+    /// ```
+    /// # use stampmill_claim_check::ClaimCheck;
+    /// assert!(ClaimCheck::compile("claims.exp > now")?.reads_now());
+    /// assert!(!ClaimCheck::compile("has(claims.exp)")?.reads_now());
+    /// # Ok::<(), stampmill_claim_check::CompileError>(())
+    /// ```
+    #[must_use]
+    pub fn reads_now(&self) -> bool {
+        let mut nodes = self.ast.ids().map(|id| &self.ast[id].expr);
+        nodes.any(|expr| matches!(expr, Expr::Variable(Variable::Now)))
     }
 
     /// The values of the variables that the expression reads, in the order of their numbers.

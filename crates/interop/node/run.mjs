@@ -1,4 +1,4 @@
-// Runs one case: `node run.mjs NAME`, the context as JSON on standard input. Exit code 0 means that the case holds.
+// Runs one case: `node run.mjs FOLDER/NAME`, the context as JSON on standard input. Exit code 0 means that the case holds.
 //
 // The context: issuer, ca and foreign_ca (PEM files), proxy_certificate and proxy_key (PEM files), client_id, client_secret,
 // redirect_uri, username, password.
@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs'
 
 const [name] = process.argv.slice(2)
 const context = JSON.parse(readFileSync(0, 'utf8'))
-const { default: holds } = await import(`./cases/${name}.mjs`)
+const { default: holds } = await import(`./${name}.mjs`)
 
 const limit = setTimeout(() => fail(new Error('not done after 60 seconds')), 60_000)
 try {

@@ -1,6 +1,6 @@
 //! Test cases that need a program, and say so when it is absent.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
@@ -52,12 +52,27 @@ impl Needs {
 
     /// Also needs this file or folder; `hint` says how to get it.
     #[must_use]
-    pub fn and_path(mut self, path: PathBuf, hint: &str) -> Needs {
-        if !path.exists() {
+    pub fn and_path(self, path: PathBuf, hint: &str) -> Needs {
+        self.and(path.exists(), hint)
+    }
+
+    /// Also needs something else, which is there or not; `hint` names it.
+    #[must_use]
+    pub fn and(mut self, there: bool, hint: &str) -> Needs {
+        if !there {
             self.absent.push(hint.to_owned());
         }
         self
     }
+}
+
+/// The folder where `./test --install` puts tools of other package managers: `STAMPMILL_JUDGES`, or `target/judges`.
+pub fn judges_folder() -> PathBuf {
+    let folder = std::env::var_os("STAMPMILL_JUDGES").unwrap_or_else(|| "target/judges".into());
+    // `./test` reads it as seen from the workspace
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(folder)
 }
 
 /// What a case without a service does.
@@ -98,6 +113,17 @@ impl Verdict {
 ///
 /// What is absent makes a case ignored, or failed under `STAMPMILL_OUTSIDE_REQUIRED=1` unless the case is optional.
 pub fn run_verdicts(verdicts: Vec<Verdict>) -> ExitCode {
+    run_verdicts_with(&Arguments::from_args(), verdicts)
+}
+
+/// The same for cases that wait for others more than they compute: so many at once, unless the command line says how many.
+pub fn run_waiting_verdicts(at_once: usize, verdicts: Vec<Verdict>) -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(at_once);
+    run_verdicts_with(&arguments, verdicts)
+}
+
+fn run_verdicts_with(arguments: &Arguments, verdicts: Vec<Verdict>) -> ExitCode {
     let required = std::env::var("STAMPMILL_OUTSIDE_REQUIRED").is_ok_and(|value| value == "1");
     let trials = verdicts.into_iter().map(|verdict| {
         let absent = verdict.needs.absent.join(", ");
@@ -112,7 +138,7 @@ pub fn run_verdicts(verdicts: Vec<Verdict>) -> ExitCode {
                 .with_ignored_flag(true)
         }
     });
-    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
+    libtest_mimic::run(arguments, trials.collect()).exit_code()
 }
 
 /// Runs the cases against one service, started when the first case needs it and ended after the last.

@@ -13,8 +13,13 @@ use tempfile::TempDir;
 /// How long the service may take to say that it is ready; it makes keys and a database first.
 const READY_LIMIT: Duration = Duration::from_secs(60);
 /// Clients may register themselves, and what they name may be on this machine, where the tests are.
-const CONFIG: &str =
-    "networks = [\"loopback\"]\n[registration]\naccess = \"open\"\nper_minute = 1000\n";
+const CONFIG: &str = r#"
+networks = ["loopback"]
+[registration]
+access = "open"
+response_types = ["code", "code id_token", "code token", "code id_token token"]
+per_minute = 1000
+"#;
 
 /// How long it may take to stop when asked to.
 const STOP_LIMIT: Duration = Duration::from_secs(10);

@@ -99,6 +99,23 @@ fn an_install_that_fails_is_a_failure() {
     );
 }
 
+/// The programs of a Python environment hold absolute paths: one that was moved with its folder is there, and does not run.
+#[test]
+fn an_environment_whose_programs_do_not_run_is_made_anew() {
+    let made = |certbot: &str| {
+        let scripts = [
+            ("python3", r#"[ "$2" != venv ] || echo "made: $*""#),
+            ("judges/venv/bin/certbot", certbot),
+            ("judges/venv/bin/python3", r#"echo "packages: $*""#),
+        ];
+        let output = run_with(&["outside", "--install"], &scripts).output;
+        let begins = |line: &&str| line.starts_with("made: ") || line.starts_with("packages: ");
+        output.lines().filter(begins).count()
+    };
+    assert_eq!(made(""), 0);
+    assert_eq!(made("exit 126"), 2);
+}
+
 #[test]
 fn the_outside_stage_tells_tests_what_to_expect() {
     let cargo = r#"[ "$1" != test ] || echo "saw $STAMPMILL_OUTSIDE/$STAMPMILL_OUTSIDE_REQUIRED/$STAMPMILL_NO_ASM""#;
@@ -125,12 +142,16 @@ struct Run {
     code: i32,
 }
 
-/// Runs `./test` with stand-ins whose scripts end with success unless they say otherwise.
 fn run(args: &[&str], cargo: &str, npm: &str) -> Run {
+    run_with(args, &[("cargo", cargo), ("npm", npm)])
+}
+
+/// Runs `./test` with stand-ins whose scripts end with success unless they say otherwise.
+fn run_with(args: &[&str], scripts: &[(&str, &str)]) -> Run {
     let tools = TempDir::new().unwrap();
-    for (name, script) in [
-        ("cargo", cargo),
-        ("npm", npm),
+    let succeed = [
+        ("cargo", ""),
+        ("npm", ""),
         ("openssl", ""),
         ("curl", ""),
         ("python3", ""),
@@ -138,11 +159,22 @@ fn run(args: &[&str], cargo: &str, npm: &str) -> Run {
         ("nginx", ""),
         ("chromium", ""),
         ("certtool", ""),
+        ("apache2", ""),
+        ("oidc-agent", ""),
         ("certutil", ""),
+        ("lego", ""),
+        ("dehydrated", ""),
+        ("uacme", ""),
+        ("caddy", ""),
         ("go", ""),
         ("judges/venv/bin/lint_pkix_cert", ""),
+        ("judges/venv/bin/certbot", ""),
+        ("judges/venv/bin/acme-tiny", ""),
+        ("judges/venv/bin/flask", ""),
         ("judges/bin/zlint", ""),
-    ] {
+    ];
+    // the last of a name holds
+    for (name, script) in succeed.iter().chain(scripts) {
         let file = tools.path().join(name);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(&file, format!("#!/usr/bin/env bash\n{script}\nexit 0\n")).unwrap();

@@ -6,7 +6,8 @@ use std::sync::OnceLock;
 use openssl::x509::{X509, X509Ref};
 use thiserror::Error;
 
-use crate::der::{self, Der, Element, NotDer, oid};
+use crate::der::{self, Der, Element, NotDer, oid, plain};
+use crate::keys::PublicKey;
 use crate::moment;
 use crate::names::SubjectAltName;
 use crate::pem;
@@ -21,7 +22,9 @@ pub struct Certificate {
     /// Made when somebody asks: reading a certificate costs OpenSSL more than signing one.
     openssl: OnceLock<X509>,
     /// What a server sends behind the leaf: intermediates, never the root (RFC 8446 §4.4.2).
-    intermediates: Vec<X509>,
+    behind: Vec<Vec<u8>>,
+    /// The same, made when somebody asks.
+    intermediates: OnceLock<Vec<X509>>,
 }
 
 /// A text or bytes that are not a certificate.
@@ -47,6 +50,9 @@ impl Certificate {
         if blocks > 10 {
             return refuse("more than ten certificates");
         }
+        if let Some(certificate) = Self::plain_chain(text, blocks) {
+            return Ok(certificate);
+        }
         let mut chain = X509::stack_from_pem(pem).unwrap_or_default();
         // OpenSSL stops quietly at the first damaged block behind a good one.
         if chain.len() != blocks {
@@ -54,6 +60,23 @@ impl Certificate {
         }
         let leaf = chain.remove(0);
         Ok(Self::from_openssl(leaf)?.with_intermediates(chain))
+    }
+
+    /// What needs no look by OpenSSL, which takes longer over one certificate than over a signature.
+    fn plain_chain(mut text: &str, blocks: usize) -> Option<Self> {
+        let mut chain = Vec::with_capacity(blocks);
+        for _ in 0..blocks {
+            let (_, from_here) = text.split_once("-----BEGIN CERTIFICATE-----")?;
+            let (body, behind) = from_here.split_once("-----END CERTIFICATE-----")?;
+            let der = pem::decode_body(body).ok()?;
+            if !plain::is_certificate(&der) {
+                return None;
+            }
+            chain.push(der);
+            text = behind;
+        }
+        let leaf = Self::trusted(chain.remove(0)).ok()?;
+        Some(leaf.followed_by(chain))
     }
 
     /// Reads one certificate in DER.
@@ -64,6 +87,9 @@ impl Certificate {
         let damaged = |_| CertificateError {
             reason: "damaged or cut short",
         };
+        if plain::is_certificate(bytes) {
+            return Self::trusted(bytes.to_vec()).map_err(damaged);
+        }
         let certificate = X509::from_der(bytes).map_err(|_| damaged(NotDer))?;
         der::only(bytes, der::SEQUENCE).map_err(damaged)?;
         Self::from_openssl(certificate)
@@ -79,7 +105,7 @@ impl Certificate {
         Ok(made)
     }
 
-    /// Bytes that this crate wrote, or that OpenSSL has read.
+    /// Bytes that this crate wrote, or that OpenSSL has read, or surely would.
     pub(crate) fn trusted(der: Vec<u8>) -> Result<Self, NotDer> {
         let parsed = Parsed::read(&der)?;
         let (serial, not_before, not_after) =
@@ -90,12 +116,26 @@ impl Certificate {
             not_after,
             der,
             openssl: OnceLock::new(),
-            intermediates: Vec::new(),
+            behind: Vec::new(),
+            intermediates: OnceLock::new(),
         })
     }
 
-    pub(crate) fn with_intermediates(mut self, intermediates: Vec<X509>) -> Self {
-        self.intermediates = intermediates;
+    pub(crate) fn with_intermediates(self, intermediates: Vec<X509>) -> Self {
+        let der = intermediates.iter().map(|one| {
+            one.to_der()
+                .expect("a certificate that was read or made can be written")
+        });
+        let behind = der.collect();
+        let made = self.followed_by(behind);
+        let _ = made.intermediates.set(intermediates);
+        made
+    }
+
+    /// With these behind it, in DER, as [`Certificate::trusted`] takes it.
+    pub(crate) fn followed_by(mut self, behind: Vec<Vec<u8>>) -> Self {
+        self.behind = behind;
+        self.intermediates = OnceLock::new();
         self
     }
 
@@ -118,13 +158,9 @@ impl Certificate {
     /// What a server is configured with: the certificate and its intermediates in PEM, without the root.
     #[must_use]
     pub fn chain_pem(&self) -> String {
-        let intermediates = self.intermediates.iter().map(|one| {
-            let der = one
-                .to_der()
-                .expect("a certificate that was read or made can be written");
-            pem::encode("CERTIFICATE", &der)
-        });
-        std::iter::once(self.pem()).chain(intermediates).collect()
+        let behind = self.behind.iter();
+        let behind = behind.map(|der| pem::encode("CERTIFICATE", der));
+        std::iter::once(self.pem()).chain(behind).collect()
     }
 
     /// The serial number as hexadecimal digits.
@@ -162,15 +198,30 @@ impl Certificate {
     /// For a TLS acceptor or a store.
     #[must_use]
     pub fn as_openssl(&self) -> &X509Ref {
-        self.openssl.get_or_init(|| {
-            X509::from_der(&self.der).expect("what this crate writes, OpenSSL reads: tests compare")
-        })
+        self.openssl.get_or_init(|| read_by_openssl(&self.der))
     }
 
     /// The intermediates, for a TLS acceptor.
     #[must_use]
     pub fn intermediates(&self) -> &[X509] {
-        &self.intermediates
+        let read = || self.behind.iter().map(|der| read_by_openssl(der)).collect();
+        self.intermediates.get_or_init(read)
+    }
+
+    /// Whether it is signed with this certificate's key.
+    pub(crate) fn is_signed_by(&self, issuer: &Self) -> bool {
+        let (parsed, signer) = (self.parsed(), issuer.parsed());
+        match PublicKey::from_spki(signer.spki) {
+            Ok(key) => {
+                let same = parsed.signature_algorithm == parsed.algorithm_signed;
+                same && key.verifies(parsed.signature_algorithm, parsed.signed, parsed.signature)
+            }
+            // a key that is not certified here may have signed all the same
+            Err(_) => issuer
+                .as_openssl()
+                .public_key()
+                .is_ok_and(|key| self.as_openssl().verify(&key).unwrap_or(false)),
+        }
     }
 
     pub(crate) fn parsed(&self) -> Parsed<'_> {
@@ -181,7 +232,7 @@ impl Certificate {
 /// The same certificate, with the same intermediates.
 impl PartialEq for Certificate {
     fn eq(&self, other: &Self) -> bool {
-        self.der == other.der && self.intermediates == other.intermediates
+        self.der == other.der && self.behind == other.behind
     }
 }
 
@@ -194,6 +245,10 @@ impl fmt::Debug for Certificate {
             .field("serial", &self.serial())
             .finish_non_exhaustive()
     }
+}
+
+fn read_by_openssl(der: &[u8]) -> X509 {
+    X509::from_der(der).expect("what this crate writes or lets pass, OpenSSL reads: tests compare")
 }
 
 /// A serial number's contents octets as people write it: hexadecimal, without the zero byte that keeps it positive.
@@ -210,6 +265,12 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 /// The parts of a certificate as they stand in its DER (RFC 5280 §4.1).
 #[derive(Clone, Copy)]
 pub(crate) struct Parsed<'a> {
+    /// What the signature covers.
+    signed: &'a [u8],
+    /// The signature's algorithm as it stands behind what is signed, and within it: RFC 5280 §4.1.1.2 demands the same.
+    signature_algorithm: &'a [u8],
+    algorithm_signed: &'a [u8],
+    signature: &'a [u8],
     /// Contents octets.
     pub(crate) serial: &'a [u8],
     /// The signature's algorithm, its object identifier's contents octets.
@@ -226,11 +287,15 @@ pub(crate) struct Parsed<'a> {
 impl<'a> Parsed<'a> {
     pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, NotDer> {
         let mut certificate = der::only(bytes, der::SEQUENCE)?.inside();
-        let mut tbs = certificate.expect(der::SEQUENCE)?.inside();
+        let signed = certificate.expect(der::SEQUENCE)?;
+        let signature_algorithm = certificate.expect(der::SEQUENCE)?.whole;
+        let signature = certificate.expect(der::BIT_STRING)?.contents;
+        let signature = signature.strip_prefix(&[0]).ok_or(NotDer)?;
+        let mut tbs = signed.inside();
         let _version = tbs.optional(der::CONTEXT_0)?;
         let serial = tbs.expect(der::INTEGER)?.contents;
-        let mut signature = tbs.expect(der::SEQUENCE)?.inside();
-        let signature_name = signature.expect(der::OID)?.contents;
+        let algorithm_signed = tbs.expect(der::SEQUENCE)?;
+        let signature_name = algorithm_signed.inside().expect(der::OID)?.contents;
         let issuer = tbs.expect(der::SEQUENCE)?.whole;
         let mut validity = tbs.expect(der::SEQUENCE)?.inside();
         let (not_before, not_after) = (
@@ -246,6 +311,10 @@ impl<'a> Parsed<'a> {
             Some(list) => Some(der::only(list.contents, der::SEQUENCE)?.inside()),
         };
         Ok(Self {
+            signed: signed.whole,
+            signature_algorithm,
+            algorithm_signed: algorithm_signed.whole,
+            signature,
             serial,
             signature_name,
             issuer,

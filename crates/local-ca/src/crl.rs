@@ -24,7 +24,7 @@ use crate::der::{self, NotDer, oid, write};
 use crate::moment::{self, DAY};
 use crate::pem;
 use crate::reason::Reason;
-use crate::store::{ListScope, RevokedSerial, Store, StoreError};
+use crate::store::{ListScope, Revoked, Store, StoreError};
 use crate::tbs::{authority_key_identifier, issuing_distribution_point};
 
 /// How long a list of the issuing authority is good for: at most 10 days in the Baseline Requirements §7.2.
@@ -155,8 +155,8 @@ impl Authority {
         let next = (now + life).min(issuer.certificate.not_after());
         let made = self
             .records()?
-            .replace_crl(scope, (now, next), |number, revoked| {
-                encode(issuer, number, (now, next), url, revoked)
+            .replace_crl(scope, (now, next), append_entry, |number, entries| {
+                encode(issuer, number, (now, next), url, entries)
             })?;
         made.map_err(CrlError::OpenSsl)
     }
@@ -195,13 +195,8 @@ fn encode(
     number: u64,
     life: (i64, i64),
     url: Option<&str>,
-    revoked: &[RevokedSerial],
+    entries: &[u8],
 ) -> Result<Vec<u8>, ErrorStack> {
-    // An authority's revocation always says why (Baseline Requirements §7.2.2), a leaf's when there is more to say than "unspecified".
-    let mut entries = Vec::with_capacity(revoked.len() * 52);
-    for one in revoked {
-        entries.extend_from_slice(&entry(one));
-    }
     let extensions = write::sequence([
         authority_key_identifier(&issuer.key_identifier()),
         write::extension(oid::CRL_NUMBER, false, &write::integer(number)),
@@ -216,26 +211,30 @@ fn encode(
         // RFC 5280 §5.1.2.6: no entries, no list
         match entries.is_empty() {
             true => Vec::new(),
-            false => write::tlv(der::SEQUENCE, &entries),
+            false => write::tlv(der::SEQUENCE, entries),
         },
         write::context(0, [extensions]),
     ]);
     issuer.signer.signed(tbs)
 }
 
-fn entry(revoked: &RevokedSerial) -> Vec<u8> {
-    let reason = match revoked.reason {
-        Reason::Unspecified => Vec::new(),
-        reason => {
-            let code = write::enumerated(reason.code());
-            write::sequence([write::extension(oid::REASON_CODE, false, &code)])
+/// One entry of `revokedCertificates`, behind those before it.
+///
+/// An authority's revocation always says why (Baseline Requirements §7.2.2), a leaf's when there is more to say than "unspecified".
+fn append_entry(entries: &mut Vec<u8>, revoked: &Revoked<'_>) {
+    write::append(entries, der::SEQUENCE, |entry| {
+        write::append_unsigned(entry, revoked.serial);
+        write::append_time(entry, revoked.at);
+        if revoked.reason != Reason::Unspecified {
+            write::append(entry, der::SEQUENCE, |extensions| {
+                write::append(extensions, der::SEQUENCE, |extension| {
+                    write::append(extension, der::OID, |name| name.extend(oid::REASON_CODE));
+                    let code = write::enumerated(revoked.reason.code());
+                    write::append(extension, der::OCTET_STRING, |value| value.extend(code));
+                });
+            });
         }
-    };
-    write::sequence([
-        write::unsigned(&revoked.serial),
-        write::time(revoked.at),
-        reason,
-    ])
+    });
 }
 
 #[cfg(test)]

@@ -98,19 +98,22 @@ impl Civil {
     }
 
     /// `YYYYMMDDHHMMSSZ`.
-    pub(crate) fn digits(self) -> String {
-        let Self {
-            year,
-            month,
-            day,
-            second,
-        } = self;
-        format!(
-            "{year:04}{month:02}{day:02}{:02}{:02}{:02}Z",
-            second / 3600,
-            second / 60 % 60,
-            second % 60
-        )
+    pub(crate) fn digits(self) -> [u8; 15] {
+        let pairs = [
+            self.year / 100,
+            self.year % 100,
+            self.month,
+            self.day,
+            self.second / 3600,
+            self.second / 60 % 60,
+            self.second % 60,
+        ];
+        let digit = |number: i64| b'0' + number.to_le_bytes()[0];
+        let mut digits = [b'Z'; 15];
+        for (place, pair) in digits.chunks_exact_mut(2).zip(pairs) {
+            place.copy_from_slice(&[digit(pair / 10), digit(pair % 10)]);
+        }
+        digits
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use stampmill_jose::{Algorithm, SigningKey, base64url};
-use stampmill_local_ca::acme::{AcmeServer, AcmeSettings, Surroundings};
+use stampmill_local_ca::acme::{AcmeOperator, AcmeServer, AcmeSettings, Surroundings};
 use stampmill_local_ca::{
     Authority, Certificate, CertificateRequest, SubjectAltName, VerifyOptions, now, utc, verify,
 };
@@ -24,7 +24,7 @@ const NAME: &str = "app.localhost";
 /// Where cloud machines ask for their passwords.
 const METADATA: &str = "http://169.254.169.254/latest/meta-data/";
 
-/// Account, order, challenge, certificate; then what the server refuses; then renewal and revocation.
+/// Account, order, challenge, certificate; then what the server refuses; then renewal and revocation; then what the operator sees.
 pub(crate) fn acme(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     tokio::runtime::Runtime::new()?.block_on(lesson(stage))
 }
@@ -44,7 +44,8 @@ async fn lesson(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     let order = prove(stage, &mut client, &web).await?;
     let leaf = certificate(stage, &mut client, &authority, order).await?;
     refusals(stage, &mut client, &web).await?;
-    renewal(stage, &mut client, &leaf).await
+    renewal(stage, &mut client, &leaf).await?;
+    operator(stage, &mut client, &authority).await
 }
 
 /// The server, on a port of its own; the directory's address.
@@ -172,11 +173,12 @@ async fn certificate(
         verdict,
         "RFC 5280 §6",
     );
-    let again = body(&client.post(&finalize, &json!({"csr": csr})).await?)?;
-    stage.check(
-        "asked once more: the same certificate",
-        &valid["certificate"],
-        &again["certificate"],
+    let again = client.post(&finalize, &json!({"csr": csr})).await?;
+    stage.check_rule(
+        "asked once more",
+        "orderNotReady",
+        problem(&again)?,
+        "RFC 8555 §7.4",
     );
     let store = authority
         .store()
@@ -230,7 +232,8 @@ async fn refusals(stage: &mut Stage<'_>, client: &mut Client, web: &Web) -> anyh
         "RFC 5280 §4.2.1.10",
     )?;
 
-    let made = body(&client.post("newOrder", &order("evil.localhost")).await?)?;
+    let made = client.post("newOrder", &order("evil.localhost")).await?;
+    let (location, made) = (field(&made, "location")?, body(&made)?);
     let address = made["authorizations"][0]
         .as_str()
         .context("one authorization")?;
@@ -250,6 +253,13 @@ async fn refusals(stage: &mut Stage<'_>, client: &mut Client, web: &Web) -> anyh
         "what the server says",
         &[],
         error["detail"].as_str().unwrap_or_default(),
+    );
+    let order = body(&client.post(&location, &Value::Null).await?)?;
+    stage.check_rule(
+        "and the order says why it is invalid",
+        "connection",
+        kind(&order["error"]),
+        "RFC 8555 §7.1.3",
     );
     stage.blocked(
         "a server that sends the authority to 169.254.169.254",
@@ -314,6 +324,45 @@ async fn renewal(
     stage.note(
         "certbot 4.1 and later, lego, Caddy and others ask every few hours. So an authority that must revoke a million certificates \
          tonight can have them renewed first.",
+    );
+    Ok(())
+}
+
+// ---- the operator ----------------------------------------------------------------------------------------------------
+
+async fn operator(
+    stage: &mut Stage<'_>,
+    client: &mut Client,
+    authority: &Arc<Authority>,
+) -> anyhow::Result<()> {
+    stage.heading("6  what the operator sees, and may do");
+    let operator = AcmeOperator::open(authority)?;
+    let orders: Vec<String> = operator
+        .orders(None, 100, now())?
+        .iter()
+        .map(|order| format!("{:<8} {}", order.status, order.names.join(", ")))
+        .collect();
+    stage.listing("ca acme orders: the newest first", orders.join("\n"));
+    let accounts = operator.accounts()?;
+    let account = accounts.first().context("the lesson's account")?;
+    let store = authority
+        .store()
+        .context("an authority in a folder has records")?;
+    let proofs: Vec<String> = store
+        .log(100)?
+        .into_iter()
+        .filter(|line| line.event == "proof")
+        .map(|line| line.detail.replace(&account.id, "…"))
+        .collect();
+    stage.listing("ca log: who proved what, and how", proofs.join("\n"));
+    operator.revoke_account(&account.id, now())?;
+    let asked = json!({"identifiers": [{"type": "dns", "value": NAME}]});
+    let refused = client.post("newOrder", &asked).await?;
+    stage.check_rule(
+        "ca acme deactivate: what the account asks for then",
+        "unauthorized",
+        problem(&refused)?,
+        "RFC 8555 §7.1.6",
     );
     Ok(())
 }

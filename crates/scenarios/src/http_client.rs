@@ -76,6 +76,22 @@ impl HttpClient {
         self.send(Method::POST, url, &headers, body.into()).await
     }
 
+    /// Sends the JSON by POST with these further header fields.
+    ///
+    /// # Errors
+    /// The connection, the TLS handshake or the answer failed.
+    pub async fn post_json(
+        &self,
+        url: &Url,
+        headers: &[(&str, &str)],
+        json: &serde_json::Value,
+    ) -> anyhow::Result<Answer> {
+        let mut all = vec![(header::CONTENT_TYPE.as_str(), "application/json")];
+        all.extend_from_slice(headers);
+        self.send(Method::POST, url, &all, json.to_string().into())
+            .await
+    }
+
     /// Sends the form by POST with these further header fields.
     ///
     /// # Errors

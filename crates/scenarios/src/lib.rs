@@ -39,6 +39,7 @@ mod jit;
 mod oauth;
 mod oauth_device;
 mod oauth_login;
+mod oauth_requests;
 mod oauth_tokens;
 mod own_service;
 mod relying_party;
@@ -335,6 +336,13 @@ pub const SCENARIOS: &[Scenario] = &[
         run: oauth_login::logout,
     },
     Scenario {
+        name: "oauth_requests",
+        summary: "a client registers itself and pushes or signs its requests, and nobody alters them",
+        guide: "docs/05-oauth.md",
+        code: "crates/scenarios/src/oauth_requests.rs",
+        run: oauth_requests::requests,
+    },
+    Scenario {
         name: "oauth_client_credentials",
         summary: "a client that speaks for itself, and what it may not",
         guide: "docs/05-oauth.md",
@@ -399,7 +407,7 @@ impl Scenario {
 }
 
 /// The `main` of an example: does the scenario `name` on standard output, as text or, with `--json`, as one event a
-/// line; `--svg FILE` keeps its picture; says where to read on; fails if the scenario does.
+/// line; `--svg FILE` keeps its picture, `--help` tells of both; says where to read on; fails if the scenario does.
 #[must_use]
 pub fn main(name: &str) -> ExitCode {
     let Some(scenario) = Scenario::named(name) else {
@@ -409,10 +417,19 @@ pub fn main(name: &str) -> ExitCode {
     let arguments = match Arguments::parse(std::env::args().skip(1)) {
         Ok(arguments) => arguments,
         Err(argument) => {
-            anstream::eprintln!("{name} takes --json or --svg FILE; got {argument}");
+            anstream::eprintln!("{name} does not take {argument}\n\n{USAGE}");
             return ExitCode::from(2);
         }
     };
+    if arguments.help {
+        anstream::println!(
+            "{name}: {}\n\n{USAGE}\n\nthe code: {}\nread on: {}",
+            scenario.summary,
+            scenario.code,
+            scenario.guide
+        );
+        return ExitCode::SUCCESS;
+    }
     let played = if arguments.json {
         scenario.play(&mut JsonLines::new(std::io::stdout()))
     } else {
@@ -436,9 +453,14 @@ pub fn main(name: &str) -> ExitCode {
     }
 }
 
+const USAGE: &str = "\
+--json      one event a line, for programs
+--svg FILE  keep the lesson's picture, if it has one";
+
 /// What an example takes on its command line.
 #[derive(Debug, Default)]
 struct Arguments {
+    help: bool,
     json: bool,
     svg: Option<PathBuf>,
 }
@@ -449,6 +471,7 @@ impl Arguments {
         let mut arguments = Arguments::default();
         while let Some(argument) = given.next() {
             match argument.as_str() {
+                "--help" | "-h" => arguments.help = true,
                 "--json" => arguments.json = true,
                 "--svg" => arguments.svg = Some(given.next().ok_or(argument)?.into()),
                 _ => return Err(argument),

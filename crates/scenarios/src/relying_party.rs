@@ -231,6 +231,7 @@ impl RelyingParty {
                     "device_code",
                     "user_code",
                     "verification_uri",
+                    "request_uri",
                     "interval",
                     "error",
                     "error_description",

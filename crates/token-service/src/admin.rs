@@ -100,7 +100,8 @@ impl Admin {
     }
 
     /// Gives a user a new generated password, which is told once, ends their sessions and revokes what they granted:
-    /// nothing is refreshed any more, and access tokens that are not asked about end by themselves within ten minutes.
+    /// nothing is refreshed any more, and access tokens that are not asked about end by themselves within ten minutes. A
+    /// running server tells the clients within seconds, and the next one if none runs.
     pub async fn reset_password(&self, username: &str) -> Result<Secret, AdminError> {
         let unknown = || AdminError::UnknownUser(username.to_owned());
         let name = Username::parse(username).map_err(|_| unknown())?;
@@ -112,6 +113,18 @@ impl Admin {
             Ok(password)
         } else {
             Err(unknown())
+        }
+    }
+
+    /// Removes a user with their sessions and all they granted. A running server tells their clients within seconds, and the
+    /// next one if none runs.
+    pub async fn remove_user(&self, username: &str) -> Result<(), AdminError> {
+        let unknown = || AdminError::UnknownUser(username.to_owned());
+        let name = Username::parse(username).map_err(|_| unknown())?;
+        let user = self.store.user_by_name(&name).await?.ok_or_else(unknown)?;
+        match self.store.delete_user(user.id, SystemClock.now()).await? {
+            true => Ok(()),
+            false => Err(AdminError::ConfiguredUser(username.to_owned())),
         }
     }
 
@@ -225,6 +238,9 @@ pub enum AdminError {
     /// Nobody of that name.
     #[error("no user is named {0:?}")]
     UnknownUser(String),
+    /// Somebody who would be back with the next start.
+    #[error("the user {0:?} is in the configuration file: take them out of it")]
+    ConfiguredUser(String),
     /// No client of that id.
     #[error("no client has the id {0:?}")]
     UnknownClient(String),

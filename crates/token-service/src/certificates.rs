@@ -1,105 +1,260 @@
-//! The server's own TLS certificates: kept in the data folder, issued by its authority, and replaced before they end.
+//! The server's own TLS certificates: kept in the data folder, issued by its authority, and exchanged before they end.
+//!
+//! ```text
+//!   every minute
+//!     the intermediate:  will it end soon? has another process renewed it? ──▶ the next is made, or read
+//!     the certificate:   has its moment come? was it revoked? does another intermediate stand above it now?
+//!                        ──▶ the next is issued ──▶ an acceptor with it takes the place of the old one
+//!   connections that stand keep what they were opened with; each handshake takes the acceptor of its moment
+//! ```
+//!
+//! What fails is logged and tried again, after a pause that doubles up to an hour; until then the certificate there is goes on being
+//! shown. The moment is the one that the authority's ACME server would tell a client ([`RenewalWindow`], RFC 9773).
 
+use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use openssl::error::ErrorStack;
 use openssl::ssl::SslAcceptor;
 use stampmill_local_ca::{
-    Authority, Certificate, CertificateRequest, LeafKey, Profile, SubjectAltName, read_private,
-    read_public, write_private,
+    Authority, BaseUrl, Certificate, CertificateRequest, LeafKey, Profile, RenewalWindow,
+    StoreError, SubjectAltName, read_private, read_public, utc, write_private,
 };
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 
-use crate::data_folder::DataFolderError;
+use crate::clock::Clock;
+use crate::data_folder::{AUTHORITY, DataFolderError};
 use crate::listener::tls_acceptor;
 use crate::server::StartError;
+use crate::staple::{Responders, Stapler};
 
 const CERTIFICATE: &str = "tls/certificate.pem";
 const CERTIFICATE_KEY: &str = "tls/key.pem";
-
-/// A certificate with less life left than this is replaced.
-pub(crate) const RENEW_WITHIN: i64 = 30 * 24 * 3600;
 
 /// What makes certificates, and the folder they are kept in.
 #[derive(Debug)]
 pub(crate) struct Certificates {
     folder: PathBuf,
-    authority: Authority,
+    authority: watch::Sender<Arc<Authority>>,
+}
+
+/// Why a certificate is not shown any longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// Two thirds of its life are over, and a little more.
+    Ends,
+    /// Somebody took it back.
+    Revoked,
+    /// The authority does not know it.
+    Unrecorded,
+    /// The clock was set back.
+    NotYetValid,
+    /// The authority's intermediate is another by now.
+    OtherIntermediate,
+    /// Somebody said so.
+    Asked,
+}
+
+impl fmt::Display for Due {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Due::Ends => "the last one nears its end",
+            Due::Revoked => "the last one was revoked",
+            Due::Unrecorded => "the last one is not in the authority's records",
+            Due::NotYetValid => "the last one is not valid yet",
+            Due::OtherIntermediate => "the authority has another intermediate",
+            Due::Asked => "it was asked for",
+        })
+    }
 }
 
 impl Certificates {
-    pub(crate) fn new(folder: &Path, authority: Authority) -> Certificates {
-        Certificates {
+    pub(crate) fn open(folder: &Path) -> Result<Certificates, DataFolderError> {
+        let authority = Authority::open(&folder.join(AUTHORITY))?;
+        Ok(Certificates {
             folder: folder.to_owned(),
-            authority,
-        }
+            authority: watch::channel(Arc::new(authority)).0,
+        })
     }
 
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    pub(crate) fn authority(&self) -> &Authority {
-        &self.authority
+    pub(crate) fn authority_folder(&self) -> PathBuf {
+        self.folder.join(AUTHORITY)
+    }
+
+    /// The authority as it is now.
+    pub(crate) fn authority(&self) -> Arc<Authority> {
+        Arc::clone(&self.authority.borrow())
+    }
+
+    /// The authority, now and later.
+    pub(crate) fn authorities(&self) -> watch::Receiver<Arc<Authority>> {
+        self.authority.subscribe()
+    }
+
+    /// Has certificates point at this address from now on.
+    pub(crate) fn point_at(&self, url: &BaseUrl) -> Result<(), DataFolderError> {
+        if self.authority().base_url() == Some(url) {
+            return Ok(());
+        }
+        let mut authority = Authority::open(&self.authority_folder())?;
+        authority.set_base_url(url.clone())?;
+        tracing::info!(%url, "certificates issued from now on point there for their status");
+        self.authority.send_replace(Arc::new(authority));
+        Ok(())
     }
 
     /// The server's certificate and key for these names: the ones on disk if they still fit, else fresh ones, written
     /// down.
-    pub(crate) fn current(
+    fn current(
         &self,
         names: &[SubjectAltName],
         now: i64,
     ) -> Result<(Certificate, LeafKey), DataFolderError> {
-        // No client would accept from this authority what it is not good for.
-        let (names, outside): (Vec<_>, Vec<_>) = names
-            .iter()
-            .cloned()
-            .partition(|name| self.authority.permits(name));
-        for name in &outside {
-            tracing::warn!(%name, "outside the name constraints of the local authority: a proxy has to stand there");
-        }
-        if let Some(pair) = self.kept_certificate(&names, now) {
+        if let Some(pair) = self.kept(names, now)? {
             return Ok(pair);
         }
-        let (request, key) = CertificateRequest::new("", &names)
+        let (certificate, key) = self.issue(names, now)?;
+        self.keep(&certificate, &key)?;
+        Ok((certificate, key))
+    }
+
+    fn issue(
+        &self,
+        names: &[SubjectAltName],
+        now: i64,
+    ) -> Result<(Certificate, LeafKey), DataFolderError> {
+        let (request, key) = CertificateRequest::new("", names)
             .map_err(|error| DataFolderError::Certificate(error.to_string()))?;
         let certificate = self
-            .authority
+            .authority()
             .issue_at(&request, &Profile::server(), now)
             .map_err(|error| DataFolderError::Certificate(error.to_string()))?;
-        // Two renames: if the power goes between them the pair does not fit, and the next start makes another.
-        write_private(&self.folder.join(CERTIFICATE_KEY), &key.to_pkcs8_pem())?;
-        write_private(
-            &self.folder.join(CERTIFICATE),
-            certificate.chain_pem().as_bytes(),
-        )?;
         tracing::info!(serial = certificate.serial(), "TLS certificate issued");
         Ok((certificate, key))
     }
 
-    fn kept_certificate(
+    /// Two renames: if the power goes between them the pair does not fit, and the next start makes another.
+    fn keep(&self, certificate: &Certificate, key: &LeafKey) -> Result<(), DataFolderError> {
+        write_private(&self.folder.join(CERTIFICATE_KEY), &key.to_pkcs8_pem())?;
+        let chain = certificate.chain_pem();
+        write_private(&self.folder.join(CERTIFICATE), chain.as_bytes())?;
+        Ok(())
+    }
+
+    /// What is on disk, if it may be shown. What cannot be read is made again.
+    fn kept(
         &self,
         names: &[SubjectAltName],
         now: i64,
-    ) -> Option<(Certificate, LeafKey)> {
-        let certificate =
-            Certificate::from_pem(&read_public(&self.folder.join(CERTIFICATE)).ok()?).ok()?;
-        let key = LeafKey::from_pkcs8_pem(&read_private(&self.folder.join(CERTIFICATE_KEY)).ok()?)
-            .ok()?;
-        let issued_by_us = self.authority.issued(&certificate);
-        let same_key = certificate
-            .as_openssl()
-            .public_key()
-            .ok()?
-            .public_eq(key.as_openssl());
-        let lasts = certificate.not_before() <= now && !is_due(&certificate, now);
-        (issued_by_us && same_key && lasts && has_names(&certificate, names))
-            .then_some((certificate, key))
+    ) -> Result<Option<(Certificate, LeafKey)>, DataFolderError> {
+        let read = || {
+            let pem = read_public(&self.folder.join(CERTIFICATE)).ok()?;
+            let certificate = Certificate::from_pem(&pem).ok()?;
+            let pem = read_private(&self.folder.join(CERTIFICATE_KEY)).ok()?;
+            let key = LeafKey::from_pkcs8_pem(&pem).ok()?;
+            let public = certificate.as_openssl().public_key().ok()?;
+            public
+                .public_eq(key.as_openssl())
+                .then_some((certificate, key))
+        };
+        let Some((certificate, key)) = read() else {
+            return Ok(None);
+        };
+        let fits = self.authority().issued(&certificate) && has_names(&certificate, names);
+        let lasts = fits && self.due(&certificate, now)?.is_none();
+        Ok(lasts.then_some((certificate, key)))
+    }
+
+    /// Whether another certificate should take this one's place.
+    fn due(&self, certificate: &Certificate, now: i64) -> Result<Option<Due>, DataFolderError> {
+        let authority = self.authority();
+        let serial = certificate.serial();
+        let found = authority.store().map(|records| records.find(&serial));
+        let entry = match found {
+            None | Some(Err(StoreError::Unknown { .. })) => return Ok(Some(Due::Unrecorded)),
+            Some(Err(error)) => return Err(DataFolderError::Authority(error.into())),
+            Some(Ok(entry)) => entry,
+        };
+        let issuing = authority.issuing();
+        let ended = now > certificate.not_after();
+        let next_lasts_longer = issuing.not_after() > certificate.not_after();
+        let reasons = [
+            (entry.revoked.is_some(), Due::Revoked),
+            (now < certificate.not_before(), Due::NotYetValid),
+            (
+                !stands_below(certificate, &authority),
+                Due::OtherIntermediate,
+            ),
+            (
+                // Near the intermediate's own end the next one would end with it, too.
+                (ended || next_lasts_longer) && RenewalWindow::of(&entry).moment(&serial) <= now,
+                Due::Ends,
+            ),
+        ];
+        let first = reasons.into_iter().find(|(holds, _)| *holds);
+        Ok(first.map(|(_, due)| due))
+    }
+
+    /// The intermediate as its folder has it by now: another process may have renewed it.
+    fn read_intermediate(&self) -> Result<(), DataFolderError> {
+        let (folder, present) = (self.authority_folder(), self.authority().issuing());
+        let file = folder.join(Authority::ISSUING_FILE);
+        // Folders of before the intermediate have no such file.
+        if present == self.authority().root() || same_certificate(&file, &present)? {
+            return Ok(());
+        }
+        let authority = Authority::open(&folder)?;
+        tracing::info!(
+            serial = authority.issuing().serial(),
+            "the authority's intermediate was renewed"
+        );
+        self.authority.send_replace(Arc::new(authority));
+        Ok(())
+    }
+
+    /// Makes the next intermediate when the present one ends soon, where the root's key lies beside it.
+    fn renew_intermediate(&self, now: i64) -> Result<(), DataFolderError> {
+        let present = self.authority();
+        if !present.issuing_is_due(now) {
+            return Ok(());
+        }
+        let folder = self.authority_folder();
+        let mut authority = Authority::open(&folder)?;
+        let renewed = authority
+            .unlock_root(None, None)
+            .and_then(|()| authority.renew_issuing(&folder, None, now))
+            .map_err(|error| DataFolderError::Intermediate {
+                end: utc(present.issuing().not_after()),
+                error,
+            })?;
+        tracing::info!(
+            serial = renewed.certificate.serial(),
+            "the authority's intermediate is renewed"
+        );
+        self.authority.send_replace(Arc::new(authority));
+        Ok(())
     }
 }
 
-fn is_due(certificate: &Certificate, now: i64) -> bool {
-    certificate.not_after() - now <= RENEW_WITHIN
+fn same_certificate(file: &Path, certificate: &Certificate) -> Result<bool, DataFolderError> {
+    let there = Certificate::from_pem(&read_public(file)?);
+    Ok(there.is_ok_and(|there| there.der() == certificate.der()))
+}
+
+/// Whether the chain is the one that the authority would give today.
+fn stands_below(certificate: &Certificate, authority: &Authority) -> bool {
+    let (issuing, chain) = (authority.issuing(), certificate.intermediates());
+    match issuing == authority.root() {
+        true => chain.is_empty(),
+        false => matches!(chain, [one] if one.to_der().is_ok_and(|der| der == issuing.der())),
+    }
 }
 
 /// Whether the certificate names everything in the list.
@@ -108,30 +263,70 @@ fn has_names(certificate: &Certificate, names: &[SubjectAltName]) -> bool {
     names.iter().all(|name| listed.contains(name))
 }
 
+/// Why no other certificate took the present one's place. That one goes on being shown.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RenewalError {
+    /// The server listens nowhere with TLS.
+    #[error("the server has no TLS certificate: it listens for plain HTTP only")]
+    NoTls,
+    /// The authority, or the folder.
+    #[error(transparent)]
+    Data(#[from] DataFolderError),
+    /// TLS.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(ErrorStack),
+}
+
+impl From<ErrorStack> for RenewalError {
+    /// Not by `#[from]`: the text tells what OpenSSL said, and a `source` would tell it once more.
+    fn from(error: ErrorStack) -> RenewalError {
+        RenewalError::Tls(error)
+    }
+}
+
 /// The certificate that is shown, and how it is exchanged for the next while the server runs.
 ///
 /// Every handshake takes the acceptor of its moment from the channel; connections that stand keep theirs.
 pub(crate) struct Renewal {
-    certificates: Certificates,
+    certificates: Arc<Certificates>,
     names: Vec<SubjectAltName>,
     shown: Certificate,
     acceptor: watch::Sender<Arc<SslAcceptor>>,
+    /// Where there is a responder, its answer is sent along.
+    responders: Option<Responders>,
+    stapler: Option<Arc<Stapler>>,
+    pause: Pause,
 }
 
 impl Renewal {
     /// Makes the first acceptor.
     pub(crate) fn start(
-        certificates: Certificates,
-        names: Vec<SubjectAltName>,
+        certificates: Arc<Certificates>,
+        names: &[SubjectAltName],
+        responders: Option<Responders>,
         now: i64,
     ) -> Result<Renewal, StartError> {
+        // No client would accept from this authority what it is not good for.
+        let authority = certificates.authority();
+        let (names, outside): (Vec<_>, Vec<_>) = names
+            .iter()
+            .cloned()
+            .partition(|name| authority.permits(name));
+        for name in &outside {
+            tracing::warn!(%name, "outside the name constraints of the local authority: a proxy has to stand there");
+        }
         let (shown, key) = certificates.current(&names, now)?;
-        let (acceptor, _) = watch::channel(tls_acceptor(&shown, &key)?);
+        let stapler = stapler(responders.as_ref(), &shown, now)?;
+        let (acceptor, _) = watch::channel(tls_acceptor(&shown, &key, stapler.clone())?);
         Ok(Renewal {
             certificates,
             names,
             shown,
             acceptor,
+            responders,
+            stapler,
+            pause: Pause::default(),
         })
     }
 
@@ -140,99 +335,164 @@ impl Renewal {
         self.acceptor.subscribe()
     }
 
-    /// Replaces the certificate if its end is near. Signing and writing take milliseconds, once in months.
-    pub(crate) fn renew_if_due(&mut self, now: i64) -> Result<(), StartError> {
-        if !is_due(&self.shown, now) {
-            return Ok(());
+    /// Replaces the certificate if there is a reason to. Signing and writing take milliseconds, once in months.
+    fn look(&mut self, now: i64) {
+        if self.pause.is_over() {
+            self.replace_if_due(now);
         }
-        let (next, key) = self.certificates.current(&self.names, now)?;
-        self.acceptor.send_replace(tls_acceptor(&next, &key)?);
+        if let Some(stapler) = &self.stapler {
+            stapler.refresh(now);
+        }
+    }
+
+    fn replace_if_due(&mut self, now: i64) {
+        let replaced = match self.certificates.due(&self.shown, now) {
+            Ok(None) => Ok(()),
+            Ok(Some(due)) => self.replace(due, now),
+            Err(error) => Err(error.into()),
+        };
+        match replaced {
+            Ok(()) => self.pause.succeeded(),
+            Err(error) => {
+                let minutes = self.pause.failed();
+                tracing::error!(%error, minutes, "the TLS certificate could not be renewed; the present one is shown, the next try follows");
+            }
+        }
+    }
+
+    /// Shows another certificate from now on.
+    fn replace(&mut self, due: Due, now: i64) -> Result<(), RenewalError> {
+        tracing::info!(reason = %due, "a TLS certificate is needed");
+        let (next, key) = self.certificates.issue(&self.names, now)?;
+        let stapler = stapler(self.responders.as_ref(), &next, now)?;
+        let acceptor = tls_acceptor(&next, &key, stapler.clone())?;
+        self.acceptor.send_replace(acceptor);
+        self.stapler = stapler;
+        // A disk that is full is no reason to show an old one; the next start makes another then.
+        if let Err(error) = self.certificates.keep(&next, &key) {
+            tracing::error!(%error, "the TLS certificate is shown but could not be written down");
+        }
         self.shown = next;
         Ok(())
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::net::{Ipv4Addr, SocketAddr};
-    use std::pin::Pin;
-
-    use axum::{Router, routing::get};
-    use openssl::ssl::{Ssl, SslConnector, SslMethod, SslVerifyMode};
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::{TcpListener, TcpStream};
-    use tokio_openssl::SslStream;
-
-    use super::*;
-    use crate::listener::{Closing, Transport, accept_loop};
-
-    async fn connect(address: SocketAddr) -> SslStream<TcpStream> {
-        let mut connector = SslConnector::builder(SslMethod::tls_client()).unwrap();
-        // Which certificate is shown is the question here; whether it is to be trusted, another's.
-        connector.set_verify(SslVerifyMode::NONE);
-        let ssl = Ssl::new(connector.build().context()).unwrap();
-        let stream = TcpStream::connect(address).await.unwrap();
-        let mut stream = SslStream::new(ssl, stream).unwrap();
-        Pin::new(&mut stream).connect().await.unwrap();
-        stream
-    }
-
-    fn shown(stream: &SslStream<TcpStream>) -> Vec<u8> {
-        stream.ssl().peer_certificate().unwrap().to_der().unwrap()
-    }
-
-    async fn answers(stream: &mut SslStream<TcpStream>) {
-        let request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
-        stream.write_all(request).await.unwrap();
-        let mut answer = [0; 12];
-        stream.read_exact(&mut answer).await.unwrap();
-        assert_eq!(&answer, b"HTTP/1.1 200");
-    }
-
-    #[tokio::test]
-    async fn a_certificate_near_its_end_is_exchanged_and_no_connection_is_dropped() {
-        let folder = tempfile::tempdir().unwrap();
-        let authority = Authority::create(&folder.path().join("ca"), "test").unwrap();
-        stampmill_local_ca::create_private_folder(&folder.path().join("tls")).unwrap();
-        let certificates = Certificates::new(folder.path(), authority);
-        let names = vec![SubjectAltName::dns("localhost").unwrap()];
-        let started = crate::clock::Clock::now(&crate::clock::SystemClock);
-        let mut renewal = Renewal::start(certificates, names, started).unwrap();
-
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (_stop, stopped) = watch::channel(false);
-        let closing = Closing::new();
-        let transport = Transport::Tls(renewal.acceptor());
-        let router = Router::new().route("/", get(async || "here"));
-        tokio::spawn(accept_loop(
-            listener,
-            transport,
-            router,
-            stopped,
-            closing.ticket(),
-        ));
-
-        let mut before = connect(address).await;
-        let due = renewal.shown.not_after() - RENEW_WITHIN;
-        renewal.renew_if_due(due - 1).unwrap();
-        assert_eq!(
-            shown(&connect(address).await),
-            shown(&before),
-            "not yet due"
-        );
-        renewal.renew_if_due(due).unwrap();
-        let mut after = connect(address).await;
-        assert_ne!(shown(&after), shown(&before));
-        assert!(renewal.shown.not_after() > due + RENEW_WITHIN);
-        answers(&mut before).await;
-        answers(&mut after).await;
-        let kept =
-            Certificate::from_pem(&read_public(&folder.path().join(CERTIFICATE)).unwrap()).unwrap();
-        assert_eq!(
-            kept.der(),
-            renewal.shown.der(),
-            "and the next start shows it, too"
-        );
+fn stapler(
+    responders: Option<&Responders>,
+    leaf: &Certificate,
+    now: i64,
+) -> Result<Option<Arc<Stapler>>, ErrorStack> {
+    match responders {
+        Some(responders) => Stapler::new(responders, leaf, now),
+        None => Ok(None),
     }
 }
+
+/// Looks to leave out after failures: each failure doubles the pause, from one look to sixty.
+#[derive(Debug, Default)]
+struct Pause {
+    failures: u32,
+    left_out: u32,
+}
+
+impl Pause {
+    fn is_over(&mut self) -> bool {
+        let over = self.left_out == 0;
+        self.left_out = self.left_out.saturating_sub(1);
+        over
+    }
+
+    fn succeeded(&mut self) {
+        *self = Pause::default();
+    }
+
+    /// How many looks later the next try is.
+    fn failed(&mut self) -> u32 {
+        let next = 1_u32.checked_shl(self.failures).unwrap_or(60).min(60);
+        self.failures = (self.failures + 1).min(6);
+        self.left_out = next - 1;
+        next
+    }
+}
+
+/// Looks after the authority's intermediate and the server's certificate until told to stop.
+pub(crate) struct Tending {
+    pub(crate) certificates: Arc<Certificates>,
+    /// None where nothing listens with TLS.
+    pub(crate) renewal: Option<Arc<Mutex<Renewal>>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Between two looks.
+    pub(crate) every: Duration,
+}
+
+impl Tending {
+    pub(crate) async fn run(self, mut stopped: watch::Receiver<bool>) {
+        let mut every = tokio::time::interval(self.every);
+        let pause = Arc::new(Mutex::new(Pause::default()));
+        loop {
+            tokio::select! {
+                _ = stopped.changed() => return,
+                _ = every.tick() => {}
+            }
+            let (certificates, renewal) = (Arc::clone(&self.certificates), self.renewal.clone());
+            let (pause, now) = (Arc::clone(&pause), self.clock.now());
+            // Records that another process holds may take seconds.
+            let looked = spawn_blocking(move || {
+                look_at_intermediate(&certificates, &mut lock(&pause), now);
+                if let Some(renewal) = renewal {
+                    lock(&renewal).look(now);
+                }
+            });
+            if let Err(error) = looked.await {
+                tracing::error!(%error, "the certificates could not be looked after");
+            }
+        }
+    }
+}
+
+fn look_at_intermediate(certificates: &Certificates, pause: &mut Pause, now: i64) {
+    if !pause.is_over() {
+        return;
+    }
+    let looked = certificates
+        .read_intermediate()
+        .and_then(|()| certificates.renew_intermediate(now));
+    match looked {
+        Ok(()) => pause.succeeded(),
+        Err(error) => {
+            let minutes = pause.failed();
+            tracing::error!(%error, minutes, "the authority's intermediate could not be looked after; the next try follows");
+        }
+    }
+}
+
+/// Renews now, whatever the certificate there is. The serial number of the next.
+pub(crate) async fn renew_now(
+    renewal: Arc<Mutex<Renewal>>,
+    now: i64,
+) -> Result<String, RenewalError> {
+    let renewed = spawn_blocking(move || {
+        let mut renewal = lock(&renewal);
+        renewal.certificates.read_intermediate()?;
+        renewal.replace(Due::Asked, now)?;
+        renewal.pause.succeeded();
+        Ok(renewal.shown.serial())
+    });
+    let renewed = match renewed.await {
+        Ok(renewed) => renewed,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    };
+    if let Err(error) = &renewed {
+        tracing::error!(%error, "the TLS certificate could not be renewed; the present one is shown");
+    }
+    renewed
+}
+
+/// What a panic left is whole: the acceptor is exchanged in one step.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+#[path = "tests/certificates.rs"]
+mod tests;

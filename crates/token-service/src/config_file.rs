@@ -18,6 +18,19 @@
 //! per_minute = 30
 //! most_clients = 10000
 //!
+//! [authority]                           # without it, nobody else gets anything from this folder's certificate authority
+//! listen = "127.0.0.1:8380"             # certificates, CRL and OCSP over plain HTTP; what is issued points there
+//! url = "http://ca.internal"            # how others reach that, if not by this address
+//! acme = true                           # /acme beside the service's own addresses; what follows is for it
+//! external_account_required = false     # true: accounts need a key of `stampmill ca eab`
+//! terms_of_service = "https://ca.internal/terms"
+//! challenges = ["http-01"]              # all three if left out
+//! http_01_port = 80
+//! tls_alpn_01_port = 443
+//! name_server = "127.0.0.1:53"          # instead of the system's
+//! networks = ["loopback"]               # where names that are to be proved may lead
+//! caa_identities = ["ca.internal"]      # with none, CAA records are not looked at
+//!
 //! [lifetimes]                           # in seconds
 //! access_token = 300
 //!
@@ -67,10 +80,12 @@ use openssl::x509::X509;
 use serde::Deserialize;
 use stampmill_claim_check::ClaimCheck;
 use stampmill_jose::{Algorithm, Backend};
+use stampmill_local_ca::acme::AcmeSettings;
 use stampmill_outbound::{Network, Networks};
 use toml::Spanned;
 
 use crate::admin::{email_address, person_name};
+use crate::authority::AuthoritySettings;
 use crate::clock::{Clock, SystemClock, SystemRandom};
 use crate::domain::{
     ApplicationType, AssertionAlg, ClientId, ClientKeys, GrantType, LogoutMetadata, PersonClaims,
@@ -115,6 +130,8 @@ pub struct Settings {
     pub registration: Option<RegistrationRules>,
     /// Where what happens is kept.
     pub storage: Storage,
+    /// What others get from the folder's certificate authority; nothing, if there is nothing.
+    pub authority: Option<AuthoritySettings>,
 }
 
 impl Default for Settings {
@@ -130,6 +147,7 @@ impl Default for Settings {
             trusted_authorities: Vec::new(),
             registration: None,
             storage: Storage::default(),
+            authority: None,
         }
     }
 }
@@ -233,6 +251,7 @@ struct File {
     require_pushed_authorization_requests: bool,
     trusted_authorities: Option<Spanned<String>>,
     registration: Option<RegistrationTable>,
+    authority: Option<AuthorityTable>,
     networks: Option<Vec<Spanned<String>>>,
     #[serde(default)]
     dpop_nonces: bool,
@@ -253,6 +272,24 @@ struct RegistrationTable {
     response_types: Option<Vec<Spanned<String>>>,
     per_minute: Option<u32>,
     most_clients: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AuthorityTable {
+    listen: Option<Spanned<String>>,
+    url: Option<Spanned<String>>,
+    acme: Option<bool>,
+    #[serde(default)]
+    external_account_required: bool,
+    terms_of_service: Option<String>,
+    challenges: Option<Spanned<Vec<Spanned<String>>>>,
+    http_01_port: Option<u16>,
+    tls_alpn_01_port: Option<u16>,
+    name_server: Option<Spanned<String>>,
+    networks: Option<Vec<Spanned<String>>>,
+    #[serde(default)]
+    caa_identities: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -406,6 +443,9 @@ impl File {
         if let Some(table) = self.registration {
             settings.registration = Some(table.check(source)?);
         }
+        if let Some(table) = self.authority {
+            settings.authority = Some(table.check(source)?);
+        }
         for table in self.resources {
             let span = table.resource.span();
             let server = table.check(source)?;
@@ -457,6 +497,34 @@ impl RegistrationTable {
             },
             per_minute: self.per_minute.unwrap_or(defaults.per_minute),
             most_clients: self.most_clients.map_or(defaults.most_clients, i64::from),
+        })
+    }
+}
+
+impl AuthorityTable {
+    fn check(self, source: &Source<'_>) -> Result<AuthoritySettings, ConfigFileError> {
+        let mut acme = AcmeSettings::new("");
+        acme.external_account_required = self.external_account_required;
+        acme.terms_of_service = self.terms_of_service;
+        acme.http_01_port = self.http_01_port.unwrap_or(acme.http_01_port);
+        acme.tls_alpn_01_port = self.tls_alpn_01_port.unwrap_or(acme.tls_alpn_01_port);
+        acme.caa_identities = self.caa_identities;
+        if let Some(words) = &self.networks {
+            acme.networks = source.networks(words)?;
+        }
+        if let Some(words) = &self.challenges {
+            let kinds = words.get_ref().iter();
+            let kinds = kinds.map(|word| source.parsed(Some(word)));
+            acme.challenges = kinds
+                .collect::<Result<Option<Vec<_>>, _>>()?
+                .filter(|kinds| !kinds.is_empty())
+                .ok_or_else(|| source.refuse(words.span(), "expected at least one challenge"))?;
+        }
+        Ok(AuthoritySettings {
+            listen: source.parsed(self.listen.as_ref())?,
+            url: source.parsed(self.url.as_ref())?,
+            acme: self.acme.unwrap_or(true).then_some(acme),
+            name_server: source.parsed(self.name_server.as_ref())?,
         })
     }
 }
@@ -1001,6 +1069,49 @@ mod tests {
                 &format!("{client}request_object_signing_alg = 'none'"),
                 "this algorithm is not supported",
             ),
+        ] {
+            let error = refused(text);
+            assert!(error.contains(message), "{text}\n{error}");
+        }
+    }
+
+    #[test]
+    fn the_authority_serves_others_as_the_file_says() {
+        let text = r#"
+            [authority]
+            listen = "127.0.0.1:8380"
+            url = "http://ca.internal"
+            external_account_required = true
+            terms_of_service = "https://ca.internal/terms"
+            challenges = ["http-01", "dns-01"]
+            http_01_port = 5002
+            tls_alpn_01_port = 5001
+            name_server = "127.0.0.1:8053"
+            networks = ["loopback", "10.0.0.0/8"]
+            caa_identities = ["ca.internal"]
+        "#;
+        let settings = ConfigFile::parse("id.toml", text).unwrap().settings;
+        let authority = settings.authority.unwrap();
+        let acme = authority.acme.as_ref().unwrap();
+        assert!(acme.external_account_required && acme.networks.allow([10, 0, 0, 1].into()));
+        assert_eq!((acme.http_01_port, acme.tls_alpn_01_port), (5002, 5001));
+        assert_eq!((acme.challenges.len(), acme.caa_identities.len()), (2, 1));
+        assert!(authority.name_server.is_some() && authority.check().is_ok());
+        let plain = ConfigFile::parse("id.toml", "[authority]\nacme = false").unwrap();
+        assert!(plain.settings.authority.unwrap().acme.is_none());
+        assert!(Settings::default().authority.is_none());
+        for (text, message) in [
+            ("[authority]\nlisten = 'here'", "id.toml:2:10"),
+            (
+                "[authority]\nurl = 'https://ca.internal'",
+                "expected http://HOST",
+            ),
+            ("[authority]\nchallenges = ['post']", "id.toml:2:15"),
+            (
+                "[authority]\nchallenges = []",
+                "expected at least one challenge",
+            ),
+            ("[authority]\nport = 1", "unknown field `port`"),
         ] {
             let error = refused(text);
             assert!(error.contains(message), "{text}\n{error}");

@@ -5,7 +5,7 @@
 //!   .gitignore              *
 //!   lock                    held by the running server
 //!   ca/                     the local authority: clients trust root.pem
-//!   tls/certificate.pem     what the server shows; issued anew near its end
+//!   tls/certificate.pem     what the server shows; issued anew before its end
 //!   tls/key.pem
 //!   keys/sealing.key        seals signing keys and client secrets (AES-256)
 //!   stampmill.sqlite3       clients, people, sessions, grants, signing keys
@@ -36,7 +36,7 @@ use crate::secret::{SealingKey, Secret};
 use crate::store::{SqliteStore, StoreError};
 
 const LOCK: &str = "lock";
-const AUTHORITY: &str = "ca";
+pub(crate) const AUTHORITY: &str = "ca";
 /// Where folders of earlier versions kept the one signing key.
 const SIGNING_KEY: &str = "keys/signing.pem";
 const SEALING_KEY: &str = "keys/sealing.key";
@@ -96,7 +96,7 @@ impl DataFolder {
         let store = SqliteStore::open(&path.join(DATABASE))?;
         check_sealing_key(path, &store, &sealing)?;
         Ok(DataFolder {
-            certificates: Certificates::new(path, Authority::open(&path.join(AUTHORITY))?),
+            certificates: Certificates::open(path)?,
             earlier_key: read_earlier_key(path)?,
             sealing,
             store,
@@ -409,6 +409,16 @@ pub enum DataFolderError {
         database: PathBuf,
         /// A client whose secret it does not open.
         client: String,
+    },
+    /// The authority's intermediate ends, and what makes the next is not at hand.
+    #[error(
+        "the authority's intermediate ends on {end} and cannot be renewed here ({error}); `stampmill ca renew-issuing --root-key FILE` does it"
+    )]
+    Intermediate {
+        /// When, for people.
+        end: String,
+        /// Why not.
+        error: CaError,
     },
     /// No certificate for these names.
     #[error("no TLS certificate can be issued: {0}")]

@@ -22,7 +22,7 @@
 //!
 //! # How a request travels
 //! ```text
-//! listener      TLS handshake, limits, timeouts
+//! listener      TLS handshake, limits, timeouts; the certificate is exchanged while connections stand
 //!    ▼
 //! http          reads the request, gives the answer its shape; pages are plain HTML, and all but three without script
 //!    ▼
@@ -34,6 +34,9 @@
 //! ```
 //! Time, randomness and the store come in from outside, so every rule is tested without waiting, luck or a socket.
 //! Every rule asks one [`Policy`]: [`Policy::strict`], as far as a [`ConfigFile`] does not change what it may.
+//!
+//! Beside all that, where the configuration has a table `[authority]`, the folder's certificate authority serves others
+//! ([`AuthoritySettings`]): ACME, certificates, CRL, OCSP.
 //!
 //! # What is kept, and how
 //! Codes, refresh tokens, opaque access tokens, session cookies and the browser's own cookie are 256 random bits; the store
@@ -72,6 +75,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod admin;
+mod authority;
 mod certificates;
 pub mod clock;
 mod config_file;
@@ -86,10 +90,13 @@ pub mod policy;
 pub mod protocol;
 pub mod secret;
 mod server;
+mod staple;
 pub mod store;
 mod throttle;
 
 pub use admin::{Admin, AdminError, NewUser, password_hash};
+pub use authority::{AuthorityError, AuthoritySettings};
+pub use certificates::RenewalError;
 pub use config_file::{ConfigFile, ConfigFileError, Settings, Storage};
 pub use data_folder::{DataFolder, DataFolderError, FirstStart};
 pub use keyring::{KEPT_AFTER, KeysError, PUBLISHED_AHEAD};

@@ -246,8 +246,8 @@ impl Policy {
         self.iss_in_responses
     }
 
-    /// Whether a public client, whose name anyone can borrow, may skip the consent page after the first time (RFC 8252
-    /// §8.6).
+    /// Whether any public client, whose name anyone can borrow, may skip the consent page after the first time (RFC 8252 §8.6);
+    /// otherwise only one whose answer goes to its registered https address.
     pub const fn remember_consent_of_public_clients(&self) -> bool {
         self.remember_consent_of_public_clients
     }

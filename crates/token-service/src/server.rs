@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use openssl::error::ErrorStack;
@@ -16,8 +16,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use url::{Host, Url};
 
-use crate::certificates::{Certificates, Renewal};
-use crate::clock::{Clock, SystemClock, SystemRandom};
+use crate::authority::{AuthorityError, AuthoritySettings, Mounted};
+use crate::certificates::{Certificates, Renewal, RenewalError, Tending, renew_now};
+use crate::clock::{Clock as _, SystemClock, SystemRandom};
 use crate::config_file::{Settings, Storage};
 use crate::courier::OutboundCourier;
 use crate::data_folder::{DataFolder, DataFolderError};
@@ -35,8 +36,10 @@ const PURGE_EVERY: Duration = Duration::from_secs(300);
 /// How often the signing keys are looked after. Much less than the time a key is published before it signs.
 const TEND_KEYS_EVERY: Duration = Duration::from_secs(60);
 
-/// How often the TLS certificate is looked at: it is exchanged thirty days before its end.
-const LOOK_AT_CERTIFICATE_EVERY: Duration = Duration::from_secs(3600);
+/// How often the TLS certificate and the authority's intermediate are looked at: whoever revokes one does not wait long.
+const LOOK_AT_CERTIFICATES_EVERY: Duration = Duration::from_secs(60);
+/// How soon clients hear of sessions that another program ended.
+const TELL_LOGOUTS_EVERY: Duration = Duration::from_secs(2);
 
 /// Where to listen with TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,8 +110,11 @@ pub struct RunningServer {
     issuer: String,
     addresses: Vec<SocketAddr>,
     plain: Option<SocketAddr>,
+    authority: Option<SocketAddr>,
+    acme_directory: Option<String>,
     ca_root_pem: String,
     ca_root_path: PathBuf,
+    renewal: Option<Arc<Mutex<Renewal>>>,
     closing: Closing,
     stop: watch::Sender<bool>,
     // Until the last request has its answer, the folder stays locked and the database open.
@@ -143,22 +149,22 @@ impl Server {
     /// Binds, makes the certificate, answers. The policy is the strict one, as far as the settings do not change it.
     pub async fn start(config: Config) -> Result<RunningServer, StartError> {
         Server::check(config.listen, config.listen_plain, config.issuer.as_deref())?;
+        let mut settings = config.settings;
+        let authority_settings = settings.authority.take();
+        if let Some(authority) = &authority_settings {
+            authority.check()?;
+        }
         let listeners = match config.listen {
             Some(listen) => bind(listen).await?,
             None => Vec::new(),
         };
-        let plain = match config.listen_plain {
-            Some(address) => Some(bind_one(address).await?),
-            None => None,
-        };
+        let (plain, plain_address) = bind_some(config.listen_plain).await?;
+        let for_authority = authority_settings.as_ref().and_then(|own| own.listen);
+        let (status, status_address) = bind_some(for_authority).await?;
         let addresses = listeners
             .iter()
             .map(|listener| listener.local_addr().map_err(socket))
             .collect::<Result<Vec<_>, _>>()?;
-        let plain_address = plain
-            .as_ref()
-            .map(|listener| listener.local_addr().map_err(socket))
-            .transpose()?;
         let issuer = match config.issuer {
             Some(issuer) => Issuer::parse(&issuer)?,
             None => Issuer::of(config.listen, addresses.first())?,
@@ -167,58 +173,72 @@ impl Server {
         let (service, certificates) = {
             let issuer = issuer.text.clone();
             let authority = X509::from_pem(ca_root_pem.as_bytes())?;
-            service(
-                authority,
-                config.data,
-                issuer,
-                config.backend,
-                config.settings,
-            )
-            .await?
+            service(authority, config.data, issuer, config.backend, settings).await?
         };
+        let (service, certificates) = (Arc::new(service), Arc::new(certificates));
+        let mounted = authority_settings
+            .map(|settings| mount(&certificates, settings, &issuer, status_address))
+            .transpose()?;
+        let responders = mounted.as_ref().map(Mounted::responders);
         let renewal = match listeners.is_empty() {
             true => None,
             false => {
                 let names = issuer.certificate_names();
-                Some(Renewal::start(certificates, names, service.now())?)
+                let certificates = Arc::clone(&certificates);
+                let now = service.now();
+                Some(Renewal::start(certificates, &names, responders, now)?)
             }
         };
-        let service = Arc::new(service);
 
-        let router = router(Arc::clone(&service));
+        let beside = mounted.as_ref().map(Mounted::beside).unwrap_or_default();
+        let router = router(Arc::clone(&service), beside);
         let (stop, stopped) = watch::channel(false);
         let closing = Closing::new();
-        for listener in listeners {
-            let acceptor = renewal.as_ref().map(Renewal::acceptor);
-            let transport = acceptor.map_or(Transport::Plain, Transport::Tls);
-            tokio::spawn(accept_loop(
+        let accept = |listener, transport, router| {
+            let loop_ = accept_loop(
                 listener,
                 transport,
-                router.clone(),
-                stopped.clone(),
-                closing.ticket(),
-            ));
-        }
-        if let Some(listener) = plain {
-            tokio::spawn(accept_loop(
-                listener,
-                Transport::Plain,
                 router,
                 stopped.clone(),
                 closing.ticket(),
-            ));
+            );
+            tokio::spawn(loop_);
+        };
+        for listener in listeners {
+            let acceptor = renewal.as_ref().map(Renewal::acceptor);
+            let transport = acceptor.map_or(Transport::Plain, Transport::Tls);
+            accept(listener, transport, router.clone());
         }
-        if let Some(renewal) = renewal {
-            tokio::spawn(renew(renewal, Arc::clone(&service.clock), stopped.clone()));
+        if let Some(listener) = plain {
+            accept(listener, Transport::Plain, router);
         }
+        let acme_directory = mounted.as_ref().and_then(Mounted::directory);
+        if let (Some(listener), Some(mounted)) = (status, &mounted) {
+            accept(listener, Transport::Plain, mounted.alone());
+        }
+        let renewal = renewal.map(|renewal| Arc::new(Mutex::new(renewal)));
+        if let Some(mounted) = mounted {
+            tokio::spawn(mounted.follow(certificates.authorities(), stopped.clone()));
+        }
+        let tending = Tending {
+            certificates,
+            renewal: renewal.clone(),
+            clock: Arc::clone(&service.clock),
+            every: LOOK_AT_CERTIFICATES_EVERY,
+        };
+        tokio::spawn(tending.run(stopped.clone()));
         tokio::spawn(tend_keys(Arc::clone(&service), stopped.clone()));
-        tokio::spawn(purge(Arc::clone(&service), stopped));
+        tokio::spawn(tell_logouts(Arc::clone(&service), stopped.clone()));
+        tokio::spawn(purge(Arc::clone(&service), stopped.clone()));
         Ok(RunningServer {
             issuer: issuer.text,
             addresses,
             plain: plain_address,
+            authority: status_address,
+            acme_directory,
             ca_root_pem,
             ca_root_path,
+            renewal,
             closing,
             stop,
             _service: service,
@@ -240,6 +260,23 @@ impl RunningServer {
     /// Where it listens without.
     pub fn plain_addr(&self) -> Option<SocketAddr> {
         self.plain
+    }
+
+    /// Where the folder's authority publishes certificates, CRL and OCSP answers over plain HTTP.
+    pub fn authority_addr(&self) -> Option<SocketAddr> {
+        self.authority
+    }
+
+    /// Where ACME clients begin, if there is an ACME server.
+    pub fn acme_directory(&self) -> Option<&str> {
+        self.acme_directory.as_deref()
+    }
+
+    /// Shows another TLS certificate from now on, whatever is left of the present one; its serial number. Connections that stand keep
+    /// theirs. When it fails, the present one goes on being shown.
+    pub async fn renew_certificate(&self) -> Result<String, RenewalError> {
+        let renewal = self.renewal.clone().ok_or(RenewalError::NoTls)?;
+        renew_now(renewal, self._service.now()).await
     }
 
     /// The root certificate clients trust, in PEM.
@@ -284,6 +321,20 @@ impl fmt::Debug for RunningServer {
             .field("addresses", &self.addresses)
             .finish_non_exhaustive()
     }
+}
+
+fn mount(
+    certificates: &Certificates,
+    settings: AuthoritySettings,
+    issuer: &Issuer,
+    listening: Option<SocketAddr>,
+) -> Result<Mounted, StartError> {
+    if let Some(url) = settings.base_url(listening) {
+        certificates.point_at(&url)?;
+    }
+    let folder = certificates.authority_folder();
+    let mounted = Mounted::new(certificates.authority(), &folder, settings, &issuer.text)?;
+    Ok(mounted)
 }
 
 async fn service(
@@ -397,13 +448,13 @@ async fn tend_keys(service: Arc<Service>, mut stopped: watch::Receiver<bool>) {
     }
 }
 
-async fn renew(mut renewal: Renewal, clock: Arc<dyn Clock>, mut stopped: watch::Receiver<bool>) {
-    let mut every = tokio::time::interval(LOOK_AT_CERTIFICATE_EVERY);
+async fn tell_logouts(service: Arc<Service>, mut stopped: watch::Receiver<bool>) {
+    let mut every = tokio::time::interval(TELL_LOGOUTS_EVERY);
     loop {
         tokio::select! {
             _ = stopped.changed() => return,
-            _ = every.tick() => if let Err(error) = renewal.renew_if_due(clock.now()) {
-                tracing::error!(%error, "the TLS certificate could not be renewed; trying again in an hour");
+            _ = every.tick() => if let Err(error) = service.tell_untold_logouts().await {
+                tracing::error!(%error, "clients could not be told of a logout");
             },
         }
     }
@@ -523,6 +574,17 @@ async fn bind(listen: Listen) -> Result<Vec<TcpListener>, StartError> {
     }
 }
 
+async fn bind_some(
+    address: Option<SocketAddr>,
+) -> Result<(Option<TcpListener>, Option<SocketAddr>), StartError> {
+    let Some(address) = address else {
+        return Ok((None, None));
+    };
+    let listener = bind_one(address).await?;
+    let address = listener.local_addr().map_err(socket)?;
+    Ok((Some(listener), Some(address)))
+}
+
 async fn bind_one(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address)
         .await
@@ -553,6 +615,17 @@ pub enum StartError {
         /// Where.
         address: SocketAddr,
     },
+    /// Certificates cannot point at every address.
+    #[error(
+        "certificates have to say where their status is found: {address} does not; give `url` in [authority]"
+    )]
+    AuthorityUrlNeeded {
+        /// Where the authority's routes would be.
+        address: SocketAddr,
+    },
+    /// The authority's routes.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
     /// An address that is nobody's name.
     #[error(
         "the issuer must be given (--issuer https://host[:port]): what the server listens on does not say how clients reach it"

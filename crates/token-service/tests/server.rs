@@ -11,7 +11,7 @@ use http::{Method, StatusCode};
 use openssl::ssl::{Ssl, SslContext, SslMethod, SslVersion};
 use stampmill_jose::{Algorithm, Expectations, Jwks, SigningKey, verify_jwt};
 use stampmill_token_service::domain::{
-    ApplicationType, GrantType, PersonClaims, Registration, SecretMethod,
+    ApplicationType, GrantType, LogoutMetadata, PersonClaims, Registration, SecretMethod,
 };
 use stampmill_token_service::{
     Admin, Backend, Config, ConfigFile, DataFolder, Listen, NewUser, RunningServer, Server,
@@ -556,6 +556,101 @@ async fn lost_secrets_are_made_anew_beside_a_running_server() {
     let error = admin.renew_secret("nobody").await.unwrap_err();
     assert_eq!(error.to_string(), "no client has the id \"nobody\"");
     server.shutdown().await;
+}
+
+/// Back-Channel Logout §2.5, where it is not the server that ends the session.
+#[tokio::test]
+async fn clients_hear_of_a_new_password_and_of_a_person_who_is_gone() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("data");
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .unwrap();
+    let uri = format!("http://{}/out", listener.local_addr().unwrap());
+    let next_notice = async || {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut bytes = Vec::new();
+        // A JWT ends with 256 bytes of signature; nothing comes after it.
+        while !bytes.windows(13).any(|some| some == b"logout_token=") || !has_three_parts(&bytes) {
+            assert_ne!(stream.read_buf(&mut bytes).await.unwrap(), 0);
+        }
+        stream
+            .write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+            .await
+            .unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        text.split_once("logout_token=").unwrap().1.to_owned()
+    };
+    let (data, _) = DataFolder::open_or_create(&folder).unwrap();
+    let config = Config {
+        listen: Some(Listen::Localhost(0)),
+        issuer: Some(ISSUER.into()),
+        settings: ConfigFile::parse("test.toml", "networks = ['loopback']")
+            .unwrap()
+            .settings,
+        ..Config::new(data)
+    };
+    let server = Server::start(config).await.unwrap();
+    let admin = Admin::open(&folder).unwrap();
+    let registration = Registration {
+        id: Some("app".into()),
+        name: "App".into(),
+        secret_method: Some(SecretMethod::Basic),
+        application: ApplicationType::Native,
+        redirect_uris: vec![CALLBACK.into()],
+        grant_types: vec![GrantType::AuthorizationCode],
+        scope: "openid profile email".into(),
+        logout: LogoutMetadata {
+            backchannel_logout_uri: Some(uri),
+            ..LogoutMetadata::default()
+        },
+        ..Registration::default()
+    };
+    admin.add_client(registration).await.unwrap();
+    let bob = NewUser {
+        username: "bob".into(),
+        name: String::new(),
+        email: None,
+        claims: PersonClaims::default(),
+        password: None,
+    };
+    let (bob, password) = admin.add_user(bob).await.unwrap();
+    Client::of(&server)
+        .code("app", "bob", password.unwrap().expose())
+        .await;
+    let keys =
+        Jwks::from_json(Client::of(&server).get("/jwks.json").await.body.as_bytes()).unwrap();
+    let expect = Expectations::logout_token(ISSUER, "app");
+
+    let password = admin.reset_password("bob").await.unwrap();
+    let token = verify_jwt(&next_notice().await, &keys, &expect, now()).unwrap();
+    assert_eq!(token.claim_str("sub").as_deref(), Some(bob.id.as_str()));
+    Client::of(&server)
+        .code("app", "bob", password.expose())
+        .await;
+    admin.remove_user("bob").await.unwrap();
+    let gone = verify_jwt(&next_notice().await, &keys, &expect, now()).unwrap();
+    assert_eq!(gone.claim_str("sub").as_deref(), Some(bob.id.as_str()));
+    assert_ne!(
+        gone.claim_str("sid"),
+        token.claim_str("sid"),
+        "another session"
+    );
+    let error = admin.remove_user("bob").await.unwrap_err();
+    assert_eq!(error.to_string(), "no user is named \"bob\"");
+    server.shutdown().await;
+}
+
+/// Whether what follows `logout_token=` is a whole JWT by RS256.
+fn has_three_parts(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let signature = text
+        .rsplit_once('.')
+        .map_or(0, |(_, signature)| signature.len());
+    text.split("logout_token=")
+        .last()
+        .is_some_and(|token| token.split('.').count() == 3)
+        && signature == 342
 }
 
 #[tokio::test]

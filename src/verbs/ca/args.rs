@@ -121,6 +121,9 @@ pub(crate) struct ServeArgs {
     /// Terms of service that ACME accounts agree to.
     #[arg(long, value_name = "URL")]
     pub(crate) terms: Option<String>,
+    /// Accounts that agreed to other terms, or to none, agree to these before they order; programs that renew by themselves then fail.
+    #[arg(long, requires = "terms")]
+    pub(crate) terms_again: bool,
     /// A way to prove a name: http-01, dns-01 or tls-alpn-01; all of them unless set. May be given several times.
     #[arg(long = "challenge", value_name = "KIND")]
     pub(crate) challenges: Vec<ChallengeKind>,
@@ -152,6 +155,40 @@ pub(crate) struct ProfileArgs {
     /// Allow a longer life than that.
     #[arg(long)]
     pub(crate) long: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AcmeVerb {
+    /// List the accounts, the oldest first.
+    Accounts {
+        #[command(flatten)]
+        authority: AuthorityArgs,
+        /// Only those with this text in their name, their contacts, or the name of their external key.
+        #[arg(allow_hyphen_values = true)]
+        text: Option<String>,
+    },
+    /// List the orders, the newest first.
+    Orders {
+        #[command(flatten)]
+        authority: AuthorityArgs,
+        /// Only this account's: its name, or its address.
+        #[arg(long, value_name = "ACCOUNT", allow_hyphen_values = true)]
+        account: Option<String>,
+        /// Only those that are pending, ready, valid or invalid.
+        #[arg(long, value_parser = ["pending", "ready", "valid", "invalid"])]
+        status: Option<String>,
+        /// At most so many are looked at.
+        #[arg(long, default_value_t = 100)]
+        most: u32,
+    },
+    /// End an account: its requests are refused from now on. Its certificates stay good; `ca revoke` takes them back.
+    Deactivate {
+        #[command(flatten)]
+        authority: AuthorityArgs,
+        /// The account's name, or its address.
+        #[arg(allow_hyphen_values = true)]
+        account: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -285,10 +322,24 @@ pub(crate) enum CaVerb {
     },
     /// Publish the CRLs, the certificates and the OCSP responder over plain HTTP, and serve ACME over HTTPS.
     Serve(Box<ServeArgs>),
+    /// The ACME server's accounts and orders, for its operator.
+    #[command(subcommand)]
+    Acme(AcmeVerb),
     /// Make a key for an ACME account: its name and its secret, shown once.
     Eab {
         #[command(flatten)]
         authority: AuthorityArgs,
+        /// List the keys that were made, and the account that was made with each.
+        #[arg(long)]
+        list: bool,
+        /// Take a key back that no account was made with.
+        #[arg(
+            long,
+            value_name = "KID",
+            conflicts_with = "list",
+            allow_hyphen_values = true
+        )]
+        withdraw: Option<String>,
     },
     /// Show the commands that make this machine's programs trust the root; with --apply, run those that can be run.
     Trust(TrustArgs),

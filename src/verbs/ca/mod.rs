@@ -1,5 +1,6 @@
 //! `stampmill ca …`: the authority, what it issues, what it revokes, what it publishes.
 
+mod acme;
 mod args;
 mod look;
 mod make;
@@ -97,7 +98,12 @@ pub(crate) fn run(verb: CaVerb, out: Printer) -> anyhow::Result<()> {
             out: file,
         } => status::ocsp(open(&args)?, &args.folder, &question, &file, out),
         CaVerb::Serve(args) => serve::serve(open(&args.authority)?, &args, out),
-        CaVerb::Eab { authority } => serve::external_key(open(&authority)?, out),
+        CaVerb::Acme(verb) => acme::run(verb, out),
+        CaVerb::Eab {
+            authority,
+            list,
+            withdraw,
+        } => acme::external_keys(open(&authority)?, list, withdraw.as_deref(), out),
         CaVerb::Trust(args) => trust::trust(&open(&args.authority)?, &args, out),
         CaVerb::Untrust(args) => trust::untrust(&open(&args.authority)?, &args, out),
         CaVerb::Zoo(args) => zoo::zoo(&args, out),

@@ -1,11 +1,11 @@
-//! `ca serve`: what the authority publishes, and its ACME server, until it is told to stop. `ca eab`: a key for an ACME account.
+//! `ca serve`: what the authority publishes, and its ACME server, until it is told to stop.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use serde_json::json;
-use stampmill_local_ca::acme::{AcmeServer, AcmeSettings, ExternalKey, Surroundings};
+use stampmill_local_ca::acme::{AcmeServer, AcmeSettings, Surroundings};
 use stampmill_local_ca::{Authority, OcspResponder, Published, now};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -56,15 +56,6 @@ pub(super) fn serve(authority: Authority, args: &ServeArgs, out: Printer) -> any
     })?
 }
 
-pub(super) fn external_key(authority: Authority, out: Printer) -> anyhow::Result<()> {
-    let key = ExternalKey::make(&Arc::new(authority))?;
-    out.fields(&[
-        ("kid", json!(key.kid())),
-        ("hmac-key", json!(*key.hmac_key())),
-    ]);
-    Ok(())
-}
-
 /// The port after the plain one, or a free one if that was.
 fn acme_address(args: &ServeArgs, plain: SocketAddr) -> SocketAddr {
     args.acme_listen.unwrap_or_else(|| {
@@ -87,6 +78,7 @@ fn acme(authority: Arc<Authority>, args: &ServeArgs, at: SocketAddr) -> anyhow::
         .unwrap_or_else(|| format!("https://{host}"));
     let mut settings = AcmeSettings::new(format!("{}/acme", base.trim_end_matches('/')));
     settings.terms_of_service = args.terms.clone();
+    settings.terms_asked_again = args.terms_again;
     settings.external_account_required = args.eab_required;
     settings.caa_identities = args.caa.clone();
     settings.http_01_port = args.http_01_port;

@@ -208,7 +208,8 @@ fn finding(kind: &impl ToString, span: &Range<usize>, help: Option<&str>) -> ser
 }
 
 fn fmt(file: &Path, write: bool, check: bool, out: Printer) -> anyhow::Result<()> {
-    let source = read_text(file)?;
+    let source =
+        read_text(file).context("fmt takes a file; it reads an expression from standard input")?;
     let formatted =
         format(&source).map_err(|error| anyhow::anyhow!("the check does not parse\n{error}"))?;
     let same = source == formatted;

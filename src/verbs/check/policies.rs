@@ -145,18 +145,21 @@ fn policy(text: &str) -> anyhow::Result<Policy> {
     let cases = file["cases"]
         .as_array()
         .context("`cases` is missing, or no list")?;
-    let now = time(&file)?.unwrap_or(0);
+    let check = compile(expression)?;
+    // What does not read the time gets any: a file says one only where it matters.
+    let now = time(&file)?.or_else(|| (!check.reads_now()).then_some(0));
     let cases = cases
         .iter()
         .enumerate()
         .map(|(index, json)| case(json, now).with_context(|| format!("case {}", index + 1)));
     Ok(Policy {
-        check: compile(expression)?,
         cases: cases.collect::<anyhow::Result<_>>()?,
+        check,
     })
 }
 
-fn case(json: &Json, now: i64) -> anyhow::Result<Case> {
+/// A case, and the time of its file.
+fn case(json: &Json, now: Option<i64>) -> anyhow::Result<Case> {
     known(json, &["name", "claims", "now", "expect", "expect_error"])?;
     let expected = match (json.get("expect"), json.get("expect_error")) {
         (Some(value), None) => Expected::Value(value.clone()),
@@ -169,7 +172,9 @@ fn case(json: &Json, now: i64) -> anyhow::Result<Case> {
     Ok(Case {
         name: json["name"].as_str().unwrap_or("(without name)").to_owned(),
         claims: claims.to_string(),
-        now: time(json)?.unwrap_or(now),
+        now: time(json)?
+            .or(now)
+            .context("the expression reads `now`: give it, to the file or to the case")?,
         expected,
     })
 }

@@ -6,21 +6,22 @@ import { parse } from 'parse5'
 
 const MAX_STEPS = 12
 
-// Goes to `url`, fills in every form it meets, and returns the first address that begins with `until`.
-export async function walk(fetch, url, { until, username, password }) {
-  const { target, page } = await steps(fetch, url, { until, username, password })
+// Goes to `url`, fills in every form it meets, and returns the first address that begins with `until`. Walks that are given the same
+// `cookies` (a Map) are of one browser.
+export async function walk(fetch, url, { until, username, password, cookies }) {
+  const { target, page } = await walkAnywhere(fetch, url, { until, username, password, cookies })
   assert(target, `neither a redirect to ${until} nor a form:\n${page}`)
   return target
 }
 
 // The same for a walk that ends on a page without a form: returns the page.
-export async function walkTo(fetch, url, { username, password }) {
-  const { page } = await steps(fetch, url, { username, password })
+export async function walkTo(fetch, url, { username, password, cookies }) {
+  const { page } = await walkAnywhere(fetch, url, { username, password, cookies })
   return page
 }
 
-async function steps(fetch, url, { until, username, password }) {
-  const cookies = new Map()
+// The same for a walk that may end either way: `target` or `page`.
+export async function walkAnywhere(fetch, url, { until, username, password, cookies = new Map() }) {
   let request = { url: new URL(url), method: 'GET' }
   for (let step = 0; step < MAX_STEPS; step++) {
     const response = await send(fetch, request, cookies)
@@ -50,7 +51,7 @@ async function send(fetch, { url, method, body, origin }, cookies) {
   for (const line of response.headers.getSetCookie()) {
     const [pair, ...attributes] = line.split(';')
     const [name, value] = [pair.slice(0, pair.indexOf('=')).trim(), pair.slice(pair.indexOf('=') + 1).trim()]
-    const expired = attributes.some((attribute) => /^\s*max-age\s*=\s*(0|-\d+)\s*$/i.test(attribute))
+    const expired = attributes.some((attribute) => /^\s*(max-age\s*=\s*(0|-\d+)\s*$|expires\s*=.* 1970 )/i.test(attribute))
     if (expired) cookies.delete(name)
     else cookies.set(name, value)
   }

@@ -6,7 +6,7 @@ import { createServer } from 'node:https'
 import { decodeJwt, decodeProtectedHeader, exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { fetchTrusting } from './tls.mjs'
 
-// Runs `use` with a fetch whose connections all end at the attacker. `alter.token` and `alter.jwks` get the JSON of an answer
+// Runs `use` with a fetch whose connections all end at the attacker, and his port. `alter.token` and `alter.jwks` get the JSON of an answer
 // and return another.
 export async function throughAttacker(context, alter, use) {
   const upstream = fetchTrusting(context.ca)
@@ -30,7 +30,8 @@ export async function throughAttacker(context, alter, use) {
   })
   await new Promise((listening) => server.listen(0, '127.0.0.1', listening))
   try {
-    return await use(fetchTrusting(context.ca, { port: server.address().port }))
+    const { port } = server.address()
+    return await use(fetchTrusting(context.ca, { port }), port)
   } finally {
     server.close()
     server.closeAllConnections()

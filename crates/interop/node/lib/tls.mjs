@@ -8,8 +8,14 @@ import { Agent, buildConnector, fetch } from 'undici'
 // host, while addresses and TLS names stay as they are: what an attacker on the wire does.
 export function fetchTrusting(ca, { port } = {}) {
   const connect = buildConnector({ ca: readFileSync(ca) })
-  const dispatcher = new Agent({
+  const agent = new Agent({
     connect: (options, done) => connect(port ? { ...options, port } : options, done),
   })
+  const dispatcher = agent.compose((dispatch) => (options, handler) => dispatch({ ...options, headers: asNavigation(options.headers) }, handler))
   return (url, options) => fetch(url, { ...options, dispatcher })
+}
+
+// What asks for a page is a browser that navigates, and says so (Fetch Metadata §2.3); fetch says `cors` of everything.
+function asNavigation(headers) {
+  return headers.accept === 'text/html' ? { ...headers, 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' } : headers
 }

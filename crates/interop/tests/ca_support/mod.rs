@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 
-use stampmill_interop::run_stampmill;
+use stampmill_interop::{judges_folder, run_stampmill};
 
 /// Which end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,14 +217,12 @@ pub(crate) fn judges(name: &str) -> PathBuf {
 
 /// A program of the Python environment that `./test --install` makes.
 pub(crate) fn venv(name: &str) -> PathBuf {
-    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target");
-    target.join("judges/venv/bin").join(name)
+    judges_folder().join("venv/bin").join(name)
 }
 
 /// A Go program that `./test --install` builds where Go is.
 pub(crate) fn go_tool(name: &str) -> PathBuf {
-    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target");
-    target.join("judges/bin").join(name)
+    judges_folder().join("bin").join(name)
 }
 
 pub(crate) fn outcome(command: &mut Command) -> Result<Output, String> {

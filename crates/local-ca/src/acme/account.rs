@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use stampmill_jose::Jwk;
 
 use super::problem::{Problem, ProblemKind};
-use super::records::{Account, AccountStatus, Bound, NewAccount};
+use super::records::{Account, AccountChange, AccountStatus, Bound, NewAccount};
 use super::routes::{Call, Reply, Signer};
 use super::{AcmeServer, binding, random_id};
 use crate::names::{EmailAddress, shown};
@@ -25,10 +25,9 @@ pub(super) fn create(call: &Call<'_>) -> Result<Reply, Problem> {
         let detail = "no account has this key";
         return Err(Problem::new(ProblemKind::AccountDoesNotExist, detail));
     }
-    let terms = flag(asked, "termsOfServiceAgreed")?;
-    if server.settings.terms_of_service.is_some() && !terms {
-        let detail = "the terms of service must be agreed to";
-        return Err(Problem::new(ProblemKind::UserActionRequired, detail));
+    let terms = server.agreed(asked)?;
+    if let (Some(url), None) = (&server.settings.terms_of_service, terms) {
+        return Err(terms_problem(url));
     }
     let contact = contact(asked)?.unwrap_or_default();
     let bound = binding::check(call, key)?;
@@ -40,7 +39,7 @@ fn make(
     call: &Call<'_>,
     key: &Jwk,
     contact: &[String],
-    terms: bool,
+    terms: Option<&str>,
     bound: Option<&(String, Value)>,
 ) -> Result<Reply, Problem> {
     let server = call.server;
@@ -64,7 +63,7 @@ fn make(
         (Bound::ExternalKeyTaken, _) => Err(Problem::unauthorized(
             "another account was made with this external key",
         )),
-        (_, None) => Err(Problem::internal(
+        (Bound::AccountChanged, _) | (_, None) => Err(Problem::internal(
             &"an account that was just recorded is not there",
         )),
     }
@@ -94,20 +93,12 @@ pub(super) fn show_or_update(call: &Call<'_>) -> Result<Reply, Problem> {
         return Err(Problem::unauthorized("this is another account's address"));
     }
     if let Some(asked) = call.payload() {
-        match asked.get("status").map(|status| status.as_str()) {
-            None => {}
-            Some(Some("deactivated")) => server.records.deactivate_account(&account.id)?,
-            Some(_) => {
-                return Err(Problem::malformed(
-                    "an account's status changes to deactivated only",
-                ));
-            }
-        }
-        if let Some(contact) = contact(asked)? {
-            server.records.set_contact(&account.id, &contact)?;
-        }
-        if flag(asked, "termsOfServiceAgreed")? {
-            server.records.agree_to_terms(&account.id)?;
+        let change = change(server, asked)?;
+        if !server
+            .records
+            .change_account(&account.id, &change, call.now)?
+        {
+            return Err(Problem::unauthorized("this account has ended").status(401));
         }
     }
     let account = server
@@ -117,7 +108,58 @@ pub(super) fn show_or_update(call: &Call<'_>) -> Result<Reply, Problem> {
     Ok(Reply::json(server.account_json(&account)))
 }
 
+/// All that is asked for, read before any of it is done.
+fn change<'a>(
+    server: &'a AcmeServer,
+    asked: &Map<String, Value>,
+) -> Result<AccountChange<'a>, Problem> {
+    let deactivate = match asked.get("status").map(Value::as_str) {
+        None => false,
+        Some(Some("deactivated")) => true,
+        Some(_) => {
+            let detail = "an account's status changes to deactivated only";
+            return Err(Problem::malformed(detail));
+        }
+    };
+    Ok(AccountChange {
+        contact: contact(asked)?,
+        terms: server.agreed(asked)?,
+        deactivate,
+    })
+}
+
+/// §7.3.3: what the user has to do, and where.
+fn terms_problem(url: &str) -> Problem {
+    let detail = format!("the terms of service must be agreed to: {url}");
+    Problem::new(ProblemKind::UserActionRequired, detail).instance(url.to_owned())
+}
+
 impl AcmeServer {
+    /// The terms that a request agrees to; empty where there are none to agree to.
+    fn agreed(&self, asked: &Map<String, Value>) -> Result<Option<&str>, Problem> {
+        let agreed = flag(asked, "termsOfServiceAgreed")?;
+        Ok(agreed.then(|| {
+            self.settings
+                .terms_of_service
+                .as_deref()
+                .unwrap_or_default()
+        }))
+    }
+
+    /// Whether an account agreed to what holds now, where the operator asks again (§7.3.3).
+    pub(super) fn check_terms(&self, account: &Account) -> Result<(), Problem> {
+        let (Some(url), true) = (
+            &self.settings.terms_of_service,
+            self.settings.terms_asked_again,
+        ) else {
+            return Ok(());
+        };
+        match account.terms_url.as_ref() == Some(url) {
+            true => Ok(()),
+            false => Err(terms_problem(url)),
+        }
+    }
+
     pub(super) fn account_url(&self, id: &str) -> String {
         self.url(&format!("/account/{id}"))
     }

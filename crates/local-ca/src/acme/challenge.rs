@@ -8,10 +8,13 @@ use super::AcmeServer;
 use super::authorization::owned;
 use super::identifier::Identifier;
 use super::problem::Problem;
-use super::records::ChallengeStatus;
+use super::records::{AuthorizationStatus, ChallengeStatus};
 use super::routes::{Call, Reply};
 use super::validate::{self, Probe};
 use crate::names::shown;
+
+/// Challenges that are looked at or wait for it, in this process.
+const MOST_WAITING: usize = 4096;
 
 /// A way to prove that one has a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -88,10 +91,22 @@ pub(super) fn show_or_respond(call: &Call<'_>) -> Result<Reply, Problem> {
         Ok::<_, Problem>((authorization, challenge))
     };
     let (mut authorization, mut challenge) = read()?;
+    let status = authorization.status(call.now);
     if call.payload().is_some() && challenge.status == ChallengeStatus::Pending {
-        server.check_failure_rate(&call.account().id, &authorization.identifier, call.now)?;
-        server.records.begin_challenge(call.id)?;
-        (authorization, challenge) = read()?;
+        match status {
+            AuthorizationStatus::Pending => {
+                let account = &call.account().id;
+                server.check_failure_rate(account, &authorization.identifier, call.now)?;
+                server.records.begin_challenge(call.id, call.now)?;
+                (authorization, challenge) = read()?;
+            }
+            // proved in another way: there is nothing left to do
+            AuthorizationStatus::Valid => {}
+            over => {
+                let detail = format!("the challenge's authorization is {}", over.name());
+                return Err(Problem::malformed(detail));
+            }
+        }
     }
     let up = server.authorization_url(&authorization.id);
     let mut reply = Reply::json(server.challenge_json(&challenge)).link(up, "up");
@@ -104,11 +119,15 @@ pub(super) fn show_or_respond(call: &Call<'_>) -> Result<Reply, Problem> {
 
 impl AcmeServer {
     /// Looks at a challenge that is processing, beside everything else; once at a time.
+    ///
+    /// Where too many wait already it stays processing, and the client's next question about the authorization brings it here again.
     pub(super) fn look_at(self: &Arc<Self>, challenge: &str) {
         let (server, id) = (Arc::clone(self), challenge.to_owned());
-        if !server.running().insert(id.clone()) {
+        let mut running = server.running();
+        if running.len() >= MOST_WAITING || !running.insert(id.clone()) {
             return;
         }
+        drop(running);
         tokio::spawn(async move {
             let look = Look { server, id };
             if let Err(problem) = look.server.validate(&look.id).await {

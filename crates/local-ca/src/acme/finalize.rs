@@ -19,14 +19,10 @@ use crate::store::ForOrder;
 pub(super) fn finalize(call: &Call<'_>) -> Result<Reply, Problem> {
     let server = call.server;
     let order = server.order_of(call, call.id)?;
-    match order.status(call.now) {
-        OrderStatus::Ready => {}
-        // A client that did not hear our answer asks again, and gets the certificate it has.
-        OrderStatus::Valid => return Ok(shown(server, &order, call.now)),
-        status => {
-            let detail = format!("the order is {}, not ready", status.name());
-            return Err(Problem::new(ProblemKind::OrderNotReady, detail));
-        }
+    // A client that did not hear our answer reads the order, and finds its certificate there.
+    let status = order.status(call.now);
+    if status != OrderStatus::Ready {
+        return Err(not_ready(status.name()));
     }
     let request = read_request(call)?;
     let request = check_names(request, &order)?;
@@ -37,7 +33,13 @@ pub(super) fn finalize(call: &Call<'_>) -> Result<Reply, Problem> {
     }
     server.issue(&order, &request, call.now)?;
     let order = server.order_of(call, call.id)?;
-    Ok(shown(server, &order, call.now))
+    let reply = Reply::json(server.order_json(&order, call.now));
+    Ok(reply.at(server.order_url(&order.id)))
+}
+
+fn not_ready(status: &str) -> Problem {
+    let detail = format!("the order is {status}; it is finalized while it is ready, and once");
+    Problem::new(ProblemKind::OrderNotReady, detail)
 }
 
 /// The chain: leaf, intermediate, no root (§9.1). There is one chain only, so there are no alternates.
@@ -54,10 +56,6 @@ pub(super) fn certificate(call: &Call<'_>) -> Result<Reply, Problem> {
     Ok(Reply::chain(
         authority.with_chain(entry.certificate()).chain_pem(),
     ))
-}
-
-fn shown(server: &AcmeServer, order: &Order, now: i64) -> Reply {
-    Reply::json(server.order_json(order, now)).at(server.order_url(&order.id))
 }
 
 fn read_request(call: &Call<'_>) -> Result<CertificateRequest, Problem> {
@@ -123,8 +121,9 @@ impl AcmeServer {
             .authority
             .issue_for(request, &profile.profile, now, Some(&for_order));
         match issued {
-            // by another request for the same order, a moment ago: that certificate is the order's
-            Ok(_) | Err(IssueError::OrderTaken) => Ok(()),
+            Ok(_) => Ok(()),
+            // another request was quicker; or the account, or a proof, ended a moment ago
+            Err(IssueError::OrderTaken) => Err(not_ready("taken")),
             Err(IssueError::Store(error)) => Err(error.into()),
             Err(IssueError::OpenSsl(error)) => Err(Problem::internal(&error)),
             Err(

@@ -69,7 +69,7 @@ impl Jws {
         Ok(Self {
             algorithm: algorithm(&header)?,
             key: key_claim(&header)?,
-            nonce: text(&header, "nonce")?,
+            nonce: nonce(&header)?,
             url,
             payload: parts.payload,
             signing_input: parts.signing_input,
@@ -156,6 +156,15 @@ pub(crate) fn text(members: &Map<String, Value>, name: &str) -> Result<Option<St
     }
 }
 
+/// RFC 8555 §6.5.2: what is not base64url is malformed, not merely a bad nonce.
+fn nonce(header: &Map<String, Value>) -> Result<Option<String>, Problem> {
+    let nonce = text(header, "nonce")?;
+    match nonce.as_ref().map(|nonce| base64url::decode(nonce)) {
+        Some(Err(error)) => Err(Problem::malformed(format!("nonce: {error}"))),
+        _ => Ok(nonce),
+    }
+}
+
 fn algorithm(header: &Map<String, Value>) -> Result<Algorithm, Problem> {
     let name = text(header, "alg")?;
     name.as_deref()
@@ -215,7 +224,7 @@ mod tests {
     fn what_is_signed_is_read_and_anything_else_is_refused() {
         let key = SigningKey::generate(Algorithm::Es256).unwrap();
         let jwk = serde_json::to_value(key.public_jwk()).unwrap();
-        let header = json!({"alg": "ES256", "jwk": jwk, "nonce": "n", "url": "u"});
+        let header = json!({"alg": "ES256", "jwk": jwk, "nonce": "AAAA", "url": "u"});
         let good = signed(&key, &header, "{}");
         let payload = read(&good).unwrap().verified_by(&key.public_jwk());
         assert_eq!(payload.unwrap(), b"{}");
@@ -244,6 +253,7 @@ mod tests {
             ("crit", json!(["exp"]), ProblemKind::Malformed),
             ("b64", json!(true), ProblemKind::Malformed),
             ("url", json!(1), ProblemKind::Malformed),
+            ("nonce", json!("n"), ProblemKind::Malformed),
             (
                 "jwk",
                 json!({"kty": "oct", "k": "AAAA"}),

@@ -41,10 +41,16 @@ pub(super) fn change(call: &Call<'_>) -> Result<Reply, Problem> {
     if !Jwk::from_json(old.as_bytes()).is_ok_and(same) {
         return Err(Problem::malformed("`oldKey` is not the account's key"));
     }
-    match server.records.change_key(&account.id, &new)? {
+    match server
+        .records
+        .change_key(&account.id, &account.jwk, &new, call.now)?
+    {
         Bound::Yes => {
             Ok(Reply::json(server.account_json(account)).at(server.account_url(&account.id)))
         }
+        Bound::AccountChanged => Err(Problem::unauthorized(
+            "the account has another key by now, or has ended",
+        )),
         _ => {
             let holder = server.records.account_of_key(&new)?;
             let taken = Problem::new(ProblemKind::Malformed, "an account has this key already");

@@ -25,6 +25,9 @@
 //! the operator named ([`AcmeSettings::networks`]): a name is resolved once, what comes out is held against those networks, and the
 //! connection goes to that very address. A redirect goes through the same gate.
 //!
+//! Beside the server, or without it, an operator reads the same records and ends accounts ([`AcmeOperator`], `operator.rs`). Who made an
+//! account, who proved which name and how, and who asked for a revocation stands in the authority's log.
+//!
 //! The authority decides what is issued, as for a request by hand: name constraints, profiles, weak and compromised keys. The certificate
 //! is recorded in the same transaction that makes the order valid.
 //!
@@ -55,6 +58,7 @@ mod jws;
 mod key_change;
 mod limits;
 mod nonce;
+mod operator;
 mod order;
 mod problem;
 mod records;
@@ -81,6 +85,7 @@ use crate::store::StoreError;
 
 pub use binding::ExternalKey;
 pub use challenge::ChallengeKind;
+pub use operator::{AccountEntry, AcmeOperator, ExternalKeyEntry, OrderEntry};
 pub use problem::ProblemKind;
 pub use routes::routes;
 pub use settings::{AcmeLimits, AcmeSettings, OrderProfile};
@@ -181,6 +186,26 @@ pub enum AcmeError {
     /// No certificate for the server itself.
     #[error("the server's own certificate: {0}")]
     OwnCertificate(IssueError),
+    /// No account has this name.
+    #[error("no account {id}")]
+    UnknownAccount {
+        /// What was looked for.
+        id: String,
+    },
+    /// The account is no longer good.
+    #[error("the account {id} is {status} already")]
+    AccountEnded {
+        /// Its name.
+        id: String,
+        /// `deactivated` or `revoked`.
+        status: &'static str,
+    },
+    /// No external key has this name, or an account was made with it.
+    #[error("no external key {kid} that is still to be used")]
+    UnknownExternalKey {
+        /// What was looked for.
+        kid: String,
+    },
     /// The listener's.
     #[error(transparent)]
     Io(#[from] std::io::Error),

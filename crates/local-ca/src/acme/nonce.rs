@@ -132,6 +132,26 @@ mod tests {
     }
 
     #[test]
+    fn nobody_else_makes_one() {
+        let (nonces, others) = (Nonces::new().unwrap(), Nonces::new().unwrap());
+        let fresh = nonces.issue().unwrap();
+        // their counters are in our window as well
+        let foreign: Vec<String> = (0..9).map(|_| others.issue().unwrap()).collect();
+        assert!(foreign.iter().all(|nonce| !nonces.redeem(nonce)));
+        let bytes = base64url::decode(&fresh).unwrap();
+        for place in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[place] ^= 1;
+            assert!(!nonces.redeem(&base64url::encode(&changed)), "{place}");
+            assert!(
+                !nonces.redeem(&base64url::encode(&bytes[..place])),
+                "{place}"
+            );
+        }
+        assert!(nonces.redeem(&fresh), "none of that has spent it");
+    }
+
+    #[test]
     fn the_window_moves_and_old_nonces_are_refused() {
         let nonces = Nonces::new().unwrap();
         let (old, spent) = (nonces.issue().unwrap(), nonces.issue().unwrap());

@@ -10,7 +10,7 @@ use super::challenge::ChallengeKind;
 use super::identifier::Identifier;
 use super::jws;
 use super::problem::{Problem, ProblemKind};
-use super::records::{NewOrder, Order, OrderStatus};
+use super::records::{AuthorizationStatus, NewOrder, Order, OrderStatus};
 use super::routes::{Call, Reply};
 use super::settings::OrderProfile;
 use crate::moment::DAY;
@@ -23,16 +23,8 @@ const PAGE: u32 = 100;
 /// newOrder.
 pub(super) fn create(call: &Call<'_>) -> Result<Reply, Problem> {
     let (server, asked, account) = (call.server, call.object(), call.account());
-    let identifiers = identifiers(asked)?;
-    let problems = identifiers.iter().filter_map(|identifier| {
-        let refused = server
-            .check_identifier(&account.id, identifier, call.now)
-            .err()?;
-        Some((identifier.clone(), refused))
-    });
-    if let Some(problem) = Problem::of_identifiers(problems.collect()) {
-        return Err(problem);
-    }
+    server.check_terms(account)?;
+    let identifiers = identifiers(call)?;
     let profile = server.profile(jws::text(asked, "profile")?.as_deref())?;
     let life = life(asked, profile, call.now)?;
     let replaces = jws::text(asked, "replaces")?;
@@ -141,6 +133,9 @@ impl AcmeServer {
         if let Some(replaces) = &order.replaces {
             tell("replaces", json!(replaces));
         }
+        if let Some(error) = error(order, now) {
+            tell("error", error.to_json());
+        }
         if let Some(serial) = &order.serial {
             tell(
                 "certificate",
@@ -199,22 +194,63 @@ impl AcmeServer {
     }
 }
 
-/// Each once, in the order in which they came.
-fn identifiers(asked: &Map<String, Value>) -> Result<Vec<Identifier>, Problem> {
+/// Why an order is invalid (§7.1.3): what the failed challenges found, or that the account gave an authorization up. One that nobody
+/// answered in time has no error: `expires` tells.
+fn error(order: &Order, now: i64) -> Option<Problem> {
+    if order.status(now) != OrderStatus::Invalid {
+        return None;
+    }
+    let problems = order.authorizations.iter().filter_map(|authorization| {
+        let failed = authorization.error().and_then(Problem::from_json);
+        let over = || {
+            use AuthorizationStatus::{Deactivated, Expired};
+            let status = authorization.status(now);
+            matches!(status, Deactivated | Expired).then(|| {
+                let detail = format!("an authorization of this order is {}", status.name());
+                Problem::unauthorized(detail)
+            })
+        };
+        let problem = failed.or_else(over)?;
+        Some((authorization.ordered().to_json(), problem))
+    });
+    Problem::of_identifiers(problems.collect())
+}
+
+/// Each once, in the order in which they came. What is wrong with any of them is told of all at once (§6.7.1).
+fn identifiers(call: &Call<'_>) -> Result<Vec<Identifier>, Problem> {
     let most = CertificateRequest::MAX_NAMES;
-    let list = asked.get("identifiers").and_then(Value::as_array);
+    let list = call.object().get("identifiers").and_then(Value::as_array);
     let list = list
         .filter(|list| (1..=most).contains(&list.len()))
         .ok_or_else(|| Problem::malformed(format!("`identifiers` is a list of 1 to {most}")))?;
     let mut seen = BTreeSet::new();
-    let mut identifiers = Vec::new();
+    let (mut identifiers, mut problems) = (Vec::new(), Vec::new());
     for value in list {
-        let identifier = Identifier::from_json(value)?;
-        if seen.insert(identifier.clone()) {
-            identifiers.push(identifier);
+        match identifier(call, value) {
+            Ok(identifier) if seen.insert(identifier.clone()) => identifiers.push(identifier),
+            Ok(_) => {}
+            Err(problem) => problems.push((as_asked(value), problem)),
         }
     }
-    Ok(identifiers)
+    Problem::of_identifiers(problems).map_or(Ok(identifiers), Err)
+}
+
+/// One that this authority could issue for.
+fn identifier(call: &Call<'_>, value: &Value) -> Result<Identifier, Problem> {
+    let identifier = Identifier::from_json(value)?;
+    let account = &call.account().id;
+    call.server
+        .check_identifier(account, &identifier, call.now)?;
+    Ok(identifier)
+}
+
+/// The two members that an identifier has, no longer than a name can be.
+fn as_asked(value: &Value) -> Value {
+    let text = |member| {
+        let text = value.get(member).and_then(Value::as_str)?;
+        Some(text.chars().take(253).collect::<String>())
+    };
+    json!({"type": text("type"), "value": text("value")})
 }
 
 /// notBefore and notAfter, if the client asks for them: within what the profile gives.

@@ -2,7 +2,6 @@
 
 use serde_json::{Map, Value, json};
 
-use super::identifier::Identifier;
 use crate::store::StoreError;
 
 /// An error type of RFC 8555 §6.7, of RFC 9773 §7.4, or of the draft on profiles.
@@ -40,7 +39,10 @@ pub enum ProblemKind {
 
 use ProblemKind as Kind;
 
-/// The name behind `urn:ietf:params:acme:error:`, and the status of an answer that has nothing else to say.
+/// What every type's name begins with (§6.7).
+const PREFIX: &str = "urn:ietf:params:acme:error:";
+
+/// The name behind it, and the status of an answer that has nothing else to say.
 const TABLE: &[(Kind, &str, u16)] = &[
     (Kind::AccountDoesNotExist, "accountDoesNotExist", 400),
     (Kind::AlreadyReplaced, "alreadyReplaced", 409),
@@ -105,13 +107,15 @@ pub(crate) struct Problem {
     pub(crate) status: u16,
     pub(crate) detail: String,
     /// Which of several identifiers it is about (§6.7.1).
-    subproblems: Vec<(Identifier, Problem)>,
+    subproblems: Vec<(Value, Problem)>,
     /// Algorithms we take (§6.2), of badSignatureAlgorithm.
     algorithms: Vec<&'static str>,
     /// Seconds (§6.6), of rateLimited.
     pub(crate) retry_after: Option<i64>,
-    /// Where the account is that has the key already (§7.3.5); where the terms are (§7.3.3).
+    /// Where the account is that has the key already (§7.3.5).
     pub(crate) location: Option<String>,
+    /// Where a person is to go (§7.3.3).
+    instance: Option<String>,
 }
 
 impl Problem {
@@ -124,6 +128,7 @@ impl Problem {
             algorithms: Vec::new(),
             retry_after: None,
             location: None,
+            instance: None,
         }
     }
 
@@ -169,9 +174,22 @@ impl Problem {
         self
     }
 
-    /// One document for what is wrong with several identifiers; `None` if there is nothing. Where all are wrong in the same way it has
+    pub(crate) fn instance(mut self, url: String) -> Self {
+        self.instance = Some(url);
+        self
+    }
+
+    /// A document that was written by [`Problem::to_json`].
+    pub(crate) fn from_json(document: &Value) -> Option<Self> {
+        let kind = document["type"].as_str()?;
+        let kind = kind.strip_prefix(PREFIX)?;
+        let (kind, ..) = TABLE.iter().find(|(_, name, _)| *name == kind)?;
+        Some(Self::new(*kind, document["detail"].as_str()?))
+    }
+
+    /// One document for what is wrong with several identifiers, each as it was asked for; `None` if there is nothing. Where all are wrong in the same way it has
     /// their type, otherwise `compound`.
-    pub(crate) fn of_identifiers(mut problems: Vec<(Identifier, Problem)>) -> Option<Self> {
+    pub(crate) fn of_identifiers(mut problems: Vec<(Value, Problem)>) -> Option<Self> {
         if problems.len() <= 1 {
             return problems.pop().map(|(_, problem)| problem);
         }
@@ -194,9 +212,12 @@ impl Problem {
 
     fn members(&self) -> Map<String, Value> {
         let mut members = Map::new();
-        let kind = format!("urn:ietf:params:acme:error:{}", self.kind.name());
+        let kind = format!("{PREFIX}{}", self.kind.name());
         members.insert("type".to_owned(), json!(kind));
         members.insert("detail".to_owned(), json!(self.detail));
+        if let Some(instance) = &self.instance {
+            members.insert("instance".to_owned(), json!(instance));
+        }
         if !self.algorithms.is_empty() {
             members.insert("algorithms".to_owned(), json!(self.algorithms));
         }
@@ -204,7 +225,7 @@ impl Problem {
             // §6.7.1: of a subproblem neither status nor further subproblems
             let list = self.subproblems.iter().map(|(identifier, problem)| {
                 let mut members = problem.members();
-                members.insert("identifier".to_owned(), identifier.to_json());
+                members.insert("identifier".to_owned(), identifier.clone());
                 Value::Object(members)
             });
             members.insert("subproblems".to_owned(), list.collect());
@@ -234,7 +255,7 @@ mod tests {
 
     #[test]
     fn several_problems_become_one_document_with_subproblems() {
-        let name = |text: &str| Identifier::new("dns", text).unwrap();
+        let name = |text: &str| json!({"type": "dns", "value": text});
         let refused = |text| (name(text), Problem::new(Kind::RejectedIdentifier, "no"));
         assert_eq!(Problem::of_identifiers(Vec::new()), None);
         let one = Problem::of_identifiers(vec![refused("a.test")])

@@ -10,6 +10,7 @@ use super::order::rfc3339;
 use super::problem::{Problem, ProblemKind};
 use super::routes::{Call, Reply};
 use crate::certificate::serial_text;
+use crate::renewal::RenewalWindow;
 use crate::store::Entry;
 
 /// When a client asks again: a 24th of the certificate's life, between a minute and six hours (§4.3).
@@ -18,22 +19,12 @@ const MOST_PATIENCE: i64 = 6 * 60 * 60;
 /// `GET renewal-info/{certID}` (§4.1).
 pub(super) fn info(server: &AcmeServer, id: &str) -> Result<Reply, Problem> {
     let entry = find(server, id)?;
-    let (start, end) = window(&entry);
+    let RenewalWindow { start, end } = RenewalWindow::of(&entry);
     let life = entry.not_after - entry.not_before;
     let reply = Reply::json(json!({
         "suggestedWindow": {"start": rfc3339(start), "end": rfc3339(end)},
     }));
     Ok(reply.retry_after((life / 24).clamp(60, MOST_PATIENCE)))
-}
-
-/// When two thirds of the life are over, for a 24th of it; for a revoked certificate the hour before its revocation, which is: now (§4.2).
-fn window(entry: &Entry) -> (i64, i64) {
-    if let Some((at, _)) = entry.revoked {
-        return (at - 3600, at - 1);
-    }
-    let life = entry.not_after - entry.not_before;
-    let start = entry.not_before + life * 2 / 3;
-    (start, start + (life / 24).max(1))
 }
 
 /// Whether a new order may name this certificate as the one it replaces (§5). That nothing else replaces it is asked when the order is

@@ -5,6 +5,7 @@
 //! ```
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -15,6 +16,7 @@ use axum::routing::{get, post};
 use serde_json::{Map, Value, json};
 use stampmill_jose::Jwk;
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use super::jws::{self, Jws, KeyClaim};
 use super::problem::{Problem, ProblemKind};
@@ -25,6 +27,8 @@ use super::{
 
 /// Longest request: a finalize request with a hundred names is a tenth of it.
 const LONGEST_BODY: usize = 64 * 1024;
+/// How long it may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An address that takes signed requests.
 struct Endpoint {
@@ -58,6 +62,8 @@ enum Payload {
 
 #[rustfmt::skip]
 const ENDPOINTS: &[Endpoint] = &[
+    Endpoint { path: "/directory",           signed_by: SignedBy::Account, payload: Payload::Empty,  answer: read_directory },
+    Endpoint { path: "/new-nonce",           signed_by: SignedBy::Account, payload: Payload::Empty,  answer: read_nonce },
     Endpoint { path: "/new-account",         signed_by: SignedBy::Key,     payload: Payload::Object, answer: account::create },
     Endpoint { path: "/account/{id}",        signed_by: SignedBy::Account, payload: Payload::Either, answer: account::show_or_update },
     Endpoint { path: "/account/{id}/orders", signed_by: SignedBy::Account, payload: Payload::Empty,  answer: order::list },
@@ -258,7 +264,8 @@ async fn read_and_answer(
         return Err(Problem::malformed("requests are application/jose+json").status(415));
     }
     let uri = request.uri().clone();
-    let body = to_bytes(request.into_body(), LONGEST_BODY).await;
+    let body = timeout(PATIENCE, to_bytes(request.into_body(), LONGEST_BODY)).await;
+    let body = body.map_err(|_| Problem::malformed("the request took too long").status(408))?;
     let body = body.map_err(|_| {
         Problem::malformed(format!("a request has at most {LONGEST_BODY} bytes")).status(413)
     })?;
@@ -365,6 +372,21 @@ fn read_payload(wanted: Payload, payload: &[u8]) -> Result<Option<Map<String, Va
 }
 
 async fn directory(State(server): State<Arc<AcmeServer>>) -> Response {
+    Reply::json(directory_json(&server)).into_response()
+}
+
+/// §6.3: "The server MUST allow GET requests for the directory and newNonce resources ..., in addition to POST-as-GET requests".
+fn read_directory(call: &Call<'_>) -> Result<Reply, Problem> {
+    Ok(Reply::json(directory_json(call.server)))
+}
+
+/// As above; the nonce is in the header of every answer.
+fn read_nonce(_call: &Call<'_>) -> Result<Reply, Problem> {
+    Ok(Reply::nothing())
+}
+
+/// §7.1.1. There is no `newAuthz`: names are proved for an order, and the proof then holds for others.
+fn directory_json(server: &AcmeServer) -> Value {
     let settings = &server.settings;
     let profiles: Map<String, Value> = settings
         .profiles
@@ -387,7 +409,7 @@ async fn directory(State(server): State<Arc<AcmeServer>>) -> Response {
         json!(settings.external_account_required),
     );
     tell("profiles", Value::Object(profiles));
-    let directory = json!({
+    json!({
         "newNonce": server.url("/new-nonce"),
         "newAccount": server.url("/new-account"),
         "newOrder": server.url("/new-order"),
@@ -395,8 +417,7 @@ async fn directory(State(server): State<Arc<AcmeServer>>) -> Response {
         "keyChange": server.url("/key-change"),
         "renewalInfo": server.url("/renewal-info"),
         "meta": meta,
-    });
-    Reply::json(directory).into_response()
+    })
 }
 
 /// §7.2: 200 for HEAD, 204 for GET.
@@ -421,20 +442,28 @@ async fn renewal_info(State(server): State<Arc<AcmeServer>>, request: Request) -
     let answered = answered
         .await
         .unwrap_or_else(|error| Err(Problem::internal(&error)));
-    match answered {
+    let mut response = match answered {
         Ok(reply) => reply.into_response(),
         Err(problem) => problem_response(&server, &problem),
-    }
+    };
+    add_link(response.headers_mut(), &server.directory_url(), "index");
+    response
 }
 
 async fn nothing_here(State(server): State<Arc<AcmeServer>>) -> Response {
-    problem_response(&server, &Problem::not_found("address"))
+    refused(&server, &Problem::not_found("address"))
 }
 
 /// §6.3: 405 with type malformed, where GET is not how an address is read.
 async fn other_method(State(server): State<Arc<AcmeServer>>) -> Response {
     let problem = Problem::malformed("this address takes another method").status(405);
-    problem_response(&server, &problem)
+    refused(&server, &problem)
+}
+
+fn refused(server: &AcmeServer, problem: &Problem) -> Response {
+    let mut response = problem_response(server, problem);
+    finish(server, response.headers_mut());
+    response
 }
 
 fn problem_response(server: &AcmeServer, problem: &Problem) -> Response {

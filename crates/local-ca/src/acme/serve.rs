@@ -7,15 +7,17 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
 use axum::serve::Listener;
 use openssl::error::ErrorStack;
 use openssl::ssl::{AlpnError, Ssl, SslAcceptor, SslMethod, SslVersion, select_next_proto};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
-use tokio::time::{sleep, timeout};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_openssl::SslStream;
 use url::Url;
 
@@ -31,8 +33,10 @@ use crate::request::CertificateRequest;
 const LIFE_DAYS: u32 = 7;
 /// A client that has not finished its handshake by then is not a client.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Handshakes at once; the next connections wait in the kernel's queue.
-const MOST_HANDSHAKES: usize = 64;
+/// Connections at once; the next ones wait in the kernel's queue.
+const MOST_CONNECTIONS: usize = 512;
+/// A connection on which nothing moved for so long is given up, and its place with it.
+const IDLE: Duration = Duration::from_secs(60);
 
 impl AcmeServer {
     /// Serves the routes over TLS, mounted at the base URL's path, until `stopped` is there. The server's certificate is issued before
@@ -146,7 +150,7 @@ fn acceptor(certificate: &Certificate, key: &LeafKey) -> Result<SslAcceptor, Err
 /// Connections whose handshakes are done: a slow client holds nobody up.
 struct TlsListener {
     address: SocketAddr,
-    ready: mpsc::Receiver<(SslStream<TcpStream>, SocketAddr)>,
+    ready: mpsc::Receiver<(Connection, SocketAddr)>,
 }
 
 impl TlsListener {
@@ -159,7 +163,7 @@ impl TlsListener {
 }
 
 impl Listener for TlsListener {
-    type Io = SslStream<TcpStream>;
+    type Io = Connection;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
@@ -178,9 +182,9 @@ impl Listener for TlsListener {
 async fn accept_loop(
     listener: TcpListener,
     identity: Arc<Identity>,
-    ready: mpsc::Sender<(SslStream<TcpStream>, SocketAddr)>,
+    ready: mpsc::Sender<(Connection, SocketAddr)>,
 ) {
-    let places = Arc::new(Semaphore::new(MOST_HANDSHAKES));
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
             return;
@@ -198,11 +202,13 @@ async fn accept_loop(
         tokio::spawn(async move {
             match timeout(HANDSHAKE_TIMEOUT, handshake(stream, &identity)).await {
                 // nobody waits for it any more: the server stops
-                Ok(Ok(stream)) => drop(ready.send((stream, from)).await),
+                Ok(Ok(stream)) => {
+                    let connection = Connection::new(stream, place);
+                    drop(ready.send((connection, from)).await);
+                }
                 Ok(Err(error)) => tracing::debug!(%error, "acme: no TLS connection"),
                 Err(_) => tracing::debug!("acme: a handshake took too long"),
             }
-            drop(place);
         });
     }
 }
@@ -216,4 +222,64 @@ async fn handshake(stream: TcpStream, identity: &Identity) -> io::Result<SslStre
         .await
         .map_err(io::Error::other)?;
     Ok(stream)
+}
+
+/// A connection that keeps its place until it ends, and ends when nobody says anything: axum itself waits for ever.
+struct Connection {
+    stream: SslStream<TcpStream>,
+    idle: Pin<Box<Sleep>>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    fn new(stream: SslStream<TcpStream>, place: OwnedSemaphorePermit) -> Self {
+        Self {
+            stream,
+            idle: Box::pin(sleep(IDLE)),
+            _place: place,
+        }
+    }
+
+    /// What the stream says, unless it has said nothing for too long.
+    fn patiently<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        poll: impl FnOnce(Pin<&mut SslStream<TcpStream>>, &mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        let polled = poll(Pin::new(&mut self.stream), context);
+        if polled.is_ready() {
+            self.idle.as_mut().reset(Instant::now() + IDLE);
+            return polled;
+        }
+        let idle = self.idle.as_mut().poll(context);
+        idle.map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.patiently(context, |stream, context| stream.poll_read(context, buffer))
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.patiently(context, |stream, context| stream.poll_write(context, bytes))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.patiently(context, |stream, context| stream.poll_flush(context))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.patiently(context, |stream, context| stream.poll_shutdown(context))
+    }
 }

@@ -26,6 +26,9 @@ pub struct AcmeSettings {
     pub base_url: String,
     /// Terms that an account must agree to.
     pub terms_of_service: Option<String>,
+    /// Whether accounts that agreed to other terms, or to none, must agree to these before they order (RFC 8555 §7.3.3). Programs that
+    /// renew by themselves cannot: they fail until somebody does it for them.
+    pub terms_asked_again: bool,
     /// A page about this authority.
     pub website: Option<String>,
     /// The names by which CAA records may mean this authority (RFC 8659 §4.2). With none of them, CAA records are not looked at.
@@ -57,6 +60,7 @@ impl AcmeSettings {
         Self {
             base_url: base_url.into(),
             terms_of_service: None,
+            terms_asked_again: false,
             website: None,
             caa_identities: Vec::new(),
             external_account_required: false,

@@ -153,7 +153,7 @@ impl Authority {
                     "root" => Vec::new(),
                     _ => self.intermediates(),
                 };
-                return Ok(certificate.with_intermediates(intermediates));
+                return Ok(certificate.followed_by(intermediates));
             }
         }
     }

@@ -11,8 +11,6 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use openssl::x509::X509;
-
 use crate::base_url::BaseUrl;
 use crate::certificate::Certificate;
 use crate::constraints::NameConstraints;
@@ -278,8 +276,7 @@ impl Authority {
     /// Whether a certificate was signed by this authority's day-to-day key.
     #[must_use]
     pub fn issued(&self, certificate: &Certificate) -> bool {
-        let key = self.issuing.signer.public().to_openssl();
-        key.is_ok_and(|key| certificate.as_openssl().verify(&key).unwrap_or(false))
+        certificate.is_signed_by(&self.issuing.certificate)
     }
 
     /// The rules it keeps.
@@ -307,6 +304,18 @@ impl Authority {
         self.base_url.as_ref()
     }
 
+    /// Has what is issued from now on point there, by this process and by every later one. What was issued before keeps pointing where it did.
+    ///
+    /// # Errors
+    /// [`CaError::Store`].
+    pub fn set_base_url(&mut self, base_url: BaseUrl) -> Result<(), CaError> {
+        if let Some(store) = &self.store {
+            store.set_settings(self.rules, Some(&base_url))?;
+        }
+        self.base_url = Some(base_url);
+        Ok(())
+    }
+
     /// The records; an authority in memory has none.
     #[must_use]
     pub fn store(&self) -> Option<&Store> {
@@ -329,14 +338,14 @@ impl Authority {
 
     /// A leaf of the records with what follows it in a chain.
     pub(crate) fn with_chain(&self, leaf: Certificate) -> Certificate {
-        leaf.with_intermediates(self.intermediates())
+        leaf.followed_by(self.intermediates())
     }
 
-    /// What follows a leaf in a chain: the intermediate, unless the root signs leaves itself.
-    fn intermediates(&self) -> Vec<X509> {
+    /// What follows a leaf in a chain, in DER: the intermediate, unless the root signs leaves itself.
+    fn intermediates(&self) -> Vec<Vec<u8>> {
         match self.issuing.certificate == self.root {
             true => Vec::new(),
-            false => vec![self.issuing.certificate.as_openssl().to_owned()],
+            false => vec![self.issuing.certificate.der()],
         }
     }
 }
@@ -382,9 +391,7 @@ fn read_authority(path: &Path, issuer: Option<&Certificate>) -> Result<Certifica
             "not the certificate of an authority: it may not sign certificates",
         ));
     }
-    let signer = issuer.unwrap_or(&certificate).as_openssl().public_key();
-    let signed = signer.is_ok_and(|key| certificate.as_openssl().verify(&key).unwrap_or(false));
-    match signed {
+    match certificate.is_signed_by(issuer.unwrap_or(&certificate)) {
         true => Ok(certificate),
         false => Err(damaged(
             path,

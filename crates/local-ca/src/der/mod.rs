@@ -1,7 +1,8 @@
 //! A reader of DER, as narrow as the structures read with it: definite lengths in their shortest form, tags of one byte
-//! (X.690 §8.1, §10.1). [`write`] is its counterpart, [`oid`] the table of object identifiers.
+//! (X.690 §8.1, §10.1). [`write`] is its counterpart, [`oid`] the table of object identifiers, [`plain`] knows a certificate when it sees one.
 
 pub(crate) mod oid;
+pub(crate) mod plain;
 pub(crate) mod write;
 
 /// What is left to read.

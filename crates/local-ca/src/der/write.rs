@@ -30,12 +30,32 @@ pub(crate) fn header(out: &mut Vec<u8>, tag: u8, length: usize) {
     }
 }
 
-fn joined<Part: AsRef<[u8]>>(tag: u8, parts: impl IntoIterator<Item = Part>) -> Vec<u8> {
-    let mut contents = Vec::new();
-    for part in parts {
-        contents.extend_from_slice(part.as_ref());
+/// An element around what `fill` appends: for long lists, whose elements would cost memory of their own each.
+pub(crate) fn append(out: &mut Vec<u8>, tag: u8, fill: impl FnOnce(&mut Vec<u8>)) {
+    let start = out.len();
+    out.extend([tag, 0]);
+    fill(out);
+    let length = out.len() - start - 2;
+    match u8::try_from(length) {
+        Ok(short @ 0..0x80) => out[start + 1] = short,
+        _ => {
+            let mut longer = Vec::with_capacity(6);
+            header(&mut longer, tag, length);
+            out.splice(start..start + 2, longer);
+        }
     }
-    tlv(tag, &contents)
+}
+
+/// The length is known before anything is copied: a list of revoked certificates has megabytes.
+fn joined<Part: AsRef<[u8]>>(tag: u8, parts: impl IntoIterator<Item = Part>) -> Vec<u8> {
+    let parts: Vec<Part> = parts.into_iter().collect();
+    let length = parts.iter().map(|part| part.as_ref().len()).sum();
+    let mut out = Vec::with_capacity(length + 6);
+    header(&mut out, tag, length);
+    for part in &parts {
+        out.extend_from_slice(part.as_ref());
+    }
+    out
 }
 
 /// SEQUENCE, or SEQUENCE OF.
@@ -63,13 +83,21 @@ pub(crate) fn context_bytes(number: u8, contents: &[u8]) -> Vec<u8> {
 
 /// An unsigned number given by its bytes: leading zeros go, and one comes back where the top bit would mean "negative".
 pub(crate) fn unsigned(big_endian: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(big_endian.len() + 3);
+    append_unsigned(&mut out, big_endian);
+    out
+}
+
+/// The same, behind what is there.
+pub(crate) fn append_unsigned(out: &mut Vec<u8>, big_endian: &[u8]) {
     let zeros = big_endian.iter().take_while(|byte| **byte == 0).count();
     let digits = &big_endian[zeros..];
-    match digits.first() {
-        None => tlv(INTEGER, &[0]),
-        Some(first) if first & 0x80 == 0 => tlv(INTEGER, digits),
-        Some(_) => tlv(INTEGER, &[&[0], digits].concat()),
-    }
+    append(out, INTEGER, |out| {
+        if digits.first().is_none_or(|first| first & 0x80 != 0) {
+            out.push(0);
+        }
+        out.extend_from_slice(digits);
+    });
 }
 
 pub(crate) fn integer(number: u64) -> Vec<u8> {
@@ -125,19 +153,24 @@ pub(crate) fn printable(text: &str) -> Vec<u8> {
 
 /// UTCTime through 2049, GeneralizedTime from 2050 on (RFC 5280 §4.1.2.5).
 pub(crate) fn time(seconds: i64) -> Vec<u8> {
+    let mut out = Vec::with_capacity(17);
+    append_time(&mut out, seconds);
+    out
+}
+
+/// The same, behind what is there.
+pub(crate) fn append_time(out: &mut Vec<u8>, seconds: i64) {
     let civil = Civil::of(seconds);
-    match civil.year {
-        1950..2050 => tlv(super::UTC_TIME, &civil.digits().as_bytes()[2..]),
-        _ => tlv(super::GENERALIZED_TIME, civil.digits().as_bytes()),
-    }
+    let (tag, digits) = match civil.year {
+        1950..2050 => (super::UTC_TIME, &civil.digits()[2..]),
+        _ => (super::GENERALIZED_TIME, &civil.digits()[..]),
+    };
+    append(out, tag, |out| out.extend_from_slice(digits));
 }
 
 /// GeneralizedTime, as OCSP has it for every year (RFC 6960 §4.2.2.1).
 pub(crate) fn generalized_time(seconds: i64) -> Vec<u8> {
-    tlv(
-        super::GENERALIZED_TIME,
-        Civil::of(seconds).digits().as_bytes(),
-    )
+    tlv(super::GENERALIZED_TIME, &Civil::of(seconds).digits())
 }
 
 /// `AlgorithmIdentifier` without parameters, as for ECDSA and Ed25519.
@@ -176,6 +209,9 @@ mod tests {
         );
         for length in [0, 1, 127, 128, 255, 256, 65_535, 65_536] {
             let element = octet_string(&vec![7; length]);
+            let mut appended = vec![1];
+            append(&mut appended, OCTET_STRING, |out| out.extend(vec![7; length]));
+            assert_eq!(appended[1..], element);
             let mut der = Der::new(&element);
             assert_eq!(der.element().unwrap().contents.len(), length);
             assert!(der.finish().is_ok());

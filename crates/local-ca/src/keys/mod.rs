@@ -1,12 +1,13 @@
 //! Key pairs of authorities, servers and clients: their kinds, and the files they are kept in.
 //!
-//! [`policy`] says which public keys are certified, [`signer`] signs with an authority's, `pkcs8` puts a passphrase on one. What is no key
-//! at all, or everybody's: `weak` for RSA, `edwards` for Ed25519, `known` and `blocked` for any.
+//! [`policy`] says which public keys are certified, [`signer`] signs with an authority's, `pkcs8` puts a passphrase on one, `p256` reads and
+//! writes the usual kind quickly. What is no key at all, or everybody's: `weak` for RSA, `edwards` for Ed25519, `known` and `blocked` for any.
 
 mod blocked;
 mod edwards;
 mod known;
 mod ml_dsa;
+mod p256;
 mod pkcs8;
 mod policy;
 mod signer;
@@ -27,6 +28,7 @@ pub(crate) use blocked::BlockedKeys;
 pub(crate) use policy::PublicKey;
 pub(crate) use signer::{Signer, SignerError};
 
+use crate::pem;
 use policy::Algorithm;
 
 /// The kinds of keys that are made here. Requests may bring RSA keys of other lengths from 2048 bits on.
@@ -300,10 +302,19 @@ impl fmt::Debug for LeafKey {
 
 /// The key as PKCS #8 PEM, unencrypted.
 pub(crate) fn private_pem(key: &PKeyRef<Private>) -> Zeroizing<Vec<u8>> {
+    if is_p256(key)
+        && let Ok(der) = key.ec_key().and_then(|key| p256::write(&key))
+    {
+        return pem::encode_private("PRIVATE KEY", &der);
+    }
     let pem = key
         .private_key_to_pem_pkcs8()
         .expect("OpenSSL can write every key it holds");
     Zeroizing::new(pem)
+}
+
+fn is_p256(key: &PKeyRef<Private>) -> bool {
+    key.id() == Id::EC && key.bits() == 256
 }
 
 /// The key as PKCS #8 PEM, encrypted if there is a passphrase.
@@ -332,14 +343,20 @@ pub(crate) fn read_private_pem(
             PKey::private_key_from_pem_passphrase(pem, passphrase.expose().as_bytes())
                 .map_err(|_| KeyError::Passphrase)?
         }
-        false if text.contains("-----BEGIN PRIVATE KEY-----") => {
+        false if text.contains("-----BEGIN PRIVATE KEY-----") => match quick_p256(text) {
+            Some(key) => PKey::from_ec_key(key).map_err(|_| KeyError::Pem)?,
             // The callback keeps OpenSSL from asking a terminal for a passphrase.
-            PKey::private_key_from_pem_callback(pem, |_| Ok(0)).map_err(|_| KeyError::Pem)?
-        }
+            None => PKey::private_key_from_pem_callback(pem, |_| Ok(0)).map_err(|_| KeyError::Pem)?,
+        },
         false => return Err(KeyError::Pem),
     };
     policy::check_private(&key)?;
     Ok(key)
+}
+
+fn quick_p256(pem: &str) -> Option<EcKey<Private>> {
+    let der = pem::decode_private(pem, "PRIVATE KEY").ok()?;
+    p256::read(&der)
 }
 
 /// Whether a key file is protected by a passphrase.

@@ -4,6 +4,7 @@
 use openssl::bn::BigNumContext;
 use openssl::ec::{EcGroup, EcKey, EcPoint};
 use openssl::ecdsa::EcdsaSig;
+use openssl::error::ErrorStack;
 use openssl::nid::Nid;
 use openssl::pkey::{HasPublic, Id, PKey, PKeyRef, Private, Public};
 use openssl::sha::{sha1, sha256};
@@ -12,13 +13,14 @@ use std::sync::OnceLock;
 use super::{KeyError, edwards, known, weak};
 use crate::der::{self, oid};
 
+/// P-256 by name.
+pub(super) const P256_ALGORITHM: &[u8] =
+    b"\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";
+
 /// The only spellings of `AlgorithmIdentifier` that are certified: curves by name, never by parameters (RFC 5480 §2.1.1), RSA with
 /// NULL (RFC 3279 §2.3.1), Ed25519 and ML-DSA with nothing (RFC 8410 §3, RFC 9881 §2).
 const ALGORITHMS: &[(&[u8], Algorithm)] = &[
-    (
-        b"\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07",
-        Algorithm::P256,
-    ),
+    (P256_ALGORITHM, Algorithm::P256),
     (
         b"\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x22",
         Algorithm::P384,
@@ -182,7 +184,7 @@ impl PublicKey {
             .unwrap_or(false)
     }
 
-    pub(crate) fn to_openssl(&self) -> Result<PKey<Public>, openssl::error::ErrorStack> {
+    pub(crate) fn to_openssl(&self) -> Result<PKey<Public>, ErrorStack> {
         match &self.key {
             Key::P256(key) => PKey::from_ec_key(key.clone()),
             Key::Other(key) => Ok(key.clone()),
@@ -212,11 +214,21 @@ pub(super) fn check_private(key: &PKeyRef<Private>) -> Result<(), KeyError> {
     PublicKey::of(key).map(drop)
 }
 
+/// The curve, made once.
+pub(super) fn p256_group() -> Result<&'static EcGroup, ErrorStack> {
+    static GROUP: OnceLock<EcGroup> = OnceLock::new();
+    match GROUP.get() {
+        Some(group) => Ok(group),
+        None => {
+            let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
+            Ok(GROUP.get_or_init(|| group))
+        }
+    }
+}
+
 /// OpenSSL looks whether the point lies on the curve while it reads it.
 fn p256(bits: &[u8]) -> Result<EcKey<Public>, KeyError> {
-    static GROUP: OnceLock<Option<EcGroup>> = OnceLock::new();
-    let group = GROUP.get_or_init(|| EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).ok());
-    let group = group.as_ref().ok_or(KeyError::Type)?;
+    let group = p256_group().map_err(|_| KeyError::Type)?;
     // Uncompressed, as RFC 5480 §2.2 demands everybody can read; not the point at infinity.
     if bits.len() != 65 || bits.first() != Some(&4) {
         return Err(KeyError::Damaged);

@@ -15,9 +15,10 @@ pub(crate) struct CurrentCrl {
 }
 
 /// A revoked certificate, as a list has it.
-#[derive(Clone, Debug)]
-pub(crate) struct RevokedSerial {
-    pub(crate) serial: Vec<u8>,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Revoked<'a> {
+    /// Its bytes, the first of them first.
+    pub(crate) serial: &'a [u8],
     pub(crate) at: i64,
     pub(crate) reason: Reason,
 }
@@ -58,6 +59,12 @@ impl ListScope {
 const LACKS: &str = "EXISTS (SELECT 1 FROM log JOIN certificate c ON c.serial = log.serial
      WHERE log.id > crl.covers AND log.event = 'revoke' AND c.issuer = ?2 AND c.number BETWEEN ?3 AND ?4)";
 
+/// What lists are read from, in their order and without touching the certificates, which are longer by far. Records of before there was this
+/// index get it with their next list.
+const LISTED: &str = "CREATE INDEX IF NOT EXISTS certificate_listed
+     ON certificate (issuer, revoked_at, number, not_after, serial, reason) WHERE revoked_at IS NOT NULL;
+     DROP INDEX IF EXISTS certificate_revoked";
+
 impl Store {
     /// The number of the certificate that was recorded last, 0 before the first.
     pub(crate) fn last_number(&self) -> Result<i64, StoreError> {
@@ -87,15 +94,16 @@ impl Store {
         })
     }
 
-    /// Makes and keeps a new list: `make` gets its number and what it must hold. All in one transaction, so that of two processes the
-    /// second makes the higher number and holds what the first did.
+    /// Makes and keeps a new list: `append` writes an entry behind those before it, `make` gets the list's number and its entries. All in one
+    /// transaction, so that of two processes the second makes the higher number and holds what the first did.
     ///
     /// An entry stays until one list after its certificate has expired (RFC 5280 §3.3).
     pub(crate) fn replace_crl<E>(
         &self,
         scope: &ListScope,
         life: (i64, i64),
-        make: impl FnOnce(u64, &[RevokedSerial]) -> Result<Vec<u8>, E>,
+        append: fn(&mut Vec<u8>, &Revoked<'_>),
+        make: impl FnOnce(u64, &[u8]) -> Result<Vec<u8>, E>,
     ) -> Result<Result<Vec<u8>, E>, StoreError> {
         let (this_update, next_update) = life;
         self.write(|transaction| {
@@ -120,23 +128,25 @@ impl Store {
             )?;
             let covers: i64 =
                 transaction.query_row("SELECT coalesce(max(id), 0) FROM log", [], |row| row.get(0))?;
-            let revoked: Vec<RevokedSerial> = transaction
-                .prepare(
-                    "SELECT serial, revoked_at, reason FROM certificate
-                     WHERE issuer = ?1 AND revoked_at IS NOT NULL AND not_after >= ?2 AND number BETWEEN ?3 AND ?4
-                     ORDER BY revoked_at, number",
-                )?
-                .query_map(params![issuer, since.unwrap_or(0), first, last], |row| {
-                    let serial: String = row.get(0)?;
-                    let reason: u8 = row.get(2)?;
-                    Ok(RevokedSerial {
-                        serial: octets(&serial),
-                        at: row.get(1)?,
-                        reason: Reason::from_code(reason).unwrap_or_default(),
-                    })
-                })?
-                .collect::<rusqlite::Result<_>>()?;
-            let der = match make(number.unsigned_abs(), &revoked) {
+            transaction.execute_batch(LISTED)?;
+            let mut query = transaction.prepare(
+                "SELECT serial, revoked_at, reason FROM certificate
+                 WHERE issuer = ?1 AND revoked_at IS NOT NULL AND not_after >= ?2 AND number BETWEEN ?3 AND ?4
+                 ORDER BY revoked_at, number",
+            )?;
+            let mut rows = query.query(params![issuer, since.unwrap_or(0), first, last])?;
+            let (mut entries, mut count, mut serial) = (Vec::new(), 0_u64, Vec::new());
+            while let Some(row) = rows.next()? {
+                octets(row.get_ref(0)?.as_str()?, &mut serial);
+                let revoked = Revoked {
+                    serial: &serial,
+                    at: row.get(1)?,
+                    reason: Reason::from_code(row.get(2)?).unwrap_or_default(),
+                };
+                append(&mut entries, &revoked);
+                count += 1;
+            }
+            let der = match make(number.unsigned_abs(), &entries) {
                 Ok(der) => der,
                 Err(error) => return Ok(Err(error)),
             };
@@ -145,7 +155,7 @@ impl Store {
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                 params![key, number, this_update, next_update, covers, der],
             )?;
-            let detail = format!("{key} number {number}, {} entries", revoked.len());
+            let detail = format!("{key} number {number}, {count} entries");
             log(transaction, this_update, Event::Crl, None, &detail)?;
             Ok(Ok(der))
         })
@@ -177,12 +187,10 @@ impl Store {
     }
 }
 
-/// The bytes of hexadecimal digits.
-fn octets(digits: &str) -> Vec<u8> {
+/// The bytes of hexadecimal digits, in the place of those before.
+fn octets(digits: &str, bytes: &mut Vec<u8>) {
     let nibble = |c: u8| char::from(c).to_digit(16).unwrap_or_default().to_le_bytes()[0];
-    digits
-        .as_bytes()
-        .chunks(2)
-        .map(|pair| pair.iter().fold(0, |byte, c| byte << 4 | nibble(*c)))
-        .collect()
+    let pairs = digits.as_bytes().chunks(2);
+    bytes.clear();
+    bytes.extend(pairs.map(|pair| pair.iter().fold(0, |byte, c| byte << 4 | nibble(*c))));
 }

@@ -21,7 +21,7 @@ use crate::profile::RuleSet;
 use crate::reason::Reason;
 use crate::subject;
 
-pub(crate) use crls::{ListScope, RevokedSerial};
+pub(crate) use crls::{ListScope, Revoked};
 pub(crate) use orders::ForOrder;
 pub use search::{Entry, Filter, LogLine, Status};
 
@@ -49,6 +49,18 @@ pub(crate) enum Event {
     Crl,
     /// The intermediate was renewed.
     Renewed,
+    /// An ACME account was made, or what is known of it changed.
+    Account,
+    /// An ACME account has another key.
+    AccountKey,
+    /// An ACME account is no longer good.
+    AccountEnd,
+    /// Somebody has shown, or failed to show, to have a name.
+    Proof,
+    /// Who asked by ACME for a revocation.
+    RevokeRequest,
+    /// A key for an ACME account was made or withdrawn.
+    ExternalKey,
 }
 
 impl Event {
@@ -60,6 +72,12 @@ impl Event {
             Self::Revoked => "revoke",
             Self::Crl => "crl",
             Self::Renewed => "renew",
+            Self::Account => "account",
+            Self::AccountKey => "account-key",
+            Self::AccountEnd => "account-end",
+            Self::Proof => "proof",
+            Self::RevokeRequest => "revoke-request",
+            Self::ExternalKey => "external-key",
         }
     }
 }
@@ -412,7 +430,8 @@ impl Store {
     }
 }
 
-fn log(
+/// Adds a line to the log, in the transaction that does what it tells.
+pub(crate) fn log(
     transaction: &rusqlite::Transaction<'_>,
     at: i64,
     event: Event,

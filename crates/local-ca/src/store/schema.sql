@@ -18,7 +18,7 @@ CREATE TABLE certificate (
 
 CREATE INDEX certificate_key ON certificate (key);
 CREATE INDEX certificate_not_after ON certificate (not_after);
-CREATE INDEX certificate_revoked ON certificate (revoked_at) WHERE revoked_at IS NOT NULL;
+CREATE INDEX certificate_listed ON certificate (issuer, revoked_at, number, not_after, serial, reason) WHERE revoked_at IS NOT NULL;
 
 CREATE TABLE name (
     name    TEXT NOT NULL,

@@ -90,7 +90,8 @@ pub struct Filter {
 pub struct LogLine {
     /// When, in seconds since the epoch.
     pub at: i64,
-    /// What: `issue`, `revoke`, `crl`, `create`.
+    /// What: `issue`, `revoke`, `crl`, `create`, `renew`; of ACME `account`, `account-key`, `account-end`, `proof`, `revoke-request`,
+    /// `external-key`.
     pub event: String,
     /// Which certificate.
     pub serial: Option<String>,

@@ -197,7 +197,8 @@ impl Keeper {
             key: KeyKind::P256.generate()?,
             subject: subject::common_name(None),
             names: vec![host.parse()?],
-            life: (self.now - DAY, self.now + 30 * DAY),
+            // whole days: the last second belongs to the life (RFC 5280 §4.1.2.5)
+            life: (self.now - DAY, self.now + 30 * DAY - 1),
             version_one: false,
             sha1: false,
             more: Vec::new(),

@@ -35,6 +35,10 @@ struct Inner {
     pages: HashMap<String, String>,
     connections: Vec<SocketAddr>,
     tls: Option<SslAcceptor>,
+    /// Servers take connections and say nothing.
+    silent: bool,
+    open: usize,
+    most_open: usize,
 }
 
 impl World {
@@ -97,6 +101,16 @@ impl World {
         self.with(|inner| inner.tls = Some(acceptor));
     }
 
+    /// From now on every server of this world takes connections and says nothing.
+    pub(crate) fn fall_silent(&self) {
+        self.with(|inner| inner.silent = true);
+    }
+
+    /// The most connections to silent servers that were open at once.
+    pub(crate) fn most_open(&self) -> usize {
+        self.with(|inner| inner.most_open)
+    }
+
     pub(crate) fn connections(&self) -> Vec<SocketAddr> {
         self.with(|inner| inner.connections.clone())
     }
@@ -151,7 +165,19 @@ impl Connector for World {
 }
 
 impl World {
+    async fn say_nothing(self, mut stream: DuplexStream) {
+        self.with(|inner| {
+            inner.open += 1;
+            inner.most_open = inner.most_open.max(inner.open);
+        });
+        while stream.read_u8().await.is_ok() {}
+        self.with(|inner| inner.open -= 1);
+    }
+
     async fn serve_page(self, mut stream: DuplexStream) {
+        if self.with(|inner| inner.silent) {
+            return self.say_nothing(stream).await;
+        }
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             let Ok(byte) = stream.read_u8().await else {
@@ -170,6 +196,9 @@ impl World {
     }
 
     async fn shake_hands(self, stream: DuplexStream) {
+        if self.with(|inner| inner.silent) {
+            return self.say_nothing(stream).await;
+        }
         let Some(acceptor) = self.with(|inner| inner.tls.clone()) else {
             return;
         };
@@ -224,6 +253,16 @@ impl Scene {
             router,
             _folder: folder,
         }
+    }
+
+    /// Another process on the same records, as after a restart: its routes.
+    pub(crate) fn restarted(&self, change: impl FnOnce(&mut AcmeSettings)) -> Router {
+        let mut settings = AcmeSettings::new(BASE);
+        change(&mut settings);
+        let surroundings = Surroundings::new(self.world.clone(), self.world.clone())
+            .with_connector(self.world.clone());
+        let server = AcmeServer::open(Arc::clone(&self.authority), settings, surroundings).unwrap();
+        Router::new().nest("/acme", routes(Arc::new(server)))
     }
 
     pub(crate) fn database(&self) -> std::path::PathBuf {

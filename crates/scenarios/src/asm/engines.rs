@@ -75,6 +75,9 @@ pub(crate) fn engines(stage: &mut Stage<'_>) -> anyhow::Result<()> {
             "{engine} is missing: this build or this processor does not have it."
         ));
     }
+    if Engine::Ifma.is_available() && !has_lanes() {
+        stage.note("Eight at once is missing: it is done where ifma is the engine in use, and STAMPMILL_ENGINE names another.");
+    }
     Ok(())
 }
 

@@ -21,7 +21,7 @@ use crate::protocol::paths;
 
 /// A request that is not answered by then is given up (password hashing behind a full gate is the slowest thing there
 /// is).
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A service with all that around it.
 #[derive(Clone)]

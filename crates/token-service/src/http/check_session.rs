@@ -27,7 +27,11 @@ struct CheckSession {
 
 pub(super) async fn page() -> Response {
     let html = CheckSession { script: SCRIPT }.render();
-    let mut response = pages::html_page(StatusCode::OK, html, pages::Policy::forms_to("'none'"));
+    let mut response = pages::html_page(
+        StatusCode::OK,
+        html,
+        pages::Policy::forms_to(pages::FormAction::Nowhere),
+    );
     let headers = response.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, POLICY.clone());
     // Any client may: the page says nothing but whether what the asker was told still holds.

@@ -105,8 +105,7 @@ fn shown(logout: Logout) -> Response {
                 destination: &pages::destination(&back),
                 sealed: &sealed,
             };
-            let targets = pages::form_targets(&back);
-            let policy = pages::Policy::forms_to(&targets);
+            let policy = pages::Policy::forms_to(pages::FormAction::Anywhere);
             let asked = pages::html_page(StatusCode::OK, html.render(), policy);
             match new_binding {
                 Some(binding) => answer::with_cookie(asked, request::BINDING_COOKIE, &binding),
@@ -139,7 +138,7 @@ fn signed_out(out: bool, frames: &[String], back: &str) -> Response {
         } else {
             &sources
         },
-        ..pages::Policy::forms_to("'none'")
+        ..pages::Policy::forms_to(pages::FormAction::Nowhere)
     };
     pages::html_page(StatusCode::OK, html.render(), policy)
 }

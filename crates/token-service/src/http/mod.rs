@@ -31,6 +31,8 @@ use axum::routing::{MethodRouter, get, post};
 use tower::layer::layer_fn;
 use tower::util::MapResponseLayer;
 
+pub(crate) use around::REQUEST_TIMEOUT;
+
 pub(crate) use crate::protocol::LONGEST_REQUEST;
 use crate::protocol::{Document, Service, paths};
 
@@ -79,8 +81,9 @@ fn for_people() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
     ]
 }
 
-/// The service as an axum router: the same one behind TLS, behind a proxy and in tests.
-pub(crate) fn router(service: Arc<Service>) -> Router {
+/// The service as an axum router: the same one behind TLS, behind a proxy and in tests. `beside` is served with it, at addresses that the
+/// service has not.
+pub(crate) fn router(service: Arc<Service>, beside: Router) -> Router {
     let mut open = me::routes(&service);
     for (path, methods) in for_programs() {
         open = open.route(path, methods.options(answer::preflight));
@@ -95,6 +98,7 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
     });
     all.fallback(not_found)
         .with_state(app)
+        .merge(beside)
         .layer(layer_fn(around::Around::new))
 }
 

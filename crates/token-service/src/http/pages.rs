@@ -139,12 +139,11 @@ pub(super) fn ask(page: &Page, sealed: &str, request: &AuthorizationRequest) -> 
             .render()
         }
     };
-    let targets = form_targets(&request.redirect_uri);
     let logo = request.client.profile.logo_uri.as_deref().map(source);
     let images = logo.map_or_else(String::new, |logo| format!(" {logo}"));
     let policy = Policy {
         images: &images,
-        ..Policy::forms_to(&targets)
+        ..Policy::forms_to(FormAction::Anywhere)
     };
     let mut response = html_page(status, html, policy);
     if let Some(seconds) = retry_after {
@@ -246,7 +245,7 @@ pub(super) fn device(page: &DevicePage) -> Response {
         Some(_) => StatusCode::TOO_MANY_REQUESTS,
         None => StatusCode::OK,
     };
-    let mut response = html_page(status, html, Policy::forms_to("'self'"));
+    let mut response = html_page(status, html, Policy::forms_to(FormAction::Here));
     if let Some(seconds) = wait {
         response.headers_mut().insert(RETRY_AFTER, seconds.into());
     }
@@ -261,7 +260,7 @@ pub(super) fn problem(status: StatusCode, sentence: &str) -> Response {
         _ => "This cannot be done",
     };
     let html = Problem { title, sentence }.render();
-    html_page(status, html, Policy::forms_to("'none'"))
+    html_page(status, html, Policy::forms_to(FormAction::Nowhere))
 }
 
 /// The page at `/`.
@@ -272,7 +271,11 @@ pub(super) fn home(service: &Service) -> Response {
         me: paths::ME,
         may_call: &me::may_call(service),
     };
-    html_page(StatusCode::OK, home.render(), Policy::forms_to("'none'"))
+    html_page(
+        StatusCode::OK,
+        home.render(),
+        Policy::forms_to(FormAction::Nowhere),
+    )
 }
 
 /// The one stylesheet.
@@ -294,7 +297,7 @@ pub(super) async fn style() -> Response {
 /// What a page may do (Content Security Policy). Everything that is not named is forbidden.
 pub(super) struct Policy<'a> {
     /// Where its forms may lead.
-    pub(super) form_action: &'a str,
+    pub(super) form_action: FormAction,
     /// Which script it may run: almost always `'none'`.
     pub(super) script: &'a str,
     /// What it may show in frames: almost always `'none'`.
@@ -305,12 +308,39 @@ pub(super) struct Policy<'a> {
 
 impl Policy<'_> {
     /// A page without script.
-    pub(super) fn forms_to(form_action: &str) -> Policy<'_> {
+    pub(super) fn forms_to(form_action: FormAction) -> Policy<'static> {
         Policy {
             form_action,
             script: "'none'",
             frames: "'none'",
             images: "",
+        }
+    }
+}
+
+/// Where the forms of a page may lead.
+///
+/// Chromium holds every redirect that follows a post against this, to the end of the chain; whether a browser should is open
+/// (CSP 3 §6.4.1, w3c/webappsec-csp issue 8). What follows our answer to a client is the client's own: it may send the person on to another host,
+/// or into an application (`https://a.example/cb`, then `a://done`), and no list that is made here can foresee that. A page
+/// whose post may end at a client therefore has no `form-action`. What it still has: no foreign markup (everything is
+/// escaped), no foreign script, no `base`, no frame around it.
+#[derive(Clone, Copy)]
+pub(super) enum FormAction {
+    /// There is no form.
+    Nowhere,
+    /// To us, and the answer is a page or a redirect to us.
+    Here,
+    /// To us or a client, and from there wherever the client likes.
+    Anywhere,
+}
+
+impl FormAction {
+    fn directive(self) -> &'static str {
+        match self {
+            FormAction::Nowhere => " form-action 'none';",
+            FormAction::Here => " form-action 'self';",
+            FormAction::Anywhere => "",
         }
     }
 }
@@ -331,7 +361,8 @@ pub(super) fn html_page(
     let mut response = Response::new(Body::from(html));
     *response.status_mut() = status;
     let policy = format!(
-        "default-src 'none'; script-src {script}; style-src 'self'; img-src data:{images}; frame-src {frames}; form-action {form_action}; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; script-src {script}; style-src 'self'; img-src data:{images}; frame-src {frames};{} base-uri 'none'; frame-ancestors 'none'",
+        form_action.directive()
     );
     let headers = response.headers_mut();
     headers.insert(
@@ -353,12 +384,6 @@ pub(super) fn html_page(
 pub(super) fn script_source(script: &str) -> String {
     let hash = openssl::sha::sha256(script.as_bytes());
     format!("'sha256-{}'", base64_simd::STANDARD.encode_to_string(hash))
-}
-
-/// Where a form may lead: to us, and by redirect to the client. Browsers apply `form-action` to the redirect as well
-/// (CSP 3 §6.4).
-pub(super) fn form_targets(redirect_uri: &str) -> String {
-    format!("'self' {}", source(redirect_uri)).trim_end().into()
 }
 
 /// An address as a source expression of a Content Security Policy; empty where it has none.
@@ -386,20 +411,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn forms_lead_to_us_and_the_client() {
-        assert_eq!(
-            form_targets("https://a.example/cb?x=;y"),
-            "'self' https://a.example"
-        );
-        assert_eq!(
-            form_targets("http://127.0.0.1:1234/cb"),
-            "'self' http://127.0.0.1:1234"
-        );
-        assert_eq!(form_targets("http://[::1]:1234/cb"), "'self' http:");
-        assert_eq!(
-            form_targets("com.example.app:/cb"),
-            "'self' com.example.app:"
-        );
+    fn sources_are_origins_or_schemes() {
+        for (uri, expected) in [
+            ("https://a.example/cb?x=;y", "https://a.example"),
+            ("http://127.0.0.1:1234/cb", "http://127.0.0.1:1234"),
+            ("http://[::1]:1234/cb", "http:"),
+            ("com.example.app:/cb", "com.example.app:"),
+        ] {
+            assert_eq!(source(uri), expected);
+        }
     }
 
     #[test]

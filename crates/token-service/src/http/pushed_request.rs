@@ -11,8 +11,9 @@ pub(super) async fn push(State(app): Shared, request: Request) -> Response {
         Ok(request) => request,
         Err(refused) => return refused,
     };
-    match app.service.push(&request).await {
+    let answer = match app.service.push(&request).await {
         Ok(pushed) => answer::private_json(StatusCode::CREATED, &pushed),
         Err(error) => answer::token_error(&error),
-    }
+    };
+    answer::with_dpop_nonce(answer, &app.service)
 }

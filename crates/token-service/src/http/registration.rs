@@ -1,6 +1,7 @@
 //! The client registration endpoint (RFC 7591 §3) and the client configuration endpoint (RFC 7592 §2).
 
-use axum::body::{Bytes, to_bytes};
+use axum::body::Bytes;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -26,7 +27,15 @@ pub(super) async fn register(State(app): Shared, request: Request) -> Response {
     told(StatusCode::CREATED, registered.await)
 }
 
-pub(super) async fn show(State(app): Shared, Path(id): Path<String>, request: Request) -> Response {
+/// The client that a path names; one that is no text names nobody.
+type Named = Result<Path<String>, PathRejection>;
+
+fn id_in(path: Named) -> String {
+    path.map(|Path(id)| id).unwrap_or_default()
+}
+
+pub(super) async fn show(State(app): Shared, path: Named, request: Request) -> Response {
+    let id = id_in(path);
     let token = bearer(request.headers());
     let read = async {
         let token = token?;
@@ -36,11 +45,8 @@ pub(super) async fn show(State(app): Shared, Path(id): Path<String>, request: Re
     told(StatusCode::OK, read.await)
 }
 
-pub(super) async fn replace(
-    State(app): Shared,
-    Path(id): Path<String>,
-    request: Request,
-) -> Response {
+pub(super) async fn replace(State(app): Shared, path: Named, request: Request) -> Response {
+    let id = id_in(path);
     let rules = registration_rules(&app);
     let replaced = async {
         let (token, body) = read(request).await?;
@@ -52,11 +58,8 @@ pub(super) async fn replace(
     told(StatusCode::OK, replaced.await)
 }
 
-pub(super) async fn delete(
-    State(app): Shared,
-    Path(id): Path<String>,
-    request: Request,
-) -> Response {
+pub(super) async fn delete(State(app): Shared, path: Named, request: Request) -> Response {
+    let id = id_in(path);
     let token = bearer(request.headers());
     let deleted = async {
         let token = token?;
@@ -99,11 +102,11 @@ async fn read(request: Request) -> Result<(Option<Secret>, Bytes), Refused> {
             "expected a body of type application/json",
         ));
     }
-    match to_bytes(request.into_body(), LONGEST).await {
+    match request::body(request, LONGEST).await {
         Ok(body) => Ok((token, body)),
-        Err(_) => Err(Refused::Unreadable(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "the metadata is longer than any client's",
+        Err(error) => Err(Refused::Unreadable(
+            error.status(),
+            "the metadata is longer than any client's, or did not come in time",
         )),
     }
 }

@@ -1,10 +1,13 @@
 //! Reading requests: forms with a limit, cookies, `Authorization` headers.
 
-use axum::body::to_bytes;
+use std::time::Duration;
+
+use axum::body::{Bytes, to_bytes};
 use axum::extract::Request;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
+use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::pages;
@@ -13,6 +16,13 @@ use crate::secret::Secret;
 
 /// Longest form taken, in bytes.
 const LONGEST_FORM: usize = 32 * 1024;
+
+/// How long a body may take to come. Less than a request as a whole, so that who is slow is told so.
+const BODY_TIMEOUT: Duration = if cfg!(test) {
+    Duration::from_secs(2)
+} else {
+    Duration::from_secs(10)
+};
 
 /// `__Host-`: the browser sends it to this host alone, over TLS alone, and takes it from nowhere else (RFC 6265bis
 /// §4.1.3.2).
@@ -30,6 +40,8 @@ pub(super) enum NotAForm {
     Type,
     /// Longer than [`LONGEST_FORM`].
     Length,
+    /// Not there in time.
+    Late,
 }
 
 impl NotAForm {
@@ -37,6 +49,7 @@ impl NotAForm {
         match self {
             NotAForm::Type => StatusCode::BAD_REQUEST,
             NotAForm::Length => StatusCode::PAYLOAD_TOO_LARGE,
+            NotAForm::Late => StatusCode::REQUEST_TIMEOUT,
         }
     }
 }
@@ -46,15 +59,22 @@ pub(super) async fn form_text(request: Request) -> Result<Zeroizing<String>, Not
     if !is_form(request.headers()) {
         return Err(NotAForm::Type);
     }
-    let bytes = to_bytes(request.into_body(), LONGEST_FORM)
-        .await
-        .map_err(|_| NotAForm::Length)?;
+    let bytes = body(request, LONGEST_FORM).await?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| NotAForm::Type)?;
+    // Some clients forget to encode the spaces of a scope (oidc-agent 4), and every decoder reads a bare space as a space.
+    let text = Zeroizing::new(text.replace(' ', "+"));
     // A form is printable ASCII: anything else would not survive becoming an address.
-    match std::str::from_utf8(&bytes) {
-        Ok(text) if text.bytes().all(|byte| byte.is_ascii_graphic()) => {
-            Ok(Zeroizing::new(text.to_owned()))
-        }
-        _ => Err(NotAForm::Type),
+    match text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        true => Ok(text),
+        false => Err(NotAForm::Type),
+    }
+}
+
+/// A whole body, within a length and within the time.
+pub(super) async fn body(request: Request, longest: usize) -> Result<Bytes, NotAForm> {
+    match timeout(BODY_TIMEOUT, to_bytes(request.into_body(), longest)).await {
+        Ok(read) => read.map_err(|_| NotAForm::Length),
+        Err(_) => Err(NotAForm::Late),
     }
 }
 

@@ -44,14 +44,9 @@ fn form_post(response: &AuthorizationResponse) -> Response {
             .collect(),
         script: SCRIPT,
     };
-    // Browsers hold every redirect that follows a post against `form-action` (CSP 3 §6.4): clients send people on to
-    // other hosts of theirs, so any https address may follow.
-    let form_action = format!("https: {}", pages::source(&response.redirect_uri));
     let policy = pages::Policy {
-        form_action: form_action.trim_end(),
         script: &SCRIPT_SOURCE,
-        frames: "'none'",
-        images: "",
+        ..pages::Policy::forms_to(pages::FormAction::Anywhere)
     };
     pages::html_page(StatusCode::OK, page.render(), policy)
 }

@@ -399,7 +399,7 @@ fn prompt_makes_sense(
 }
 
 /// §11: without the person's consent, asked for with `prompt=consent`, `offline_access` is ignored. A public client's
-/// person is asked each time anyway; a request without `openid` is not OpenID Connect's business, and its consent page
+/// person is asked for it each time anyway; a request without `openid` is not OpenID Connect's business, and its consent page
 /// names the scope. And a client that may not refresh gets nothing to refresh with.
 fn offline_access_is_lawful(
     _: &Service,

@@ -6,7 +6,9 @@
 //!                    ▼
 //!                    POST logout_token=...  in the background, some at once, a few tries, a time limit each
 //! ```
-//! The person does not wait for it, and what a client answers changes nothing here: it is logged.
+//! The person does not wait for it, and what a client answers changes nothing here: it is logged. A session that ends because
+//! `stampmill user` changed a password or removed a person is found in the store soon after. One that only grew too old is not told:
+//! the client's own tokens are as old.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -143,6 +145,14 @@ async fn deliver(
 }
 
 impl Service {
+    /// Tells the clients of sessions that a program beside this one ended, with a person's password or the person.
+    pub(crate) async fn tell_untold_logouts(&self) -> Result<(), OAuthError> {
+        for ended in self.store.take_untold_logouts().await? {
+            self.tell_clients(&ended).await?;
+        }
+        Ok(())
+    }
+
     /// Tells every client of the session that it ended. Does not wait for their answers.
     pub(super) async fn tell_clients(&self, ended: &EndedSession) -> Result<(), OAuthError> {
         for client in &ended.clients {

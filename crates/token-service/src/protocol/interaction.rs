@@ -428,7 +428,10 @@ impl Service {
         let before = present.consented.clone().unwrap_or_default();
         let remember = (asked && may_remember(&self.policy, request))
             .then(|| before.union(&request.to_consent()));
-        self.store.issue_code(hash, record, remember).await?;
+        // They signed out, or were signed out, since they were looked at.
+        if !self.store.issue_code(hash, record, remember).await? {
+            return Ok(self.error_response(request, LOGIN_REQUIRED));
+        }
         tracing::info!(client_id = %request.client.id, "authorization code issued");
         let mut answer = vec![("code", code.expose().to_owned())];
         if let Some(tokens) = tokens {
@@ -483,15 +486,17 @@ fn next(
     }
 }
 
-/// RFC 8252 §8.6: a client without a secret may be anybody who borrowed its name, so the person is asked each time. So
-/// they are where the answer goes to a loopback port of the request's own choice: any program there could be waiting.
+/// RFC 6749 §10.2, RFC 8252 §8.6: a client without a secret may be anybody who borrowed its name, so the person is asked each
+/// time, unless only the client itself can get the answer: at an https address registered as it is. That is what silent renewal
+/// in a page (`prompt=none` in a frame) lives on. A refresh token is never given silently to such a client. The person is also
+/// asked where the answer goes to a loopback port of the request's own choice: any program there could be waiting.
 fn may_remember(policy: &Policy, request: &AuthorizationRequest) -> bool {
-    let registered_as_it_is = request
-        .client
-        .redirect_uris
-        .iter()
-        .any(|uri| uri.as_str() == request.redirect_uri);
-    let known = !request.client.is_public() && registered_as_it_is;
+    let client = &request.client;
+    let mut registered = client.redirect_uris.iter();
+    let registered_as_it_is = registered.any(|uri| uri.as_str() == request.redirect_uri);
+    let known_by_address = request.redirect_uri.starts_with("https://")
+        && !request.scope.contains(Scope::OFFLINE_ACCESS);
+    let known = registered_as_it_is && (!client.is_public() || known_by_address);
     known || policy.remember_consent_of_public_clients()
 }
 

@@ -43,6 +43,8 @@ impl Service {
             OAuthError::new(ErrorCode::InvalidRequest, "the request is too long");
         let sent = &request.parameters;
         sent.refuse_repeats()?;
+        // RFC 9449 §8: before the client's assertion is used up.
+        dpop::nonce_is_there(self, &request.dpop)?;
         let client = self.authenticate_client(request).await?;
         if sent.one("request_uri")?.is_some() {
             return Err(REFERENCE);

@@ -20,7 +20,8 @@ const MIGRATIONS: &[(u32, &str)] = &[
     (11, include_str!("migrations/0011_logout.sql")),
     (12, include_str!("migrations/0012_claims.sql")),
     (13, include_str!("migrations/0013_registration.sql")),
-    (14, include_str!("migrations/0014_lean_access_tokens.sql")),
+    (14, include_str!("migrations/0014_untold_logouts.sql")),
+    (15, include_str!("migrations/0015_lean_access_tokens.sql")),
 ];
 
 /// `PRAGMA application_id`: "stml" in ASCII, so that another program's database is not taken for ours.
@@ -112,12 +113,12 @@ mod tests {
     #[test]
     fn opaque_tokens_of_an_earlier_version_say_what_they_said() {
         let mut connection = Connection::open_in_memory().unwrap();
-        for (_, sql) in &MIGRATIONS[..13] {
+        for (_, sql) in &MIGRATIONS[..14] {
             connection.execute_batch(sql).unwrap();
         }
         connection
             .execute_batch(
-                r#"PRAGMA user_version = 13;
+                r#"PRAGMA user_version = 14;
                 INSERT INTO clients (client_id, name, auth_method, application, redirect_uris, grant_types, scope, id_token_alg, dpop_bound, created_at, origin)
                     VALUES ('app', 'App', 'none', 'web', '', '', '', 'RS256', 0, 1, 'file');
                 INSERT INTO access_tokens (token_hash, client_id, claims, expires_at) VALUES (zeroblob(32), 'app',

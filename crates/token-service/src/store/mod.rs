@@ -85,8 +85,12 @@ pub trait Store: Send + Sync + 'static {
     /// is a [`StoreError::Conflict`], and nothing changes.
     fn configure_users(&self, users: Vec<User>, now: i64) -> Answer<'_, ()>;
 
-    /// Gives a user another password, ends their sessions and revokes their grants; false if there is no such user.
+    /// Gives a user another password, ends their sessions and revokes their grants; false if there is no such user. Their
+    /// clients are among the [untold](Store::take_untold_logouts) from then on.
     fn set_password(&self, user: UserId, password: PasswordHash, now: i64) -> Answer<'_, bool>;
+    /// Removes a user with all they had, as [`set_password`](Store::set_password) does; false if there is none that was added
+    /// (those of the configuration file leave with it).
+    fn delete_user(&self, user: UserId, now: i64) -> Answer<'_, bool>;
     /// Gives a confidential client another secret; false if there is no such client, or it is public.
     fn set_client_secret(&self, client: ClientId, secret: SealedSecret) -> Answer<'_, bool>;
 
@@ -104,17 +108,19 @@ pub trait Store: Send + Sync + 'static {
     /// Ends a session and revokes the grants that were for it alone (all without `offline_access`); gives whom it was known
     /// to, or `None` if there was none.
     fn end_session(&self, hash: Digest, now: i64) -> Answer<'_, Option<EndedSession>>;
+    /// The sessions that ended with a password or a person, with the clients that have not heard of it; each is given once.
+    fn take_untold_logouts(&self) -> Answer<'_, Vec<EndedSession>>;
 
     /// What the user has allowed the client so far.
     fn consent<'a>(&'a self, user: &'a UserId, client: &'a ClientId) -> Answer<'a, Option<Scope>>;
     /// Records a grant, its code, (if it shall be remembered) the consent, and that the grant's session knows the client, all
-    /// or nothing.
+    /// or nothing. False, and nothing is recorded, if that session has ended: a grant cannot be given in it any more.
     fn issue_code(
         &self,
         hash: Digest,
         code: AuthorizationCode,
         remember: Option<Scope>,
-    ) -> Answer<'_, ()>;
+    ) -> Answer<'_, bool>;
     /// The code behind a hash, spent or not.
     fn code(&self, hash: Digest) -> Answer<'_, Option<CodeRow>>;
     /// Spends a code: true for exactly one caller, ever, and for none from `expires_at` on (RFC 6749 §4.1.2). For that

@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 
 use super::writer::database;
 use super::{StoreError, execute, rows};
-use crate::domain::{Client, ClientId, EndedSession, Session, SessionId};
+use crate::domain::{Client, ClientId, EndedSession, Session, SessionId, UserId};
 use crate::secret::Digest;
 
 pub(super) fn find(
@@ -77,7 +77,7 @@ pub(super) fn end(
     let Some(session) = session else {
         return Ok(None);
     };
-    let clients = clients(connection, &session.id)?;
+    let clients = clients_in(connection, "session_clients", &session.id)?;
     // Back-Channel Logout §2.7: what was granted without offline_access was for this session.
     execute(
         connection,
@@ -98,7 +98,70 @@ pub(super) fn end(
     }))
 }
 
-/// Remembers that a session signed the person in to a client. One that ended meanwhile is left alone.
+/// Whoever knew the old password is out, and whoever is gone. Which clients have to hear of it is kept.
+pub(super) fn end_all_of(
+    connection: &Connection,
+    user: &UserId,
+    now: i64,
+) -> Result<(), StoreError> {
+    execute(
+        connection,
+        "INSERT OR IGNORE INTO untold_logouts (session_id, user_id, client_id)
+         SELECT session_id, user_id, client_id FROM sessions JOIN session_clients USING (session_id)
+         WHERE user_id = ?1 AND expires_at > ?2",
+        params![user.as_str(), now],
+    )?;
+    execute(
+        connection,
+        "DELETE FROM sessions WHERE user_id = ?1",
+        [user.as_str()],
+    )?;
+    execute(
+        connection,
+        "UPDATE grants SET revoked_at = ?2 WHERE user_id = ?1 AND revoked_at IS NULL",
+        params![user.as_str(), now],
+    )
+    .map(drop)
+}
+
+pub(super) fn any_untold(connection: &Connection) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM untold_logouts LIMIT 1";
+    let found = rows::one(connection, sql, [], |row| row.get::<_, i64>(0))?;
+    Ok(found.is_some())
+}
+
+pub(super) fn take_untold(connection: &Connection) -> Result<Vec<EndedSession>, StoreError> {
+    let sql = "SELECT DISTINCT session_id, user_id FROM untold_logouts ORDER BY session_id";
+    let names = |row: &rusqlite::Row<'_>| {
+        let session = SessionId::from_store(row.get(0)?);
+        Ok((session, UserId::from_store(row.get(1)?)))
+    };
+    let mut ended = Vec::new();
+    for (session, user) in rows::all(connection, sql, names)? {
+        let clients = clients_in(connection, "untold_logouts", &session)?;
+        ended.push(EndedSession {
+            session,
+            user,
+            clients,
+        });
+    }
+    execute(connection, "DELETE FROM untold_logouts", [])?;
+    Ok(ended)
+}
+
+/// Whether the person is still signed in with it. Asked where a grant is written, so that a session cannot end in between.
+pub(super) fn lives(
+    connection: &Connection,
+    session: &SessionId,
+    user: &UserId,
+) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM sessions WHERE session_id = ?1 AND user_id = ?2";
+    let params = [session.as_str(), user.as_str()];
+    let found = rows::one(connection, sql, params, |row| row.get::<_, i64>(0))?;
+    Ok(found.is_some())
+}
+
+/// Remembers that a session signed the person in to a client.
 pub(super) fn signed_in_to(
     connection: &Connection,
     session: &SessionId,
@@ -113,9 +176,13 @@ pub(super) fn signed_in_to(
     .map(drop)
 }
 
-fn clients(connection: &Connection, session: &SessionId) -> Result<Vec<Client>, StoreError> {
+fn clients_in(
+    connection: &Connection,
+    table: &'static str,
+    session: &SessionId,
+) -> Result<Vec<Client>, StoreError> {
     let sql = format!(
-        "{} JOIN session_clients USING (client_id) WHERE session_id = ?1 ORDER BY client_id",
+        "{} JOIN {table} USING (client_id) WHERE session_id = ?1 ORDER BY client_id",
         rows::CLIENT
     );
     let mut statement = connection.prepare_cached(&sql).map_err(database)?;

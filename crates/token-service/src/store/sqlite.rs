@@ -412,26 +412,43 @@ impl Store for SqliteStore {
                     return Err(StoreError::Conflict(name.into()));
                 }
                 if let Some(known) = known.filter(|known| known.password != user.password) {
-                    sign_out_everywhere(c, &known.id, now)?;
+                    sessions::end_all_of(c, &known.id, now)?;
                 }
             }
             let kept: Vec<&str> = users.iter().map(|user| user.username.as_str()).collect();
-            // User names have no spaces, so a list of them is a text.
-            let gone =
-                "DELETE FROM users WHERE origin = 'file' AND instr(?1, ' ' || username || ' ') = 0";
-            execute(c, gone, [format!(" {} ", kept.join(" "))]).map(drop)
+            let of_file = format!("{} WHERE origin = 'file'", rows::USER);
+            let gone = rows::all(c, &of_file, rows::user)?;
+            let gone = gone
+                .iter()
+                .filter(|user| !kept.contains(&user.username.as_str()));
+            gone.map(|user| &user.id).try_for_each(|user| {
+                sessions::end_all_of(c, user, now)?;
+                execute(c, "DELETE FROM users WHERE user_id = ?1", [user.as_str()]).map(drop)
+            })
         })
     }
 
     fn set_password(&self, user: UserId, password: PasswordHash, now: i64) -> Answer<'_, bool> {
         self.write(move |c| {
-            sign_out_everywhere(c, &user, now)?;
+            sessions::end_all_of(c, &user, now)?;
             let changed = execute(
                 c,
                 "UPDATE users SET password_hash = ?2, updated_at = ?3 WHERE user_id = ?1",
                 params![user.as_str(), password.as_phc(), now],
             )?;
             Ok(changed == 1)
+        })
+    }
+
+    fn delete_user(&self, user: UserId, now: i64) -> Answer<'_, bool> {
+        self.write(move |c| {
+            let added = "SELECT user_id FROM users WHERE user_id = ?1 AND origin <> 'file'";
+            let known = rows::one(c, added, [user.as_str()], |row| row.get::<_, String>(0))?;
+            if known.is_none() {
+                return Ok(false);
+            }
+            sessions::end_all_of(c, &user, now)?;
+            execute(c, "DELETE FROM users WHERE user_id = ?1", [user.as_str()]).map(|_| true)
         })
     }
 
@@ -464,6 +481,16 @@ impl Store for SqliteStore {
         self.write(move |c| sessions::end(c, hash, now))
     }
 
+    fn take_untold_logouts(&self) -> Answer<'_, Vec<EndedSession>> {
+        Box::pin(async move {
+            // There is nothing almost always, and that a reader can see.
+            match self.answer(sessions::any_untold).await? {
+                true => self.write(sessions::take_untold).await,
+                false => Ok(Vec::new()),
+            }
+        })
+    }
+
     fn consent<'a>(&'a self, user: &'a UserId, client: &'a ClientId) -> Answer<'a, Option<Scope>> {
         let sql = "SELECT scope FROM consents WHERE user_id = ?1 AND client_id = ?2";
         let scope = |row: &rusqlite::Row<'_>| rows::scope(row, 0);
@@ -475,8 +502,13 @@ impl Store for SqliteStore {
         hash: Digest,
         code: AuthorizationCode,
         remember: Option<Scope>,
-    ) -> Answer<'_, ()> {
+    ) -> Answer<'_, bool> {
         self.write(move |c| {
+            if let Some(session) = &code.grant.session
+                && !sessions::lives(c, session, &code.grant.user)?
+            {
+                return Ok(false);
+            }
             rows::insert_grant(c, &code.grant).map_err(database)?;
             rows::insert_code(c, hash.as_bytes(), &code).map_err(database)?;
             if let Some(session) = &code.grant.session {
@@ -494,7 +526,7 @@ impl Store for SqliteStore {
                     ],
                 )?;
             }
-            Ok(())
+            Ok(true)
         })
     }
 
@@ -699,21 +731,6 @@ fn spend(
     Ok(spent.is_some())
 }
 
-/// Whoever knew the old password is out.
-fn sign_out_everywhere(connection: &Connection, user: &UserId, now: i64) -> Result<(), StoreError> {
-    execute(
-        connection,
-        "DELETE FROM sessions WHERE user_id = ?1",
-        [user.as_str()],
-    )?;
-    execute(
-        connection,
-        "UPDATE grants SET revoked_at = ?2 WHERE user_id = ?1 AND revoked_at IS NULL",
-        params![user.as_str(), now],
-    )
-    .map(drop)
-}
-
 pub(super) fn execute(
     connection: &Connection,
     sql: &str,
@@ -819,6 +836,12 @@ mod tests {
         drop(memory);
         let file = SqliteStore::open(&path).unwrap();
         assert_eq!(file.users().await.unwrap().len(), 1, "nothing goes back");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn of_parallel_registrations_as_many_win_as_there_are_uses() {
+        let (_folder, path) = fresh();
+        suite::one_use_one_client(Arc::new(SqliteStore::create(&path).unwrap())).await;
     }
 
     #[tokio::test]

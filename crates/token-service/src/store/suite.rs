@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use stampmill_jose::{Algorithm, SigningKey};
 
-use super::{FirstRefresh, Store, StoreError};
+use super::{FirstRefresh, InitialToken, NewClient, PushedRequest, Registered, Store, StoreError};
 use crate::clock::SystemRandom;
 use crate::domain::{
     ApplicationType, AuthorizationCode, Client, ClientAuthentication, ClientKeys, CodeChallenge,
-    Grace, Grant, GrantId, GrantType, LogoutMetadata, NewRefreshToken, PersonClaims, Registration,
-    RequestedClaims, Resource, Rotation, SecretMethod, Session, SessionId, StoredKey, User, UserId,
-    Username,
+    EndedSession, Grace, Grant, GrantId, GrantType, LogoutMetadata, NewRefreshToken, PersonClaims,
+    Registration, RequestedClaims, Resource, Rotation, SecretMethod, Session, SessionId, StoredKey,
+    User, UserId, Username,
 };
 use crate::password::PasswordHash;
 use crate::secret::{Digest, SealingKey};
@@ -25,9 +25,13 @@ pub(crate) async fn run(store: &dyn Store) {
     configured_people_come_and_go(store).await;
     sessions_end(store).await;
     sessions_know_their_clients_and_take_grants_along(store).await;
+    a_session_that_ended_gives_no_grant(store).await;
+    untold_logouts_are_given_once(store).await;
     codes_are_spent_once_and_in_time(store).await;
     grants_die_with_all_that_came_of_them(store).await;
     refresh_tokens_rotate(store).await;
+    registered_clients_come_and_go(store).await;
+    pushed_requests_are_answered_once(store).await;
     purging_removes_only_what_cannot_matter(store).await;
     signing_keys_come_and_go(store).await;
     what_may_be_used_once_is(store).await;
@@ -323,21 +327,13 @@ async fn sessions_know_their_clients_and_take_grants_along(store: &dyn Store) {
             Some(&here.id),
         ),
         ("s-device", "post", "openid", None),
-        (
-            "s-elsewhere",
-            "post",
-            "openid",
-            Some(&SessionId::from_store("gone".into())),
-        ),
     ] {
         let mut code = code(name);
         code.grant.client = client(client_id, None).id;
         code.grant.scope = scope.parse().unwrap();
         code.grant.session = session.cloned();
-        store
-            .issue_code(Digest::of(name), code, None)
-            .await
-            .unwrap();
+        let issued = store.issue_code(Digest::of(name), code, None);
+        assert!(issued.await.unwrap(), "{name}");
     }
     let ended = store.end_session(hash, NOW).await.unwrap().unwrap();
     let clients: Vec<_> = ended.clients.iter().map(|one| one.id.as_str()).collect();
@@ -348,12 +344,128 @@ async fn sessions_know_their_clients_and_take_grants_along(store: &dyn Store) {
         ("s-offline", true),
         ("s-offline-like", false),
         ("s-device", true),
-        ("s-elsewhere", true),
     ] {
         let grant_id = GrantId::from_text(grant.into());
         let alive = store.grant_is_alive(&grant_id, NOW).await.unwrap();
         assert_eq!(alive, lives, "{grant}");
     }
+}
+
+/// Who looked at a session before it ended gets no grant in it afterwards, and neither does anybody else.
+async fn a_session_that_ended_gives_no_grant(store: &dyn Store) {
+    let (hash, here) = (Digest::of("ending"), session("ending", NOW + 10));
+    let started = store.start_session(hash, here.clone(), None, NOW);
+    started.await.unwrap();
+    let in_it = |name: &str| {
+        let mut code = code(name);
+        code.grant.session = Some(here.id.clone());
+        code
+    };
+    let anothers = AuthorizationCode {
+        grant: Grant {
+            user: user("bob").id,
+            ..in_it("e-bob").grant
+        },
+        ..in_it("e-bob")
+    };
+    store.insert_user(user("bob")).await.unwrap();
+    let issued = store.issue_code(Digest::of("e-bob"), anothers, None);
+    assert!(!issued.await.unwrap(), "another person's session");
+    store.end_session(hash, NOW).await.unwrap().unwrap();
+    let consent = Some("openid phone".parse().unwrap());
+    let late = in_it("e-late");
+    let (grant, client) = (late.grant.id.clone(), late.grant.client.clone());
+    let before = store.consent(&here.user, &client).await.unwrap();
+    let issued = store.issue_code(Digest::of("e-late"), late, consent);
+    assert!(!issued.await.unwrap());
+    assert!(store.code(Digest::of("e-late")).await.unwrap().is_none());
+    assert!(!store.grant_is_alive(&grant, NOW).await.unwrap());
+    let after = store.consent(&here.user, &client).await.unwrap();
+    assert_eq!(after, before, "all or nothing");
+}
+
+/// What ends with a password or a person is kept for those who must hear of it, and given once.
+async fn untold_logouts_are_given_once(store: &dyn Store) {
+    let there = async |who: &str, sessions: &[&str]| {
+        store.insert_user(user(who)).await.unwrap();
+        for name in sessions {
+            let one = Session {
+                user: user(who).id,
+                ..session(name, NOW + 10)
+            };
+            let (hash, id) = (Digest::of(name), one.id.clone());
+            store.start_session(hash, one, None, NOW).await.unwrap();
+            for client_id in ["web", "api"] {
+                let name = format!("{name} {client_id}");
+                let mut code = code(&name);
+                code.grant.client = client(client_id, None).id;
+                code.grant.user = user(who).id;
+                code.grant.session = Some(id.clone());
+                let issued = store.issue_code(Digest::of(&name), code, None);
+                assert!(issued.await.unwrap());
+            }
+        }
+    };
+    let told = |ended: Vec<EndedSession>| {
+        let told = ended.into_iter().map(|one| {
+            let clients = one.clients.into_iter().map(|client| client.id.to_string());
+            (
+                one.session.as_str().to_owned(),
+                one.user,
+                clients.collect::<Vec<_>>().join(" "),
+            )
+        });
+        told.collect::<Vec<_>>()
+    };
+    there("eve", &["u-1", "u-2"]).await;
+    there("frank", &["u-3"]).await;
+    assert_eq!(told(store.take_untold_logouts().await.unwrap()), []);
+    let password = PasswordHash::from_phc("$argon2id$new".into());
+    let (eve, frank) = (user("eve").id, user("frank").id);
+    assert!(
+        store
+            .set_password(eve.clone(), password, NOW)
+            .await
+            .unwrap()
+    );
+    assert!(store.delete_user(frank.clone(), NOW).await.unwrap());
+    assert!(!store.delete_user(frank.clone(), NOW).await.unwrap());
+    assert_eq!(store.user(&frank).await.unwrap(), None);
+    let both = "api web".to_owned();
+    assert_eq!(
+        told(store.take_untold_logouts().await.unwrap()),
+        [
+            ("u-1".into(), eve.clone(), both.clone()),
+            ("u-2".into(), eve, both.clone()),
+            ("u-3".into(), frank, both),
+        ]
+    );
+    assert_eq!(told(store.take_untold_logouts().await.unwrap()), []);
+    // A person of the file leaves with the file.
+    let grace = user("grace");
+    let configured = store.configure_users(vec![grace.clone()], NOW);
+    configured.await.unwrap();
+    let hers = Session {
+        user: grace.id.clone(),
+        ..session("u-4", NOW + 10)
+    };
+    let hash = Digest::of("u-4");
+    let in_it = Grant {
+        session: Some(hers.id.clone()),
+        user: grace.id.clone(),
+        ..code("u-4").grant
+    };
+    store.start_session(hash, hers, None, NOW).await.unwrap();
+    let code = AuthorizationCode {
+        grant: in_it,
+        ..code("u-4")
+    };
+    assert!(store.issue_code(hash, code, None).await.unwrap());
+    let refused = store.delete_user(grace.id.clone(), NOW).await.unwrap();
+    assert!(!refused, "the file would bring them back");
+    store.configure_users(Vec::new(), NOW).await.unwrap();
+    let ended = told(store.take_untold_logouts().await.unwrap());
+    assert_eq!(ended, [("u-4".into(), grace.id, "web".into())]);
 }
 
 async fn codes_are_spent_once_and_in_time(store: &dyn Store) {
@@ -493,6 +605,113 @@ async fn refresh_tokens_rotate(store: &dyn Store) {
     assert_eq!(rotate("never", 0, NOW).await, Dead);
 }
 
+/// RFC 7591, RFC 7592: a token's use, room, client and its own token go together, and what is removed is gone with all it had.
+async fn registered_clients_come_and_go(store: &dyn Store) {
+    use Registered::{Done, Full, TokenSpent};
+    let new = |id: &str, initial: Option<Digest>, most: i64| NewClient {
+        client: client(id, Some(SecretMethod::Basic)),
+        token: Digest::of(&format!("token of {id}")),
+        initial,
+        most,
+    };
+    let register = async |new: NewClient, now: i64| store.register_client(new, now).await.unwrap();
+    let initial = Digest::of("initial");
+    let row = InitialToken {
+        hash: initial,
+        uses: 2,
+        expires_at: NOW + 100,
+    };
+    store.insert_initial_token(row).await.unwrap();
+    let good = async |now: i64| store.initial_token_is_good(initial, now).await.unwrap();
+    assert!(good(NOW + 99).await && !good(NOW + 100).await, "in time");
+    let unknown = Digest::of("unknown");
+    assert!(!store.initial_token_is_good(unknown, NOW).await.unwrap());
+    let spent = register(new("r-0", Some(unknown), 9), NOW).await;
+    assert_eq!(spent, TokenSpent);
+    assert_eq!(
+        register(new("r-0", Some(initial), 9), NOW + 100).await,
+        TokenSpent,
+        "too late"
+    );
+    assert_eq!(register(new("r-1", Some(initial), 9), NOW).await, Done);
+    assert_eq!(
+        register(new("r-2", Some(initial), 1), NOW).await,
+        Full,
+        "no room, and no use taken"
+    );
+    assert_eq!(register(new("r-2", Some(initial), 9), NOW).await, Done);
+    assert!(!good(NOW).await, "both uses");
+    assert_eq!(
+        register(new("r-3", Some(initial), 9), NOW).await,
+        TokenSpent
+    );
+    assert_eq!(register(new("r-3", None, 9), NOW).await, Done, "openly");
+    for id in ["r-0", "web-2"] {
+        let id = client(id, None).id;
+        assert_eq!(store.client(&id).await.unwrap(), None, "nothing half done");
+    }
+    let by_token = async |id: &str| {
+        let token = Digest::of(&format!("token of {id}"));
+        store.registered_client(token).await.unwrap()
+    };
+    let one = client("r-1", None).id;
+    assert_eq!(by_token("r-1").await, store.client(&one).await.unwrap());
+    assert_eq!(by_token("r-0").await, None);
+
+    // What an administrator added is not theirs to change or remove; nobody's is nobody's.
+    let taken = store.register_client(new("web", None, 9), NOW).await;
+    assert!(taken.is_err(), "an id that is taken");
+    let web = client("web", None).id;
+    assert!(!store.delete_client(web.clone()).await.unwrap());
+    let nobody = client("nobody", None);
+    assert!(!store.delete_client(nobody.id.clone()).await.unwrap());
+    assert!(!store.update_client(nobody).await.unwrap());
+
+    let renamed = Client {
+        name: "Another name".into(),
+        ..by_token("r-1").await.unwrap()
+    };
+    assert!(store.update_client(renamed.clone()).await.unwrap());
+    assert_eq!(by_token("r-1").await, Some(renamed.clone()));
+    assert_eq!(store.client(&one).await.unwrap(), Some(renamed));
+
+    let mut code = code("r-grant");
+    code.grant.client = one.clone();
+    let (hash, grant) = (Digest::of("r-code"), code.grant.id.clone());
+    assert!(store.issue_code(hash, code, None).await.unwrap());
+    assert!(store.delete_client(one.clone()).await.unwrap());
+    assert!(!store.delete_client(one.clone()).await.unwrap(), "once");
+    assert_eq!(store.client(&one).await.unwrap(), None);
+    assert_eq!(by_token("r-1").await, None, "its token is dead");
+    assert!(store.code(hash).await.unwrap().is_none());
+    assert!(!store.grant_is_alive(&grant, NOW).await.unwrap());
+    assert!(store.client(&web).await.unwrap().is_some());
+}
+
+/// RFC 9126 §4: found until it is answered or too old, and answered once.
+async fn pushed_requests_are_answered_once(store: &dyn Store) {
+    let request = PushedRequest {
+        client: client("web", None).id,
+        form_sealed: vec![1, 2, 3],
+        expires_at: NOW + 90,
+        keep_until: NOW + 600,
+    };
+    let (hash, other) = (Digest::of("pushed"), Digest::of("pushed, too"));
+    for hash in [hash, other] {
+        store.push_request(hash, request.clone()).await.unwrap();
+    }
+    let found = async |hash: Digest, now: i64| store.pushed_request(hash, now).await.unwrap();
+    assert_eq!(found(hash, NOW + 89).await, Some(request));
+    assert_eq!(found(hash, NOW + 90).await, None, "too old");
+    assert!(store.spend_pushed_request(hash).await.unwrap());
+    assert!(!store.spend_pushed_request(hash).await.unwrap());
+    assert_eq!(found(hash, NOW).await, None, "answered");
+    store.purge(NOW + 599).await.unwrap();
+    assert!(found(other, NOW).await.is_some(), "somebody is at it");
+    store.purge(NOW + 600).await.unwrap();
+    assert!(!store.spend_pushed_request(other).await.unwrap());
+}
+
 async fn purging_removes_only_what_cannot_matter(store: &dyn Store) {
     let code = code("g-purged");
     let grant = code.grant.clone();
@@ -564,6 +783,34 @@ pub(crate) async fn one_code_one_winner(store: Arc<dyn Store>) {
         }
         assert_eq!(winners, 1);
     }
+}
+
+/// Sixteen registrations at once with a token for three (RFC 7591 §1.2).
+pub(crate) async fn one_use_one_client(store: Arc<dyn Store>) {
+    let initial = Digest::of("for three");
+    let row = InitialToken {
+        hash: initial,
+        uses: 3,
+        expires_at: NOW + 60,
+    };
+    store.insert_initial_token(row).await.unwrap();
+    let tasks: Vec<_> = (0..16)
+        .map(|number| {
+            let store = Arc::clone(&store);
+            let new = NewClient {
+                client: client(&format!("client-{number}"), None),
+                token: Digest::of(&format!("token {number}")),
+                initial: Some(initial),
+                most: 100,
+            };
+            tokio::spawn(async move { store.register_client(new, NOW).await.unwrap() })
+        })
+        .collect();
+    let mut done = 0;
+    for task in tasks {
+        done += usize::from(task.await.unwrap() == Registered::Done);
+    }
+    assert_eq!((done, store.clients().await.unwrap().len()), (3, 3));
 }
 
 /// Sixteen refreshes at once: one rotates, the others are in its grace, and all hear of the same successor.

@@ -344,12 +344,21 @@ async fn rfc9700_4_16_pages_cannot_be_framed_cached_or_traced() {
             "{path}"
         );
     }
-    let page = fixture.get(&ask_for(&[])).await;
-    assert!(
-        page.header("content-security-policy")
-            .contains("form-action 'self' https://client.example;"),
-        "{page:?}"
-    );
+}
+
+/// Browsers hold what a client's callback redirects to against the `form-action` of the page that was posted.
+#[tokio::test]
+async fn a_page_that_may_end_at_a_client_does_not_say_where_forms_lead() {
+    let fixture = Fixture::new().await;
+    let asking = fixture.get(&ask_for(&[])).await;
+    let policy = asking.header("content-security-policy");
+    assert!(!policy.contains("form-action"), "{policy}");
+    for (path, sources) in [("/device", "'self'"), ("/", "'none'")] {
+        let page = fixture.get(path).await;
+        let policy = page.header("content-security-policy");
+        let directive = format!("; form-action {sources}; base-uri 'none';");
+        assert!(policy.contains(&directive), "{path}: {policy}");
+    }
 }
 
 #[tokio::test]

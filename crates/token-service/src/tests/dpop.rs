@@ -397,3 +397,102 @@ async fn rfc9449_8_nor_is_the_clients_assertion_spent() {
         "the same assertion again: {answer:?}"
     );
 }
+
+/// Pushes a request of `native`, a public client, with these proofs.
+async fn push(fixture: &Fixture, proofs: &[&str], more: &[(&str, &str)]) -> Answer {
+    let mut parameters = vec![("client_id", "native"), ("redirect_uri", REDIRECT_URI)];
+    parameters.extend(more);
+    let form = ask_for(&parameters).split_once('?').unwrap().1.to_owned();
+    let mut request =
+        Request::post("/par").header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+    for proof in proofs {
+        request = request.header("dpop", *proof);
+    }
+    fixture.send(request.body(Body::from(form)).unwrap()).await
+}
+
+#[tokio::test]
+async fn rfc9449_10_1_a_proof_at_the_par_endpoint_binds_the_code() {
+    let fixture = Fixture::new().await;
+    let (key, thief) = (key(), key());
+    let good = proof(&fixture, &key, "/par");
+    let elsewhere = proof(&fixture, &key, "/token");
+    for (name, proofs, jkt) in [
+        ("no JWT", vec!["x"], ""),
+        ("for another address", vec![&*elsewhere], ""),
+        ("two of them", vec![&*good, &*good], ""),
+        ("another key than dpop_jkt", vec![&*good], thief.kid()),
+    ] {
+        let refused = push(&fixture, &proofs, &[("dpop_jkt", jkt)]).await;
+        assert_eq!(
+            (refused.status, refused.error().as_str()),
+            (StatusCode::BAD_REQUEST, "invalid_dpop_proof"),
+            "{name}"
+        );
+    }
+    for jkt in ["", key.kid()] {
+        let good = proof(&fixture, &key, "/par");
+        let pushed = push(&fixture, &[&good], &[("dpop_jkt", jkt)]).await;
+        assert_eq!(pushed.status, StatusCode::CREATED, "{pushed:?}");
+        let uri = pushed.json()["request_uri"].as_str().unwrap().to_owned();
+        let path = format!("/authorize?client_id=native&request_uri={uri}");
+        let back = Browser::default().through(&fixture, &path).await;
+        let code = back.parameter("code").unwrap();
+        let form = format!(
+            "grant_type=authorization_code&client_id=native&code={code}&redirect_uri={REDIRECT_URI}&code_verifier={VERIFIER}"
+        );
+        for proofs in [vec![], vec![proof(&fixture, &thief, "/token")]] {
+            let proofs: Vec<&str> = proofs.iter().map(String::as_str).collect();
+            let refused = post(&fixture, &proofs, &form).await;
+            assert_eq!(refused.error(), "invalid_grant", "{refused:?}");
+        }
+        let tokens = post(&fixture, &[&proof(&fixture, &key, "/token")], &form).await;
+        assert_eq!(tokens.json()["token_type"], "DPoP", "{tokens:?}");
+    }
+}
+
+#[tokio::test]
+async fn rfc9449_8_the_par_endpoint_asks_for_its_nonce_and_spends_nothing_before() {
+    let fixture = with_nonces().await;
+    let (own, key) = (key(), key());
+    let jwks = stampmill_jose::Jwks::new(vec![own.public_jwk()]).to_json();
+    fixture
+        .register("signer", |client| {
+            client.secret_method = None;
+            client.jwks = Some(jwks);
+        })
+        .await;
+    let now = fixture.service.now();
+    let assertion = serde_json::json!({
+        "iss": "signer", "sub": "signer", "aud": ISSUER, "jti": "one", "iat": now, "exp": now + 60,
+    });
+    let assertion = own.sign_jwt("JWT", &assertion).unwrap();
+    let more = [
+        ("client_id", "signer"),
+        ("redirect_uri", "https://client.example/cb"),
+        (
+            "client_assertion_type",
+            "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        ),
+        ("client_assertion", &assertion),
+    ];
+    let form = ask_for(&more).split_once('?').unwrap().1.to_owned();
+    let ask = async |proof: String| {
+        let request = Request::post("/par")
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header("dpop", proof);
+        let request = request.body(Body::from(form.clone())).unwrap();
+        fixture.send(request).await
+    };
+    let first = ask(proof(&fixture, &key, "/par")).await;
+    assert_eq!(
+        (first.status, first.error().as_str()),
+        (StatusCode::BAD_REQUEST, "use_dpop_nonce"),
+        "{first:?}"
+    );
+    let nonce = first.header("dpop-nonce").to_owned();
+    let with_nonce = proof_with(&fixture, &key, "POST", "/par", None, &nonce);
+    let pushed = ask(with_nonce).await;
+    assert_eq!(pushed.status, StatusCode::CREATED, "{pushed:?}");
+    assert_eq!(pushed.header("dpop-nonce"), nonce, "§8.2: on success, too");
+}

@@ -127,6 +127,30 @@ async fn rfc8252_8_6_a_public_client_asks_each_time() {
 }
 
 #[tokio::test]
+async fn rfc8252_8_6_a_public_client_at_its_https_address_is_remembered_but_for_refresh_tokens() {
+    let fixture = Fixture::new().await;
+    let no_secret = fixture.register("spa", |spa| spa.secret_method = None);
+    assert_eq!(no_secret.await, "");
+    let mut browser = Browser::default();
+    let request = |more: &[(&'static str, &'static str)]| {
+        let own = [
+            ("client_id", "spa"),
+            ("redirect_uri", "https://client.example/cb"),
+        ];
+        ask_for(&[&own[..], more].concat())
+    };
+    browser
+        .through(&fixture, &request(&[("scope", "openid")]))
+        .await;
+    let silent = request(&[("scope", "openid"), ("prompt", "none")]);
+    let back = browser.get(&fixture, &silent).await;
+    assert!(back.parameter("code").is_some(), "{back:?}");
+    let offline = request(&[("scope", "openid offline_access")]);
+    browser.through(&fixture, &offline).await;
+    assert!(browser.get(&fixture, &offline).await.is_consent_page());
+}
+
+#[tokio::test]
 async fn oidc_core_3_1_2_1_prompt_login_asks_again() {
     let fixture = Fixture::new().await;
     let mut browser = Browser::default();

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use stampmill_jose::{Algorithm, Expectations, verify_jwt};
 
 use super::support::{Answer, Browser, Fixture, ISSUER, START, ask_for, basic, claims, redemption};
-use crate::domain::LogoutMetadata;
+use crate::domain::{LogoutMetadata, Username};
 
 const BYE: &str = "https://client.example/bye";
 
@@ -265,6 +265,34 @@ async fn backchannel_2_5_use_another_account_ends_the_session() {
     let page = stage.browser.get(&stage.fixture, &asked).await;
     stage.browser.decide(&stage.fixture, &page, "switch").await;
     assert_eq!(stage.fixture.post.posted(2).await.len(), 2);
+}
+
+#[tokio::test]
+async fn backchannel_2_5_a_new_password_tells_every_client_of_every_session() {
+    let stage = Stage::new().await;
+    let fixture = &stage.fixture;
+    let alice = Username::parse("alice").unwrap();
+    let alice = fixture.service.store.user_by_name(&alice).await.unwrap();
+    let alice = alice.unwrap();
+    let ended = fixture
+        .service
+        .store
+        .set_password(alice.id.clone(), alice.password, START);
+    assert!(ended.await.unwrap());
+    for _ in 0..2 {
+        fixture.service.tell_untold_logouts().await.unwrap();
+    }
+    let posted = fixture.post.posted(2).await;
+    assert_eq!(posted.len(), 2, "once: {posted:?}");
+    for ((uri, form), (id, tokens)) in posted
+        .iter()
+        .zip([("one", &stage.one), ("two", &stage.two)])
+    {
+        assert_eq!(*uri, format!("https://{id}.example/out?a=1"));
+        let told = claims(&Stage::token_of(form));
+        assert_eq!(told["sid"], Stage::sid(tokens));
+        assert_eq!(told["sub"], alice.id.as_str());
+    }
 }
 
 #[tokio::test]

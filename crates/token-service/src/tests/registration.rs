@@ -8,13 +8,14 @@ use serde_json::{Value, json};
 use stampmill_jose::{Algorithm, Expectations, Jwks, SigningKey, verify_jwt};
 
 use super::support::{Answer, Browser, Fixture, ISSUER, START, ask_for, basic, redemption};
+use crate::domain::ResponseType;
 use crate::protocol::RegistrationRules;
 use crate::secret::{Digest, Secret};
 use crate::store::InitialToken;
 
 const CALLBACK: &str = "https://client.example/cb";
 
-fn open() -> RegistrationRules {
+pub(super) fn open() -> RegistrationRules {
     RegistrationRules {
         open: true,
         per_minute: 1000,
@@ -22,7 +23,7 @@ fn open() -> RegistrationRules {
     }
 }
 
-async fn send(
+pub(super) async fn send(
     fixture: &Fixture,
     method: Method,
     path: &str,
@@ -43,12 +44,12 @@ async fn send(
     fixture.send(request.body(body).unwrap()).await
 }
 
-async fn register(fixture: &Fixture, metadata: &Value) -> Answer {
+pub(super) async fn register(fixture: &Fixture, metadata: &Value) -> Answer {
     send(fixture, Method::POST, "/register", None, metadata).await
 }
 
 /// A client that can log people in.
-fn good(changes: Value) -> Value {
+pub(super) fn good(changes: Value) -> Value {
     let mut metadata =
         json!({"redirect_uris": [CALLBACK], "client_name": "An app", "scope": "openid profile"});
     metadata
@@ -59,7 +60,7 @@ fn good(changes: Value) -> Value {
 }
 
 /// Where a client looks after its registration, and with what.
-fn management(registered: &Value) -> (String, String) {
+pub(super) fn management(registered: &Value) -> (String, String) {
     let uri = registered["registration_client_uri"].as_str().unwrap();
     let token = registered["registration_access_token"].as_str().unwrap();
     (
@@ -751,4 +752,24 @@ async fn oidc_registration_2_people_see_logo_policy_and_terms() {
             .header("content-security-policy")
             .contains("img-src data:;")
     );
+}
+
+#[tokio::test]
+async fn registration_2_a_hybrid_client_may_name_implicit_and_gets_no_such_grant() {
+    let rules = RegistrationRules {
+        response_types: vec![ResponseType::Code, ResponseType::CodeIdToken],
+        ..open()
+    };
+    let fixture = Fixture::registering(rules).await;
+    let grants = json!(["authorization_code", "implicit"]);
+    let hybrid = good(json!({"response_types": ["code id_token"], "grant_types": grants}));
+    let registered = register(&fixture, &hybrid).await;
+    assert_eq!(registered.status, StatusCode::CREATED, "{registered:?}");
+    assert_eq!(
+        registered.json()["grant_types"],
+        json!(["authorization_code"])
+    );
+    let plain = good(json!({"response_types": ["code"], "grant_types": grants}));
+    let refused = register(&fixture, &plain).await;
+    assert_eq!(refused.json()["error"], "invalid_client_metadata");
 }

@@ -213,6 +213,19 @@ impl Fixture {
         Fixture::build(vec![ResponseType::Code], with, Some(rules)).await
     }
 
+    /// With everything there is: resource servers, every response type, registration for everybody.
+    pub(super) async fn complete() -> Fixture {
+        let response_types = ResponseType::ALL.map(|(one, _)| one).to_vec();
+        let rules = RegistrationRules {
+            open: true,
+            per_minute: 1000,
+            response_types: response_types.clone(),
+            ..RegistrationRules::default()
+        };
+        let with = (Policy::strict(), resource_servers(), HashMap::new());
+        Fixture::build(response_types, with, Some(rules)).await
+    }
+
     async fn build(
         response_types: Vec<ResponseType>,
         (policy, resources, issue_when): (
@@ -252,7 +265,7 @@ impl Fixture {
         }));
         service.tend_keys().await.unwrap();
         Fixture {
-            router: router(Arc::clone(&service)),
+            router: router(Arc::clone(&service), Router::new()),
             service,
             clock,
             secrets,
@@ -359,18 +372,7 @@ impl Fixture {
 
     /// With three resource servers: JWTs for everyone, JWTs with scopes, and opaque tokens that `machine` introspects.
     pub(super) async fn with_resources() -> Fixture {
-        let server = |uri: &str| ResourceServer::new(Resource::parse(uri).unwrap());
-        let files = ResourceServer {
-            scope: Some("reports.read files.read".parse().unwrap()),
-            access_token_lifetime: Some(120),
-            ..server(FILES)
-        };
-        let vault = ResourceServer {
-            format: TokenFormat::Opaque,
-            introspected_by: vec![ClientId::parse("machine").unwrap()],
-            ..server(VAULT)
-        };
-        Fixture::with(vec![server(OTHER), files, vault], HashMap::new()).await
+        Fixture::with(resource_servers(), HashMap::new()).await
     }
 
     /// Tokens for `web` by alice, with a refresh token, that may be for these resources.
@@ -596,6 +598,21 @@ fn signing_keys() -> &'static [SigningKey] {
             .map(|algorithm| SigningKey::generate(algorithm).unwrap())
             .into()
     })
+}
+
+fn resource_servers() -> Vec<ResourceServer> {
+    let server = |uri: &str| ResourceServer::new(Resource::parse(uri).unwrap());
+    let files = ResourceServer {
+        scope: Some("reports.read files.read".parse().unwrap()),
+        access_token_lifetime: Some(120),
+        ..server(FILES)
+    };
+    let vault = ResourceServer {
+        format: TokenFormat::Opaque,
+        introspected_by: vec![ClientId::parse("machine").unwrap()],
+        ..server(VAULT)
+    };
+    vec![server(OTHER), files, vault]
 }
 
 async fn register_clients(

@@ -402,6 +402,16 @@ async fn rfc6749_3_2_a_form_and_nothing_else() {
     )
     .await;
     assert_eq!(ok.status, StatusCode::OK);
+    let bare_spaces = send(
+        "application/x-www-form-urlencoded",
+        "grant_type=client_credentials&scope=reports.read reports.read".into(),
+    )
+    .await;
+    assert_eq!(
+        bare_spaces.json()["scope"],
+        "reports.read",
+        "as oidc-agent sends them"
+    );
     let long = send(
         "application/x-www-form-urlencoded",
         format!("grant_type=client_credentials&x={}", "x".repeat(40_000)),

@@ -6,7 +6,7 @@ use stampmill_jose::Jwk;
 use zeroize::Zeroizing;
 
 use super::Records;
-use crate::store::StoreError;
+use crate::store::{Event, StoreError, log};
 
 /// Who asks for certificates.
 #[derive(Clone, Debug)]
@@ -16,7 +16,10 @@ pub(crate) struct Account {
     pub(crate) status: AccountStatus,
     pub(crate) contact: Vec<String>,
     pub(crate) terms: bool,
+    /// Which terms, where that is known.
+    pub(crate) terms_url: Option<String>,
     pub(crate) binding: Option<Value>,
+    pub(crate) created_at: i64,
 }
 
 /// RFC 8555 §7.1.6.
@@ -52,7 +55,8 @@ pub(crate) struct NewAccount<'a> {
     pub(crate) id: &'a str,
     pub(crate) jwk: &'a Jwk,
     pub(crate) contact: &'a [String],
-    pub(crate) terms: bool,
+    /// The terms that were agreed to; empty for those of a server that has none.
+    pub(crate) terms: Option<&'a str>,
     /// The operator's key, and the binding as it came.
     pub(crate) binding: Option<(&'a str, &'a Value)>,
     pub(crate) at: i64,
@@ -66,9 +70,30 @@ pub(crate) enum Bound {
     KeyTaken,
     /// Another account was made with this key of the operator's.
     ExternalKeyTaken,
+    /// The account has another key by now, or ended.
+    AccountChanged,
 }
 
-const COLUMNS: &str = "id, jwk, status, contact, terms, binding";
+/// What becomes of an account: all of it or nothing.
+#[derive(Default)]
+pub(crate) struct AccountChange<'a> {
+    pub(crate) contact: Option<Vec<String>>,
+    /// As in [`NewAccount`].
+    pub(crate) terms: Option<&'a str>,
+    /// Given up by its holder (RFC 8555 §7.3.6).
+    pub(crate) deactivate: bool,
+}
+
+/// Whether an account ended that should.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Yes,
+    /// It had before.
+    Before(AccountStatus),
+    Unknown,
+}
+
+const COLUMNS: &str = "id, jwk, status, contact, terms, terms_url, binding, created_at";
 
 impl Records {
     /// Records an account and spends the operator's key: both or nothing.
@@ -83,13 +108,14 @@ impl Records {
                 return Ok(Bound::ExternalKeyTaken);
             }
             transaction.execute(
-                "INSERT INTO acme_account (id, number, key, jwk, status, contact, terms, binding, created_at)
-                 VALUES (?1, (SELECT coalesce(max(number), 0) + 1 FROM acme_account), ?2, ?3, 'valid', ?4, ?5, ?6, ?7)",
+                "INSERT INTO acme_account (id, number, key, jwk, status, contact, terms, terms_url, binding, created_at)
+                 VALUES (?1, (SELECT coalesce(max(number), 0) + 1 FROM acme_account), ?2, ?3, 'valid', ?4, ?5, ?6, ?7, ?8)",
                 params![
                     new.id,
                     new.jwk.thumbprint(),
                     json_text(new.jwk),
                     json_text(&new.contact),
+                    new.terms.is_some(),
                     new.terms,
                     new.binding.map(|(_, binding)| binding.to_string()),
                     new.at,
@@ -101,6 +127,9 @@ impl Records {
                     params![kid, new.id],
                 )?;
             }
+            let with = new.binding.map(|(kid, _)| format!(" with the external key {kid}"));
+            let detail = format!("{} made{}", new.id, with.unwrap_or_default());
+            log(transaction, new.at, Event::Account, None, &detail)?;
             Ok(Bound::Yes)
         })
     }
@@ -124,39 +153,90 @@ impl Records {
         })
     }
 
-    pub(crate) fn set_contact(&self, id: &str, contact: &[String]) -> Result<(), StoreError> {
+    /// Changes an account that is valid; false if it no longer is.
+    pub(crate) fn change_account(
+        &self,
+        id: &str,
+        change: &AccountChange<'_>,
+        at: i64,
+    ) -> Result<bool, StoreError> {
         self.store().write(|transaction| {
-            let update = "UPDATE acme_account SET contact = ?2 WHERE id = ?1";
-            transaction
-                .execute(update, params![id, json_text(&contact)])
-                .map(drop)
+            let contact = change.contact.as_ref().map(json_text);
+            let changed = transaction.execute(
+                "UPDATE acme_account SET contact = coalesce(?2, contact), terms = terms OR ?3 IS NOT NULL,
+                     terms_url = coalesce(?3, terms_url), status = CASE WHEN ?4 THEN 'deactivated' ELSE status END
+                 WHERE id = ?1 AND status = 'valid'",
+                params![id, contact, change.terms, change.deactivate],
+            )?;
+            if changed == 0 {
+                return Ok(false);
+            }
+            let told = [
+                (change.contact.is_some(), Event::Account, "has other contacts"),
+                (change.terms.is_some(), Event::Account, "agreed to the terms"),
+                (change.deactivate, Event::AccountEnd, "deactivated by its holder"),
+            ];
+            for (_, event, what) in told.into_iter().filter(|(happened, ..)| *happened) {
+                log(transaction, at, event, None, &format!("{id} {what}"))?;
+            }
+            Ok(true)
         })
     }
 
-    pub(crate) fn agree_to_terms(&self, id: &str) -> Result<(), StoreError> {
+    /// Ends an account by the operator's word (RFC 8555 §7.1.6: `revoked`).
+    pub(crate) fn revoke_account(&self, id: &str, at: i64) -> Result<Ended, StoreError> {
         self.store().write(|transaction| {
-            transaction
-                .execute("UPDATE acme_account SET terms = 1 WHERE id = ?1", [id])
-                .map(drop)
+            let query = "SELECT status FROM acme_account WHERE id = ?1";
+            let status: Option<String> = transaction
+                .query_row(query, [id], |row| row.get(0))
+                .optional()?;
+            match status.as_deref().map(AccountStatus::from_name) {
+                None => return Ok(Ended::Unknown),
+                Some(AccountStatus::Valid) => {}
+                Some(ended) => return Ok(Ended::Before(ended)),
+            }
+            let update = "UPDATE acme_account SET status = 'revoked' WHERE id = ?1";
+            transaction.execute(update, [id])?;
+            let detail = format!("{id} revoked by the operator");
+            log(transaction, at, Event::AccountEnd, None, &detail)?;
+            Ok(Ended::Yes)
         })
     }
 
-    pub(crate) fn deactivate_account(&self, id: &str) -> Result<(), StoreError> {
+    /// Gives an account another key, unless one has it already (RFC 8555 §7.3.5), or the account has changed since `old` was seen.
+    pub(crate) fn change_key(
+        &self,
+        id: &str,
+        old: &Jwk,
+        new: &Jwk,
+        at: i64,
+    ) -> Result<Bound, StoreError> {
         self.store().write(|transaction| {
-            let update = "UPDATE acme_account SET status = 'deactivated' WHERE id = ?1";
-            transaction.execute(update, [id]).map(drop)
-        })
-    }
-
-    /// Gives an account another key, unless one has it already (RFC 8555 §7.3.5).
-    pub(crate) fn change_key(&self, id: &str, jwk: &Jwk) -> Result<Bound, StoreError> {
-        self.store().write(|transaction| {
-            if key_is_taken(transaction, jwk)? {
+            if key_is_taken(transaction, new)? {
                 return Ok(Bound::KeyTaken);
             }
-            let update = "UPDATE acme_account SET key = ?2, jwk = ?3 WHERE id = ?1";
-            transaction.execute(update, params![id, jwk.thumbprint(), json_text(jwk)])?;
+            let changed = transaction.execute(
+                "UPDATE acme_account SET key = ?3, jwk = ?4 WHERE id = ?1 AND key = ?2 AND status = 'valid'",
+                params![id, old.thumbprint(), new.thumbprint(), json_text(new)],
+            )?;
+            if changed == 0 {
+                return Ok(Bound::AccountChanged);
+            }
+            let detail = format!("{id} has the key {}", new.thumbprint());
+            log(transaction, at, Event::AccountKey, None, &detail)?;
             Ok(Bound::Yes)
+        })
+    }
+
+    /// Every account, the oldest first, with the number of its orders that are in the records.
+    pub(crate) fn accounts(&self) -> Result<Vec<(Account, u32)>, StoreError> {
+        self.store().read(|connection| {
+            connection
+                .prepare(&format!(
+                    "SELECT {COLUMNS}, (SELECT count(*) FROM acme_order o WHERE o.account = a.id) FROM acme_account a ORDER BY number"
+                ))?
+                .query_map([], |row| Ok((account(row)?, row.get(8)?)))?
+                .collect()
         })
     }
 
@@ -179,12 +259,35 @@ impl Records {
         at: i64,
     ) -> Result<(), StoreError> {
         self.store().write(|transaction| {
-            transaction
-                .execute(
-                    "INSERT INTO acme_external_key (kid, secret, created_at) VALUES (?1, ?2, ?3)",
-                    params![kid, secret, at],
-                )
-                .map(drop)
+            transaction.execute(
+                "INSERT INTO acme_external_key (kid, secret, created_at) VALUES (?1, ?2, ?3)",
+                params![kid, secret, at],
+            )?;
+            let detail = format!("{kid} made");
+            log(transaction, at, Event::ExternalKey, None, &detail)
+        })
+    }
+
+    /// The names of all keys that were made, when, and the account that each is bound to; the oldest first.
+    pub(crate) fn external_keys(&self) -> Result<Vec<(String, i64, Option<String>)>, StoreError> {
+        self.store().read(|connection| {
+            connection
+                .prepare("SELECT kid, created_at, account FROM acme_external_key ORDER BY created_at, kid")?
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+                .collect()
+        })
+    }
+
+    /// Forgets a key that no account was made with yet; false if there is none.
+    pub(crate) fn withdraw_external_key(&self, kid: &str, at: i64) -> Result<bool, StoreError> {
+        self.store().write(|transaction| {
+            let delete = "DELETE FROM acme_external_key WHERE kid = ?1 AND account IS NULL";
+            let gone = transaction.execute(delete, [kid])? == 1;
+            if gone {
+                let detail = format!("{kid} withdrawn");
+                log(transaction, at, Event::ExternalKey, None, &detail)?;
+            }
+            Ok(gone)
         })
     }
 
@@ -213,16 +316,18 @@ fn external_key_is_free(transaction: &Transaction<'_>, kid: &str) -> rusqlite::R
 
 fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
     let (jwk, status): (String, String) = (row.get(1)?, row.get(2)?);
-    let (contact, binding): (String, Option<String>) = (row.get(3)?, row.get(5)?);
+    let (contact, binding): (String, Option<String>) = (row.get(3)?, row.get(6)?);
     Ok(Account {
         id: row.get(0)?,
         jwk: Jwk::from_json(jwk.as_bytes()).map_err(|error| damaged(1, error))?,
         status: AccountStatus::from_name(&status),
         contact: serde_json::from_str(&contact).map_err(|error| damaged(3, error))?,
         terms: row.get(4)?,
+        terms_url: row.get(5)?,
         binding: binding
-            .map(|text| serde_json::from_str(&text).map_err(|error| damaged(5, error)))
+            .map(|text| serde_json::from_str(&text).map_err(|error| damaged(6, error)))
             .transpose()?,
+        created_at: row.get(7)?,
     })
 }
 

@@ -1,13 +1,13 @@
 //! Authorizations and their challenges (RFC 8555 §7.1.4, §7.1.5).
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde_json::Value;
 
 use super::Records;
 use super::accounts::damaged;
 use crate::acme::challenge::ChallengeKind;
 use crate::acme::identifier::Identifier;
-use crate::store::StoreError;
+use crate::store::{Event, StoreError, log};
 
 /// Whether an account may have certificates for a name.
 #[derive(Clone, Debug)]
@@ -104,6 +104,12 @@ impl Authorization {
         }
     }
 
+    /// What its challenge found, if that was not the proof.
+    pub(crate) fn error(&self) -> Option<&Value> {
+        let mut errors = self.challenges.iter().map(|one| one.error.as_ref());
+        errors.find_map(|error| error)
+    }
+
     /// What was ordered: with `*.` again.
     pub(crate) fn ordered(&self) -> Identifier {
         match self.wildcard {
@@ -160,14 +166,15 @@ impl Records {
         })
     }
 
-    /// Marks a challenge as being looked at. False if it was before, or its authorization is decided.
-    pub(crate) fn begin_challenge(&self, id: &str) -> Result<bool, StoreError> {
+    /// Marks a challenge as being looked at. False if it was before, or its authorization is decided or over.
+    pub(crate) fn begin_challenge(&self, id: &str, now: i64) -> Result<bool, StoreError> {
         self.store().write(|transaction| {
             let changed = transaction.execute(
                 r#"UPDATE acme_challenge SET status = 'processing'
                    WHERE id = ?1 AND status = 'pending'
-                     AND (SELECT status FROM acme_authorization WHERE number = "authorization") = 'pending'"#,
-                [id],
+                     AND EXISTS (SELECT 1 FROM acme_authorization a
+                                 WHERE a.number = "authorization" AND a.status = 'pending' AND a.expires >= ?2)"#,
+                params![id, now],
             )?;
             Ok(changed == 1)
         })
@@ -188,14 +195,19 @@ impl Records {
                  WHERE id = ?1 AND status = 'processing'",
                 params![id, status, now, error.map(Value::to_string)],
             )?;
-            if changed == 1 {
-                transaction.execute(
-                    r#"UPDATE acme_authorization SET status = ?2, expires = CASE ?2 WHEN 'valid' THEN ?3 ELSE expires END
-                       WHERE number = (SELECT "authorization" FROM acme_challenge WHERE id = ?1) AND status = 'pending'"#,
-                    params![id, status, valid_until],
-                )?;
+            if changed == 0 {
+                return Ok(());
             }
-            Ok(())
+            // not of one that ran out, or was given up, while we looked
+            let decided = transaction.execute(
+                r#"UPDATE acme_authorization SET status = ?2, expires = CASE ?2 WHEN 'valid' THEN ?3 ELSE expires END
+                   WHERE number = (SELECT "authorization" FROM acme_challenge WHERE id = ?1) AND status = 'pending' AND expires >= ?4"#,
+                params![id, status, valid_until, now],
+            )?;
+            match decided {
+                0 => Ok(()),
+                _ => log_proof(transaction, id, status, now),
+            }
         })
     }
 
@@ -238,6 +250,20 @@ impl Records {
     }
 }
 
+/// Who has shown, or not, to have which name, and how.
+fn log_proof(
+    transaction: &Transaction<'_>,
+    challenge: &str,
+    status: &str,
+    now: i64,
+) -> rusqlite::Result<()> {
+    let query = r#"SELECT a.account || ' ' || CASE WHEN a.wildcard THEN '*.' ELSE '' END || a.value || ' by ' || c.kind
+                   FROM acme_challenge c JOIN acme_authorization a ON a.number = c."authorization" WHERE c.id = ?1"#;
+    let what: String = transaction.query_row(query, [challenge], |row| row.get(0))?;
+    let detail = format!("{what}: {status}");
+    log(transaction, now, Event::Proof, None, &detail)
+}
+
 /// A valid authorization of this account for this very name, if there is one.
 pub(super) fn reusable(
     connection: &Connection,
@@ -269,8 +295,11 @@ pub(super) fn of_order(
         r#"SELECT {columns} FROM acme_authorization a
            JOIN acme_order_authorization l ON l."authorization" = a.number WHERE l."order" = ?1 ORDER BY l.place"#
     ))?;
-    let found = query.query_map([order], authorization)?;
-    found.collect()
+    let found: Vec<Authorization> = query
+        .query_map([order], authorization)?
+        .collect::<rusqlite::Result<_>>()?;
+    let found = found.into_iter();
+    found.map(|one| with_challenges(connection, one)).collect()
 }
 
 fn authorization(row: &Row<'_>) -> rusqlite::Result<Authorization> {

@@ -16,12 +16,19 @@ use rusqlite::OptionalExtension;
 use crate::authority::Authority;
 use crate::store::{Store, StoreError};
 
-pub(crate) use accounts::{Account, AccountStatus, Bound, NewAccount};
+pub(crate) use accounts::{Account, AccountChange, AccountStatus, Bound, Ended, NewAccount};
 pub(crate) use authorizations::{Authorization, AuthorizationStatus, Challenge, ChallengeStatus};
 pub(crate) use orders::{NewOrder, Order, OrderStatus};
 
 /// The version of the tables, among the settings.
-const VERSION: &str = "1";
+const VERSION: &str = "2";
+
+/// From version 1 to 2.
+const UPGRADE: &str = "
+    ALTER TABLE acme_account ADD COLUMN terms_url TEXT;
+    CREATE INDEX acme_authorization_expires ON acme_authorization (expires);
+    UPDATE setting SET value = '2' WHERE name = 'acme_tables';
+";
 
 /// The tables.
 #[derive(Clone)]
@@ -43,18 +50,22 @@ impl Records {
                     |row| row.get(0),
                 )
                 .optional()?;
-            if found.is_none() {
-                transaction.execute_batch(include_str!("schema.sql"))?;
-                transaction.execute(
-                    "INSERT INTO setting (name, value) VALUES ('acme_tables', ?1)",
-                    [VERSION],
-                )?;
+            match found.as_deref() {
+                None => {
+                    transaction.execute_batch(include_str!("schema.sql"))?;
+                    transaction.execute(
+                        "INSERT INTO setting (name, value) VALUES ('acme_tables', ?1)",
+                        [VERSION],
+                    )?;
+                }
+                Some("1") => transaction.execute_batch(UPGRADE)?,
+                Some(_) => {}
             }
             Ok(found)
         })?;
         match found.as_deref() {
-            None | Some(VERSION) => Ok(Some(Self { authority })),
-            Some(newer) => Err(store.newer(newer.parse().unwrap_or(i64::MAX), 1)),
+            None | Some("1" | VERSION) => Ok(Some(Self { authority })),
+            Some(newer) => Err(store.newer(newer.parse().unwrap_or(i64::MAX), 2)),
         }
     }
 

@@ -23,7 +23,7 @@ pub(crate) struct Order {
     pub(crate) expires: i64,
     pub(crate) replaces: Option<String>,
     pub(crate) serial: Option<String>,
-    /// One for each identifier, without their challenges.
+    /// One for each identifier.
     pub(crate) authorizations: Vec<Authorization>,
 }
 
@@ -137,8 +137,8 @@ impl Records {
         })
     }
 
-    /// The names of an account's orders behind a place in the list, the oldest first, and the place to go on from. What ran out without a
-    /// certificate is not listed (§7.1.2.1).
+    /// The names of an account's orders behind a place in the list, the oldest first, and the place to go on from. What became
+    /// invalid is not listed (§7.1.2.1).
     pub(crate) fn orders_of(
         &self,
         account: &str,
@@ -149,8 +149,10 @@ impl Records {
         let mut found: Vec<(i64, String)> = self.store().read(|connection| {
             connection
                 .prepare_cached(
-                    "SELECT number, id FROM acme_order WHERE account = ?1 AND number > ?2 AND (serial IS NOT NULL OR expires >= ?4)
-                     ORDER BY number LIMIT ?3",
+                    r#"SELECT number, id FROM acme_order o WHERE account = ?1 AND number > ?2 AND (serial IS NOT NULL OR (expires >= ?4
+                         AND NOT EXISTS (SELECT 1 FROM acme_order_authorization l JOIN acme_authorization a ON a.number = l."authorization"
+                                         WHERE l."order" = o.number AND (a.expires < ?4 OR a.status NOT IN ('pending', 'valid')))))
+                     ORDER BY number LIMIT ?3"#,
                 )?
                 .query_map(params![account, after, most + 1, now], |row| Ok((row.get(0)?, row.get(1)?)))?
                 .collect()
@@ -160,6 +162,26 @@ impl Records {
         found.truncate(page);
         let next = found.last().map(|(number, _)| *number).filter(|_| more);
         Ok((found.into_iter().map(|(_, id)| id).collect(), next))
+    }
+
+    /// The newest orders, of all accounts or of one, and when each was made.
+    pub(crate) fn newest_orders(
+        &self,
+        account: Option<&str>,
+        most: u32,
+    ) -> Result<Vec<(Order, i64)>, StoreError> {
+        self.store().read(|connection| {
+            let mut found: Vec<(Order, i64)> = connection
+                .prepare(&format!(
+                    "SELECT {COLUMNS}, created_at FROM acme_order WHERE ?1 IS NULL OR account = ?1 ORDER BY number DESC LIMIT ?2"
+                ))?
+                .query_map(params![account, most], |row| Ok((order(row)?, row.get(9)?)))?
+                .collect::<rusqlite::Result<_>>()?;
+            for (order, _) in &mut found {
+                order.authorizations = authorizations::of_order(connection, order.number)?;
+            }
+            Ok(found)
+        })
     }
 
     /// How many orders an account made since, and when the first of them was.

@@ -7,7 +7,8 @@ CREATE TABLE acme_account (
     jwk          TEXT NOT NULL,
     status       TEXT NOT NULL,           -- valid | deactivated | revoked
     contact      TEXT NOT NULL,           -- a JSON list
-    terms        INTEGER NOT NULL,        -- whether the terms of service were agreed to
+    terms        INTEGER NOT NULL,        -- whether terms of service were agreed to
+    terms_url    TEXT,                    -- which; not known of accounts of before version 2
     binding      TEXT,                    -- the externalAccountBinding it was made with
     created_at   INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
@@ -50,6 +51,7 @@ CREATE TABLE acme_authorization (
     expires      INTEGER NOT NULL
 ) STRICT;
 
+CREATE INDEX acme_authorization_expires ON acme_authorization (expires);
 CREATE INDEX acme_authorization_name ON acme_authorization (account, value, kind, wildcard);
 
 CREATE TABLE acme_order_authorization (

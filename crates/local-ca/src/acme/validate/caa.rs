@@ -74,20 +74,24 @@ fn names_us(value: &str, settings: &AcmeSettings, probe: &Probe) -> bool {
         .caa_identities
         .iter()
         .any(|us| us.eq_ignore_ascii_case(issuer));
+    let mut seen = Vec::new();
     us && parts.filter(|part| !part.is_empty()).all(|parameter| {
-        match parameter
-            .split_once('=')
-            .map(|(name, value)| (name.trim(), value.trim()))
-        {
-            // RFC 8657 §3, §4
-            Some(("accounturi", account)) => account == probe.account_url,
-            Some(("validationmethods", methods)) => methods
-                .split(',')
-                .any(|method| method.trim() == probe.kind.name()),
-            Some(_) => true,
-            // malformed: RFC 8659 §4.2 has it forbid
-            None => false,
-        }
+        // malformed: RFC 8659 §4.2 has it forbid
+        let Some((name, value)) = parameter.split_once('=') else {
+            return false;
+        };
+        let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
+        let permits = match name.as_str() {
+            // RFC 8657 §3, §4; a property that has one of them twice cannot be satisfied
+            "accounturi" => !seen.contains(&name) && value == probe.account_url,
+            "validationmethods" => {
+                let mut methods = value.split(',').map(str::trim);
+                !seen.contains(&name) && methods.any(|method| method == probe.kind.name())
+            }
+            _ => true,
+        };
+        seen.push(name);
+        permits
     })
 }
 
@@ -159,6 +163,32 @@ mod tests {
                 false,
             ),
             (false, &[("issue", "ca.internal; %")], false),
+            (
+                false,
+                &[("issue", "ca.internal; ValidationMethods=http-01")],
+                false,
+            ),
+            (
+                false,
+                &[(
+                    "issue",
+                    "ca.internal; validationmethods=dns-01; validationmethods=dns-01",
+                )],
+                false,
+            ),
+            (
+                false,
+                &[(
+                    "issue",
+                    "ca.internal; accounturi=https://ca/acme/account/1; accounturi=https://ca/acme/account/1",
+                )],
+                false,
+            ),
+            (
+                false,
+                &[("issue", "ca.internal; policy=ev; policy=dv")],
+                true,
+            ),
         ] {
             assert_eq!(judge(wildcard, records), expected, "{records:?}");
         }

@@ -99,11 +99,14 @@ fn judge(stream: &SslStream<BoxStream>, probe: &Probe) -> Result<(), Problem> {
     }
     // exactly one entry, of the kind and value that is validated: the whole extension is compared
     let only = write::sequence([probe.identifier.to_name().to_general_name()]);
-    if parsed
+    let same = parsed
         .extension(oid::SUBJECT_ALT_NAME)
-        .map(<[u8]>::to_ascii_lowercase)
-        != Some(only.to_ascii_lowercase())
-    {
+        .is_some_and(|shown| match probe.identifier {
+            // in any case; of an address every octet counts, `A` and `a` as well
+            Identifier::Dns(_) => shown.eq_ignore_ascii_case(&only),
+            Identifier::Ip(_) => shown == only,
+        });
+    if !same {
         return Err(incorrect(format!(
             "the certificate's subjectAltName is not `{}` alone",
             probe.identifier.value()

@@ -1,0 +1,44 @@
+// Debian's Chromium, which trusts the service's authority besides its own: a database of certificates in a home folder that lasts as long
+// as the case.
+
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { chromium } from 'playwright-core'
+
+const QUIET = ['--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run', '--no-proxy-server']
+
+// Runs `use` with one browser context: one person's cookies.
+export async function inChromium({ ca }, use) {
+  const home = mkdtempSync(join(tmpdir(), 'chromium-'))
+  try {
+    const folder = join(home, '.pki/nssdb')
+    mkdirSync(folder, { recursive: true })
+    const certutil = (...args) => execFileSync('certutil', ['-d', `sql:${folder}`, ...args])
+    certutil('-N', '--empty-password')
+    certutil('-A', '-t', 'C,,', '-n', 'root', '-i', ca)
+    const options = { executablePath: '/usr/bin/chromium', env: { ...process.env, HOME: home }, args: QUIET, timeout: 50_000 }
+    const browser = await chromium.launch(options)
+    try {
+      const context = await browser.newContext({ locale: 'en-GB' })
+      context.setDefaultTimeout(20_000)
+      await use(context)
+    } finally {
+      await browser.close()
+    }
+  } finally {
+    rmSync(home, { recursive: true, force: true, maxRetries: 5 })
+  }
+}
+
+// Signs in on the real page, as a person does.
+export async function signIn(page, { username, password }) {
+  await page.getByLabel('User name').fill(username)
+  await page.getByLabel('Password').fill(password)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+}
+
+export async function allow(page) {
+  await page.getByRole('button', { name: 'Allow' }).click()
+}
