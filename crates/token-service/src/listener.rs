@@ -383,12 +383,12 @@ struct Watched {
     activity: Arc<Activity>,
 }
 
-impl hyper::service::Service<http::Request<Incoming>> for Watched {
+impl hyper::service::Service<Request<Incoming>> for Watched {
     type Response = Response;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
-    fn call(&self, request: http::Request<Incoming>) -> Self::Future {
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
         let under_way = UnderWay::begin(&self.activity);
         let answer = self.service.call(request);
         Box::pin(async move {

@@ -6,8 +6,7 @@
 //! ```
 //!
 //! A file is waited for: a commit takes as long as the disk does, so writes go to a thread of their own and share one. In
-//! memory there is nothing to wait for, and handing a write over (two wake-ups, two changes of thread) would cost several
-//! times what the write does.
+//! memory there is nothing to wait for that would be worth handing a write over: two wake-ups, two changes of thread.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
