@@ -133,7 +133,9 @@ fn announce(server: &RunningServer, first: Option<&FirstStart>, out: Printer) {
         out.say(format_args!("plain HTTP for a proxy: {plain}"));
     }
     if let Some(authority) = server.authority_addr() {
-        out.say(format_args!("certificates, CRL and OCSP: http://{authority}"));
+        out.say(format_args!(
+            "certificates, CRL and OCSP: http://{authority}"
+        ));
     }
     if let Some(directory) = server.acme_directory() {
         out.say(format_args!("acme: {directory}"));
@@ -152,7 +154,7 @@ fn secrets(first: &FirstStart) -> Value {
 }
 
 /// Log lines go to standard error, those that matter unless `RUST_LOG` says otherwise.
-fn log_to_stderr() {
+pub(super) fn log_to_stderr() {
     let filter =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,stampmill=info"));
     tracing_subscriber::fmt()

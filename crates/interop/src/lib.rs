@@ -36,5 +36,5 @@ mod serve;
 pub use case::{
     Case, Needs, Verdict, judges_folder, run_cases, run_verdicts, run_waiting_verdicts,
 };
-pub use node::{context, node_cases, node_needs, node_project, walk};
+pub use node::{context, node_cases, node_needs, walk};
 pub use serve::{FirstStart, Serve, run_stampmill, stampmill_program};

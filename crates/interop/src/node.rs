@@ -11,7 +11,7 @@ use crate::case::{Case, Needs};
 use crate::serve::{Serve, run_stampmill};
 
 /// Where the cases and their packages are.
-pub fn node_project() -> PathBuf {
+fn node_project() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("node")
 }
 

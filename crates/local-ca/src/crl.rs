@@ -153,11 +153,11 @@ impl Authority {
         life: i64,
     ) -> Result<Vec<u8>, CrlError> {
         let next = (now + life).min(issuer.certificate.not_after());
-        let made = self
-            .records()?
-            .replace_crl(scope, (now, next), append_entry, |number, entries| {
-                encode(issuer, number, (now, next), url, entries)
-            })?;
+        let made =
+            self.records()?
+                .replace_crl(scope, (now, next), append_entry, |number, entries| {
+                    encode(issuer, number, (now, next), url, entries)
+                })?;
         made.map_err(CrlError::OpenSsl)
     }
 

@@ -35,6 +35,7 @@
 //! | [`Profile`], [`RuleSet`] | server, client, OCSP responder, sub-CA in one table; private rules, or the Baseline Requirements' as far as private names allow |
 //! | [`Authority::issue`] | names within the constraints, random serial of 128 bits, never beyond the issuer's end, backdated five minutes, recorded before anybody has it |
 //! | [`Authority::renew_issuing`] | a new intermediate for the same key, before the old one ends; chains of either hold |
+//! | [`RenewalWindow`] | when a certificate is exchanged for the next: the same for ACME clients and for a service that asks itself |
 //! | [`Store`] | SQLite, one file: find, list, what expires, the log; several processes at once |
 //! | [`Authority::crl`], [`OcspResponder`] | lists that renew themselves when asked for, in parts when they are long; answers signed by a delegated key, kept while they hold |
 //! | [`verify`], [`verify_by_hand`] | OpenSSL's own verdict; and each question that a verifier asks, with the answer and the rule |

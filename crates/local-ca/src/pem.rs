@@ -49,10 +49,7 @@ pub(crate) fn decode_body(body: &str) -> Result<Vec<u8>, &'static str> {
 ///
 /// # Errors
 /// What is there instead.
-pub(crate) fn decode_private(
-    text: &str,
-    label: &str,
-) -> Result<Zeroizing<Vec<u8>>, &'static str> {
+pub(crate) fn decode_private(text: &str, label: &str) -> Result<Zeroizing<Vec<u8>>, &'static str> {
     let mut body = Zeroizing::new(body(text, label)?.to_owned());
     body.retain(|c| !c.is_ascii_whitespace());
     bytes(&body).map(Zeroizing::new)

@@ -61,10 +61,17 @@ mod tests {
             start: 1000,
             end: 1099,
         };
-        let moments: Vec<i64> = ["00000000", "00000063", "ab00000064", "ffffffffffffffff", "1", ""]
-            .iter()
-            .map(|serial| window.moment(serial))
-            .collect();
+        let moments: Vec<i64> = [
+            "00000000",
+            "00000063",
+            "ab00000064",
+            "ffffffffffffffff",
+            "1",
+            "",
+        ]
+        .iter()
+        .map(|serial| window.moment(serial))
+        .collect();
         assert_eq!(moments, [1000, 1099, 1000, 1095, 1001, 1000]);
     }
 }

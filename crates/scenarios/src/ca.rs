@@ -5,6 +5,7 @@ mod by_hand;
 mod pinning;
 mod revoked;
 mod rogue;
+mod verifiers;
 mod zoo;
 
 use std::net::Ipv4Addr;
@@ -42,6 +43,8 @@ use url::Url;
 use crate::event::{Channel, Exchange};
 use crate::http_client::HttpClient;
 use crate::stage::Stage;
+
+use verifiers::CLIENTS;
 
 pub(crate) use by_hand::verify_chain_by_hand;
 pub(crate) use pinning::pinning;
@@ -420,8 +423,8 @@ fn readers(_path: &std::path::Path) -> anyhow::Result<&'static str> {
 
 // ---- HTTPS -----------------------------------------------------------------------------------------------------------
 
-/// An HTTPS server with a leaf of one's own authority, and three clients: one that trusts the root, one that does not,
-/// one that asks for another name.
+/// An HTTPS server with a leaf of one's own authority, and who believes it: a client that trusts the root, one that does not,
+/// one that asks for another name, and the TLS clients of this machine.
 pub(crate) fn https(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -474,6 +477,31 @@ async fn https_lesson(stage: &mut Stage<'_>) -> anyhow::Result<()> {
         elsewhere.verdict,
         "RFC 9525 §6",
     );
+
+    stage.heading("5  the verifiers of this machine");
+    let ours = folder.path().join("ca").join(Authority::ROOT_FILE);
+    Authority::create(&folder.path().join("other"), "localhost-ca")?;
+    let namesake = folder.path().join("other").join(Authority::ROOT_FILE);
+    let here = ["localhost".to_owned()];
+    for client in CLIENTS {
+        let name = client.name;
+        let Some(believed) = client.believes(&here, port, &ours)? else {
+            stage.note(format!("{name} is not here"));
+            continue;
+        };
+        stage.check(
+            format!("{name}, told of our root, believes"),
+            "localhost",
+            believed.into_iter().collect::<String>(),
+        );
+        let believed = client.believes(&here, port, &namesake)?.unwrap_or_default();
+        stage.check_rule(
+            format!("{name}, told of another of the same name, believes"),
+            "nobody",
+            believed.into_iter().next().unwrap_or("nobody".to_owned()),
+            "RFC 5280 §6.1",
+        );
+    }
     Ok(())
 }
 

@@ -246,7 +246,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "ca_https",
-        summary: "an HTTPS server with a certificate of its own authority, and three clients",
+        summary: "an HTTPS server with a certificate of its own authority, and every verifier of this machine",
         guide: "docs/04-certificate-authority.md",
         code: "crates/scenarios/src/ca.rs",
         run: ca::https,

@@ -19,11 +19,12 @@ use std::time::Duration;
 use openssl::error::ErrorStack;
 use openssl::ssl::SslAcceptor;
 use stampmill_local_ca::{
-    Authority, BaseUrl, Certificate, CertificateRequest, LeafKey, Profile, RenewalWindow,
-    StoreError, SubjectAltName, read_private, read_public, utc, write_private,
+    Authority, BaseUrl, CaError, Certificate, CertificateRequest, LeafKey, Profile, RenewalWindow,
+    SubjectAltName, read_private, read_public, utc, write_private,
 };
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
+use tokio::time::MissedTickBehavior;
 
 use crate::clock::Clock;
 use crate::data_folder::{AUTHORITY, DataFolderError};
@@ -176,11 +177,12 @@ impl Certificates {
     fn due(&self, certificate: &Certificate, now: i64) -> Result<Option<Due>, DataFolderError> {
         let authority = self.authority();
         let serial = certificate.serial();
-        let found = authority.store().map(|records| records.find(&serial));
-        let entry = match found {
-            None | Some(Err(StoreError::Unknown { .. })) => return Ok(Some(Due::Unrecorded)),
-            Some(Err(error)) => return Err(DataFolderError::Authority(error.into())),
-            Some(Ok(entry)) => entry,
+        let found = match authority.store() {
+            Some(records) => records.exactly(&serial),
+            None => Ok(None),
+        };
+        let Some(entry) = found.map_err(CaError::from)? else {
+            return Ok(Some(Due::Unrecorded));
         };
         let issuing = authority.issuing();
         let ended = now > certificate.not_after();
@@ -428,6 +430,8 @@ pub(crate) struct Tending {
 impl Tending {
     pub(crate) async fn run(self, mut stopped: watch::Receiver<bool>) {
         let mut every = tokio::time::interval(self.every);
+        // A machine that slept has nothing to catch up on.
+        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let pause = Arc::new(Mutex::new(Pause::default()));
         loop {
             tokio::select! {

@@ -24,6 +24,7 @@
 //! acme = true                           # /acme beside the service's own addresses; what follows is for it
 //! external_account_required = false     # true: accounts need a key of `stampmill ca eab`
 //! terms_of_service = "https://ca.internal/terms"
+//! terms_asked_again = false             # true: who agreed to other terms agrees to these before the next order
 //! challenges = ["http-01"]              # all three if left out
 //! http_01_port = 80
 //! tls_alpn_01_port = 443
@@ -283,6 +284,8 @@ struct AuthorityTable {
     #[serde(default)]
     external_account_required: bool,
     terms_of_service: Option<String>,
+    #[serde(default)]
+    terms_asked_again: bool,
     challenges: Option<Spanned<Vec<Spanned<String>>>>,
     http_01_port: Option<u16>,
     tls_alpn_01_port: Option<u16>,
@@ -506,6 +509,7 @@ impl AuthorityTable {
         let mut acme = AcmeSettings::new("");
         acme.external_account_required = self.external_account_required;
         acme.terms_of_service = self.terms_of_service;
+        acme.terms_asked_again = self.terms_asked_again;
         acme.http_01_port = self.http_01_port.unwrap_or(acme.http_01_port);
         acme.tls_alpn_01_port = self.tls_alpn_01_port.unwrap_or(acme.tls_alpn_01_port);
         acme.caa_identities = self.caa_identities;

@@ -195,14 +195,14 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let closing = Closing::new();
         let accept = |listener, transport, router| {
-            let loop_ = accept_loop(
+            let accepting = accept_loop(
                 listener,
                 transport,
                 router,
                 stopped.clone(),
                 closing.ticket(),
             );
-            tokio::spawn(loop_);
+            tokio::spawn(accepting);
         };
         for listener in listeners {
             let acceptor = renewal.as_ref().map(Renewal::acceptor);

@@ -14,6 +14,7 @@ use super::args::ServeArgs;
 use crate::print::Printer;
 
 pub(super) fn serve(authority: Authority, args: &ServeArgs, out: Printer) -> anyhow::Result<()> {
+    super::super::serve::log_to_stderr();
     let authority = Arc::new(authority);
     let folder = &args.authority.folder;
     let responder = Arc::new(OcspResponder::open(Arc::clone(&authority), folder, now())?);

@@ -1,6 +1,6 @@
 // What a client's callback redirects to is the client's own business. Chromium holds the whole chain of redirects after a posted form
 // against that page's `form-action` (Content Security Policy 3 §6.4.1), so our pages must not have one: from the sign-in page, the consent
-// page and the form that is posted to the callback, people arrive at another host and another scheme than the callback's.
+// page, the form that is posted to the callback and the sign-out page, people arrive at another host and another scheme than the callback's.
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs'
 import { createServer as createPlain } from 'node:http'
 import { createServer } from 'node:https'
 import { allow, inChromium, signIn } from '../lib/chromium.mjs'
-import { register } from '../lib/spa.mjs'
+import { register } from '../lib/registration.mjs'
 
 export default async function (context) {
   const home = createPlain((request, response) => response.end(`at home: ${request.url}`)).listen(0, '127.0.0.1')
@@ -20,7 +20,8 @@ export default async function (context) {
   }).listen(0, 'localhost')
   await once(callback, 'listening')
   const redirect_uri = `https://localhost:${callback.address().port}/callback`
-  const client_id = await register(context, { redirect_uris: [redirect_uri], client_name: 'A client that leads on' })
+  const metadata = { redirect_uris: [redirect_uri], post_logout_redirect_uris: [redirect_uri], client_name: 'A client that leads on' }
+  const { client_id } = await register(context, metadata)
 
   const ask = (more) => {
     const challenge = { code_challenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM', code_challenge_method: 'S256' }
@@ -39,11 +40,15 @@ export default async function (context) {
     await arrives('GET')
     // It is allowed now: the next answer follows the password at once.
     await page.goto(ask({ prompt: 'login' }))
-    await signIn(page, { ...context })
+    await signIn(page, context)
     await arrives('GET')
     await page.goto(ask({ prompt: 'consent', response_mode: 'form_post' }))
     await allow(page)
     await arrives('POST')
+    const logout = new URLSearchParams({ client_id, post_logout_redirect_uri: redirect_uri })
+    await page.goto(`${context.issuer}/end_session?${logout}`)
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await arrives('GET')
   })
   for (const server of [home, callback]) server.close()
 }

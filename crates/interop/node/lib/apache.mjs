@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from './ports.mjs'
-import { fetchTrusting } from './tls.mjs'
+import { register } from './registration.mjs'
 
 const MODULES = [
   ['mpm_event', 'mod_mpm_event.so'],
@@ -38,6 +38,7 @@ export async function behindApache(context, use, provider = discovered) {
     backchannel_logout_uri: `${origin}/protected/redirect?logout=backchannel`,
     client_name: 'Apache',
   })
+  const log = () => readFileSync(join(folder, 'error.log'), { encoding: 'utf8', flag: 'a+' })
   const at = { folder, port, origin, behind: `http://127.0.0.1:${application.address().port}/` }
   writeFileSync(join(folder, 'httpd.conf'), configuration(context, at, registered, provider(context)))
   // Apache leaves root's rights, and then reads this.
@@ -46,10 +47,9 @@ export async function behindApache(context, use, provider = discovered) {
   const apache = spawn('/usr/sbin/apache2', ['-f', join(folder, 'httpd.conf'), '-D', 'FOREGROUND'], { stdio: 'ignore' })
   try {
     await listening(port, apache)
-    const log = () => readFileSync(join(folder, 'error.log'), 'utf8')
     await use({ origin, home: `${origin}/protected/`, registered, log })
   } catch (error) {
-    throw new Error(readFileSync(join(folder, 'error.log'), 'utf8'), { cause: error })
+    throw new Error(log(), { cause: error })
   } finally {
     if (apache.exitCode === null) {
       apache.kill('SIGTERM')
@@ -95,14 +95,6 @@ RequestHeader set X-Remote-User "expr=%{REMOTE_USER}"
   Require valid-user
 </Location>
 `
-}
-
-async function register({ ca, issuer }, metadata) {
-  const headers = { 'content-type': 'application/json' }
-  const answer = await fetchTrusting(ca)(`${issuer}/register`, { method: 'POST', headers, body: JSON.stringify(metadata) })
-  const registered = await answer.json()
-  if (answer.status !== 201) throw new Error(JSON.stringify(registered))
-  return registered
 }
 
 async function listening(port, apache) {

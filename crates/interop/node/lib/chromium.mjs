@@ -18,7 +18,8 @@ export async function inChromium({ ca }, use) {
     const certutil = (...args) => execFileSync('certutil', ['-d', `sql:${folder}`, ...args])
     certutil('-N', '--empty-password')
     certutil('-A', '-t', 'C,,', '-n', 'root', '-i', ca)
-    const options = { executablePath: '/usr/bin/chromium', env: { ...process.env, HOME: home }, args: QUIET, timeout: 50_000 }
+    const executablePath = execFileSync('sh', ['-c', 'command -v chromium'], { encoding: 'utf8' }).trim()
+    const options = { executablePath, env: { ...process.env, HOME: home }, args: QUIET, timeout: 50_000 }
     const browser = await chromium.launch(options)
     try {
       const context = await browser.newContext({ locale: 'en-GB' })

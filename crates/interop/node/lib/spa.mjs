@@ -3,7 +3,7 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:https'
-import { fetchTrusting } from './tls.mjs'
+import { register } from './registration.mjs'
 
 const LIBRARY = new URL('../node_modules/oidc-client-ts/dist/browser/oidc-client-ts.js', import.meta.url)
 
@@ -53,17 +53,8 @@ export async function serveApplication({ ca, issuer, proxy_certificate, proxy_ke
     redirect_uris: [addresses.redirect_uri, addresses.silent_redirect_uri],
     post_logout_redirect_uris: [addresses.post_logout_redirect_uri],
   }
-  const client_id = await register({ ca, issuer }, metadata)
+  const { client_id } = await register({ ca, issuer }, metadata)
   const html = page({ authority: issuer, client_id, scope, ...addresses, ...settings })
   const close = () => (server.close(), server.closeAllConnections())
   return Object.assign(application, { origin, html, close })
-}
-
-// Dynamic registration; gives the client's identifier.
-export async function register({ ca, issuer }, metadata) {
-  const headers = { 'content-type': 'application/json' }
-  const answer = await fetchTrusting(ca)(`${issuer}/register`, { method: 'POST', headers, body: JSON.stringify(metadata) })
-  const registered = await answer.json()
-  if (answer.status !== 201) throw new Error(JSON.stringify(registered))
-  return registered.client_id
 }

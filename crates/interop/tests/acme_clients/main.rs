@@ -24,8 +24,9 @@ fn main() -> ExitCode {
         let always: &[&str] = &["openssl", "curl", "timeout"];
         Needs::programs(&[always, programs].concat())
     };
-    let python =
-        |program: &str| needs(&["python3"]).and_path(venv(program), "./test --install (venv)");
+    let python = |program: &str| {
+        needs(&["python3"]).and_path(venv(program), &format!("{program} (./test --install)"))
+    };
     run_waiting_verdicts(
         AT_ONCE,
         vec![

@@ -174,6 +174,8 @@ pub(crate) fn acme_tiny() -> Result<(), String> {
         Err(said) => expect(&said, "acme:error:incorrectResponse")?,
         Ok(()) => return Err("a certificate without a proof".to_owned()),
     }
+    // and the operator is told
+    expect(&scene.log(), "validation failed")?;
     issue("web", "first.pem")?;
     let first = scene.issued("first.pem", "first.pem", names)?;
     issue("web", "second.pem")?;

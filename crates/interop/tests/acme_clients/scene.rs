@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::Value;
 use stampmill_interop::stampmill_program;
@@ -84,6 +85,7 @@ impl Scene {
         let log = File::create(folder.path().join("serve.log")).map_err(|e| e.to_string())?;
         let mut process = Command::new(program)
             .args(serve.split_whitespace())
+            .env_remove("RUST_LOG")
             .current_dir(folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -171,7 +173,8 @@ impl Scene {
         finish(&mut command).map_err(|said| format!("{said}\n{}", self.log()))
     }
 
-    fn log(&self) -> String {
+    /// What the server said, and whoever was started beside it.
+    pub(crate) fn log(&self) -> String {
         let logs = ["serve.log", "server.log"].map(|name| {
             let said = std::fs::read_to_string(self.path(name)).unwrap_or_default();
             format!("---- {name}\n{said}")
@@ -292,10 +295,21 @@ pub(crate) fn expect(said: &str, wanted: &str) -> Result<(), String> {
     }
 }
 
+/// A port that nobody listens at. It is below those that systems give to connections, so that none takes it until it is used.
 pub(crate) fn free_port() -> Result<u16, String> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|e| e.to_string())?;
-    let address = listener.local_addr().map_err(|error| error.to_string())?;
-    Ok(address.port())
+    const FIRST: u32 = 20_000;
+    const COUNT: u32 = 10_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    for _ in 0..100 {
+        let next = NEXT.fetch_add(1, Ordering::Relaxed);
+        // two of these programs at once begin at different places
+        let place = (std::process::id().wrapping_mul(61) % COUNT + next) % COUNT;
+        let port = u16::try_from(FIRST + place).map_err(|error| error.to_string())?;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    Err("no free port".to_owned())
 }
 
 fn ready(process: &mut Child) -> Result<Value, String> {

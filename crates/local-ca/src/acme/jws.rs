@@ -159,7 +159,7 @@ pub(crate) fn text(members: &Map<String, Value>, name: &str) -> Result<Option<St
 /// RFC 8555 §6.5.2: what is not base64url is malformed, not merely a bad nonce.
 fn nonce(header: &Map<String, Value>) -> Result<Option<String>, Problem> {
     let nonce = text(header, "nonce")?;
-    match nonce.as_ref().map(|nonce| base64url::decode(nonce)) {
+    match nonce.as_ref().map(base64url::decode) {
         Some(Err(error)) => Err(Problem::malformed(format!("nonce: {error}"))),
         _ => Ok(nonce),
     }

@@ -100,7 +100,8 @@ impl ProblemKind {
     }
 }
 
-/// A problem document: what a client gets instead of what it asked for.
+/// A problem document: what a client gets instead of what it asked for. It is the error of nearly every function here, and moved often: what
+/// is rare is kept small.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Problem {
     pub(crate) kind: Kind,
@@ -109,13 +110,13 @@ pub(crate) struct Problem {
     /// Which of several identifiers it is about (§6.7.1).
     subproblems: Vec<(Value, Problem)>,
     /// Algorithms we take (§6.2), of badSignatureAlgorithm.
-    algorithms: Vec<&'static str>,
+    algorithms: Box<[&'static str]>,
     /// Seconds (§6.6), of rateLimited.
     pub(crate) retry_after: Option<i64>,
     /// Where the account is that has the key already (§7.3.5).
-    pub(crate) location: Option<String>,
+    pub(crate) location: Option<Box<str>>,
     /// Where a person is to go (§7.3.3).
-    instance: Option<String>,
+    instance: Option<Box<str>>,
 }
 
 impl Problem {
@@ -125,7 +126,7 @@ impl Problem {
             status: kind.status(),
             detail: detail.into(),
             subproblems: Vec::new(),
-            algorithms: Vec::new(),
+            algorithms: Box::default(),
             retry_after: None,
             location: None,
             instance: None,
@@ -160,7 +161,7 @@ impl Problem {
     }
 
     pub(crate) fn algorithms(mut self, algorithms: Vec<&'static str>) -> Self {
-        self.algorithms = algorithms;
+        self.algorithms = algorithms.into();
         self
     }
 
@@ -170,12 +171,12 @@ impl Problem {
     }
 
     pub(crate) fn location(mut self, location: String) -> Self {
-        self.location = Some(location);
+        self.location = Some(location.into());
         self
     }
 
     pub(crate) fn instance(mut self, url: String) -> Self {
-        self.instance = Some(url);
+        self.instance = Some(url.into());
         self
     }
 

@@ -477,7 +477,11 @@ fn problem_response(server: &AcmeServer, problem: &Problem) -> Response {
     );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     put(headers, "retry-after", problem.retry_after);
-    put(headers, "location", problem.location.clone());
+    put(
+        headers,
+        "location",
+        problem.location.as_deref().map(str::to_owned),
+    );
     if problem.kind == ProblemKind::UserActionRequired
         && let Some(terms) = &server.settings.terms_of_service
     {

@@ -159,7 +159,10 @@ mod tests {
                         still_plain += 1;
                         let read = X509::from_der(&other);
                         let read = read.map(|read| read.to_der().unwrap());
-                        assert!(read.as_ref().is_ok_and(|read| *read == other), "byte {at}, {change:x}: {read:?} from {other:02x?}");
+                        assert!(
+                            read.as_ref().is_ok_and(|read| *read == other),
+                            "byte {at}, {change:x}: {read:?} from {other:02x?}"
+                        );
                     }
                 }
             }

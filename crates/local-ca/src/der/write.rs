@@ -210,7 +210,9 @@ mod tests {
         for length in [0, 1, 127, 128, 255, 256, 65_535, 65_536] {
             let element = octet_string(&vec![7; length]);
             let mut appended = vec![1];
-            append(&mut appended, OCTET_STRING, |out| out.extend(vec![7; length]));
+            append(&mut appended, OCTET_STRING, |out| {
+                out.extend(vec![7; length])
+            });
             assert_eq!(appended[1..], element);
             let mut der = Der::new(&element);
             assert_eq!(der.element().unwrap().contents.len(), length);

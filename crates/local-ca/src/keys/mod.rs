@@ -346,7 +346,9 @@ pub(crate) fn read_private_pem(
         false if text.contains("-----BEGIN PRIVATE KEY-----") => match quick_p256(text) {
             Some(key) => PKey::from_ec_key(key).map_err(|_| KeyError::Pem)?,
             // The callback keeps OpenSSL from asking a terminal for a passphrase.
-            None => PKey::private_key_from_pem_callback(pem, |_| Ok(0)).map_err(|_| KeyError::Pem)?,
+            None => {
+                PKey::private_key_from_pem_callback(pem, |_| Ok(0)).map_err(|_| KeyError::Pem)?
+            }
         },
         false => return Err(KeyError::Pem),
     };

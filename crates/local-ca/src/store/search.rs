@@ -143,8 +143,11 @@ impl Store {
         }
     }
 
-    /// The certificate with exactly this serial number, as it is kept.
-    pub(crate) fn exactly(&self, serial: &str) -> Result<Option<Entry>, StoreError> {
+    /// The certificate with exactly this serial number, as [`Certificate::serial`] writes it.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn exactly(&self, serial: &str) -> Result<Option<Entry>, StoreError> {
         self.read(|connection| {
             let query = format!("SELECT {COLUMNS} FROM certificate WHERE serial = ?1");
             Ok(entries(connection, &query, [serial])?.pop())

@@ -2,59 +2,24 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use stampmill_local_ca::{Inhabitant, VerifyOptions, Zoo, verify, verify_by_hand};
 use tokio::net::TcpListener;
 
 use super::now;
+use super::verifiers::{CLIENTS, Client};
 use crate::stage::Stage;
 
-/// A verifier: its name, what it is known not to look at, and which hosts it accepts.
-struct Verifier {
-    name: &'static str,
-    blind: &'static [&'static str],
-    accepts: fn(&Visit<'_>) -> anyhow::Result<BTreeSet<&'static str>>,
-}
-
-/// Nobody asks about revocation unless told where to ask; and names in the common name alone, which version 1 cannot avoid, are believed
-/// where old habits are kept.
-const VERIFIERS: &[Verifier] = &[
-    Verifier {
-        name: "ours",
-        blind: &["revoked"],
-        accepts: ours,
-    },
-    Verifier {
-        name: "OpenSSL",
-        blind: &["revoked", "weak-key", "weak-digest"],
-        accepts: linked,
-    },
-    Verifier {
-        name: "s_client",
-        blind: &["revoked", "cn-only", "v1"],
-        accepts: |visit| visit.each("openssl", s_client, "Verify return code: 0 (ok)"),
-    },
-    Verifier {
-        name: "curl",
-        blind: &["revoked", "cn-only", "v1"],
-        accepts: |visit| visit.each("curl", curl, "you accepted"),
-    },
-    Verifier {
-        name: "GnuTLS",
-        blind: &["revoked", "cn-only", "v1", "weak-key"],
-        accepts: |visit| visit.each("gnutls-cli", gnutls, "- Status: The certificate is trusted"),
-    },
-    Verifier {
-        name: "Python",
-        blind: &["revoked", "cn-only", "v1"],
-        accepts: |visit| visit.at_once("python3", "-c", PYTHON),
-    },
-    Verifier {
-        name: "Node",
-        blind: &["revoked", "cn-only", "v1", "weak-key"],
-        accepts: |visit| visit.at_once("node", "-e", NODE),
-    },
+/// What each verifier is known not to look at. Nobody asks about revocation unless told where to ask; and names in the common name alone,
+/// which version 1 cannot avoid, are believed where old habits are kept.
+const BLIND: &[(&str, &[&str])] = &[
+    ("ours", &["revoked"]),
+    ("OpenSSL", &["revoked", "weak-key", "weak-digest"]),
+    ("s_client", &["revoked", "cn-only", "v1"]),
+    ("curl", &["revoked", "cn-only", "v1"]),
+    ("GnuTLS", &["revoked", "cn-only", "v1", "weak-key"]),
+    ("Python", &["revoked", "cn-only", "v1"]),
+    ("Node", &["revoked", "cn-only", "v1", "weak-key"]),
 ];
 
 /// What the verifiers are asked with.
@@ -114,29 +79,29 @@ pub(crate) fn zoo(stage: &mut Stage<'_>) -> anyhow::Result<()> {
 type Column = (&'static str, BTreeSet<&'static str>);
 
 fn ask_all(stage: &mut Stage<'_>, visit: &Visit<'_>) -> anyhow::Result<Vec<Column>> {
-    let mut columns = Vec::new();
-    for verifier in VERIFIERS {
-        let accepted = match (verifier.accepts)(visit) {
-            Ok(accepted) => accepted,
-            // not on this machine
-            Err(error) if error.is::<std::io::Error>() => {
-                stage.note(format!("{} is not here", verifier.name));
-                continue;
-            }
-            Err(error) => return Err(error),
-        };
+    let mut columns = vec![("ours", ours(visit)?), ("OpenSSL", linked(visit)?)];
+    let mut absent = Vec::new();
+    for client in CLIENTS {
+        match visit.by(client)? {
+            Some(accepted) => columns.push((client.name, accepted)),
+            None => absent.push(client.name),
+        }
+    }
+    for (verifier, accepted) in &columns {
+        let blind = BLIND.iter().find(|(name, _)| name == verifier);
+        let blind = blind.map_or(&[][..], |(_, blind)| blind);
         let fooled: Vec<&str> = accepted
             .iter()
-            .filter(|name| **name != "good" && !verifier.blind.contains(name))
+            .filter(|name| **name != "good" && !blind.contains(name))
             .copied()
             .collect();
         stage.check(
-            format!("{} accepts the good one", verifier.name),
+            format!("{verifier} accepts the good one"),
             true,
             accepted.contains("good"),
         );
         stage.check_rule(
-            format!("{} accepts, of what it looks at", verifier.name),
+            format!("{verifier} accepts, of what it looks at"),
             "nothing else",
             match fooled.is_empty() {
                 true => "nothing else".to_owned(),
@@ -144,7 +109,9 @@ fn ask_all(stage: &mut Stage<'_>, visit: &Visit<'_>) -> anyhow::Result<Vec<Colum
             },
             "RFC 5280 §6",
         );
-        columns.push((verifier.name, accepted));
+    }
+    for name in absent {
+        stage.note(format!("{name} is not here"));
     }
     Ok(columns)
 }
@@ -184,82 +151,6 @@ fn linked(visit: &Visit<'_>) -> anyhow::Result<BTreeSet<&'static str>> {
     })
 }
 
-fn s_client(host: &str, port: u16, root: &str) -> Vec<String> {
-    let connect = format!("127.0.0.1:{port}");
-    let arguments = [
-        "s_client",
-        "-connect",
-        &connect,
-        "-servername",
-        host,
-        "-verify_hostname",
-        host,
-        "-x509_strict",
-        "-no-CApath",
-        "-no-CAstore",
-        "-CAfile",
-        root,
-    ];
-    arguments.map(str::to_owned).to_vec()
-}
-
-fn curl(host: &str, port: u16, root: &str) -> Vec<String> {
-    let connect = format!("{host}:{port}:127.0.0.1:{port}");
-    let url = format!("https://{host}:{port}/");
-    let arguments = [
-        "-q",
-        "-sS",
-        "--noproxy",
-        "*",
-        "--max-time",
-        "20",
-        "--connect-to",
-        &connect,
-        "--cacert",
-        root,
-        &url,
-    ];
-    arguments.map(str::to_owned).to_vec()
-}
-
-fn gnutls(host: &str, port: u16, root: &str) -> Vec<String> {
-    vec![
-        "--no-ocsp".to_owned(),
-        format!("--x509cafile={root}"),
-        format!("--sni-hostname={host}"),
-        format!("--verify-hostname={host}"),
-        format!("--port={port}"),
-        "127.0.0.1".to_owned(),
-    ]
-}
-
-/// Prints the names of the hosts it accepts: ROOT PORT NAMES...
-const PYTHON: &str = "
-import socket, ssl, sys
-root, port, *names = sys.argv[1:]
-for name in names:
-    context = ssl.create_default_context(cafile=root)
-    context.verify_flags |= ssl.VERIFY_X509_STRICT
-    try:
-        with socket.create_connection(('127.0.0.1', int(port)), timeout=20) as plain:
-            with context.wrap_socket(plain, server_hostname=name + '.localhost'):
-                print(name)
-    except ssl.SSLError:
-        pass
-";
-
-const NODE: &str = "
-const [root, port, ...names] = process.argv.slice(1);
-const ca = require('fs').readFileSync(root);
-for (const name of names) {
-  const socket = require('tls').connect({ host: '127.0.0.1', port, servername: `${name}.localhost`, ca }, () => {
-    console.log(name);
-    socket.end();
-  });
-  socket.on('error', () => {});
-}
-";
-
 impl Visit<'_> {
     fn in_memory(
         &self,
@@ -274,49 +165,15 @@ impl Visit<'_> {
         Ok(accepted)
     }
 
-    /// A program that visits one host, and what it says when it is content.
-    fn each(
-        &self,
-        program: &str,
-        arguments: fn(&str, u16, &str) -> Vec<String>,
-        content: &str,
-    ) -> anyhow::Result<BTreeSet<&'static str>> {
-        let root = self.root.display().to_string();
-        let mut accepted = BTreeSet::new();
-        for one in self.zoo.inhabitants() {
-            let said = run(program, &arguments(&one.host(), self.port, &root))?;
-            if said.contains(content) {
-                accepted.insert(one.name);
-            }
-        }
-        Ok(accepted)
+    /// Over the network, by somebody else's program; nothing when it is not here.
+    fn by(&self, client: &Client) -> anyhow::Result<Option<BTreeSet<&'static str>>> {
+        let inhabitants = self.zoo.inhabitants();
+        let hosts: Vec<String> = inhabitants.iter().map(Inhabitant::host).collect();
+        let believed = client.believes(&hosts, self.port, self.root)?;
+        Ok(believed.map(|believed| {
+            let inhabitants = inhabitants.iter();
+            let believed = inhabitants.filter(|one| believed.contains(&one.host()));
+            believed.map(|one| one.name).collect()
+        }))
     }
-
-    /// An interpreter that visits them all.
-    fn at_once(
-        &self,
-        program: &str,
-        option: &str,
-        script: &str,
-    ) -> anyhow::Result<BTreeSet<&'static str>> {
-        let (root, port) = (self.root.display().to_string(), self.port.to_string());
-        let mut arguments = vec![option.to_owned(), script.to_owned(), root, port];
-        arguments.extend(self.zoo.inhabitants().iter().map(|one| one.name.to_owned()));
-        let said = run(program, &arguments)?;
-        let said: BTreeSet<&str> = said.lines().collect();
-        let names = self.zoo.inhabitants().iter().map(|one| one.name);
-        Ok(names.filter(|name| said.contains(name)).collect())
-    }
-}
-
-/// What a program writes; an absent one is an error of input and output.
-fn run(program: &str, arguments: &[String]) -> anyhow::Result<String> {
-    let output = Command::new(program)
-        .args(arguments)
-        .env_remove("SSL_CERT_FILE")
-        .env_remove("SSL_CERT_DIR")
-        .stdin(Stdio::null())
-        .output()?;
-    let both = [output.stdout, output.stderr].concat();
-    Ok(String::from_utf8_lossy(&both).into_owned())
 }

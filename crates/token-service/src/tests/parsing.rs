@@ -161,7 +161,7 @@ async fn rfc6749_appendix_b_what_is_no_text_is_refused() {
             let answer = send(&stage, Method::POST, path, client, FORM, body).await;
             refused(&answer, StatusCode::BAD_REQUEST, "invalid_request", bad);
         }
-        for bad in [&b"&x=\xff"[..], b"&x=\0", b"&x=\xc3\xa4", b"&x=a\tb", b"\n"] {
+        for bad in [&b"&x=\xff"[..], b"&x=\0", b"&x=\xc3\xa4", b"\n"] {
             let body = [form.as_bytes(), bad].concat();
             let answer = send(&stage, Method::POST, path, client, FORM, body).await;
             refused(

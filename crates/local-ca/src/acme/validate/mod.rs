@@ -104,5 +104,7 @@ fn failed(error: &OutboundError) -> Problem {
 
 /// What was found is not what was to be found.
 fn incorrect(detail: impl Into<String>) -> Problem {
+    let detail = detail.into();
+    tracing::info!(detail, "acme: validation failed");
     Problem::new(ProblemKind::IncorrectResponse, detail)
 }

@@ -274,6 +274,10 @@ fn header(draft: &mut Draft, dice: &mut Dice) {
 }
 
 fn header_value(name: &str, dice: &mut Dice) -> Piece {
+    // Bytes beyond ASCII are legal in a header, and no text (RFC 9110 §5.5).
+    if dice.one_in(4) {
+        return Piece::Raw(b"Bearer \xff\xfe; q=\x80".to_vec());
+    }
     let base64 = |text: &str| base64_simd::STANDARD.encode_to_string(text);
     let known = match name {
         "authorization" => match dice.below(12) {
