@@ -9,6 +9,7 @@
 //! networks = ["public"]                 # where addresses that clients name may lead; "loopback", "10.0.0.0/8"
 //! trusted_authorities = "partners.pem"  # believed there besides this machine's; a file beside this one
 //! signer = "openssl"                    # or "stampmill": RSA by this project's own arithmetic
+//! store = "file"                        # or "memory": what happens is forgotten when the server ends; for tests
 //!
 //! [registration]                        # without it, no client registers itself
 //! access = "token"                      # or "open"
@@ -98,6 +99,17 @@ use crate::protocol::RegistrationRules;
 use crate::secret::Secret;
 use crate::server::Listen;
 
+/// Where the service keeps what happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Storage {
+    /// In the data folder's database: an answered grant survives whatever ends the server.
+    #[default]
+    File,
+    /// In memory, beginning with the folder's registered clients, people and keys: the rest is forgotten when the server ends.
+    /// For tests and measurements.
+    Memory,
+}
+
 /// What rules are configured with.
 #[derive(Debug)]
 pub struct Settings {
@@ -117,6 +129,8 @@ pub struct Settings {
     pub trusted_authorities: Vec<X509>,
     /// Who may register clients; nobody, if there is nothing.
     pub registration: Option<RegistrationRules>,
+    /// Where what happens is kept.
+    pub storage: Storage,
     /// What others get from the folder's certificate authority; nothing, if there is nothing.
     pub authority: Option<AuthoritySettings>,
 }
@@ -133,6 +147,7 @@ impl Default for Settings {
             networks: Networks::public(),
             trusted_authorities: Vec::new(),
             registration: None,
+            storage: Storage::default(),
             authority: None,
         }
     }
@@ -231,6 +246,7 @@ struct File {
     listen: Option<Spanned<String>>,
     listen_plain: Option<Spanned<String>>,
     signer: Option<Spanned<String>>,
+    store: Option<Spanned<String>>,
     pkce: Option<Spanned<String>>,
     #[serde(default)]
     require_pushed_authorization_requests: bool,
@@ -367,6 +383,7 @@ const SIGNERS: Words<Backend> = &[
     ("openssl", Backend::OpenSsl),
     ("stampmill", Backend::Stampmill),
 ];
+const STORES: Words<Storage> = &[("file", Storage::File), ("memory", Storage::Memory)];
 const FORMATS: Words<TokenFormat> = &[("jwt", TokenFormat::Jwt), ("opaque", TokenFormat::Opaque)];
 const ALGORITHMS: Words<Algorithm> = &[
     ("RS256", Algorithm::Rs256),
@@ -417,6 +434,9 @@ impl File {
             policy,
             ..Settings::default()
         };
+        if let Some(storage) = source.word(STORES, self.store.as_ref())? {
+            settings.storage = storage;
+        }
         if let Some(words) = &self.networks {
             settings.networks = source.networks(words)?;
         }
@@ -1135,6 +1155,7 @@ error: expected an expression
             ("networks = ['public', '10.0.0.0/40']", "range", "1:23"),
             ("pkce = 'none'", "expected one of all, public", "1:8"),
             ("signer = 'abacus'", "expected one of openssl", "1:10"),
+            ("store = 'cloud'", "expected one of file, memory", "1:9"),
             ("issuer = 5", "invalid type: integer", "1:10"),
             ("issuer = ", "", "1:10"),
             (

@@ -30,7 +30,7 @@
 //!    ▼
 //! domain        clients, people, sessions, grants, codes: types that cannot hold an illegal state
 //!    ▼
-//! store         one trait; SQLite with a writer thread that commits in groups
+//! store         one trait; SQLite: in a file with a writer thread that commits in groups, or in memory
 //! ```
 //! Time, randomness and the store come in from outside, so every rule is tested without waiting, luck or a socket.
 //! Every rule asks one [`Policy`]: [`Policy::strict`], as far as a [`ConfigFile`] does not change what it may.
@@ -97,7 +97,7 @@ mod throttle;
 pub use admin::{Admin, AdminError, NewUser, password_hash};
 pub use authority::{AuthorityError, AuthoritySettings};
 pub use certificates::RenewalError;
-pub use config_file::{ConfigFile, ConfigFileError, Settings};
+pub use config_file::{ConfigFile, ConfigFileError, Settings, Storage};
 pub use data_folder::{DataFolder, DataFolderError, FirstStart};
 pub use keyring::{KEPT_AFTER, KeysError, PUBLISHED_AHEAD};
 pub use policy::Policy;

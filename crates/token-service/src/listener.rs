@@ -10,12 +10,11 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::Request;
 use axum::http::header::HOST;
-use axum::http::{StatusCode, Version};
-use axum::middleware::{self, Next};
+use axum::http::{Request, StatusCode, Version};
 use axum::response::Response;
 use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulConnection;
@@ -28,6 +27,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tokio_openssl::SslStream;
+use tower::Service as _;
 
 use crate::staple::Stapler;
 
@@ -162,7 +162,6 @@ pub(crate) async fn accept_within(
     mut stopped: watch::Receiver<bool>,
     ticket: Ticket,
 ) {
-    let router = router.layer(middleware::from_fn(one_host));
     let limits = Arc::new(limits.clone());
     let places = Arc::new(Semaphore::new(limits.connections));
     loop {
@@ -194,14 +193,15 @@ pub(crate) async fn accept_within(
 }
 
 /// RFC 9112 §3.2: an HTTP/1.1 request names its host, once.
-async fn one_host(request: Request, next: Next) -> Response {
+fn names_one_host(request: &Request<Incoming>) -> bool {
     let hosts = request.headers().get_all(HOST).iter().count();
-    if request.version() == Version::HTTP_11 && hosts != 1 {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::BAD_REQUEST;
-        return response;
-    }
-    next.run(request).await
+    request.version() != Version::HTTP_11 || hosts == 1
+}
+
+fn bad_request() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    response
 }
 
 async fn connection(
@@ -257,8 +257,19 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
         .max_buf_size(LONGEST_HEAD);
-    let service = TowerToHyperService::new(router);
-    let served = builder.serve_connection(TokioIo::new(stream), service);
+    let answer = service_fn(move |request: Request<Incoming>| {
+        let answered = match names_one_host(&request) {
+            true => Ok(router.clone().call(request.map(Body::new))),
+            false => Err(bad_request()),
+        };
+        async {
+            match answered {
+                Ok(answered) => answered.await,
+                Err(refused) => Ok(refused),
+            }
+        }
+    });
+    let served = builder.serve_connection(TokioIo::new(stream), answer);
     finish(served, limits, stopped, std::future::pending()).await
 }
 
@@ -372,12 +383,12 @@ struct Watched {
     activity: Arc<Activity>,
 }
 
-impl hyper::service::Service<http::Request<Incoming>> for Watched {
+impl hyper::service::Service<Request<Incoming>> for Watched {
     type Response = Response;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
-    fn call(&self, request: http::Request<Incoming>) -> Self::Future {
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
         let under_way = UnderWay::begin(&self.activity);
         let answer = self.service.call(request);
         Box::pin(async move {

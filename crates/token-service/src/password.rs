@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
+use argon2::{Algorithm, Argon2, Block, Params, PasswordHasher, Version};
+use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
@@ -50,9 +51,30 @@ impl PasswordHash {
     }
 
     fn matches(&self, password: &Secret) -> bool {
-        hasher()
-            .verify_password(password.expose().as_bytes(), self.0.as_str())
-            .is_ok()
+        self.computed_again(password)
+            .is_some_and(|(stored, now)| stored.ct_eq(&now).into())
+    }
+
+    /// The hash that was stored, and the password's with the same salt and parameters; nothing, if the text is no hash.
+    fn computed_again(&self, password: &Secret) -> Option<(Vec<u8>, Vec<u8>)> {
+        let stored = argon2::PasswordHash::new(&self.0).ok()?;
+        let (salt, hash) = (stored.salt.as_ref()?, stored.hash.as_ref()?);
+        let algorithm = Algorithm::try_from(stored.algorithm.as_str()).ok()?;
+        let version = stored
+            .version
+            .map_or(Ok(Version::default()), Version::try_from);
+        let params = Params::try_from(&stored).ok()?;
+        let mut memory = memory(params.block_count());
+        let mut now = vec![0; hash.as_bytes().len()];
+        Argon2::new(algorithm, version.ok()?, params)
+            .hash_password_into_with_memory(
+                password.expose().as_bytes(),
+                salt,
+                &mut now,
+                &mut memory,
+            )
+            .ok()?;
+        Some((hash.as_bytes().to_vec(), now))
     }
 }
 
@@ -60,6 +82,15 @@ impl fmt::Debug for PasswordHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PasswordHash(..)")
     }
+}
+
+/// Memory for a computation. The allocator of glibc keeps what is given back to it, up to 32 MiB (mallopt(3), M_MMAP_THRESHOLD):
+/// with room for more, of which the rest is never touched, it goes back to the system.
+fn memory(blocks: usize) -> Vec<Block> {
+    const ROOM: usize = 33 * 1024 * 1024 / Block::SIZE;
+    let mut memory = Vec::with_capacity(blocks.max(ROOM));
+    memory.resize(blocks, Block::default());
+    memory
 }
 
 fn hasher() -> Argon2<'static> {

@@ -3,9 +3,8 @@
 
 use std::fmt;
 
-use openssl::md::Md;
-use openssl::pkey::Id;
-use openssl::pkey_ctx::{HkdfMode, PkeyCtx};
+use hkdf::Hkdf;
+use openssl::sha::Sha256;
 use openssl::symm::{Cipher, decrypt_aead, encrypt_aead};
 use stampmill_jose::base64url;
 use subtle::ConstantTimeEq;
@@ -15,12 +14,18 @@ use crate::clock::{Random, random_bytes};
 
 /// A secret text: redacted in `Debug`, wiped on drop, compared in constant time.
 #[derive(Clone)]
-pub struct Secret(Zeroizing<String>);
+pub struct Secret(Zeroizing<Box<str>>);
 
 impl Secret {
     /// Wraps a text that came from outside.
     pub fn new(text: impl Into<String>) -> Secret {
-        Secret(Zeroizing::new(text.into()))
+        let text: String = text.into();
+        // As long as it is: there is no spare room to be wiped. Where there was, the text moves, and does not stay behind.
+        if text.len() == text.capacity() {
+            return Secret(Zeroizing::new(text.into_boxed_str()));
+        }
+        let text = Zeroizing::new(text);
+        Secret(Zeroizing::new(text.as_str().into()))
     }
 
     /// 256 fresh bits as 43 base64url characters (RFC 6749 §10.10 asks for 128 or more).
@@ -56,7 +61,10 @@ pub struct Digest(pub(crate) [u8; 32]);
 impl Digest {
     /// Hashes the text.
     pub fn of(text: &str) -> Digest {
-        Digest(openssl::sha::sha256(text.as_bytes()))
+        // Not `sha256`, which in OpenSSL 3 looks the algorithm up at each call; that takes longer than hashing does.
+        let mut hash = Sha256::new();
+        hash.update(text.as_bytes());
+        Digest(hash.finish())
     }
 
     /// Equality whose time does not depend on where the hashes differ.
@@ -118,15 +126,10 @@ impl SealingKey {
     /// extract (§3.3).
     fn subkey(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
         let mut subkey = Zeroizing::new([0; 32]);
-        let derived = PkeyCtx::new_id(Id::HKDF).and_then(|mut hkdf| {
-            hkdf.derive_init()?;
-            hkdf.set_hkdf_mode(HkdfMode::EXPAND_ONLY)?;
-            hkdf.set_hkdf_md(Md::sha256())?;
-            hkdf.set_hkdf_key(self.as_bytes())?;
-            hkdf.add_hkdf_info(purpose.as_bytes())?;
-            hkdf.derive(Some(subkey.as_mut_slice()))
-        });
-        derived.expect("OpenSSL has HKDF with SHA-256, and 32 bytes are one block of it");
+        Hkdf::<sha2::Sha256>::from_prk(self.as_bytes())
+            .expect("32 bytes are as many as SHA-256 has")
+            .expand(purpose.as_bytes(), subkey.as_mut_slice())
+            .expect("32 bytes are one block of it");
         subkey
     }
 

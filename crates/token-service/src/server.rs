@@ -19,7 +19,7 @@ use url::{Host, Url};
 use crate::authority::{AuthorityError, AuthoritySettings, Mounted};
 use crate::certificates::{Certificates, Renewal, RenewalError, Tending, renew_now};
 use crate::clock::{Clock as _, SystemClock, SystemRandom};
-use crate::config_file::Settings;
+use crate::config_file::{Settings, Storage};
 use crate::courier::OutboundCourier;
 use crate::data_folder::{DataFolder, DataFolderError};
 use crate::domain::{Resource, Resources, StoredKey};
@@ -354,6 +354,13 @@ async fn service(
     if let Some((key, file)) = earlier_key {
         take_in(&store, &sealing, &key, &file).await?;
     }
+    let store = match settings.storage {
+        Storage::File => store,
+        Storage::Memory => {
+            tracing::warn!("what happens is kept in memory and forgotten when the server ends");
+            store.into_memory().map_err(DataFolderError::from)?
+        }
+    };
     let courier = OutboundCourier::new(settings.networks.clone(), authority.clone());
     let response_types = settings.response_types();
     // Believing this machine's authorities, those of the configuration, and our own.

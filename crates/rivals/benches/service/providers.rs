@@ -65,6 +65,8 @@ pub(crate) struct Setup {
     pub(crate) name: &'static str,
     /// `signer` of the configuration.
     pub(crate) signer: &'static str,
+    /// `store` of the configuration.
+    pub(crate) store: &'static str,
     /// Where the data folder is made.
     pub(crate) folder: PathBuf,
 }
@@ -84,12 +86,13 @@ impl Ours {
     pub(crate) fn start(setup: &Setup) -> Result<Ours> {
         let folder = tempfile::tempdir_in(&setup.folder)?;
         let config = folder.path().join("bench.toml");
-        std::fs::write(&config, configuration(setup.signer))?;
         // Once to make keys, database and person; what counts is how the next start goes.
+        std::fs::write(&config, configuration(setup.signer, "file"))?;
         let (mut first, ready) = started(&mut Ours::command(folder.path()))?;
         let ready: Value = serde_json::from_str(&ready)?;
         first.kill()?;
         first.wait()?;
+        std::fs::write(&config, configuration(setup.signer, setup.store))?;
         let before = Instant::now();
         let (child, again) = started(&mut Ours::command(folder.path()))?;
         let ready_after = before.elapsed();
@@ -216,12 +219,13 @@ impl Provider for Ours {
 }
 
 /// The same resources and clients as in `service/provider.mjs`.
-fn configuration(signer: &str) -> String {
+fn configuration(signer: &str, store: &str) -> String {
     let (machine, secret) = MACHINE;
     let (web, _) = WEB;
     format!(
         r#"
 signer = "{signer}"
+store = "{store}"
 [[resources]]
 resource = "urn:bench:opaque"
 format = "opaque"

@@ -44,6 +44,10 @@ impl Resource {
         }
     }
 
+    pub(crate) fn from_store(text: String) -> Resource {
+        Resource(text)
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -121,7 +125,12 @@ impl Resources {
 
     /// The one of that name.
     pub fn find(&self, resource: &Resource) -> Option<&Arc<ResourceServer>> {
-        self.0.iter().find(|one| one.resource == *resource)
+        self.named(resource.as_str())
+    }
+
+    /// The same for a text, which is a resource's or nobody's.
+    pub fn named(&self, text: &str) -> Option<&Arc<ResourceServer>> {
+        self.0.iter().find(|one| one.resource.as_str() == text)
     }
 
     /// The longest life that one of them gives its access tokens by itself, in seconds.

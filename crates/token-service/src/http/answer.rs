@@ -86,6 +86,8 @@ pub(super) fn private_json(status: StatusCode, body: &impl Serialize) -> Respons
 pub(super) fn private_text(media_type: &'static str, text: String) -> Response {
     let mut response = Response::new(Body::from(text));
     let headers = response.headers_mut();
+    // These, two for readers from elsewhere, and what the protocol adds.
+    headers.reserve(8);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(X_CONTENT_TYPE_OPTIONS, NO_SNIFF);
     headers.insert(CACHE_CONTROL, NO_STORE);
@@ -234,7 +236,7 @@ impl HttpBody for NoContent {
 }
 
 /// CORS for what carries no cookie: any page may read the answer.
-pub(super) async fn readable_by_any_page(mut response: Response) -> Response {
+pub(super) fn readable_by_any_page(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(
@@ -245,12 +247,9 @@ pub(super) async fn readable_by_any_page(mut response: Response) -> Response {
 }
 
 /// What says nothing about caches (405, a timeout) is not for them.
-pub(super) async fn not_stored_by_default(mut response: Response) -> Response {
-    response
-        .headers_mut()
-        .entry(CACHE_CONTROL)
-        .or_insert(NO_STORE);
-    response
+pub(super) fn not_stored_by_default(response: &mut Response) {
+    let headers = response.headers_mut();
+    headers.entry(CACHE_CONTROL).or_insert(NO_STORE);
 }
 
 /// What a browser asks before a page may send an `Authorization` header.

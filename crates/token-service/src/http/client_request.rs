@@ -27,7 +27,7 @@ pub(super) async fn read(request: Request) -> Result<ClientRequest, Response> {
         answer::with_status(answer::token_error(&NOT_A_FORM.into()), error.status())
     })?;
     let parameters =
-        Parameters::parse(&form).map_err(|error| answer::token_error(&error.into()))?;
+        Parameters::of_form(form).map_err(|error| answer::token_error(&error.into()))?;
     Ok(ClientRequest {
         basic,
         dpop,

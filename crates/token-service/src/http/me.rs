@@ -1,19 +1,21 @@
 //! `GET /api/me`: a small API of our own, guarded as any other API would be, by `resource-guard` and a compiled claim
 //! check.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::{Extension, Router, routing::get};
+use axum::routing::{MethodRouter, get};
+use axum::{Extension, Router};
 use serde::Serialize;
-use stampmill_claim_check::ClaimCheck;
+use stampmill_claim_check::{ClaimCheck, Environment};
 use stampmill_jose::Jwks;
 use stampmill_resource_guard::{
     AccessToken, BoxError, BoxFuture, Guard, GuardLayer, KeySource, KeysUnavailable, NonceSource,
     ReplayStore,
 };
+use tower::ServiceExt as _;
 
 use super::answer;
 use crate::protocol::{Document, Service, paths};
@@ -49,10 +51,22 @@ struct Me<'a> {
 
 /// The route, its guard, and what the guard tells of itself (RFC 9728).
 pub(super) fn routes<S: Clone + Send + Sync + 'static>(service: &Arc<Service>) -> Router<S> {
-    let guard = guard(service);
-    let metadata = guard.metadata().map(|metadata| metadata.json.clone());
+    let rule = may_call(service);
+    let plain = ClaimCheck::interpreted_in(&rule, &Environment::claims()).expect(COMPILES);
+    let metadata = guard(service, plain)
+        .metadata()
+        .map(|metadata| metadata.json.clone());
     let metadata = Document::new(metadata.unwrap_or_default());
-    let guarded = get(me).layer(GuardLayer::new(guard));
+    // Machine code for the check is made when somebody first asks: making it reads some megabytes of code generator into
+    // memory, and many servers are never asked.
+    let (service, guarded) = (Arc::clone(service), OnceLock::<MethodRouter>::new());
+    let guarded = get(move |request: Request| {
+        let guarded = guarded.get_or_init(|| {
+            let check = ClaimCheck::compile(&rule).expect(COMPILES);
+            get(me).layer(GuardLayer::new(guard(&service, check)))
+        });
+        guarded.clone().oneshot(request)
+    });
     let describe = get(move |request: Request| {
         let answer = answer::document(&metadata, request.headers());
         async move { answer }
@@ -65,9 +79,10 @@ pub(super) fn routes<S: Clone + Send + Sync + 'static>(service: &Arc<Service>) -
         )
 }
 
-fn guard(service: &Arc<Service>) -> Guard {
-    let check = ClaimCheck::compile(&may_call(service))
-        .expect("the expression above compiles, and a configured one has been compiled before");
+const COMPILES: &str =
+    "the expression above compiles, and a configured one has been compiled before";
+
+fn guard(service: &Arc<Service>, check: ClaimCheck) -> Guard {
     let (clock, grants) = (Arc::clone(&service.clock), Arc::clone(service));
     let guard = Guard::builder(service.issuer(), service.resources.own().resource.as_str())
         .keys(OwnKeys(Arc::clone(service)))

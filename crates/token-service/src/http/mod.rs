@@ -2,6 +2,7 @@
 //! here. One file an endpoint; [`router`] is the table of them.
 
 mod answer;
+mod around;
 mod authorize;
 mod check_session;
 mod client_request;
@@ -9,7 +10,6 @@ mod device;
 mod end_session;
 mod interaction;
 mod introspection;
-mod log;
 pub(crate) mod me;
 mod metadata;
 mod pages;
@@ -22,23 +22,19 @@ mod token;
 mod userinfo;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::middleware;
 use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
-use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::timeout::TimeoutLayer;
+use tower::layer::layer_fn;
+use tower::util::MapResponseLayer;
+
+pub(crate) use around::REQUEST_TIMEOUT;
 
 pub(crate) use crate::protocol::LONGEST_REQUEST;
 use crate::protocol::{Document, Service, paths};
-
-/// A request that is not answered by then is given up (password hashing behind a full gate is the slowest thing there
-/// is).
-pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What the handlers share.
 struct App {
@@ -92,7 +88,7 @@ pub(crate) fn router(service: Arc<Service>, beside: Router) -> Router {
     for (path, methods) in for_programs() {
         open = open.route(path, methods.options(answer::preflight));
     }
-    let mut all = open.layer(middleware::map_response(answer::readable_by_any_page));
+    let mut all = open.layer(MapResponseLayer::new(answer::readable_by_any_page));
     for (path, methods) in for_people() {
         all = all.route(path, methods);
     }
@@ -103,13 +99,7 @@ pub(crate) fn router(service: Arc<Service>, beside: Router) -> Router {
     all.fallback(not_found)
         .with_state(app)
         .merge(beside)
-        .layer(CatchPanicLayer::new())
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::SERVICE_UNAVAILABLE,
-            REQUEST_TIMEOUT,
-        ))
-        .layer(middleware::map_response(answer::not_stored_by_default))
-        .layer(middleware::from_fn(log::one_line))
+        .layer(layer_fn(around::Around::new))
 }
 
 async fn home(State(app): Shared) -> Response {

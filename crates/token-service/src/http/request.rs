@@ -59,21 +59,15 @@ pub(super) async fn form_text(request: Request) -> Result<Zeroizing<String>, Not
     if !is_form(request.headers()) {
         return Err(NotAForm::Type);
     }
-    let mut bytes = Vec::from(body(request, LONGEST_FORM).await?);
+    let bytes = body(request, LONGEST_FORM).await?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| NotAForm::Type)?;
     // Some clients forget to encode the spaces of a scope (oidc-agent 4), and every decoder reads a bare space as a space.
-    for byte in bytes.iter_mut().filter(|byte| **byte == b' ') {
-        *byte = b'+';
+    let text = Zeroizing::new(text.replace(' ', "+"));
+    // A form is printable ASCII: anything else would not survive becoming an address.
+    match text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        true => Ok(text),
+        false => Err(NotAForm::Type),
     }
-    String::from_utf8(bytes)
-        .map_err(|_| NotAForm::Type)
-        .and_then(|text| {
-            // A form is printable ASCII: anything else would not survive becoming an address.
-            if text.bytes().all(|byte| byte.is_ascii_graphic()) {
-                Ok(Zeroizing::new(text))
-            } else {
-                Err(NotAForm::Type)
-            }
-        })
 }
 
 /// A whole body, within a length and within the time.

@@ -3,6 +3,8 @@
 //! Two things are settled before anything else, because until they are there is nobody to answer: who asks, and where
 //! the answer may go. If either is wrong the browser gets our own page. After that every error goes back to the client.
 
+use std::sync::Arc;
+
 use super::Service;
 use super::error::{ErrorCode, OAuthError};
 use super::parameters::Parameters;
@@ -213,7 +215,7 @@ impl Service {
             tracing::error!(%error, "the store failed");
             Refusal::Broken
         })?;
-        client.ok_or(UNKNOWN)
+        client.map(Arc::unwrap_or_clone).ok_or(UNKNOWN)
     }
 }
 

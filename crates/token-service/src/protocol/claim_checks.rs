@@ -20,7 +20,8 @@ pub(super) fn token_may_be_issued(
     let Some(check) = service.issue_when.get(&asking.client.id) else {
         return Ok(());
     };
-    if service.claim_check_holds(check, &service.access_token_claims(asking)) {
+    let claims = service.access_token_claims(asking, service.fresh_jti());
+    if service.claim_check_holds(check, &claims) {
         Ok(())
     } else {
         Err(REFUSED)

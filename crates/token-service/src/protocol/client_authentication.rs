@@ -1,6 +1,9 @@
 //! Who asks at the token endpoint (RFC 6749 §2.3): by header, by form fields, by a signed assertion (RFC 7523), or (public
 //! clients) by name alone.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use stampmill_jose::{
     AlgorithmSet, Expectations, MacAlgorithm, SharedSecret, unverified_claim, verify_mac_jwt,
 };
@@ -40,25 +43,29 @@ impl BasicCredentials {
         let text = Zeroizing::new(String::from_utf8(bytes).map_err(|_| CredentialsError)?);
         let (id, secret) = text.split_once(':').ok_or(CredentialsError)?;
         Ok(BasicCredentials {
-            id: form_decode(id).to_string(),
-            secret: Secret::new(form_decode(secret).as_str()),
+            id: form_decode(id),
+            secret: Secret::new(form_decode(secret)),
         })
     }
 }
 
 /// One form-encoded value: `+` is a space, `%xx` a byte.
-fn form_decode(text: &str) -> Zeroizing<String> {
+fn form_decode(text: &str) -> String {
+    let encoded = |byte| matches!(byte, b'%' | b'+' | b'&' | b'=');
+    if !text.bytes().any(encoded) {
+        return text.to_owned();
+    }
     // A bare `&` or `=` cannot be in an encoded value; taken as part of it, so that a client that forgot to encode is
     // not cut short.
     let guarded = Zeroizing::new(text.replace('&', "%26"));
     let guarded = Zeroizing::new(guarded.replace('=', "%3D"));
     let decoded = form_urlencoded::parse(guarded.as_bytes()).next();
-    Zeroizing::new(decoded.map_or_else(String::new, |(name, _)| name.into_owned()))
+    decoded.map_or_else(String::new, |(name, _)| name.into_owned())
 }
 
 /// What a client showed.
 struct Shown<'a> {
-    id: String,
+    id: Cow<'a, str>,
     credential: Credential<'a>,
 }
 
@@ -66,7 +73,7 @@ enum Credential<'a> {
     /// Its name alone.
     Name,
     /// Its secret, and how it came.
-    Secret(Secret, SecretMethod),
+    Secret(&'a str, SecretMethod),
     /// A JWT it signed (RFC 7523 §2.2).
     Assertion(&'a str),
 }
@@ -91,7 +98,7 @@ impl Service {
     pub(crate) async fn authenticate_client(
         &self,
         request: &ClientRequest,
-    ) -> Result<Client, OAuthError> {
+    ) -> Result<Arc<Client>, OAuthError> {
         let shown = shown(request)?;
         let client = match ClientId::parse(&shown.id) {
             Ok(id) => self.store.client(&id).await?,
@@ -103,7 +110,7 @@ impl Service {
                 _ => Err(refused()),
             };
         }
-        let proven = self.secret_fits(client.as_ref(), &shown.credential);
+        let proven = self.secret_fits(client.as_deref(), &shown.credential);
         match client {
             Some(client) if proven => Ok(client),
             Some(client) => self.secret_is_new(&client, &shown.credential).await,
@@ -116,7 +123,7 @@ impl Service {
         &self,
         remembered: &Client,
         shown: &Credential<'_>,
-    ) -> Result<Client, OAuthError> {
+    ) -> Result<Arc<Client>, OAuthError> {
         let now = self.store.client_anew(&remembered.id).await?;
         let changed = now.filter(|now| now.authentication != remembered.authentication);
         match changed {
@@ -143,7 +150,7 @@ impl Service {
         let Credential::Secret(secret, method) = shown else {
             return false;
         };
-        let equal = expected.is_some_and(|expected| expected.ct_eq(&Digest::of(secret.expose())));
+        let equal = expected.is_some_and(|expected| expected.ct_eq(&Digest::of(secret)));
         let method_fits =
             registered == Some(*method) || !self.policy.registered_authentication_method_only();
         equal && registered.is_some() && method_fits
@@ -227,18 +234,15 @@ fn shown(request: &ClientRequest) -> Result<Shown<'_>, OAuthError> {
         (Some(_), _, Some(_)) => return Err(TWO_METHODS),
         (Some(basic), Some(id), None) if id != basic.id => return Err(TWO_NAMES),
         (Some(basic), _, None) => {
-            let credential = Credential::Secret(basic.secret.clone(), SecretMethod::Basic);
+            let credential = Credential::Secret(basic.secret.expose(), SecretMethod::Basic);
             (basic.id.as_str(), credential)
         }
-        (None, Some(id), Some(secret)) => {
-            let credential = Credential::Secret(Secret::new(secret), SecretMethod::Post);
-            (id, credential)
-        }
+        (None, Some(id), Some(secret)) => (id, Credential::Secret(secret, SecretMethod::Post)),
         (None, Some(id), None) => (id, Credential::Name),
         (None, None, _) => return Err(NOBODY),
     };
     Ok(Shown {
-        id: id.to_owned(),
+        id: id.into(),
         credential,
     })
 }
@@ -254,7 +258,7 @@ fn shown_by_assertion<'a>(
         return Err(TWO_NAMES);
     }
     Ok(Shown {
-        id: subject,
+        id: subject.into(),
         credential: Credential::Assertion(assertion),
     })
 }

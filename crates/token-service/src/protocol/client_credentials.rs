@@ -21,15 +21,15 @@ pub(super) fn choose_scope(_: &Service, asking: &mut Asking<'_>) -> Result<(), O
         ErrorCode::InvalidScope,
         "a scope that is not registered for this client",
     );
-    let own = asking.client.scope.retain(|token| !is_of_persons(token));
+    let registered = &asking.client.scope;
     asking.scope = match asking.parameters.one("scope")? {
-        None => own,
+        None => registered.retain(|token| !is_of_persons(token)),
         Some(text) => {
             let asked: Scope = text.parse().map_err(|_| ILLEGAL)?;
             if asked.iter().any(is_of_persons) {
                 return Err(OF_PERSONS);
             }
-            if !asked.is_subset(&own) {
+            if !asked.is_subset(registered) {
                 return Err(NOT_REGISTERED);
             }
             asked

@@ -11,6 +11,8 @@
 //! came in the address (`verification_uri_complete`) is shown and has to be confirmed (§3.3.1): somebody else's device
 //! may be behind it (§5.4).
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use stampmill_jose::base64url;
 use subtle::ConstantTimeEq;
@@ -216,7 +218,7 @@ impl Service {
         self.code_throttle.succeeded(user.id.as_str());
         Ok(DevicePage::Confirm {
             sealed: self.seal_form(binding, Some(session), request.user_code.letters()),
-            client: Box::new(client),
+            client: Box::new(Arc::unwrap_or_clone(client)),
             user: Box::new(user),
             request: Box::new(request),
         })

@@ -4,6 +4,8 @@
 //! signed in shows that a client they use asks (§2); without one the person is asked, on a page. And the browser goes back
 //! only to an address that is registered, character for character, for the client that asked (§3).
 
+use std::sync::Arc;
+
 use super::error::OAuthError;
 use super::interaction::Browser;
 use super::parameters::{Parameters, append_query};
@@ -212,6 +214,6 @@ impl Service {
             tracing::error!(%error, "the store failed");
             Logout::Broken
         })?;
-        client.ok_or(UNKNOWN).map(Some)
+        client.ok_or(UNKNOWN).map(Arc::unwrap_or_clone).map(Some)
     }
 }

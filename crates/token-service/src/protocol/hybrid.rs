@@ -119,7 +119,7 @@ impl<'a> FrontTokens<'a> {
             dpop: &[],
             // A key the request names (RFC 9449 §10) binds this token, too: who reads it in the browser cannot use it.
             jkt: request.dpop_jkt.clone(),
-            client: request.client.clone(),
+            client: request.client.clone().into(),
             token_scope: service.resources.scope_for(&resource, &request.scope),
             scope: request.scope.clone(),
             resource,

@@ -8,7 +8,7 @@ use super::client_request::{ClientRequest, TokenError};
 use super::error::{ErrorCode, OAuthError};
 use super::live_token::LiveToken;
 use super::tokens::AccessTokenClaims;
-use crate::domain::{Client, Resource};
+use crate::domain::Client;
 
 /// What is said of a token (§2.2). One that is not alive, or not the caller's business, is `{"active":false}`.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -137,16 +137,14 @@ impl Service {
 
     /// §4: a resource server learns of tokens that are for it, a client of its own.
     fn may_learn_of(&self, caller: &Client, claims: &AccessTokenClaims) -> bool {
-        let audience = Resource::parse(&claims.aud).ok();
-        let server = audience.and_then(|audience| self.resources.find(&audience));
+        let server = self.resources.named(&claims.aud);
         claims.client_id == caller.id.as_str()
             || server.is_some_and(|server| server.introspected_by.contains(&caller.id))
     }
 
     /// The resource's `accept_when`: a guard that asks us has its claim check decided here.
     fn accepts(&self, claims: &AccessTokenClaims) -> bool {
-        let audience = Resource::parse(&claims.aud).ok();
-        let server = audience.and_then(|audience| self.resources.find(&audience));
+        let server = self.resources.named(&claims.aud);
         match server.and_then(|server| server.accept_when.as_ref()) {
             Some(check) => self.claim_check_holds(check, claims),
             None => true,

@@ -40,17 +40,9 @@ impl Service {
         if token.contains('.') {
             return self.live_jwt(token).await;
         }
-        let hash = Digest::of(token);
-        let Some(row) = self.store.access_token(hash, self.now()).await? else {
-            return Ok(None);
-        };
-        match serde_json::from_str(&row.claims) {
-            Ok(claims) => Ok(Some(LiveToken::Opaque(hash, claims))),
-            Err(error) => {
-                tracing::error!(%error, "an access token's row is damaged");
-                Err(OAuthError::SERVER_ERROR)
-            }
-        }
+        let row = self.store.access_token(Digest::of(token), self.now());
+        let kept = row.await?;
+        Ok(kept.map(|row| LiveToken::Opaque(row.hash, self.claims_of_opaque(row))))
     }
 
     /// An access token we signed (an ID token is none, though the same key signed it), neither expired nor revoked.

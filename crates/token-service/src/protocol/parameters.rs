@@ -1,7 +1,9 @@
 //! Request parameters as OAuth reads them (RFC 6749 §3.1, §3.2): empty counts as absent, twice is an error, unknown is
 //! ignored.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -21,9 +23,18 @@ const MOST: usize = 100;
 #[derive(Clone, Default)]
 pub(crate) struct Parameters {
     form: Zeroizing<String>,
-    /// `None` for a value that is no UTF-8 once it is decoded.
-    pairs: Vec<(String, Option<Zeroizing<String>>)>,
+    /// Names and values one after the other, decoded; nothing if that is how the form has them already.
+    decoded: Option<Zeroizing<String>>,
+    pairs: Vec<Pair>,
     provenance: Provenance,
+}
+
+/// Where a parameter stands in the decoded text.
+#[derive(Clone)]
+struct Pair {
+    name: Range<usize>,
+    /// `None` for a value that is no UTF-8 once it is decoded.
+    value: Option<Range<usize>>,
 }
 
 /// How an authorization request's parameters came here.
@@ -43,30 +54,43 @@ pub(crate) struct Provenance {
 impl Parameters {
     /// Reads `application/x-www-form-urlencoded` bytes.
     pub(crate) fn parse(form: &str) -> Result<Parameters, OAuthError> {
+        Parameters::of_form(Zeroizing::new(form.to_owned()))
+    }
+
+    /// The same for a form that is at hand.
+    pub(crate) fn of_form(form: Zeroizing<String>) -> Result<Parameters, OAuthError> {
         const TOO_MANY: OAuthError =
             OAuthError::new(ErrorCode::InvalidRequest, "too many parameters");
-        let decodes_to_utf8 = decodes_to_utf8(form);
-        let decoded =
-            form_urlencoded::parse(form.as_bytes()).filter(|(_, value)| !value.is_empty());
-        let pairs: Vec<_> = decoded
-            .take(MOST + 1)
-            .map(|(name, value)| {
-                // The decoder writes U+FFFD for what is no UTF-8. Copied into an answer, that would not be the value
-                // that was sent.
-                let value = Zeroizing::new(value.into_owned());
-                let exact = decodes_to_utf8 || !value.contains(char::REPLACEMENT_CHARACTER);
-                (name.into_owned(), exact.then_some(value))
-            })
-            .collect();
+        let plain = !form.bytes().any(|byte| matches!(byte, b'%' | b'+'));
+        let (decoded, pairs) = match plain {
+            true => (None, plain_pairs(&form)),
+            false => {
+                let (decoded, pairs) = decoded_pairs(&form);
+                (Some(decoded), pairs)
+            }
+        };
         if pairs.len() > MOST {
             Err(TOO_MANY)
         } else {
             Ok(Parameters {
-                form: Zeroizing::new(form.to_owned()),
+                form,
+                decoded,
                 pairs,
                 provenance: Provenance::default(),
             })
         }
+    }
+
+    /// Name and value of each, as far as it is text.
+    fn iter(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        let text = self.decoded.as_ref().unwrap_or(&self.form).as_str();
+        let pairs = self.pairs.iter();
+        pairs.map(|pair| {
+            (
+                &text[pair.name.clone()],
+                pair.value.clone().map(|value| &text[value]),
+            )
+        })
     }
 
     /// Parameters by name and value; nothing if there are too many.
@@ -80,26 +104,31 @@ impl Parameters {
 
     /// The same without these.
     pub(crate) fn without(&self, names: &[&str]) -> Parameters {
-        let kept = self.pairs.iter();
-        let kept = kept.filter(|(name, value)| !names.contains(&name.as_str()) && value.is_some());
-        let kept = kept.map(|(name, value)| {
-            let value = value.as_ref().map(|value| value.to_string());
-            (name.as_str(), value.unwrap_or_default())
-        });
+        let kept = self.iter().filter(|(name, _)| !names.contains(name));
+        let kept = kept.filter_map(|(name, value)| Some((name, value?.to_owned())));
         let same = Parameters::of_pairs(kept).expect("there were more of them before");
         same.from(self.provenance)
     }
 
     /// The same with one more.
-    pub(crate) fn with(mut self, name: &str, value: &str) -> Parameters {
+    pub(crate) fn with(self, name: &str, value: &str) -> Parameters {
         let pair = form_urlencoded::Serializer::new(String::new())
             .append_pair(name, value)
             .finish();
         let joint = if self.form.is_empty() { "" } else { "&" };
-        self.form = Zeroizing::new(format!("{}{joint}{pair}", self.form.as_str()));
-        self.pairs
-            .push((name.to_owned(), Some(Zeroizing::new(value.to_owned()))));
-        self
+        let form = Zeroizing::new(format!("{}{joint}{pair}", self.form.as_str()));
+        let mut decoded = Zeroizing::new(String::with_capacity(form.len()));
+        let mut pairs: Vec<Pair> = self
+            .iter()
+            .map(|(name, value)| Pair::appended(&mut decoded, name, value))
+            .collect();
+        pairs.push(Pair::appended(&mut decoded, name, Some(value)));
+        Parameters {
+            form,
+            decoded: Some(decoded),
+            pairs,
+            provenance: self.provenance,
+        }
     }
 
     /// The same, having come so.
@@ -118,33 +147,25 @@ impl Parameters {
             ErrorCode::InvalidRequest,
             "a parameter was sent more than once",
         );
-        let mut values = self
-            .pairs
-            .iter()
-            .filter(|(known, _)| known == name)
-            .map(|(_, value)| value.as_ref());
+        let mut values = self.iter().filter(|(known, _)| *known == name);
         match (values.next(), values.next()) {
             (None, None) => Ok(None),
-            (Some(value), None) => value.map(|text| Some(text.as_str())).ok_or(NO_TEXT),
+            (Some((_, value)), None) => value.map(Some).ok_or(NO_TEXT),
             _ => Err(TWICE),
         }
     }
 
     /// Every value of a parameter that may come more than once; an error if one is no text.
     pub(crate) fn all(&self, name: &str) -> Result<Vec<&str>, OAuthError> {
-        let values = self.pairs.iter().filter(|(known, _)| known == name);
-        values
-            .map(|(_, value)| value.as_ref().map(|text| text.as_str()).ok_or(NO_TEXT))
-            .collect()
+        let values = self.iter().filter(|(known, _)| *known == name);
+        values.map(|(_, value)| value.ok_or(NO_TEXT)).collect()
     }
 
     /// An error if any parameter, known or not, came twice or is no text. `resource` may repeat (RFC 8707 §2).
     pub(crate) fn refuse_repeats(&self) -> Result<(), OAuthError> {
         self.all("resource")?;
-        let single = self.pairs.iter().filter(|(name, _)| name != "resource");
-        single
-            .map(|(name, _)| name)
-            .try_for_each(|name| self.one(name).map(drop))
+        let mut single = self.iter().filter(|(name, _)| *name != "resource");
+        single.try_for_each(|(name, _)| self.one(name).map(drop))
     }
 
     /// The encoded form these were read from.
@@ -157,9 +178,63 @@ impl fmt::Debug for Parameters {
     /// Names only: values hold codes, verifiers and passwords.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set()
-            .entries(self.pairs.iter().map(|(name, _)| name))
+            .entries(self.iter().map(|(name, _)| name))
             .finish()
     }
+}
+
+impl Pair {
+    /// A parameter whose text is appended to the others'.
+    fn appended(decoded: &mut String, name: &str, value: Option<&str>) -> Pair {
+        let mut append = |text: &str| {
+            let start = decoded.len();
+            decoded.push_str(text);
+            start..decoded.len()
+        };
+        Pair {
+            name: append(name),
+            value: value.map(append),
+        }
+    }
+}
+
+/// Where the parameters stand in a form in which nothing is encoded, empty ones left out; one more than there may be is
+/// enough to refuse it.
+fn plain_pairs(form: &str) -> Vec<Pair> {
+    let mut start = 0;
+    let parts = form.split('&').map(|part| {
+        let from = start;
+        start += part.len() + 1;
+        let name = from..from + part.find('=').unwrap_or(part.len());
+        let value = (name.end + 1).min(from + part.len())..from + part.len();
+        Pair {
+            name,
+            value: Some(value),
+        }
+    });
+    let present = parts.filter(|pair| pair.value.as_ref().is_some_and(|value| !value.is_empty()));
+    present.take(MOST + 1).collect()
+}
+
+/// The same for any form, and the text they stand in.
+fn decoded_pairs(form: &str) -> (Zeroizing<String>, Vec<Pair>) {
+    // Decoded, it is no longer than before: even U+FFFD, three bytes, stands for three characters or more. So nothing is
+    // moved, and nothing left behind.
+    let mut decoded = Zeroizing::new(String::with_capacity(form.len()));
+    let decodes_to_utf8 = decodes_to_utf8(form);
+    let present = form_urlencoded::parse(form.as_bytes()).filter(|(_, value)| !value.is_empty());
+    let pairs = present.take(MOST + 1).map(|(name, value)| {
+        // The decoder writes U+FFFD for what is no UTF-8. Copied into an answer, that would not be the value that was
+        // sent.
+        let exact = decodes_to_utf8 || !value.contains(char::REPLACEMENT_CHARACTER);
+        let pair = Pair::appended(&mut decoded, &name, exact.then_some(&*value));
+        if let Cow::Owned(value) = value {
+            drop(Zeroizing::new(value));
+        }
+        pair
+    });
+    let pairs = pairs.collect();
+    (decoded, pairs)
 }
 
 /// Whether the form's bytes are UTF-8 after percent-decoding (RFC 6749 appendix B). Separators are ASCII, so no
@@ -248,7 +323,7 @@ mod tests {
         fn is_wiped<T: zeroize::ZeroizeOnDrop>(_: &T) {}
         let parameters = Parameters::parse("password=x").unwrap();
         is_wiped(&parameters.form);
-        is_wiped(parameters.pairs[0].1.as_ref().unwrap());
+        is_wiped(&parameters.decoded.unwrap_or_default());
     }
 
     #[test]
@@ -260,6 +335,31 @@ mod tests {
         assert!(parameters.refuse_repeats().is_err());
         let honest = Parameters::parse("d=%EF%BF%BD").unwrap();
         assert_eq!(honest.one("d"), Ok(Some("\u{fffd}")), "sent as such");
+    }
+
+    #[test]
+    fn plain_forms_are_read_as_encoded_ones_are() {
+        for form in ["a=1&b=2", "a", "=x", "a=", "&&a=b=c&", "", "a=1&a=2&=&b"] {
+            let (text, encoded) = decoded_pairs(form);
+            let read = |text: &str, pairs: &[Pair]| -> Vec<_> {
+                let read = pairs.iter().map(|pair| {
+                    let value = pair.value.clone().map(|value| text[value].to_owned());
+                    (text[pair.name.clone()].to_owned(), value)
+                });
+                read.collect()
+            };
+            let plain = plain_pairs(form);
+            assert_eq!(read(form, &plain), read(&text, &encoded), "{form}");
+        }
+    }
+
+    #[test]
+    fn one_more_is_read_like_the_others() {
+        let more = Parameters::parse("a=1&b=%ff").unwrap().with("c", "x y");
+        assert_eq!(more.as_form(), "a=1&b=%ff&c=x+y");
+        assert_eq!(more.one("a"), Ok(Some("1")));
+        assert!(more.one("b").is_err());
+        assert_eq!(more.one("c"), Ok(Some("x y")));
     }
 
     #[test]

@@ -64,7 +64,7 @@ impl Service {
             pushed: None,
             being_pushed: true,
         });
-        self.check_rules(client.clone(), &inside)
+        self.check_rules(Client::clone(&client), &inside)
             .map_err(|fault| fault.error())?;
         let reference = Secret::generate(&*self.random);
         let request_uri = format!("{PREFIX}{}", reference.expose());

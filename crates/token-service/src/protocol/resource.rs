@@ -66,10 +66,10 @@ pub(super) fn asked(
 ) -> Result<Vec<Resource>, OAuthError> {
     let mut resources = Vec::new();
     for text in parameters.all("resource")? {
-        let resource = Resource::parse(text).map_err(|_| UNKNOWN)?;
-        service.resources.find(&resource).ok_or(UNKNOWN)?;
-        if !resources.contains(&resource) {
-            resources.push(resource);
+        // What is one of them need not be parsed to be known for a URI.
+        let resource = &service.resources.named(text).ok_or(UNKNOWN)?.resource;
+        if !resources.contains(resource) {
+            resources.push(resource.clone());
         }
     }
     Ok(resources)

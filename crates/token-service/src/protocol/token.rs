@@ -42,7 +42,7 @@ pub(crate) struct Asking<'a> {
     pub(crate) dpop: &'a [String],
     /// The key whose proof came along: tokens are bound to it.
     pub(crate) jkt: Option<String>,
-    pub(crate) client: Client,
+    pub(crate) client: Arc<Client>,
     /// What was granted, as far as this request wants it.
     pub(crate) scope: Scope,
     /// Whom the access token is for, and what of the scope goes into it.

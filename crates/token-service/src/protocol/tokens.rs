@@ -10,7 +10,7 @@ use super::claims;
 use super::error::OAuthError;
 use super::token::{Asking, Ticket, TokenResponse};
 use crate::clock::random_bytes;
-use crate::domain::{Client, Grant, TokenFormat};
+use crate::domain::{Client, TokenFormat};
 use crate::secret::{Digest, Secret};
 use crate::store::OpaqueToken;
 
@@ -118,19 +118,13 @@ impl Service {
         &self,
         asking: &Asking<'_>,
     ) -> Result<(String, i64), OAuthError> {
-        let access = self.access_token_claims(asking);
+        if asking.resource.format == TokenFormat::Opaque {
+            return self.issue_opaque_token(asking).await;
+        }
+        let access = self.access_token_claims(asking, self.fresh_jti());
         let expires_in = access.exp - access.iat;
-        let token = match asking.resource.format {
-            TokenFormat::Jwt => {
-                self.sign(asking.resource.signing_alg, "at+jwt", access)
-                    .await?
-            }
-            TokenFormat::Opaque => {
-                let grant = asking.ticket.as_ref().map(Ticket::grant);
-                self.keep(access, &asking.client, grant).await?
-            }
-        };
-        Ok((token, expires_in))
+        let token = self.sign(asking.resource.signing_alg, "at+jwt", access);
+        Ok((token.await?, expires_in))
     }
 
     /// An ID token alone, with the hashes of what comes along.
@@ -182,8 +176,17 @@ impl Service {
         }))
     }
 
-    /// What the access token will say.
-    pub(super) fn access_token_claims(&self, asking: &Asking<'_>) -> AccessTokenClaims {
+    /// A name for a token, with 128 random bits.
+    pub(super) fn fresh_jti(&self) -> String {
+        base64url::encode(random_bytes::<16>(&*self.random))
+    }
+
+    /// What the access token of that name will say.
+    pub(super) fn access_token_claims(
+        &self,
+        asking: &Asking<'_>,
+        jti: String,
+    ) -> AccessTokenClaims {
         let (now, client) = (self.now(), &asking.client);
         let grant = asking.ticket.as_ref().map(Ticket::grant);
         let lifetime = asking.resource.access_token_lifetime;
@@ -199,7 +202,7 @@ impl Service {
             client_id: client.id.to_string(),
             iat: now,
             exp: now + lifetime.unwrap_or(self.policy.access_token_lifetime()),
-            jti: base64url::encode(random_bytes::<16>(&*self.random)),
+            jti,
             scope: asking.token_scope.to_string(),
             auth_time: grant.map(|grant| grant.auth_time),
             grant_id: grant.map(|grant| grant.id.to_string()),
@@ -207,24 +210,47 @@ impl Service {
         }
     }
 
-    /// An opaque token: 256 random bits for the client, the claims under their hash for us.
-    async fn keep(
-        &self,
-        access: AccessTokenClaims,
-        client: &Client,
-        grant: Option<&Grant>,
-    ) -> Result<String, OAuthError> {
+    /// An opaque token: 256 random bits for the client, what it says under their hash for us.
+    async fn issue_opaque_token(&self, asking: &Asking<'_>) -> Result<(String, i64), OAuthError> {
         let token = Secret::generate(&*self.random);
-        let claims = serde_json::to_string(&access).expect("strings and numbers have a JSON form");
+        let hash = Digest::of(token.expose());
+        let claims = self.access_token_claims(asking, jti_of(hash));
+        let expires_in = claims.exp - claims.iat;
         let row = OpaqueToken {
-            hash: Digest::of(token.expose()),
-            grant: grant.map(|grant| grant.id.clone()),
-            client: client.id.clone(),
-            claims,
-            expires_at: access.exp,
+            hash,
+            grant: asking
+                .ticket
+                .as_ref()
+                .map(|ticket| ticket.grant().id.clone()),
+            client: asking.client.id.clone(),
+            jkt: claims.jkt().map(str::to_owned),
+            subject: Some(claims.sub).filter(|sub| *sub != claims.client_id),
+            audience: claims.aud,
+            scope: claims.scope,
+            issued_at: claims.iat,
+            expires_at: claims.exp,
+            auth_time: claims.auth_time,
         };
         self.store.insert_access_token(row).await?;
-        Ok(token.expose().to_owned())
+        Ok((token.expose().to_owned(), expires_in))
+    }
+
+    /// What was kept of an opaque token, as a JWT would say it.
+    pub(super) fn claims_of_opaque(&self, row: OpaqueToken) -> AccessTokenClaims {
+        let client_id = row.client.to_string();
+        AccessTokenClaims {
+            iss: self.issuer.clone(),
+            sub: row.subject.unwrap_or_else(|| client_id.clone()),
+            aud: row.audience,
+            client_id,
+            iat: row.issued_at,
+            exp: row.expires_at,
+            jti: jti_of(row.hash),
+            scope: row.scope,
+            auth_time: row.auth_time,
+            grant_id: row.grant.map(|grant| grant.to_string()),
+            cnf: row.jkt.map(|jkt| json!({ "jkt": jkt })),
+        }
     }
 
     /// OIDC Core §3.1.3.6, §3.3.2.11: `at_hash` and `c_hash` by the hash of the ID token's own algorithm.
@@ -277,4 +303,9 @@ impl Service {
             sid: claim("sid").map(str::to_owned),
         })
     }
+}
+
+/// The name of an opaque token: half of its hash, which finds nothing and tells nothing of the token.
+fn jti_of(hash: Digest) -> String {
+    base64url::encode(&hash.as_bytes()[..16])
 }

@@ -5,7 +5,7 @@
 //! what another one changes (`stampmill client` beside a running server) is seen within that second.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::domain::{Client, ClientId};
@@ -20,7 +20,7 @@ pub(super) struct ClientCache(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    entries: HashMap<ClientId, (Instant, Client)>,
+    entries: HashMap<ClientId, (Instant, Arc<Client>)>,
     /// How often everything was forgotten.
     generation: u64,
 }
@@ -29,17 +29,17 @@ struct State {
 pub(super) struct Beginning(u64);
 
 impl ClientCache {
-    pub(super) fn get(&self, id: &ClientId) -> Option<Client> {
+    pub(super) fn get(&self, id: &ClientId) -> Option<Arc<Client>> {
         let state = self.state();
         let (read_at, client) = state.entries.get(id)?;
-        (read_at.elapsed() < LIFETIME).then(|| client.clone())
+        (read_at.elapsed() < LIFETIME).then(|| Arc::clone(client))
     }
 
     pub(super) fn begin(&self) -> Beginning {
         Beginning(self.state().generation)
     }
 
-    pub(super) fn remember(&self, beginning: &Beginning, client: &Client) {
+    pub(super) fn remember(&self, beginning: &Beginning, client: &Arc<Client>) {
         let mut state = self.state();
         if state.generation != beginning.0 {
             return;
@@ -47,7 +47,7 @@ impl ClientCache {
         if state.entries.len() >= CAPACITY {
             state.entries.clear();
         }
-        let entry = (Instant::now(), client.clone());
+        let entry = (Instant::now(), Arc::clone(client));
         state.entries.insert(client.id.clone(), entry);
     }
 
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn what_was_read_before_a_change_is_not_remembered_after_it() {
-        let (cache, client) = (ClientCache::default(), client("web", None));
+        let (cache, client) = (ClientCache::default(), Arc::new(client("web", None)));
         let beginning = cache.begin();
         cache.forget_all();
         cache.remember(&beginning, &client);

@@ -43,9 +43,9 @@ pub(super) fn find(
     rows::one(connection, sql, params![code.letters(), now], |row| {
         Ok(DeviceRequest {
             user_code: UserCode::from_store(row.get("user_code")?),
-            client: rows::client_id(row)?,
-            scope: rows::scope(row)?,
-            resources: rows::resources(row)?,
+            client: rows::client_id(row, "client_id")?,
+            scope: rows::scope(row, "scope")?,
+            resources: rows::resources(row, "resources")?,
             expires_at: row.get("expires_at")?,
         })
     })
@@ -131,8 +131,12 @@ pub(super) fn poll(
 }
 
 fn grant_of(connection: &Connection, hash: Digest, now: i64) -> Result<Polled, StoreError> {
-    let sql = "SELECT grants.* FROM device_codes JOIN grants USING (grant_id)
-               WHERE device_hash = ?1 AND revoked_at IS NULL AND grants.expires_at > ?2";
-    let grant = rows::one(connection, sql, params![hash.as_bytes(), now], rows::grant)?;
+    let sql = format!(
+        "{} WHERE grant_id = (SELECT grant_id FROM device_codes WHERE device_hash = ?1)
+         AND revoked_at IS NULL AND expires_at > ?2",
+        rows::GRANT
+    );
+    let read = |row: &rusqlite::Row<'_>| rows::grant(row, 0);
+    let grant = rows::one(connection, &sql, params![hash.as_bytes(), now], read)?;
     Ok(grant.map_or(Polled::Unknown, |grant| Polled::Allowed(Box::new(grant))))
 }

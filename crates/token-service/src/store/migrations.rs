@@ -21,6 +21,7 @@ const MIGRATIONS: &[(u32, &str)] = &[
     (12, include_str!("migrations/0012_claims.sql")),
     (13, include_str!("migrations/0013_registration.sql")),
     (14, include_str!("migrations/0014_untold_logouts.sql")),
+    (15, include_str!("migrations/0015_lean_access_tokens.sql")),
 ];
 
 /// `PRAGMA application_id`: "stml" in ASCII, so that another program's database is not taken for ours.
@@ -107,6 +108,34 @@ mod tests {
             0,
             "foreign keys hold again"
         );
+    }
+
+    #[test]
+    fn opaque_tokens_of_an_earlier_version_say_what_they_said() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        for (_, sql) in &MIGRATIONS[..14] {
+            connection.execute_batch(sql).unwrap();
+        }
+        connection
+            .execute_batch(
+                r#"PRAGMA user_version = 14;
+                INSERT INTO clients (client_id, name, auth_method, application, redirect_uris, grant_types, scope, id_token_alg, dpop_bound, created_at, origin)
+                    VALUES ('app', 'App', 'none', 'web', '', '', '', 'RS256', 0, 1, 'file');
+                INSERT INTO access_tokens (token_hash, client_id, claims, expires_at) VALUES (zeroblob(32), 'app',
+                    '{"iss":"https://i","sub":"user-1","aud":"urn:a","client_id":"app","iat":5,"exp":9,"jti":"x","scope":"a b","cnf":{"jkt":"k"}}', 9);
+                INSERT INTO access_tokens (token_hash, client_id, claims, expires_at) VALUES (randomblob(32), 'app',
+                    '{"iss":"https://i","sub":"app","aud":"urn:a","client_id":"app","iat":5,"exp":9,"jti":"y","auth_time":3}', 9);"#,
+            )
+            .unwrap();
+        apply(&mut connection).unwrap();
+        let rows: Vec<String> = connection
+            .prepare("SELECT concat_ws('|', subject, audience, scope, issued_at, expires_at, auth_time, jkt) FROM access_tokens ORDER BY id")
+            .unwrap()
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        assert_eq!(rows, ["user-1|urn:a|a b|5|9|k", "urn:a||5|9|3"]);
     }
 
     #[test]

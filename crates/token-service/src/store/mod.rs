@@ -1,10 +1,11 @@
 //! What outlives a request: one trait, so that the rules above do not know which database answers.
 //!
-//! SQLite is behind it today ([`SqliteStore`]). Every method is one statement or one transaction, because what must
+//! SQLite is behind it today ([`SqliteStore`]), in a file or in memory. Every method is one statement or one transaction, because what must
 //! hold between two requests (a code is spent once) must hold between two processes as well.
 
 mod access_tokens;
 mod client_cache;
+mod connections;
 mod device_codes;
 mod migrations;
 mod pushed_requests;
@@ -19,6 +20,7 @@ mod writer;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 pub use sqlite::SqliteStore;
 use sqlite::execute;
@@ -37,9 +39,9 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Se
 /// The service's memory.
 pub trait Store: Send + Sync + 'static {
     /// The client of that id; what another program changed may be seen a second later.
-    fn client<'a>(&'a self, id: &'a ClientId) -> Answer<'a, Option<Client>>;
+    fn client<'a>(&'a self, id: &'a ClientId) -> Answer<'a, Option<Arc<Client>>>;
     /// The client of that id as it is at this moment.
-    fn client_anew<'a>(&'a self, id: &'a ClientId) -> Answer<'a, Option<Client>>;
+    fn client_anew<'a>(&'a self, id: &'a ClientId) -> Answer<'a, Option<Arc<Client>>>;
     /// Every client, by id.
     fn clients(&self) -> Answer<'_, Vec<Client>>;
     /// Adds a client; an id that is taken is a [`StoreError::Conflict`].
@@ -268,10 +270,20 @@ pub struct OpaqueToken {
     pub grant: Option<GrantId>,
     /// Who got it.
     pub client: ClientId,
-    /// The JSON a JWT would have carried.
-    pub claims: String,
+    /// Whom it speaks for; `None` for the client itself.
+    pub subject: Option<String>,
+    /// The resource it is for.
+    pub audience: String,
+    /// What it allows there.
+    pub scope: String,
+    /// When it was made.
+    pub issued_at: i64,
     /// First second at which it is too old.
     pub expires_at: i64,
+    /// When the person signed in.
+    pub auth_time: Option<i64>,
+    /// The thumbprint of the key it is bound to.
+    pub jkt: Option<String>,
 }
 
 /// Why the store did not answer.

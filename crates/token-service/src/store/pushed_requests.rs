@@ -33,7 +33,7 @@ pub(super) fn find(
                WHERE uri_hash = ?1 AND expires_at > ?2";
     rows::one(connection, sql, params![hash.as_bytes(), now], |row| {
         Ok(PushedRequest {
-            client: rows::client_id(row)?,
+            client: rows::client_id(row, "client_id")?,
             form_sealed: row.get("form_sealed")?,
             expires_at: row.get("expires_at")?,
             keep_until: row.get("keep_until")?,

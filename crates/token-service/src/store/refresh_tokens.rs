@@ -1,24 +1,24 @@
 //! Refresh tokens in SQL. Whether a token may be used is decided by one statement, and everything that follows from it is
 //! written in the same transaction.
 
-use rusqlite::{Connection, OptionalExtension, named_params, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::writer::database;
-use super::{StoreError, rows};
+use super::{StoreError, execute, rows};
 use crate::domain::{Grace, GrantId, NewRefreshToken, RefreshToken, Rotation};
 use crate::secret::Digest;
 
 /// A token that was never used, or the direct predecessor of one that was never used, within its grace; of a grant that
 /// stands.
 const USE: &str = "UPDATE refresh_tokens
-    SET uses = uses + 1, used_at = coalesce(used_at, :now)
-    WHERE token_hash = :hash AND expires_at > :now
+    SET uses = uses + 1, used_at = coalesce(used_at, ?2)
+    WHERE token_hash = ?1 AND expires_at > ?2
       AND (uses = 0
-           OR (uses <= :grace_uses AND used_at + :grace_seconds > :now
+           OR (uses <= ?3 AND used_at + ?4 > ?2
                AND NOT EXISTS (SELECT 1 FROM refresh_tokens AS successor
                                WHERE successor.predecessor = refresh_tokens.id AND successor.uses > 0)))
       AND EXISTS (SELECT 1 FROM grants WHERE grants.grant_id = refresh_tokens.grant_id
-                  AND grants.revoked_at IS NULL AND grants.expires_at > :now)
+                  AND grants.revoked_at IS NULL AND grants.expires_at > ?2)
     RETURNING uses, grant_id, id";
 
 pub(super) fn rotate(
@@ -31,9 +31,7 @@ pub(super) fn rotate(
     let used = connection
         .prepare_cached(USE)
         .and_then(|mut statement| {
-            let parameters = named_params! {
-                ":hash": hash.as_bytes(), ":now": now, ":grace_uses": grace.uses, ":grace_seconds": grace.seconds,
-            };
+            let parameters = params![hash.as_bytes(), now, grace.uses, grace.seconds];
             let row = |row: &rusqlite::Row<'_>| {
                 Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get(2)?))
             };
@@ -71,23 +69,18 @@ pub(super) fn insert(
     predecessor: Option<i64>,
     token: &NewRefreshToken,
 ) -> Result<(), StoreError> {
-    connection
-        .prepare_cached(
-            "INSERT INTO refresh_tokens (token_hash, grant_id, predecessor, seed, dpop_jkt, expires_at)
-             VALUES (:hash, :grant, :predecessor, :seed, :dpop_jkt, :expires_at)",
-        )
-        .and_then(|mut statement| {
-            statement.execute(named_params! {
-                ":hash": token.hash.as_bytes(),
-                ":grant": grant.as_str(),
-                ":predecessor": predecessor,
-                ":seed": token.seed,
-                ":dpop_jkt": token.dpop_jkt,
-                ":expires_at": token.expires_at,
-            })
-        })
-        .map(drop)
-        .map_err(database)
+    let sql =
+        "INSERT INTO refresh_tokens (token_hash, grant_id, predecessor, seed, dpop_jkt, expires_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let row = params![
+        token.hash.as_bytes(),
+        grant.as_str(),
+        predecessor,
+        token.seed,
+        token.dpop_jkt,
+        token.expires_at,
+    ];
+    execute(connection, sql, row).map(drop)
 }
 
 pub(super) fn find(
@@ -95,16 +88,17 @@ pub(super) fn find(
     hash: Digest,
     now: i64,
 ) -> Result<Option<RefreshToken>, StoreError> {
-    let sql = "SELECT seed, uses, dpop_jkt, refresh_tokens.expires_at AS token_expires_at, grants.*
+    let sql = "SELECT seed, uses, dpop_jkt, refresh_tokens.expires_at,
+               grants.grant_id, client_id, user_id, scope, resources, claims, session_id, auth_time, grants.expires_at
                FROM refresh_tokens JOIN grants USING (grant_id)
                WHERE token_hash = ?1 AND revoked_at IS NULL AND grants.expires_at > ?2";
     rows::one(connection, sql, params![hash.as_bytes(), now], |row| {
         Ok(RefreshToken {
-            grant: rows::grant(row)?,
-            seed: row.get("seed")?,
-            dpop_jkt: row.get("dpop_jkt")?,
-            expires_at: row.get("token_expires_at")?,
-            used: row.get::<_, i64>("uses")? > 0,
+            seed: row.get(0)?,
+            used: row.get::<_, i64>(1)? > 0,
+            dpop_jkt: row.get(2)?,
+            expires_at: row.get(3)?,
+            grant: rows::grant(row, 4)?,
         })
     })
 }

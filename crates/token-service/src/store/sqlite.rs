@@ -1,17 +1,17 @@
-//! The store in one SQLite file: WAL, a writer thread that commits in groups, readers beside it.
+//! The store in one SQLite file (WAL, a writer thread that commits in groups, readers beside it), or in memory.
 
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 
 use super::client_cache::ClientCache;
-use super::writer::{Writer, database};
+use super::connections::{Connections, Extent};
+use super::writer::database;
 use super::{
     Answer, FirstRefresh, InitialToken, NewClient, OpaqueToken, PushedRequest, Registered, Store,
     StoreError, access_tokens, device_codes, migrations, pushed_requests, refresh_tokens,
@@ -25,17 +25,21 @@ use crate::domain::{
 use crate::password::PasswordHash;
 use crate::secret::Digest;
 
+/// What a store in memory begins with, from the file that is attached.
+const TAKE_ALONG: &str = "
+    INSERT INTO main.clients SELECT * FROM file.clients WHERE origin = 'registered';
+    INSERT INTO main.registrations SELECT * FROM file.registrations;
+    INSERT INTO main.users SELECT * FROM file.users WHERE origin = 'registered';
+    INSERT INTO main.signing_keys SELECT * FROM file.signing_keys;
+    DETACH file;";
+
 /// Connections that read. Under WAL they neither wait for the writer nor make it wait.
 const READERS: usize = 4;
 
-/// A [`Store`] in a file.
+/// A [`Store`] in a file, or in memory.
 pub struct SqliteStore {
     path: PathBuf,
-    // Before the writer, so that they close first: the last connection tidies the write-ahead log away, and only a
-    // writer can.
-    readers: Vec<Mutex<Connection>>,
-    next: AtomicUsize,
-    writer: Writer,
+    connections: Connections,
     clients: Arc<ClientCache>,
 }
 
@@ -102,34 +106,41 @@ impl SqliteStore {
             .map_err(database)?;
         migrations::apply(&mut writer).map_err(database)?;
         let readers = (0..READERS)
-            .map(|_| connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map(Mutex::new))
+            .map(|_| connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY))
             .collect::<Result<_, _>>()?;
         Ok(SqliteStore {
             path: path.to_owned(),
-            writer: Writer::start(writer)?,
-            readers,
-            next: AtomicUsize::new(0),
+            connections: Connections::to_file(readers, writer)?,
             clients: Arc::default(),
         })
     }
 
-    /// Runs a read on whichever reader is free. A read takes microseconds, less than moving it to another thread would.
+    /// A store in memory that begins with the file's registered clients, people and signing keys. Nothing goes back: the
+    /// file stays as it is, and what happens from here on is forgotten with the store.
+    ///
+    /// What could be used once more if it were forgotten that it was used (codes, refresh tokens, sessions) is not taken along.
+    pub(crate) fn into_memory(self) -> Result<SqliteStore, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut memory = Connection::open_in_memory_with_flags(flags).map_err(database)?;
+        configure(&memory)?;
+        migrations::apply(&mut memory).map_err(database)?;
+        let path = self.path.to_string_lossy();
+        memory
+            .execute("ATTACH ?1 AS file", [&path])
+            .and_then(|_| memory.execute_batch(TAKE_ALONG))
+            .map_err(database)?;
+        Ok(SqliteStore {
+            path: ":memory:".into(),
+            connections: Connections::in_memory(memory),
+            clients: Arc::default(),
+        })
+    }
+
     fn read<T>(
         &self,
         read: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let free = self
-            .readers
-            .iter()
-            .find_map(|reader| reader.try_lock().ok());
-        let connection = match free {
-            Some(connection) => connection,
-            None => {
-                let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.readers.len();
-                self.readers[turn].lock().map_err(|_| StoreError::Closed)?
-            }
-        };
-        read(&connection)
+        self.connections.read(read)
     }
 
     /// Every client, by id, for whoever cannot wait: a folder that is being opened.
@@ -145,12 +156,22 @@ impl SqliteStore {
         Box::pin(async move { self.read(read) })
     }
 
+    /// A write of several statements: all or nothing.
     fn write<'a, T, W>(&'a self, write: W) -> Answer<'a, T>
     where
         T: Send + 'static,
         W: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
-        Box::pin(self.writer.write(write))
+        Box::pin(self.connections.write(Extent::Several, write, || {}))
+    }
+
+    /// A write of one statement, which is all or nothing by itself.
+    fn statement<'a, T, W>(&'a self, write: W) -> Answer<'a, T>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        Box::pin(self.connections.write(Extent::Statement, write, || {}))
     }
 
     /// A write that changes or removes clients. They are forgotten with the commit, even if the caller has gone by then.
@@ -160,7 +181,8 @@ impl SqliteStore {
         W: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
         let clients = Arc::clone(&self.clients);
-        Box::pin(self.writer.write_then(write, move || clients.forget_all()))
+        let forget = move || clients.forget_all();
+        Box::pin(self.connections.write(Extent::Several, write, forget))
     }
 }
 
@@ -257,7 +279,7 @@ fn configure(connection: &Connection) -> Result<(), StoreError> {
 }
 
 impl Store for SqliteStore {
-    fn client<'a>(&'a self, id: &'a ClientId) -> Answer<'a, Option<Client>> {
+    fn client<'a>(&'a self, id: &'a ClientId) -> Answer<'a, Option<Arc<Client>>> {
         Box::pin(async move {
             match self.clients.get(id) {
                 Some(known) => Ok(Some(known)),
@@ -266,11 +288,12 @@ impl Store for SqliteStore {
         })
     }
 
-    fn client_anew<'a>(&'a self, id: &'a ClientId) -> Answer<'a, Option<Client>> {
+    fn client_anew<'a>(&'a self, id: &'a ClientId) -> Answer<'a, Option<Arc<Client>>> {
         Box::pin(async move {
             let beginning = self.clients.begin();
             let sql = format!("{} WHERE client_id = ?1", rows::CLIENT);
             let client = self.read(|c| rows::one(c, &sql, [id.as_str()], rows::client))?;
+            let client = client.map(Arc::new);
             if let Some(client) = &client {
                 self.clients.remember(&beginning, client);
             }
@@ -283,7 +306,7 @@ impl Store for SqliteStore {
     }
 
     fn insert_client(&self, client: Client) -> Answer<'_, ()> {
-        self.write(move |c| {
+        self.statement(move |c| {
             rows::insert_client(c, &client)
                 .map(drop)
                 .map_err(|error| conflict(error, client.id.as_str()))
@@ -326,7 +349,7 @@ impl Store for SqliteStore {
     }
 
     fn insert_initial_token(&self, token: InitialToken) -> Answer<'_, ()> {
-        self.write(move |c| registrations::insert_initial_token(c, &token))
+        self.statement(move |c| registrations::insert_initial_token(c, &token))
     }
 
     fn initial_token_is_good(&self, token: Digest, now: i64) -> Answer<'_, bool> {
@@ -334,7 +357,7 @@ impl Store for SqliteStore {
     }
 
     fn push_request(&self, hash: Digest, request: PushedRequest) -> Answer<'_, ()> {
-        self.write(move |c| pushed_requests::insert(c, hash, &request))
+        self.statement(move |c| pushed_requests::insert(c, hash, &request))
     }
 
     fn pushed_request(&self, hash: Digest, now: i64) -> Answer<'_, Option<PushedRequest>> {
@@ -342,7 +365,7 @@ impl Store for SqliteStore {
     }
 
     fn spend_pushed_request(&self, hash: Digest) -> Answer<'_, bool> {
-        self.write(move |c| pushed_requests::spend(c, hash))
+        self.statement(move |c| pushed_requests::spend(c, hash))
     }
 
     fn user<'a>(&'a self, id: &'a UserId) -> Answer<'a, Option<User>> {
@@ -372,7 +395,7 @@ impl Store for SqliteStore {
     }
 
     fn insert_user(&self, user: User) -> Answer<'_, ()> {
-        self.write(move |c| {
+        self.statement(move |c| {
             rows::insert_user(c, &user)
                 .map(drop)
                 .map_err(|error| conflict(error, user.username.as_str()))
@@ -470,7 +493,8 @@ impl Store for SqliteStore {
 
     fn consent<'a>(&'a self, user: &'a UserId, client: &'a ClientId) -> Answer<'a, Option<Scope>> {
         let sql = "SELECT scope FROM consents WHERE user_id = ?1 AND client_id = ?2";
-        self.answer(move |c| rows::one(c, sql, [user.as_str(), client.as_str()], rows::scope))
+        let scope = |row: &rusqlite::Row<'_>| rows::scope(row, 0);
+        self.answer(move |c| rows::one(c, sql, [user.as_str(), client.as_str()], scope))
     }
 
     fn issue_code(
@@ -548,7 +572,7 @@ impl Store for SqliteStore {
         request: DeviceRequest,
         interval: i64,
     ) -> Answer<'_, ()> {
-        self.write(move |c| {
+        self.statement(move |c| {
             device_codes::insert(c, hash, &request, interval)
                 .map(drop)
                 .map_err(|error| conflict(error, request.user_code.letters()))
@@ -591,7 +615,7 @@ impl Store for SqliteStore {
     }
 
     fn insert_access_token(&self, token: OpaqueToken) -> Answer<'_, ()> {
-        self.write(move |c| access_tokens::insert(c, &token))
+        self.statement(move |c| access_tokens::insert(c, &token))
     }
 
     fn access_token(&self, hash: Digest, now: i64) -> Answer<'_, Option<OpaqueToken>> {
@@ -599,13 +623,12 @@ impl Store for SqliteStore {
     }
 
     fn delete_access_token(&self, hash: Digest) -> Answer<'_, ()> {
-        let sql = "DELETE FROM access_tokens WHERE token_hash = ?1";
-        self.write(move |c| execute(c, sql, [hash.as_bytes()]).map(drop))
+        self.statement(move |c| access_tokens::delete(c, hash))
     }
 
     fn revoke_jti(&self, jti: Digest, expires_at: i64) -> Answer<'_, ()> {
         let sql = "INSERT OR IGNORE INTO revoked_tokens (jti_hash, expires_at) VALUES (?1, ?2)";
-        self.write(move |c| execute(c, sql, params![jti.as_bytes(), expires_at]).map(drop))
+        self.statement(move |c| execute(c, sql, params![jti.as_bytes(), expires_at]).map(drop))
     }
 
     fn jti_stands(&self, jti: Digest, grant: Option<GrantId>, now: i64) -> Answer<'_, bool> {
@@ -613,9 +636,12 @@ impl Store for SqliteStore {
     }
 
     fn grant<'a>(&'a self, grant: &'a GrantId, now: i64) -> Answer<'a, Option<Grant>> {
-        let sql =
-            "SELECT * FROM grants WHERE grant_id = ?1 AND revoked_at IS NULL AND expires_at > ?2";
-        self.answer(move |c| rows::one(c, sql, params![grant.as_str(), now], rows::grant))
+        let sql = format!(
+            "{} WHERE grant_id = ?1 AND revoked_at IS NULL AND expires_at > ?2",
+            rows::GRANT
+        );
+        let read = |row: &rusqlite::Row<'_>| rows::grant(row, 0);
+        self.answer(move |c| rows::one(c, &sql, params![grant.as_str(), now], read))
     }
 
     fn grant_is_alive<'a>(&'a self, grant: &'a GrantId, now: i64) -> Answer<'a, bool> {
@@ -627,7 +653,7 @@ impl Store for SqliteStore {
     }
 
     fn revoke_grant(&self, grant: GrantId, now: i64) -> Answer<'_, ()> {
-        self.write(move |c| {
+        self.statement(move |c| {
             execute(
                 c,
                 "UPDATE grants SET revoked_at = ?2 WHERE grant_id = ?1 AND revoked_at IS NULL",
@@ -639,11 +665,11 @@ impl Store for SqliteStore {
 
     fn use_once(&self, hash: Digest, expires_at: i64) -> Answer<'_, bool> {
         let sql = "INSERT OR IGNORE INTO used_once (hash, expires_at) VALUES (?1, ?2)";
-        self.write(move |c| Ok(execute(c, sql, params![hash.as_bytes(), expires_at])? == 1))
+        self.statement(move |c| Ok(execute(c, sql, params![hash.as_bytes(), expires_at])? == 1))
     }
 
     fn checkpoint(&self) -> Answer<'_, ()> {
-        Box::pin(self.writer.checkpoint())
+        Box::pin(self.connections.checkpoint())
     }
 
     fn signing_keys(&self) -> Answer<'_, Vec<StoredKey>> {
@@ -651,7 +677,7 @@ impl Store for SqliteStore {
     }
 
     fn insert_signing_key(&self, key: StoredKey) -> Answer<'_, ()> {
-        self.write(move |c| {
+        self.statement(move |c| {
             rows::insert_signing_key(c, &key)
                 .map(drop)
                 .map_err(database)
@@ -660,7 +686,7 @@ impl Store for SqliteStore {
 
     fn delete_signing_key(&self, kid: String) -> Answer<'_, ()> {
         let sql = "DELETE FROM signing_keys WHERE kid = ?1";
-        self.write(move |c| execute(c, sql, [kid]).map(drop))
+        self.statement(move |c| execute(c, sql, [kid]).map(drop))
     }
 
     fn purge(&self, now: i64) -> Answer<'_, usize> {
@@ -734,16 +760,27 @@ mod tests {
         (folder, path)
     }
 
+    fn in_memory() -> SqliteStore {
+        let (_folder, path) = fresh();
+        SqliteStore::create(&path).unwrap().into_memory().unwrap()
+    }
+
     #[tokio::test]
     async fn the_suite_every_store_must_pass() {
         let (_folder, path) = fresh();
         suite::run(&SqliteStore::create(&path).unwrap()).await;
     }
 
+    #[tokio::test]
+    async fn the_suite_in_memory() {
+        suite::run(&in_memory()).await;
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn of_parallel_redemptions_one_wins() {
         let (_folder, path) = fresh();
         suite::one_code_one_winner(Arc::new(SqliteStore::create(&path).unwrap())).await;
+        suite::one_code_one_winner(Arc::new(in_memory())).await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -751,6 +788,54 @@ mod tests {
         let (_folder, path) = fresh();
         let store = SqliteStore::create(&path).unwrap();
         suite::one_refresh_token_one_successor(Arc::new(store)).await;
+        suite::one_refresh_token_one_successor(Arc::new(in_memory())).await;
+    }
+
+    #[test]
+    fn access_tokens_are_found_and_removed_by_an_index() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        configure(&connection).unwrap();
+        migrations::apply(&mut connection).unwrap();
+        for (query, index) in [
+            (
+                "SELECT claims.* FROM access_tokens AS claims WHERE substr(token_hash, 1, 8) = substr(?1, 1, 8) AND token_hash = ?1",
+                "access_tokens_by_hash",
+            ),
+            // What a grant takes along when it goes.
+            (
+                "DELETE FROM access_tokens WHERE grant_id = ?1",
+                "access_tokens_by_grant",
+            ),
+            (
+                "DELETE FROM access_tokens WHERE expires_at <= ?1",
+                "access_tokens_by_expiry",
+            ),
+        ] {
+            let plan: String = connection
+                .query_row(&format!("EXPLAIN QUERY PLAN {query}"), ["x"], |row| {
+                    row.get(3)
+                })
+                .unwrap();
+            assert!(plan.contains(&format!("INDEX {index}")), "{plan}");
+        }
+    }
+
+    #[tokio::test]
+    async fn memory_begins_with_what_cannot_be_used_twice() {
+        let (_folder, path) = fresh();
+        let store = SqliteStore::create(&path).unwrap();
+        let (user, client) = (suite::user("alice"), suite::client("web", None));
+        store.insert_user(user.clone()).await.unwrap();
+        store.insert_client(client.clone()).await.unwrap();
+        let used = Digest::of("used");
+        assert!(store.use_once(used, 100).await.unwrap());
+        let memory = store.into_memory().unwrap();
+        assert_eq!(memory.users().await.unwrap(), [user]);
+        assert_eq!(memory.clients().await.unwrap(), [client]);
+        memory.insert_user(suite::user("bob")).await.unwrap();
+        drop(memory);
+        let file = SqliteStore::open(&path).unwrap();
+        assert_eq!(file.users().await.unwrap().len(), 1, "nothing goes back");
     }
 
     #[tokio::test(flavor = "multi_thread")]

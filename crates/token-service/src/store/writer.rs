@@ -2,23 +2,27 @@
 //!
 //! ```text
 //! request ─┐
-//! request ─┼─ bounded queue ─▶ writer thread:  BEGIN  [save|write|release] × n  COMMIT ─▶ each caller its own result
+//! request ─┼─ queue ─▶ writer thread:  BEGIN  write × n  COMMIT ─▶ each caller its own result
 //! request ─┘
 //! ```
 //!
-//! A commit costs a flush to the disk, a statement costs a microsecond or two: under load the flush is shared. Each
-//! write has a savepoint of its own, so one that fails takes only itself back. Nobody hears "done" before the commit. A
-//! full queue makes callers wait.
+//! A commit costs a flush to the disk, a statement costs a microsecond or two: under load the flush is shared, and so is the
+//! wake-up of the thread. The first to come to an empty queue lets every other request that is ready have its turn, and
+//! calls the writer then. A write that fails takes only itself back: one of several statements has a savepoint of its own.
+//! Nobody hears "done" before the commit. The queue is as long as there are requests that wait for it, which the listener
+//! limits.
 
+use std::mem;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
+use tokio::task::yield_now;
 
 use super::StoreError;
+use super::connections::{self, Extent};
 
-/// Writes that may wait before callers do.
-const QUEUE: usize = 1024;
 /// Most writes in one transaction: bounds how long the first caller waits for the last.
 const GROUP: usize = 256;
 
@@ -35,38 +39,32 @@ enum Entry {
 
 /// The queue's entry; the thread ends, with everything written, when it is dropped.
 pub(super) struct Writer {
-    queue: Option<mpsc::Sender<Entry>>,
+    queue: Arc<Queue>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
     /// Starts the thread on a connection of its own.
     pub(super) fn start(connection: Connection) -> Result<Writer, StoreError> {
-        let (queue, jobs) = mpsc::channel(QUEUE);
+        let queue = Arc::new(Queue::default());
+        let waiting = Arc::clone(&queue);
         let thread = std::thread::Builder::new()
             .name("stampmill-writer".into())
-            .spawn(move || run(connection, jobs));
+            .spawn(move || run(connection, &waiting));
         let thread = thread.map_err(|error| {
             StoreError::Database(format!("cannot start the writer thread: {error}"))
         })?;
         Ok(Writer {
-            queue: Some(queue),
+            queue,
             thread: Some(thread),
         })
     }
 
-    /// Runs a write in the next group; answers after its commit.
-    pub(super) async fn write<T, W>(&self, write: W) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        W: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-    {
-        self.write_then(write, || {}).await
-    }
-
-    /// The same, and does something between commit and answer, whether or not anybody waits for the answer.
-    pub(super) async fn write_then<T, W>(
+    /// Runs a write in the next group; answers after its commit. Does `then` between commit and answer, whether or not
+    /// anybody waits for the answer.
+    pub(super) async fn write<T, W>(
         &self,
+        extent: Extent,
         write: W,
         then: impl FnOnce() + Send + 'static,
     ) -> Result<T, StoreError>
@@ -76,36 +74,28 @@ impl Writer {
     {
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
-            let result = in_savepoint(connection, write);
+            let result = connections::run(connection, extent, write);
             // The caller may have gone (a closed connection): the write stands, nobody listens.
             Box::new(move |commit| {
                 then();
                 drop(answer.send(commit.and(result)));
             })
         });
-        let queue = self.queue.as_ref().ok_or(StoreError::Closed)?;
-        queue
-            .send(Entry::Write(job))
-            .await
-            .map_err(|_| StoreError::Closed)?;
+        self.queue.enter(Entry::Write(job)).await?;
         answered.await.map_err(|_| StoreError::Closed)?
     }
-}
 
-impl Writer {
     /// Moves the write-ahead log into the database and empties it, after every write that waits.
     pub(super) async fn checkpoint(&self) -> Result<(), StoreError> {
         let (answer, answered) = oneshot::channel();
-        let queue = self.queue.as_ref().ok_or(StoreError::Closed)?;
-        let entry = Entry::Checkpoint(answer);
-        queue.send(entry).await.map_err(|_| StoreError::Closed)?;
+        self.queue.enter(Entry::Checkpoint(answer)).await?;
         answered.await.map_err(|_| StoreError::Closed)?
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        drop(self.queue.take());
+        self.queue.close();
         if let Some(thread) = self.thread.take() {
             // The thread has no more jobs to come: it writes what is queued, closes the file and ends.
             let _ = thread.join();
@@ -113,33 +103,115 @@ impl Drop for Writer {
     }
 }
 
-fn run(connection: Connection, mut entries: mpsc::Receiver<Entry>) {
-    while let Some(first) = entries.blocking_recv() {
-        let (mut group, mut next) = (Vec::with_capacity(8), Some(first));
-        let mut checkpoint = None;
-        while let Some(entry) = next {
+// ---- the queue ----------------------------------------------------------------------------------------------------------
+
+#[derive(Default)]
+struct Queue {
+    state: Mutex<State>,
+    called: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    entries: Vec<Entry>,
+    /// The writer shall come.
+    called: bool,
+    /// Nothing more is taken.
+    closed: bool,
+}
+
+impl Queue {
+    /// Puts an entry into the queue; the first one calls the writer, after everybody else who is ready had a turn.
+    async fn enter(&self, entry: Entry) -> Result<(), StoreError> {
+        let first = {
+            let mut state = self.state();
+            if state.closed {
+                return Err(StoreError::Closed);
+            }
+            state.entries.push(entry);
+            state.entries.len() == 1
+        };
+        if first {
+            let _call = Call(self);
+            yield_now().await;
+        }
+        Ok(())
+    }
+
+    /// Waits for entries; nothing, once there will be none.
+    fn wait(&self) -> Option<Vec<Entry>> {
+        let mut state = self.state();
+        while !state.called && !state.closed {
+            state = self
+                .called
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        state.called = false;
+        let entries = mem::take(&mut state.entries);
+        (!entries.is_empty() || !state.closed).then_some(entries)
+    }
+
+    fn close(&self) {
+        self.state().closed = true;
+        self.called.notify_one();
+    }
+
+    /// A panic between two of its statements leaves nothing half done.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Calls the writer at its end, also if that is because the caller has gone.
+struct Call<'a>(&'a Queue);
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        self.0.state().called = true;
+        self.0.called.notify_one();
+    }
+}
+
+// ---- the thread ---------------------------------------------------------------------------------------------------------
+
+/// Nobody waits for a writer that has gone, however it went: what is queued is dropped, which its callers hear.
+struct LastOut<'a>(&'a Queue);
+
+impl Drop for LastOut<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+        drop(mem::take(&mut self.0.state().entries));
+    }
+}
+
+fn run(connection: Connection, queue: &Queue) {
+    let _last_out = LastOut(queue);
+    while let Some(entries) = queue.wait() {
+        let mut group = Vec::with_capacity(entries.len().min(GROUP));
+        for entry in entries {
             match entry {
                 Entry::Write(job) => group.push(job),
                 // What came before it is written first.
                 Entry::Checkpoint(answer) => {
-                    checkpoint = Some(answer);
-                    break;
+                    commit_group(&connection, mem::take(&mut group));
+                    let done =
+                        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+                    let _ = answer.send(done.map_err(database));
                 }
             }
-            let full = group.len() >= GROUP;
-            next = if full { None } else { entries.try_recv().ok() };
+            if group.len() == GROUP {
+                commit_group(&connection, mem::take(&mut group));
+            }
         }
-        if !group.is_empty() {
-            commit_group(&connection, group);
-        }
-        if let Some(answer) = checkpoint {
-            let done = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-            let _ = answer.send(done.map_err(database));
-        }
+        commit_group(&connection, group);
     }
 }
 
 fn commit_group(connection: &Connection, group: Vec<Job>) {
+    if group.is_empty() {
+        return;
+    }
     if let Err(error) = run_statement(connection, "BEGIN IMMEDIATE") {
         // Jobs are dropped unrun: their callers hear that the channel closed, which says "not written".
         return tracing::error!(%error, "cannot begin a transaction");
@@ -173,7 +245,7 @@ fn commit_group(connection: &Connection, group: Vec<Job>) {
     }
 }
 
-fn in_savepoint<T>(
+pub(super) fn in_savepoint<T>(
     connection: &Connection,
     write: impl FnOnce(&Connection) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
@@ -197,7 +269,7 @@ fn in_savepoint<T>(
 }
 
 /// One without parameters, compiled once.
-fn run_statement(connection: &Connection, sql: &str) -> Result<(), StoreError> {
+pub(super) fn run_statement(connection: &Connection, sql: &str) -> Result<(), StoreError> {
     connection
         .prepare_cached(sql)
         .and_then(|mut statement| statement.execute([]))
@@ -211,7 +283,15 @@ pub(super) fn database(error: rusqlite::Error) -> StoreError {
 
 #[cfg(test)]
 mod tests {
+    use std::task::Poll;
+
     use super::*;
+
+    fn count(connection: &Connection) -> Result<i64, StoreError> {
+        connection
+            .query_row("SELECT count(*) FROM t", [], |row| row.get(0))
+            .map_err(database)
+    }
 
     #[tokio::test]
     async fn a_failed_write_takes_only_itself_back() {
@@ -221,22 +301,18 @@ mod tests {
             .unwrap();
         let writer = Writer::start(connection).unwrap();
         let insert = |x: i64| {
-            writer.write(move |c| {
+            let insert = move |c: &Connection| {
                 c.execute("INSERT INTO t VALUES (?1)", [x])
                     .map_err(database)
-            })
+            };
+            writer.write(Extent::Statement, insert, || {})
         };
         let results = tokio::join!(insert(1), insert(1), insert(2));
         assert!(
             results.0.is_ok() && results.1.is_err() && results.2.is_ok(),
             "{results:?}"
         );
-        let rows = writer
-            .write(|c| {
-                c.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0))
-                    .map_err(database)
-            })
-            .await;
+        let rows = writer.write(Extent::Statement, count, || {}).await;
         assert_eq!(rows.unwrap(), 2);
     }
 
@@ -247,21 +323,41 @@ mod tests {
             .execute_batch("CREATE TABLE t (x INTEGER PRIMARY KEY)")
             .unwrap();
         let writer = Writer::start(connection).unwrap();
-        let failed: Result<(), _> = writer
-            .write(|c| {
-                c.execute("INSERT INTO t VALUES (1)", [])
-                    .map_err(database)?;
-                Err(StoreError::Database("after the first statement".into()))
-            })
-            .await;
+        let fails = |c: &Connection| {
+            c.execute("INSERT INTO t VALUES (1)", [])
+                .map_err(database)?;
+            Err(StoreError::Database("after the first statement".into()))
+        };
+        let failed: Result<(), _> = writer.write(Extent::Several, fails, || {}).await;
         assert!(failed.is_err());
-        let rows = writer
-            .write(|c| {
-                c.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0))
-                    .map_err(database)
-            })
-            .await;
+        let rows = writer.write(Extent::Statement, count, || {}).await;
         assert_eq!(rows.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_caller_who_goes_has_called_the_writer_and_a_writer_who_goes_says_so() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch("CREATE TABLE t (x INTEGER PRIMARY KEY)")
+            .unwrap();
+        let writer = Writer::start(connection).unwrap();
+        let insert = |c: &Connection| c.execute("INSERT INTO t VALUES (1)", []).map_err(database);
+        {
+            let mut gone = Box::pin(writer.write(Extent::Statement, insert, || {}));
+            assert!(
+                std::future::poll_fn(|context| Poll::Ready(gone.as_mut().poll(context)))
+                    .await
+                    .is_pending()
+            );
+        }
+        let rows = writer.write(Extent::Statement, count, || {}).await;
+        assert_eq!(rows.unwrap(), 1);
+        let panics = |_: &Connection| -> Result<(), StoreError> { panic!("in a write") };
+        let answer = writer.write(Extent::Statement, panics, || {}).await;
+        assert!(matches!(answer, Err(StoreError::Closed)), "{answer:?}");
+        // Whoever comes now, or came while it went, is not kept waiting.
+        let answer = writer.write(Extent::Statement, count, || {}).await;
+        assert!(matches!(answer, Err(StoreError::Closed)), "{answer:?}");
     }
 
     #[test]

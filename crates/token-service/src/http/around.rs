@@ -1,0 +1,95 @@
+//! What every request passes: a limit of time, a net under panics, a word to caches, and one line in the log.
+//!
+//! One service for all four, and not a layer each: a layer of axum's costs every request two boxes and a clone of the route
+//! beneath it.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use axum::extract::Request;
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use tokio::time::timeout;
+use tower::Service;
+use tower_http::catch_panic::{CatchPanic, DefaultResponseForPanic};
+
+use super::answer;
+use crate::protocol::paths;
+
+/// A request that is not answered by then is given up (password hashing behind a full gate is the slowest thing there
+/// is).
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A service with all that around it.
+#[derive(Clone)]
+pub(super) struct Around<S>(CatchPanic<S, DefaultResponseForPanic>);
+
+impl<S> Around<S> {
+    pub(super) fn new(inner: S) -> Around<S> {
+        Around(CatchPanic::new(inner))
+    }
+}
+
+impl<S> Service<Request> for Around<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let line = Line::begin(&request);
+        let answered = self.0.call(request);
+        Box::pin(async move {
+            let mut response = match timeout(REQUEST_TIMEOUT, answered).await {
+                Ok(Ok(response)) => response.into_response(),
+                Ok(Err(never)) => match never {},
+                Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+            };
+            answer::not_stored_by_default(&mut response);
+            line.end(&response);
+            Ok(response)
+        })
+    }
+}
+
+/// One line a request: method, path, status, time. Never a query, a header or a body, because those hold codes, cookies
+/// and secrets.
+struct Line {
+    began: Instant,
+    method: Method,
+    path: &'static str,
+}
+
+impl Line {
+    fn begin(request: &Request) -> Line {
+        let asked = request.uri().path();
+        let known = paths::ALL.iter().copied().find(|path| *path == asked);
+        Line {
+            began: Instant::now(),
+            method: request.method().clone(),
+            // A path of ours, or a placeholder: a stranger's path may hold anything.
+            path: known.unwrap_or("(other)"),
+        }
+    }
+
+    /// Writes it, now that the answer's head is known.
+    fn end(self, response: &Response) {
+        let Line {
+            began,
+            method,
+            path,
+        } = self;
+        let (status, micros) = (response.status().as_u16(), began.elapsed().as_micros());
+        tracing::info!(%method, path, status, micros, "request");
+    }
+}
