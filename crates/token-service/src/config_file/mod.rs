@@ -1,0 +1,335 @@
+//! The configuration file of `serve --config`: TOML, read strictly.
+//!
+//! ```toml
+//! issuer = "https://id.example"
+//! listen = "0.0.0.0:8443"
+//! pkce = "all"                          # or "public"
+//! require_pushed_authorization_requests = false
+//! dpop_nonces = false                   # true: DPoP proofs must carry a nonce of ours (RFC 9449 §8)
+//! networks = ["public"]                 # where addresses that clients name may lead; "loopback", "10.0.0.0/8"
+//! trusted_authorities = "partners.pem"  # believed there besides this machine's; a file beside this one
+//! signer = "openssl"                    # or "stampmill": RSA by this project's own arithmetic
+//! store = "file"                        # or "memory": what happens is forgotten when the server ends; for tests
+//!
+//! [registration]                        # without it, no client registers itself
+//! access = "token"                      # or "open"
+//! scope = "openid profile"
+//! response_types = ["code"]
+//! per_minute = 30
+//! most_clients = 10000
+//!
+//! [authority]                           # without it, nobody else gets anything from this folder's certificate authority
+//! listen = "127.0.0.1:8380"             # certificates, CRL and OCSP over plain HTTP; what is issued points there
+//! url = "http://ca.internal"            # how others reach that, if not by this address
+//! acme = true                           # /acme beside the service's own addresses; what follows is for it
+//! external_account_required = false     # true: accounts need a key of `stampmill ca eab`
+//! terms_of_service = "https://ca.internal/terms"
+//! terms_asked_again = false             # true: who agreed to other terms agrees to these before the next order
+//! challenges = ["http-01"]              # all three if left out
+//! http_01_port = 80
+//! tls_alpn_01_port = 443
+//! name_server = "127.0.0.1:53"          # instead of the system's
+//! networks = ["loopback"]               # where names that are to be proved may lead
+//! caa_identities = ["ca.internal"]      # with none, CAA records are not looked at
+//!
+//! [lifetimes]                           # in seconds
+//! access_token = 300
+//!
+//! [[resources]]
+//! resource = "https://api.example"
+//! format = "opaque"                     # or "jwt"
+//! introspected_by = ["api"]
+//! accept_when = "claims.scope.contains('api')"
+//!
+//! [[clients]]
+//! client_id = "app"
+//! name = "The application"
+//! client_secret = "..."
+//! redirect_uris = ["https://app.example/callback"]
+//! grant_types = ["authorization_code", "refresh_token"]
+//! response_types = ["code", "code id_token"]  # only "code" if left out
+//! post_logout_redirect_uris = ["https://app.example/bye"]
+//! backchannel_logout_uri = "https://app.example/logout"
+//! scope = "openid profile offline_access api"
+//! jwks_uri = "https://app.example/jwks.json"  # or jwks; request objects are verified with it
+//! require_signed_request_object = true  # and request_object_signing_alg, request_uris
+//! require_pushed_authorization_requests = true
+//! issue_when = "claims.sub != claims.client_id"
+//!
+//! [[users]]
+//! username = "alice"
+//! password_hash = "$argon2id$..."       # stampmill user hash
+//! name = "Alice Example"
+//! email = "alice@example.com"
+//! email_verified = true
+//! claims = { given_name = "Alice", address = { country = "GB" } }
+//! ```
+//!
+//! A member that is not known, a value that is not legal and a claim check that does not compile refuse the whole file,
+//! with the line and a caret under the place. Members have the names of RFC 7591 and RFC 8414 where those have one.
+
+mod client;
+mod source;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use openssl::x509::X509;
+use serde::Deserialize;
+use stampmill_claim_check::ClaimCheck;
+use stampmill_jose::Backend;
+use stampmill_outbound::Networks;
+use toml::Spanned;
+
+use self::client::ClientTable;
+use self::source::{Source, Words};
+use self::tables::{AuthorityTable, LifetimesTable, RegistrationTable, ResourceTable, UserTable};
+use crate::authority::AuthoritySettings;
+use crate::domain::{ClientId, Registration, ResourceServer, ResponseType, User};
+use crate::policy::{Pkce, Policy};
+use crate::protocol::RegistrationRules;
+use crate::server::Listen;
+
+/// Where the service keeps what happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Storage {
+    /// In the data folder's database: an answered grant survives whatever ends the server.
+    #[default]
+    File,
+    /// In memory, beginning with the folder's registered clients, people and keys: the rest is forgotten when the server ends.
+    /// For tests and measurements.
+    Memory,
+}
+
+/// What rules are configured with.
+#[derive(Debug)]
+pub struct Settings {
+    /// How strict the service is.
+    pub policy: Policy,
+    /// Resource servers tokens are issued for, besides the service itself.
+    pub resources: Vec<ResourceServer>,
+    /// Clients that come and go with the configuration.
+    pub clients: Vec<Registration>,
+    /// People that come and go with the configuration; each time they are read they have other ids.
+    pub users: Vec<User>,
+    /// The clients' claim checks.
+    pub issue_when: HashMap<ClientId, ClaimCheck>,
+    /// Where we connect to when a client names an address.
+    pub networks: Networks,
+    /// Certificate authorities believed there, besides this machine's and our own.
+    pub trusted_authorities: Vec<X509>,
+    /// Who may register clients; nobody, if there is nothing.
+    pub registration: Option<RegistrationRules>,
+    /// Where what happens is kept.
+    pub storage: Storage,
+    /// What others get from the folder's certificate authority; nothing, if there is nothing.
+    pub authority: Option<AuthoritySettings>,
+}
+
+impl Default for Settings {
+    /// The strict policy, and nothing else.
+    fn default() -> Settings {
+        Settings {
+            policy: Policy::strict(),
+            resources: Vec::new(),
+            clients: Vec::new(),
+            users: Vec::new(),
+            issue_when: HashMap::new(),
+            networks: Networks::public(),
+            trusted_authorities: Vec::new(),
+            registration: None,
+            storage: Storage::default(),
+            authority: None,
+        }
+    }
+}
+
+impl Settings {
+    /// What the authorization endpoint hands out: `code`, and what some client is configured for.
+    pub(crate) fn response_types(&self) -> Vec<ResponseType> {
+        let all = ResponseType::ALL.map(|(response_type, _)| response_type);
+        let wanted = |one: &ResponseType| {
+            let mut clients = self.clients.iter();
+            let mut registered = self.registration.iter();
+            !one.is_hybrid()
+                || clients.any(|client| client.response_types.contains(one))
+                || registered.any(|rules| rules.response_types.contains(one))
+        };
+        all.into_iter().filter(wanted).collect()
+    }
+}
+
+/// A configuration file, read and checked.
+#[derive(Debug)]
+pub struct ConfigFile {
+    /// The issuer identifier, if the file names one.
+    pub issuer: Option<String>,
+    /// Where to listen with TLS, if the file says.
+    pub listen: Option<Listen>,
+    /// Where to listen without.
+    pub listen_plain: Option<SocketAddr>,
+    /// Who computes RSA signatures.
+    pub backend: Backend,
+    /// The rest.
+    pub settings: Settings,
+}
+
+/// Why a file is refused: what is wrong, and where.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigFileError {
+    /// It cannot be read.
+    #[error("cannot read {path}: {reason}")]
+    Unreadable {
+        /// Which file.
+        path: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// Something in it is wrong; the text shows the line.
+    #[error("the configuration is refused\n{0}")]
+    Refused(String),
+}
+
+impl ConfigFile {
+    /// Longest file that is read, in bytes.
+    pub const MAX_BYTES: u64 = 1 << 20;
+
+    /// Reads and checks a file.
+    pub fn read(path: &Path) -> Result<ConfigFile, ConfigFileError> {
+        let name = path.display().to_string();
+        let unreadable = |reason: String| ConfigFileError::Unreadable {
+            path: name.clone(),
+            reason,
+        };
+        let length = std::fs::metadata(path)
+            .map_err(|error| unreadable(error.to_string()))?
+            .len();
+        if length > ConfigFile::MAX_BYTES {
+            return Err(unreadable(format!("it has {length} bytes")));
+        }
+        let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+        ConfigFile::parse(&name, &text)
+    }
+
+    /// Checks a file's text; `name` stands in errors.
+    ///
+    /// ```
+    /// use stampmill_token_service::ConfigFile;
+    /// let error = ConfigFile::parse("id.toml", "isuer = 'https://id.example'").unwrap_err();
+    /// assert!(error.to_string().contains("id.toml:1:1"));
+    /// assert!(error.to_string().contains("unknown field `isuer`"));
+    /// ```
+    pub fn parse(name: &str, text: &str) -> Result<ConfigFile, ConfigFileError> {
+        let source = Source { name, text };
+        let file: File = toml::from_str(text).map_err(|error| {
+            let span = error.span().unwrap_or_default();
+            source.refuse(span, error.message())
+        })?;
+        file.check(&source)
+    }
+}
+
+/// The file as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    issuer: Option<String>,
+    listen: Option<Spanned<String>>,
+    listen_plain: Option<Spanned<String>>,
+    signer: Option<Spanned<String>>,
+    store: Option<Spanned<String>>,
+    pkce: Option<Spanned<String>>,
+    #[serde(default)]
+    require_pushed_authorization_requests: bool,
+    trusted_authorities: Option<Spanned<String>>,
+    registration: Option<RegistrationTable>,
+    authority: Option<AuthorityTable>,
+    networks: Option<Vec<Spanned<String>>>,
+    #[serde(default)]
+    dpop_nonces: bool,
+    lifetimes: Option<Spanned<LifetimesTable>>,
+    #[serde(default)]
+    resources: Vec<ResourceTable>,
+    #[serde(default)]
+    clients: Vec<ClientTable>,
+    #[serde(default)]
+    users: Vec<UserTable>,
+}
+
+const PKCE: Words<Pkce> = &[("all", Pkce::All), ("public", Pkce::Public)];
+const SIGNERS: Words<Backend> = &[
+    ("openssl", Backend::OpenSsl),
+    ("stampmill", Backend::Stampmill),
+];
+const STORES: Words<Storage> = &[("file", Storage::File), ("memory", Storage::Memory)];
+
+impl File {
+    fn check(self, source: &Source<'_>) -> Result<ConfigFile, ConfigFileError> {
+        let pkce = source.word(PKCE, self.pkce.as_ref())?.unwrap_or(Pkce::All);
+        let mut policy = Policy::strict()
+            .with_pkce(pkce)
+            .with_pushed_requests_only(self.require_pushed_authorization_requests)
+            .with_dpop_nonces(self.dpop_nonces);
+        if let Some(table) = &self.lifetimes {
+            policy = policy
+                .with_lifetimes(&table.get_ref().lifetimes())
+                .map_err(|error| source.refuse(table.span(), &error.to_string()))?;
+        }
+        let mut settings = Settings {
+            policy,
+            ..Settings::default()
+        };
+        if let Some(storage) = source.word(STORES, self.store.as_ref())? {
+            settings.storage = storage;
+        }
+        if let Some(words) = &self.networks {
+            settings.networks = source.networks(words)?;
+        }
+        if let Some(file) = &self.trusted_authorities {
+            settings.trusted_authorities = source.certificates(file)?;
+        }
+        if let Some(table) = self.registration {
+            settings.registration = Some(table.check(source)?);
+        }
+        if let Some(table) = self.authority {
+            settings.authority = Some(table.check(source)?);
+        }
+        for table in self.resources {
+            let span = table.resource.span();
+            let server = table.check(source)?;
+            if settings
+                .resources
+                .iter()
+                .any(|known| known.resource == server.resource)
+            {
+                return Err(source.refuse(span, "this resource is in the file twice"));
+            }
+            settings.resources.push(server);
+        }
+        for table in self.clients {
+            table.check(source, &mut settings)?;
+        }
+        for table in self.users {
+            let span = table.username.span();
+            let user = table.check(source)?;
+            let mut known = settings.users.iter();
+            if known.any(|known| known.username == user.username) {
+                return Err(source.refuse(span, "this user is in the file twice"));
+            }
+            settings.users.push(user);
+        }
+        Ok(ConfigFile {
+            issuer: self.issuer,
+            listen: source.parsed(self.listen.as_ref())?,
+            listen_plain: source.parsed(self.listen_plain.as_ref())?,
+            backend: source
+                .word(SIGNERS, self.signer.as_ref())?
+                .unwrap_or(Backend::OpenSsl),
+            settings,
+        })
+    }
+}

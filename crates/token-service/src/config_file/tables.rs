@@ -1,0 +1,224 @@
+//! The tables of the file but the clients': as they are written, and what they come to.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use stampmill_jose::Algorithm;
+use stampmill_local_ca::acme::AcmeSettings;
+use toml::Spanned;
+
+use super::ConfigFileError;
+use super::source::{ALGORITHMS, Source, Words};
+use crate::admin::{email_address, person_name};
+use crate::authority::AuthoritySettings;
+use crate::clock::{Clock, SystemClock, SystemRandom};
+use crate::domain::{
+    ClientId, PersonClaims, Resource, ResourceServer, Scope, TokenFormat, User, UserId, Username,
+};
+use crate::password::PasswordHash;
+use crate::policy::Lifetimes;
+use crate::protocol::RegistrationRules;
+
+const FORMATS: Words<TokenFormat> = &[("jwt", TokenFormat::Jwt), ("opaque", TokenFormat::Opaque)];
+const ACCESS: Words<bool> = &[("token", false), ("open", true)];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RegistrationTable {
+    access: Spanned<String>,
+    scope: Option<Spanned<String>>,
+    response_types: Option<Vec<Spanned<String>>>,
+    per_minute: Option<u32>,
+    most_clients: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AuthorityTable {
+    listen: Option<Spanned<String>>,
+    url: Option<Spanned<String>>,
+    acme: Option<bool>,
+    #[serde(default)]
+    external_account_required: bool,
+    terms_of_service: Option<String>,
+    #[serde(default)]
+    terms_asked_again: bool,
+    challenges: Option<Spanned<Vec<Spanned<String>>>>,
+    http_01_port: Option<u16>,
+    tls_alpn_01_port: Option<u16>,
+    name_server: Option<Spanned<String>>,
+    networks: Option<Vec<Spanned<String>>>,
+    #[serde(default)]
+    caa_identities: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LifetimesTable {
+    code: Option<i64>,
+    access_token: Option<i64>,
+    id_token: Option<i64>,
+    session: Option<i64>,
+    refresh_token: Option<i64>,
+    offline: Option<i64>,
+    signing_key: Option<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ResourceTable {
+    pub(super) resource: Spanned<String>,
+    format: Option<Spanned<String>>,
+    signing_alg: Option<Spanned<String>>,
+    scope: Option<Spanned<String>>,
+    #[serde(default)]
+    introspected_by: Vec<Spanned<String>>,
+    access_token_lifetime: Option<Spanned<i64>>,
+    accept_when: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UserTable {
+    pub(super) username: Spanned<String>,
+    password_hash: Spanned<String>,
+    #[serde(default)]
+    name: String,
+    email: Option<Spanned<String>>,
+    #[serde(default)]
+    email_verified: bool,
+    #[serde(default)]
+    claims: HashMap<Spanned<String>, toml::Value>,
+}
+
+impl RegistrationTable {
+    pub(super) fn check(self, source: &Source<'_>) -> Result<RegistrationRules, ConfigFileError> {
+        let defaults = RegistrationRules::default();
+        let open = source.word(ACCESS, Some(&self.access))?.unwrap_or(false);
+        Ok(RegistrationRules {
+            open,
+            scope: source
+                .parsed(self.scope.as_ref())?
+                .unwrap_or(defaults.scope),
+            response_types: match &self.response_types {
+                None => defaults.response_types,
+                Some(words) => source.response_types(words)?,
+            },
+            per_minute: self.per_minute.unwrap_or(defaults.per_minute),
+            most_clients: self.most_clients.map_or(defaults.most_clients, i64::from),
+        })
+    }
+}
+
+impl AuthorityTable {
+    pub(super) fn check(self, source: &Source<'_>) -> Result<AuthoritySettings, ConfigFileError> {
+        let mut acme = AcmeSettings::new("");
+        acme.external_account_required = self.external_account_required;
+        acme.terms_of_service = self.terms_of_service;
+        acme.terms_asked_again = self.terms_asked_again;
+        acme.http_01_port = self.http_01_port.unwrap_or(acme.http_01_port);
+        acme.tls_alpn_01_port = self.tls_alpn_01_port.unwrap_or(acme.tls_alpn_01_port);
+        acme.caa_identities = self.caa_identities;
+        if let Some(words) = &self.networks {
+            acme.networks = source.networks(words)?;
+        }
+        if let Some(words) = &self.challenges {
+            let kinds = words.get_ref().iter();
+            let kinds = kinds.map(|word| source.parsed(Some(word)));
+            acme.challenges = kinds
+                .collect::<Result<Option<Vec<_>>, _>>()?
+                .filter(|kinds| !kinds.is_empty())
+                .ok_or_else(|| source.refuse(words.span(), "expected at least one challenge"))?;
+        }
+        Ok(AuthoritySettings {
+            listen: source.parsed(self.listen.as_ref())?,
+            url: source.parsed(self.url.as_ref())?,
+            acme: self.acme.unwrap_or(true).then_some(acme),
+            name_server: source.parsed(self.name_server.as_ref())?,
+        })
+    }
+}
+
+impl LifetimesTable {
+    pub(super) fn lifetimes(&self) -> Lifetimes {
+        Lifetimes {
+            code: self.code,
+            access_token: self.access_token,
+            id_token: self.id_token,
+            session: self.session,
+            refresh_token: self.refresh_token,
+            offline: self.offline,
+            signing_key: self.signing_key,
+        }
+    }
+}
+
+impl ResourceTable {
+    pub(super) fn check(self, source: &Source<'_>) -> Result<ResourceServer, ConfigFileError> {
+        const A_DAY: std::ops::RangeInclusive<i64> = 1..=86_400;
+        if let Some(lifetime) = &self.access_token_lifetime
+            && !A_DAY.contains(lifetime.get_ref())
+        {
+            let wrong = "a lifetime is 1 to 86400 seconds";
+            return Err(source.refuse(lifetime.span(), wrong));
+        }
+        let resource = Resource::parse(self.resource.get_ref())
+            .map_err(|error| source.refuse(self.resource.span(), &error.to_string()))?;
+        let introspected_by = self.introspected_by.iter().map(|id| {
+            ClientId::parse(id.get_ref())
+                .map_err(|error| source.refuse(id.span(), &error.to_string()))
+        });
+        Ok(ResourceServer {
+            resource,
+            format: source
+                .word(FORMATS, self.format.as_ref())?
+                .unwrap_or(TokenFormat::Jwt),
+            signing_alg: source
+                .word(ALGORITHMS, self.signing_alg.as_ref())?
+                .unwrap_or(Algorithm::Rs256),
+            scope: source.parsed::<Scope>(self.scope.as_ref())?,
+            introspected_by: introspected_by.collect::<Result<_, _>>()?,
+            access_token_lifetime: self.access_token_lifetime.map(Spanned::into_inner),
+            accept_when: source.claim_check(self.accept_when.as_ref())?.map(Arc::new),
+        })
+    }
+}
+
+impl UserTable {
+    pub(super) fn check(self, source: &Source<'_>) -> Result<User, ConfigFileError> {
+        let span = self.username.span();
+        let username = Username::parse(self.username.get_ref())
+            .map_err(|error| source.refuse(span.clone(), &error.to_string()))?;
+        let password = PasswordHash::parse(self.password_hash.get_ref()).ok_or_else(|| {
+            let message =
+                "expected an argon2id hash as `stampmill user hash` makes it, not a password";
+            source.refuse(self.password_hash.span(), message)
+        })?;
+        let name = person_name(&self.name, &username)
+            .map_err(|error| source.refuse(span, &error.to_string()))?;
+        if let Some(email) = &self.email {
+            email_address(Some(email.get_ref()))
+                .map_err(|error| source.refuse(email.span(), &error.to_string()))?;
+        }
+        let mut claims = PersonClaims::default();
+        for (name, value) in self.claims {
+            let set = serde_json::to_value(value).map_err(|error| error.to_string());
+            set.and_then(|value| {
+                let set = claims.set(name.get_ref(), value);
+                set.map_err(|error| error.to_string())
+            })
+            .map_err(|message| source.refuse(name.span(), &message))?;
+        }
+        Ok(User {
+            id: UserId::generate(&SystemRandom),
+            username,
+            password,
+            name,
+            email: self.email.map(Spanned::into_inner),
+            email_verified: self.email_verified,
+            claims,
+            updated_at: SystemClock.now(),
+        })
+    }
+}
