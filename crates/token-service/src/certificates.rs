@@ -228,21 +228,27 @@ impl Certificates {
             return Ok(());
         }
         let folder = self.authority_folder();
-        let mut authority = Authority::open(&folder)?;
-        let renewed = authority
-            .unlock_root(None, None)
-            .and_then(|()| authority.renew_issuing(&folder, None, now))
-            .map_err(|error| DataFolderError::Intermediate {
-                end: utc(present.issuing().not_after()),
-                error,
-            })?;
+        let renewed = with_root(&folder, now).map_err(|error| DataFolderError::Intermediate {
+            end: utc(present.issuing().not_after()),
+            error,
+        })?;
         tracing::info!(
-            serial = renewed.certificate.serial(),
+            serial = renewed.serial(),
             "the authority's intermediate is renewed"
         );
+        let authority = Authority::open(&folder)?;
         self.authority.send_replace(Arc::new(authority));
         Ok(())
     }
+}
+
+/// The next intermediate. The root's key is unlocked for this one signature and gone when it is made: what ACME, OCSP and the routes
+/// work with never has it.
+fn with_root(folder: &Path, now: i64) -> Result<Certificate, CaError> {
+    let mut authority = Authority::open(folder)?;
+    authority.unlock_root(None, None)?;
+    let renewed = authority.renew_issuing(folder, None, now)?;
+    Ok(renewed.certificate)
 }
 
 fn same_certificate(file: &Path, certificate: &Certificate) -> Result<bool, DataFolderError> {

@@ -16,7 +16,7 @@ use openssl::ocsp::{OcspCertId, OcspCertStatus, OcspFlag, OcspResponse};
 use openssl::ssl::{Ssl, SslConnector, SslMethod, SslVerifyMode, StatusType};
 use openssl::stack::Stack;
 use openssl::x509::store::X509StoreBuilder;
-use stampmill_local_ca::{AuthorityProfile, OcspResponder, Reason};
+use stampmill_local_ca::{AuthorityProfile, CrlError, OcspResponder, Reason};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, oneshot};
@@ -299,6 +299,12 @@ async fn an_intermediate_near_its_end_is_renewed_where_the_roots_key_is() {
     assert_eq!(scene.serial().await, last.serial());
     std::fs::rename(&elsewhere, &key).unwrap();
     scene.look_at_intermediate(before.not_after() + 120);
+    let published = scene.certificates.authority();
+    assert_ne!(published.issuing(), before);
+    assert!(
+        matches!(published.renew_root_crl(now), Err(CrlError::RootKeyAbsent)),
+        "the root's key is not kept for the rest of the process"
+    );
     scene.look(before.not_after() + 120);
     assert_ne!(scene.serial().await, last.serial());
     assert!(scene.shown().not_after() > before.not_after());
