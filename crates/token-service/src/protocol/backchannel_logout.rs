@@ -92,10 +92,11 @@ impl Notifier {
         }
     }
 
-    fn send(&self, notice: Notice) {
+    /// False if too many wait already: the notice is given up then.
+    fn send(&self, notice: Notice) -> bool {
         let Ok(place) = Arc::clone(&self.waiting).try_acquire_owned() else {
-            tracing::warn!(client_id = %notice.client, "too many logout notices wait; this client is not told");
-            return;
+            tracing::warn!(client_id = %notice.client, "too many logout notices wait; this client is not told now");
+            return false;
         };
         let (courier, at_once) = (Arc::clone(&self.courier), Arc::clone(&self.at_once));
         let pauses = self.pauses;
@@ -103,6 +104,7 @@ impl Notifier {
             deliver(&*courier, &at_once, pauses, &notice).await;
             drop(place);
         });
+        true
     }
 }
 
@@ -146,9 +148,23 @@ async fn deliver(
 
 impl Service {
     /// Tells the clients of sessions that a program beside this one ended, with a person's password or the person.
+    ///
+    /// What is to be told stays in the store until it is on its way: whoever is not told for some reason is told the next time, and
+    /// after a crash in between somebody hears of it twice.
     pub(crate) async fn tell_untold_logouts(&self) -> Result<(), OAuthError> {
-        for ended in self.store.take_untold_logouts().await? {
-            self.tell_clients(&ended).await?;
+        for ended in self.store.untold_logouts().await? {
+            for client in &ended.clients {
+                match self.tell(client, &ended).await {
+                    Ok(true) => {
+                        let (session, client) = (ended.session.clone(), client.id.clone());
+                        self.store.told_of_logout(session, client).await?;
+                    }
+                    Ok(false) => {}
+                    Err(error) => {
+                        tracing::error!(client_id = %client.id, %error, "client not told of a logout yet");
+                    }
+                }
+            }
         }
         Ok(())
     }
@@ -156,20 +172,25 @@ impl Service {
     /// Tells every client of the session that it ended. Does not wait for their answers.
     pub(super) async fn tell_clients(&self, ended: &EndedSession) -> Result<(), OAuthError> {
         for client in &ended.clients {
-            let Some(uri) = &client.logout.backchannel_logout_uri else {
-                continue;
-            };
-            let token = self.logout_token(client, ended).await?;
-            let form = form_urlencoded::Serializer::new(String::new())
-                .append_pair("logout_token", &token)
-                .finish();
-            self.notifier.send(Notice {
-                client: client.id.clone(),
-                uri: uri.clone(),
-                form: Zeroizing::new(form),
-            });
+            self.tell(client, ended).await?;
         }
         Ok(())
+    }
+
+    /// Sends one client its notice, if it wants one; false if too many others wait.
+    async fn tell(&self, client: &Client, ended: &EndedSession) -> Result<bool, OAuthError> {
+        let Some(uri) = &client.logout.backchannel_logout_uri else {
+            return Ok(true);
+        };
+        let token = self.logout_token(client, ended).await?;
+        let form = form_urlencoded::Serializer::new(String::new())
+            .append_pair("logout_token", &token)
+            .finish();
+        Ok(self.notifier.send(Notice {
+            client: client.id.clone(),
+            uri: uri.clone(),
+            form: Zeroizing::new(form),
+        }))
     }
 
     async fn logout_token(

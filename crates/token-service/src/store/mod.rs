@@ -28,7 +28,7 @@ use sqlite::execute;
 use crate::domain::{
     AuthorizationCode, Client, ClientId, CodeRow, DeviceRequest, EndedSession, Grace, Grant,
     GrantId, NewRefreshToken, Polled, RefreshToken, Rotation, Scope, SealedSecret, Session,
-    StoredKey, User, UserCode, UserId, Username,
+    SessionId, StoredKey, User, UserCode, UserId, Username,
 };
 use crate::password::PasswordHash;
 use crate::secret::Digest;
@@ -86,7 +86,7 @@ pub trait Store: Send + Sync + 'static {
     fn configure_users(&self, users: Vec<User>, now: i64) -> Answer<'_, ()>;
 
     /// Gives a user another password, ends their sessions and revokes their grants; false if there is no such user. Their
-    /// clients are among the [untold](Store::take_untold_logouts) from then on.
+    /// clients are among the [untold](Store::untold_logouts) from then on.
     fn set_password(&self, user: UserId, password: PasswordHash, now: i64) -> Answer<'_, bool>;
     /// Removes a user with all they had, as [`set_password`](Store::set_password) does; false if there is none that was added
     /// (those of the configuration file leave with it).
@@ -108,8 +108,10 @@ pub trait Store: Send + Sync + 'static {
     /// Ends a session and revokes the grants that were for it alone (all without `offline_access`); gives whom it was known
     /// to, or `None` if there was none.
     fn end_session(&self, hash: Digest, now: i64) -> Answer<'_, Option<EndedSession>>;
-    /// The sessions that ended with a password or a person, with the clients that have not heard of it; each is given once.
-    fn take_untold_logouts(&self) -> Answer<'_, Vec<EndedSession>>;
+    /// The sessions that ended with a password or a person, with the clients that have not heard of it.
+    fn untold_logouts(&self) -> Answer<'_, Vec<EndedSession>>;
+    /// This client needs not be told any more that this session ended.
+    fn told_of_logout(&self, session: SessionId, client: ClientId) -> Answer<'_, ()>;
 
     /// What the user has allowed the client so far.
     fn consent<'a>(&'a self, user: &'a UserId, client: &'a ClientId) -> Answer<'a, Option<Scope>>;

@@ -124,13 +124,7 @@ pub(super) fn end_all_of(
     .map(drop)
 }
 
-pub(super) fn any_untold(connection: &Connection) -> Result<bool, StoreError> {
-    let sql = "SELECT 1 FROM untold_logouts LIMIT 1";
-    let found = rows::one(connection, sql, [], |row| row.get::<_, i64>(0))?;
-    Ok(found.is_some())
-}
-
-pub(super) fn take_untold(connection: &Connection) -> Result<Vec<EndedSession>, StoreError> {
+pub(super) fn untold(connection: &Connection) -> Result<Vec<EndedSession>, StoreError> {
     let sql = "SELECT DISTINCT session_id, user_id FROM untold_logouts ORDER BY session_id";
     let names = |row: &rusqlite::Row<'_>| {
         let session = SessionId::from_store(row.get(0)?);
@@ -145,8 +139,20 @@ pub(super) fn take_untold(connection: &Connection) -> Result<Vec<EndedSession>, 
             clients,
         });
     }
-    execute(connection, "DELETE FROM untold_logouts", [])?;
     Ok(ended)
+}
+
+pub(super) fn told(
+    connection: &Connection,
+    session: &SessionId,
+    client: &ClientId,
+) -> Result<(), StoreError> {
+    execute(
+        connection,
+        "DELETE FROM untold_logouts WHERE session_id = ?1 AND client_id = ?2",
+        [session.as_str(), client.as_str()],
+    )
+    .map(drop)
 }
 
 /// Whether the person is still signed in with it. Asked where a grant is written, so that a session cannot end in between.

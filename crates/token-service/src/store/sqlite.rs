@@ -20,7 +20,7 @@ use super::{
 use crate::domain::{
     AuthorizationCode, Client, ClientId, CodeRow, DeviceRequest, EndedSession, Grace, Grant,
     GrantId, NewRefreshToken, Polled, RefreshToken, Rotation, Scope, SealedSecret, Session,
-    StoredKey, User, UserCode, UserId, Username,
+    SessionId, StoredKey, User, UserCode, UserId, Username,
 };
 use crate::password::PasswordHash;
 use crate::secret::Digest;
@@ -481,14 +481,12 @@ impl Store for SqliteStore {
         self.write(move |c| sessions::end(c, hash, now))
     }
 
-    fn take_untold_logouts(&self) -> Answer<'_, Vec<EndedSession>> {
-        Box::pin(async move {
-            // There is nothing almost always, and that a reader can see.
-            match self.answer(sessions::any_untold).await? {
-                true => self.write(sessions::take_untold).await,
-                false => Ok(Vec::new()),
-            }
-        })
+    fn untold_logouts(&self) -> Answer<'_, Vec<EndedSession>> {
+        self.answer(sessions::untold)
+    }
+
+    fn told_of_logout(&self, session: SessionId, client: ClientId) -> Answer<'_, ()> {
+        self.write(move |c| sessions::told(c, &session, &client))
     }
 
     fn consent<'a>(&'a self, user: &'a UserId, client: &'a ClientId) -> Answer<'a, Option<Scope>> {

@@ -26,7 +26,7 @@ pub(crate) async fn run(store: &dyn Store) {
     sessions_end(store).await;
     sessions_know_their_clients_and_take_grants_along(store).await;
     a_session_that_ended_gives_no_grant(store).await;
-    untold_logouts_are_given_once(store).await;
+    untold_logouts_stay_until_they_are_told(store).await;
     codes_are_spent_once_and_in_time(store).await;
     grants_die_with_all_that_came_of_them(store).await;
     refresh_tokens_rotate(store).await;
@@ -384,8 +384,8 @@ async fn a_session_that_ended_gives_no_grant(store: &dyn Store) {
     assert_eq!(after, before, "all or nothing");
 }
 
-/// What ends with a password or a person is kept for those who must hear of it, and given once.
-async fn untold_logouts_are_given_once(store: &dyn Store) {
+/// What ends with a password or a person is kept for those who must hear of it, until each of them has.
+async fn untold_logouts_stay_until_they_are_told(store: &dyn Store) {
     let there = async |who: &str, sessions: &[&str]| {
         store.insert_user(user(who)).await.unwrap();
         for name in sessions {
@@ -419,7 +419,7 @@ async fn untold_logouts_are_given_once(store: &dyn Store) {
     };
     there("eve", &["u-1", "u-2"]).await;
     there("frank", &["u-3"]).await;
-    assert_eq!(told(store.take_untold_logouts().await.unwrap()), []);
+    assert_eq!(told(store.untold_logouts().await.unwrap()), []);
     let password = PasswordHash::from_phc("$argon2id$new".into());
     let (eve, frank) = (user("eve").id, user("frank").id);
     assert!(
@@ -432,15 +432,32 @@ async fn untold_logouts_are_given_once(store: &dyn Store) {
     assert!(!store.delete_user(frank.clone(), NOW).await.unwrap());
     assert_eq!(store.user(&frank).await.unwrap(), None);
     let both = "api web".to_owned();
-    assert_eq!(
-        told(store.take_untold_logouts().await.unwrap()),
-        [
-            ("u-1".into(), eve.clone(), both.clone()),
-            ("u-2".into(), eve, both.clone()),
-            ("u-3".into(), frank, both),
-        ]
-    );
-    assert_eq!(told(store.take_untold_logouts().await.unwrap()), []);
+    let all = [
+        ("u-1".into(), eve.clone(), both.clone()),
+        ("u-2".into(), eve.clone(), both.clone()),
+        ("u-3".into(), frank, both.clone()),
+    ];
+    for _ in 0..2 {
+        assert_eq!(told(store.untold_logouts().await.unwrap()), all, "kept");
+    }
+    let heard = async |session: &str, client_id: &str| {
+        let session = SessionId::from_store(session.to_owned());
+        let client_id = client(client_id, None).id;
+        store.told_of_logout(session, client_id).await.unwrap();
+    };
+    for (session, client_id) in [("u-3", "web"), ("u-3", "api"), ("u-1", "api")] {
+        heard(session, client_id).await;
+        heard(session, client_id).await;
+    }
+    let rest = [
+        ("u-1".into(), eve.clone(), "web".into()),
+        ("u-2".into(), eve, both),
+    ];
+    assert_eq!(told(store.untold_logouts().await.unwrap()), rest);
+    for (session, client_id) in [("u-1", "web"), ("u-2", "web"), ("u-2", "api")] {
+        heard(session, client_id).await;
+    }
+    assert_eq!(told(store.untold_logouts().await.unwrap()), []);
     // A person of the file leaves with the file.
     let grace = user("grace");
     let configured = store.configure_users(vec![grace.clone()], NOW);
@@ -464,7 +481,7 @@ async fn untold_logouts_are_given_once(store: &dyn Store) {
     let refused = store.delete_user(grace.id.clone(), NOW).await.unwrap();
     assert!(!refused, "the file would bring them back");
     store.configure_users(Vec::new(), NOW).await.unwrap();
-    let ended = told(store.take_untold_logouts().await.unwrap());
+    let ended = told(store.untold_logouts().await.unwrap());
     assert_eq!(ended, [("u-4".into(), grace.id, "web".into())]);
 }
 
