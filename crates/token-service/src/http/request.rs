@@ -1,5 +1,6 @@
 //! Reading requests: forms with a limit, cookies, `Authorization` headers.
 
+use std::mem;
 use std::time::Duration;
 
 use axum::body::{Bytes, to_bytes};
@@ -59,14 +60,21 @@ pub(super) async fn form_text(request: Request) -> Result<Zeroizing<String>, Not
     if !is_form(request.headers()) {
         return Err(NotAForm::Type);
     }
-    let bytes = body(request, LONGEST_FORM).await?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| NotAForm::Type)?;
-    // Some clients forget to encode the spaces of a scope (oidc-agent 4), and every decoder reads a bare space as a space.
-    let text = Zeroizing::new(text.replace(' ', "+"));
-    // A form is printable ASCII: anything else would not survive becoming an address.
-    match text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        true => Ok(text),
-        false => Err(NotAForm::Type),
+    // Passwords and secrets are in it: what is ours of it is this one buffer, which is wiped whatever becomes of it.
+    let mut bytes = Zeroizing::new(Vec::from(body(request, LONGEST_FORM).await?));
+    for byte in bytes.iter_mut() {
+        match byte {
+            // Some clients forget to encode the spaces of a scope (oidc-agent 4), and every decoder reads a bare space as a space.
+            b' ' => *byte = b'+',
+            // A form is printable ASCII: anything else would not survive becoming an address.
+            byte if !byte.is_ascii_graphic() => return Err(NotAForm::Type),
+            _ => {}
+        }
+    }
+    // Takes the buffer itself.
+    match String::from_utf8(mem::take(&mut *bytes)) {
+        Ok(text) => Ok(Zeroizing::new(text)),
+        Err(_) => Err(NotAForm::Type),
     }
 }
 
