@@ -43,6 +43,9 @@ pub(super) struct Memory {
     connection: Connection,
     /// Since the transaction began.
     writes: usize,
+    /// SQLite took the whole transaction back by itself, for want of memory or room: what others were told of is gone. They must
+    /// not go on as if nothing had been spent, so from then on nobody reads or writes.
+    broken: bool,
 }
 
 /// Writes in one transaction of a store in memory. Bounds the copies of pages that it keeps in order to be taken back.
@@ -61,8 +64,11 @@ impl Connections {
     }
 
     pub(super) fn in_memory(connection: Connection) -> Connections {
-        let writes = 0;
-        Connections::Memory(Mutex::new(Memory { connection, writes }))
+        Connections::Memory(Mutex::new(Memory {
+            connection,
+            writes: 0,
+            broken: false,
+        }))
     }
 
     /// Runs a read. It takes microseconds, less than moving it to another thread would.
@@ -71,7 +77,7 @@ impl Connections {
         read: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let (readers, next) = match self {
-            Connections::Memory(memory) => return read(&locked(memory)?.connection),
+            Connections::Memory(memory) => return read(locked(memory)?.whole()?),
             Connections::File { readers, next, .. } => (readers, next),
         };
         let free = readers.iter().find_map(|reader| reader.try_lock().ok());
@@ -115,24 +121,37 @@ impl Connections {
 }
 
 impl Memory {
+    fn whole(&self) -> Result<&Connection, StoreError> {
+        match self.broken {
+            true => Err(StoreError::Closed),
+            false => Ok(&self.connection),
+        }
+    }
+
     fn write<T>(
         &mut self,
         extent: Extent,
         write: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        let connection = self.whole()?;
         if self.writes == 0 {
-            run_statement(&self.connection, "BEGIN")?;
+            run_statement(connection, "BEGIN")?;
         }
+        let result = run(connection, extent, write);
         self.writes += 1;
-        let result = run(&self.connection, extent, write);
-        // SQLite took the whole transaction back by itself, for want of memory: what others were told of is gone. They must
-        // not go on as if nothing had been spent, so nobody does: the counter never becomes 0 again.
-        if self.connection.is_autocommit() {
-            return Err(StoreError::Closed);
+        if self.writes >= WRITES && !self.connection.is_autocommit() {
+            match run_statement(&self.connection, "COMMIT") {
+                Ok(()) => {
+                    self.writes = 0;
+                    return result;
+                }
+                // Where the transaction stands, nothing is lost: the next write tries to end it again.
+                Err(error) => tracing::error!(%error, "a transaction in memory could not be ended"),
+            }
         }
-        if self.writes == WRITES {
-            run_statement(&self.connection, "COMMIT")?;
-            self.writes = 0;
+        if self.connection.is_autocommit() {
+            self.broken = true;
+            return Err(StoreError::Closed);
         }
         result
     }
@@ -153,4 +172,69 @@ pub(super) fn run<T>(
 
 fn locked<T>(connection: &Mutex<T>) -> Result<MutexGuard<'_, T>, StoreError> {
     connection.lock().map_err(|_| StoreError::Closed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::writer::database;
+    use super::*;
+
+    fn memory(schema: &str) -> Connections {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(schema).unwrap();
+        Connections::in_memory(connection)
+    }
+
+    async fn execute(connections: &Connections, sql: &'static str) -> Result<(), StoreError> {
+        let write = move |c: &Connection| c.execute(sql, []).map(drop).map_err(database);
+        connections.write(Extent::Several, write, || {}).await
+    }
+
+    fn rows(connections: &Connections) -> Result<i64, StoreError> {
+        connections.read(|c| {
+            c.query_row("SELECT count(*) FROM t", [], |row| row.get(0))
+                .map_err(database)
+        })
+    }
+
+    #[tokio::test]
+    async fn after_everything_was_taken_back_nobody_reads_or_writes() {
+        let connections = memory("CREATE TABLE t (x BLOB); PRAGMA max_page_count = 16");
+        execute(&connections, "INSERT INTO t VALUES (1)")
+            .await
+            .unwrap();
+        assert_eq!(rows(&connections).unwrap(), 1);
+        let too_much = "INSERT INTO t VALUES (zeroblob(1000000))";
+        let closed = |result: &Result<_, StoreError>| matches!(result, Err(StoreError::Closed));
+        let first = execute(&connections, too_much).await;
+        assert!(closed(&first), "{first:?}");
+        let read = rows(&connections).map(drop);
+        assert!(closed(&read), "the row that is gone: {read:?}");
+        let next = execute(&connections, "INSERT INTO t VALUES (2)").await;
+        assert!(closed(&next), "in a transaction of its own: {next:?}");
+    }
+
+    #[tokio::test]
+    async fn a_transaction_that_cannot_be_ended_is_ended_later() {
+        let connections = memory(
+            "PRAGMA foreign_keys = ON;
+             CREATE TABLE p (x INTEGER PRIMARY KEY);
+             CREATE TABLE t (x REFERENCES p DEFERRABLE INITIALLY DEFERRED)",
+        );
+        for _ in 0..WRITES + 1 {
+            execute(&connections, "INSERT INTO t VALUES (1)")
+                .await
+                .unwrap();
+        }
+        let begun = || match &connections {
+            Connections::Memory(memory) => locked(memory).unwrap().writes,
+            Connections::File { .. } => unreachable!("it is in memory"),
+        };
+        assert_eq!(begun(), WRITES + 1);
+        execute(&connections, "INSERT INTO p VALUES (1)")
+            .await
+            .unwrap();
+        assert_eq!(begun(), 0, "the transaction has ended");
+        assert_eq!(rows(&connections).unwrap(), 1 + WRITES as i64);
+    }
 }
