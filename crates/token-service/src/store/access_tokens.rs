@@ -25,18 +25,21 @@ pub(super) fn insert(connection: &Connection, token: &OpaqueToken) -> Result<(),
     execute(connection, sql, row).map(drop)
 }
 
+/// By hash, at a time.
+pub(super) const FIND: &str =
+    "SELECT token_hash, client_id, grant_id, subject, audience, scope, issued_at, expires_at, auth_time, jkt
+     FROM access_tokens AS token
+     WHERE substr(token_hash, 1, 8) = substr(?1, 1, 8) AND token_hash = ?1 AND expires_at > ?2
+       AND (grant_id IS NULL OR EXISTS (SELECT 1 FROM grants WHERE grants.grant_id = token.grant_id
+            AND revoked_at IS NULL AND grants.expires_at > ?2))";
+
 pub(super) fn find(
     connection: &Connection,
     hash: Digest,
     now: i64,
 ) -> Result<Option<OpaqueToken>, StoreError> {
-    let sql = "SELECT token_hash, client_id, grant_id, subject, audience, scope, issued_at, expires_at, auth_time, jkt
-               FROM access_tokens AS token
-               WHERE substr(token_hash, 1, 8) = substr(?1, 1, 8) AND token_hash = ?1 AND expires_at > ?2
-                 AND (grant_id IS NULL OR EXISTS (SELECT 1 FROM grants WHERE grants.grant_id = token.grant_id
-                      AND revoked_at IS NULL AND grants.expires_at > ?2))";
     // By number, as the columns stand above: to find each by its name takes longer than to read it.
-    rows::one(connection, sql, params![hash.as_bytes(), now], |row| {
+    rows::one(connection, FIND, params![hash.as_bytes(), now], |row| {
         Ok(OpaqueToken {
             hash: Digest(row.get(0)?),
             client: rows::client_id(row, 1)?,
