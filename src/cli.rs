@@ -28,7 +28,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Run the token service: HTTPS, durable, strict. SIGHUP renews its certificate.
+    /// Run the token service: HTTPS, strict, durable unless told to keep nothing (loopback only). SIGHUP renews its certificate.
     Serve(ServeArgs),
     /// A certificate authority of one's own.
     #[command(subcommand)]

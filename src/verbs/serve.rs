@@ -31,6 +31,7 @@ pub(crate) fn run(args: ServeArgs, out: Printer) -> anyhow::Result<()> {
     }
     // What is wrong with the arguments is said before a folder is made.
     Server::check(Some(listen), listen_plain, issuer.as_deref())?;
+    Server::check_storage(settings.storage, Some(listen), issuer.as_deref())?;
     if let Some(authority) = &settings.authority {
         authority.check()?;
     }

@@ -1,4 +1,4 @@
-//! The authorization server: OAuth 2 and OpenID Connect, strict, durable, on one file.
+//! The authorization server: OAuth 2 and OpenID Connect, strict, durable, on one file (or in memory, for tests on loopback).
 //!
 //! A *client* (some application) wants to act for a *person*. It must not learn the person's password, so it sends
 //! their browser here. The person signs in and allows it; the browser carries a one-time *code* back; the client

@@ -22,7 +22,7 @@ use crate::clock::{Clock as _, SystemClock, SystemRandom};
 use crate::config_file::{Settings, Storage};
 use crate::courier::OutboundCourier;
 use crate::data_folder::{DataFolder, DataFolderError};
-use crate::domain::{Resource, Resources, StoredKey};
+use crate::domain::{Resource, Resources, StoredKey, is_loopback};
 use crate::http::router;
 use crate::keyring::KeysError;
 use crate::listener::{Closing, Transport, accept_loop};
@@ -146,10 +146,32 @@ impl Server {
         .map(drop)
     }
 
+    /// Whether what happens may be kept there: in memory only where nobody but this machine gets an answer, since what was answered is
+    /// to survive everything else.
+    pub fn check_storage(
+        storage: Storage,
+        listen: Option<Listen>,
+        issuer: Option<&str>,
+    ) -> Result<(), StartError> {
+        let listens = match listen {
+            Some(Listen::Address(address)) if !address.ip().is_loopback() => {
+                Some(address.to_string())
+            }
+            _ => None,
+        };
+        let is_here = |issuer: &str| Url::parse(issuer).is_ok_and(|url| is_loopback(&url));
+        let named = issuer.filter(|issuer| !is_here(issuer)).map(str::to_owned);
+        match (storage, listens.or(named)) {
+            (Storage::Memory, Some(address)) => Err(StartError::MemoryBeyondLoopback { address }),
+            _ => Ok(()),
+        }
+    }
+
     /// Binds, makes the certificate, answers. The policy is the strict one, as far as the settings do not change it.
     pub async fn start(config: Config) -> Result<RunningServer, StartError> {
         Server::check(config.listen, config.listen_plain, config.issuer.as_deref())?;
         let mut settings = config.settings;
+        Server::check_storage(settings.storage, config.listen, config.issuer.as_deref())?;
         let authority_settings = settings.authority.take();
         if let Some(authority) = &authority_settings {
             authority.check()?;
@@ -615,6 +637,14 @@ pub enum StartError {
         /// Where.
         address: SocketAddr,
     },
+    /// What others are answered has to be kept.
+    #[error(
+        "store = \"memory\" forgets what was answered, which is for tests on this machine: {address} is for others, too; use store = \"file\""
+    )]
+    MemoryBeyondLoopback {
+        /// What the server listens on, or its issuer.
+        address: String,
+    },
     /// Certificates cannot point at every address.
     #[error(
         "certificates have to say where their status is found: {address} does not; give `url` in [authority]"
@@ -754,6 +784,37 @@ mod tests {
         ));
         let beyond = check(localhost, plain(Ipv4Addr::UNSPECIFIED), None);
         assert!(matches!(beyond, Err(E::PlainBeyondLoopback { .. })));
+    }
+
+    #[test]
+    fn what_others_are_answered_is_kept_in_a_file() {
+        let check = Server::check_storage;
+        let localhost = Some(Listen::Localhost(0));
+        let at = |address: &str| Some(address.parse::<Listen>().unwrap());
+        for (listen, issuer) in [
+            (localhost, None),
+            (None, None),
+            (at("127.0.0.2:1"), Some("https://127.0.0.1:1")),
+            (at("[::1]:1"), Some("https://[::1]:1")),
+            (localhost, Some("https://id.localhost:1")),
+        ] {
+            assert!(check(Storage::Memory, listen, issuer).is_ok(), "{issuer:?}");
+        }
+        for (listen, issuer) in [
+            (at("0.0.0.0:1"), None),
+            (at("[::]:1"), Some("https://localhost:1")),
+            (at("192.0.2.1:1"), None),
+            // Behind a proxy.
+            (localhost, Some("https://id.example")),
+            (None, Some("https://localhost.example")),
+        ] {
+            let refused = check(Storage::Memory, listen, issuer);
+            assert!(
+                matches!(refused, Err(StartError::MemoryBeyondLoopback { .. })),
+                "{listen:?} {issuer:?}"
+            );
+            assert!(check(Storage::File, listen, issuer).is_ok());
+        }
     }
 
     #[test]

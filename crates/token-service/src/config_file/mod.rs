@@ -9,7 +9,7 @@
 //! networks = ["public"]                 # where addresses that clients name may lead; "loopback", "10.0.0.0/8"
 //! trusted_authorities = "partners.pem"  # believed there besides this machine's; a file beside this one
 //! signer = "openssl"                    # or "stampmill": RSA by this project's own arithmetic
-//! store = "file"                        # or "memory": what happens is forgotten when the server ends; for tests
+//! store = "file"                        # or "memory": what happens is forgotten when the server ends; for tests on loopback
 //!
 //! [registration]                        # without it, no client registers itself
 //! access = "token"                      # or "open"
@@ -92,7 +92,7 @@ use crate::authority::AuthoritySettings;
 use crate::domain::{ClientId, Registration, ResourceServer, ResponseType, User};
 use crate::policy::{Pkce, Policy};
 use crate::protocol::RegistrationRules;
-use crate::server::Listen;
+use crate::server::{Listen, Server};
 
 /// Where the service keeps what happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -101,7 +101,7 @@ pub enum Storage {
     #[default]
     File,
     /// In memory, beginning with the folder's registered clients, people and keys: the rest is forgotten when the server ends.
-    /// For tests and measurements.
+    /// For tests and measurements: only where the server listens on loopback and the issuer is there, too.
     Memory,
 }
 
@@ -286,6 +286,11 @@ impl File {
         if let Some(storage) = source.word(STORES, self.store.as_ref())? {
             settings.storage = storage;
         }
+        let listen = source.parsed(self.listen.as_ref())?;
+        if let Some(store) = &self.store {
+            Server::check_storage(settings.storage, listen, self.issuer.as_deref())
+                .map_err(|error| source.refuse(store.span(), &error.to_string()))?;
+        }
         if let Some(words) = &self.networks {
             settings.networks = source.networks(words)?;
         }
@@ -324,7 +329,7 @@ impl File {
         }
         Ok(ConfigFile {
             issuer: self.issuer,
-            listen: source.parsed(self.listen.as_ref())?,
+            listen,
             listen_plain: source.parsed(self.listen_plain.as_ref())?,
             backend: source
                 .word(SIGNERS, self.signer.as_ref())?

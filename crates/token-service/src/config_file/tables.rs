@@ -1,6 +1,7 @@
 //! The tables of the file but the clients': as they are written, and what they come to.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -39,18 +40,15 @@ pub(super) struct AuthorityTable {
     listen: Option<Spanned<String>>,
     url: Option<Spanned<String>>,
     acme: Option<bool>,
-    #[serde(default)]
-    external_account_required: bool,
-    terms_of_service: Option<String>,
-    #[serde(default)]
-    terms_asked_again: bool,
+    external_account_required: Option<Spanned<bool>>,
+    terms_of_service: Option<Spanned<String>>,
+    terms_asked_again: Option<Spanned<bool>>,
     challenges: Option<Spanned<Vec<Spanned<String>>>>,
-    http_01_port: Option<u16>,
-    tls_alpn_01_port: Option<u16>,
+    http_01_port: Option<Spanned<u16>>,
+    tls_alpn_01_port: Option<Spanned<u16>>,
     name_server: Option<Spanned<String>>,
-    networks: Option<Vec<Spanned<String>>>,
-    #[serde(default)]
-    caa_identities: Vec<String>,
+    networks: Option<Spanned<Vec<Spanned<String>>>>,
+    caa_identities: Option<Spanned<Vec<String>>>,
 }
 
 #[derive(Deserialize)]
@@ -113,15 +111,33 @@ impl RegistrationTable {
 
 impl AuthorityTable {
     pub(super) fn check(self, source: &Source<'_>) -> Result<AuthoritySettings, ConfigFileError> {
+        if let (Some(false), Some(span)) = (self.acme, self.for_acme()) {
+            let message = "`acme = false` leaves nothing that this is for";
+            return Err(source.refuse(span, message));
+        }
+        let (again, terms) = (&self.terms_asked_again, &self.terms_of_service);
+        if let Some(again) = again.as_ref().filter(|again| *again.get_ref())
+            && terms.is_none()
+        {
+            let message = "there are no terms_of_service to agree to";
+            return Err(source.refuse(again.span(), message));
+        }
+        let is_set = |member: Option<Spanned<bool>>| member.is_some_and(Spanned::into_inner);
         let mut acme = AcmeSettings::new("");
-        acme.external_account_required = self.external_account_required;
-        acme.terms_of_service = self.terms_of_service;
-        acme.terms_asked_again = self.terms_asked_again;
-        acme.http_01_port = self.http_01_port.unwrap_or(acme.http_01_port);
-        acme.tls_alpn_01_port = self.tls_alpn_01_port.unwrap_or(acme.tls_alpn_01_port);
-        acme.caa_identities = self.caa_identities;
+        acme.external_account_required = is_set(self.external_account_required);
+        acme.terms_of_service = self.terms_of_service.map(Spanned::into_inner);
+        acme.terms_asked_again = is_set(self.terms_asked_again);
+        if let Some(port) = self.http_01_port {
+            acme.http_01_port = port.into_inner();
+        }
+        if let Some(port) = self.tls_alpn_01_port {
+            acme.tls_alpn_01_port = port.into_inner();
+        }
+        if let Some(identities) = self.caa_identities {
+            acme.caa_identities = identities.into_inner();
+        }
         if let Some(words) = &self.networks {
-            acme.networks = source.networks(words)?;
+            acme.networks = source.networks(words.get_ref())?;
         }
         if let Some(words) = &self.challenges {
             let kinds = words.get_ref().iter();
@@ -137,6 +153,27 @@ impl AuthorityTable {
             acme: self.acme.unwrap_or(true).then_some(acme),
             name_server: source.parsed(self.name_server.as_ref())?,
         })
+    }
+}
+
+impl AuthorityTable {
+    /// Where the first member stands that says something about ACME alone.
+    fn for_acme(&self) -> Option<Range<usize>> {
+        fn span<T>(member: &Option<Spanned<T>>) -> Option<Range<usize>> {
+            member.as_ref().map(Spanned::span)
+        }
+        let members = [
+            span(&self.external_account_required),
+            span(&self.terms_of_service),
+            span(&self.terms_asked_again),
+            span(&self.challenges),
+            span(&self.http_01_port),
+            span(&self.tls_alpn_01_port),
+            span(&self.name_server),
+            span(&self.networks),
+            span(&self.caa_identities),
+        ];
+        members.into_iter().flatten().min_by_key(|span| span.start)
     }
 }
 

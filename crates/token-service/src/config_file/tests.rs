@@ -268,6 +268,36 @@ fn mistakes_are_shown_with_line_and_caret() {
         ("pkce = 'none'", "expected one of all, public", "1:8"),
         ("signer = 'abacus'", "expected one of openssl", "1:10"),
         ("store = 'cloud'", "expected one of file, memory", "1:9"),
+        (
+            "listen = '0.0.0.0:1'\nstore = 'memory'",
+            "0.0.0.0:1 is for others, too",
+            "2:9",
+        ),
+        (
+            "store = 'memory'\nissuer = 'https://id.example'",
+            "https://id.example is for others, too",
+            "1:9",
+        ),
+        (
+            "[authority]\nacme = false\nchallenges = ['http-01']",
+            "`acme = false` leaves nothing that this is for",
+            "3:14",
+        ),
+        (
+            "[authority]\nacme = false\nnetworks = ['public']",
+            "`acme = false` leaves nothing that this is for",
+            "3:12",
+        ),
+        (
+            "[authority]\nexternal_account_required = true\nacme = false",
+            "`acme = false` leaves nothing that this is for",
+            "2:29",
+        ),
+        (
+            "[authority]\nterms_asked_again = true",
+            "there are no terms_of_service to agree to",
+            "2:21",
+        ),
         ("issuer = 5", "invalid type: integer", "1:10"),
         ("issuer = ", "", "1:10"),
         (

@@ -30,6 +30,7 @@ pub use device::{DeviceRequest, Polled, UserCode};
 pub use grant::{AuthorizationCode, CodeRow, Grant, GrantId, Session, SessionId};
 pub use logout::{EndedSession, LogoutMetadata};
 pub use pkce::{CodeChallenge, CodeVerifier, PkceError};
+pub(crate) use redirect_uri::is_loopback;
 pub use redirect_uri::{RedirectUri, RedirectUriError};
 pub use refresh_token::{Grace, NewRefreshToken, RefreshToken, Rotation};
 pub use resource::{Resource, ResourceError, ResourceServer, Resources, TokenFormat};

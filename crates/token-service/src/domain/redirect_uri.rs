@@ -100,6 +100,12 @@ fn names_a_host(text: &str) -> bool {
         .is_some_and(|host| !host.is_empty() && !host.starts_with('/'))
 }
 
+/// Whether the host is this machine by every name that is kept for it (RFC 6761 §6.3: `localhost` and all below it).
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    matches!(url.host(), Some(Host::Domain(name)) if name.ends_with(".localhost"))
+        || is_own_machine(url)
+}
+
 fn is_own_machine(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
