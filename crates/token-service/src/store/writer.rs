@@ -9,15 +9,17 @@
 //! A commit costs a flush to the disk, a statement costs a microsecond or two: under load the flush is shared, and so is the
 //! wake-up of the thread. The first to come to an empty queue lets every other request that is ready have its turn, and
 //! calls the writer then. A write that fails takes only itself back: one of several statements has a savepoint of its own.
-//! Nobody hears "done" before the commit. The queue is as long as there are requests that wait for it, which the listener
-//! limits.
+//! Nobody hears "done" before the commit.
+//!
+//! The queue holds a bounded number of writes; whoever comes when it is full waits for a place. A write whose caller has gone in the
+//! meantime (a closed connection) keeps its place and happens: what it undoes or spends must not depend on who still listens.
 
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::yield_now;
 
 use super::StoreError;
@@ -25,6 +27,9 @@ use super::connections::{self, Extent};
 
 /// Most writes in one transaction: bounds how long the first caller waits for the last.
 const GROUP: usize = 256;
+
+/// Most writes that wait or run. Bounds the memory they hold, also where callers go before their turn comes.
+const PLACES: usize = 8192;
 
 type Commit = Result<(), StoreError>;
 /// A write: runs inside the transaction and gives what to do once the commit's fate is known.
@@ -40,6 +45,7 @@ enum Entry {
 /// The queue's entry; the thread ends, with everything written, when it is dropped.
 pub(super) struct Writer {
     queue: Arc<Queue>,
+    places: Arc<Semaphore>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -56,6 +62,7 @@ impl Writer {
         })?;
         Ok(Writer {
             queue,
+            places: Arc::new(Semaphore::new(PLACES)),
             thread: Some(thread),
         })
     }
@@ -72,11 +79,14 @@ impl Writer {
         T: Send + 'static,
         W: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
+        let place = Arc::clone(&self.places).acquire_owned().await;
+        let place = place.map_err(|_| StoreError::Closed)?;
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
             let result = connections::run(connection, extent, write);
             // The caller may have gone (a closed connection): the write stands, nobody listens.
             Box::new(move |commit| {
+                drop(place);
                 then();
                 drop(answer.send(commit.and(result)));
             })
@@ -358,6 +368,50 @@ mod tests {
         // Whoever comes now, or came while it went, is not kept waiting.
         let answer = writer.write(Extent::Statement, count, || {}).await;
         assert!(matches!(answer, Err(StoreError::Closed)), "{answer:?}");
+    }
+
+    #[tokio::test]
+    async fn callers_wait_for_a_place_and_writes_of_those_who_went_happen() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch("CREATE TABLE t (x INTEGER PRIMARY KEY)")
+            .unwrap();
+        let writer = Writer::start(connection).unwrap();
+        let (go_on, held) = std::sync::mpsc::channel::<()>();
+        let insert = |c: &Connection| {
+            c.execute("INSERT INTO t VALUES (NULL)", [])
+                .map_err(database)
+        };
+        let hold = move |c: &Connection| {
+            let _ = held.recv();
+            insert(c)
+        };
+        let mut holding = Box::pin(writer.write(Extent::Statement, hold, || {}));
+        let mut waiting: Vec<_> = (0..PLACES + 9)
+            .map(|_| Box::pin(writer.write(Extent::Statement, insert, || {})))
+            .collect();
+        // More polls than the scheduler grants a task before it is another's turn.
+        tokio::task::unconstrained(std::future::poll_fn(|context| {
+            assert!(holding.as_mut().poll(context).is_pending());
+            for write in &mut waiting {
+                assert!(write.as_mut().poll(context).is_pending());
+            }
+            Poll::Ready(())
+        }))
+        .await;
+        assert_eq!(writer.places.available_permits(), 0);
+        assert!(writer.queue.state().entries.len() <= PLACES);
+        // Those in the queue go away; nine and one more had no place yet.
+        drop(holding);
+        let late = waiting.split_off(PLACES - 1);
+        drop(waiting);
+        go_on.send(()).unwrap();
+        for write in late {
+            assert_eq!(write.await.unwrap(), 1);
+        }
+        let rows = writer.write(Extent::Statement, count, || {}).await;
+        assert_eq!(rows.unwrap(), PLACES as i64 + 10);
+        assert_eq!(writer.places.available_permits(), PLACES);
     }
 
     #[test]
