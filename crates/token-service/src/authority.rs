@@ -12,6 +12,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
@@ -19,11 +20,14 @@ use axum::http::StatusCode;
 use stampmill_local_ca::acme::{self, AcmeError, AcmeServer, AcmeSettings, Surroundings};
 use stampmill_local_ca::{Authority, BaseUrl, OcspError, OcspResponder, Published, now};
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 use tower::ServiceExt as _;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 
+use crate::certificates::Pause;
 use crate::http::REQUEST_TIMEOUT;
+use crate::listener::Ticket;
 use crate::server::StartError;
 use crate::staple::Responders;
 
@@ -185,31 +189,55 @@ impl Mounted {
             ))
     }
 
-    /// Opens the routes anew whenever the authority is another.
+    /// Opens the routes anew whenever the authority is another. What fails is tried again at one of the looks that follow.
+    ///
+    /// The ticket is given back when nothing is written any more.
     pub(crate) async fn follow(
         self,
         mut authorities: watch::Receiver<Arc<Authority>>,
+        every: Duration,
         mut stopped: watch::Receiver<bool>,
+        ticket: Ticket,
     ) {
+        let mounted = Arc::new(self);
+        let mut looks = tokio::time::interval(every);
+        let (mut behind, mut pause) = (false, Pause::default());
         loop {
             tokio::select! {
-                _ = stopped.changed() => return,
-                changed = authorities.changed() => if changed.is_err() { return },
+                biased;
+                _ = stopped.changed() => break,
+                changed = authorities.changed() => match changed {
+                    Ok(()) => pause = Pause::default(),
+                    Err(_) => break,
+                },
+                _ = looks.tick(), if behind => if !pause.is_over() { continue },
             }
             let authority = Arc::clone(&authorities.borrow_and_update());
-            match Routes::open(authority, &self.folder, &self.settings, &self.issuer) {
-                Ok(routes) => {
-                    if let (Some(sender), Some(acme)) = (&self.acme, routes.acme) {
-                        let _before = sender.send_replace(acme);
-                    }
-                    let _before = self.published.send_replace(routes.published);
-                    self.responder.send_replace(routes.responder);
-                }
+            let opening = Arc::clone(&mounted);
+            // Records and keys are read, which other processes may hold.
+            let opened = spawn_blocking(move || opening.open_anew(authority)).await;
+            let opened = opened.map_err(|error| error.to_string());
+            behind = match opened.and_then(|opened| opened.map_err(|error| error.to_string())) {
+                Ok(()) => false,
                 Err(error) => {
-                    tracing::error!(%error, "the authority's routes stay as they were");
+                    let minutes = pause.failed();
+                    tracing::error!(%error, minutes, "the authority's routes stay as they were; the next try follows");
+                    looks.reset();
+                    true
                 }
-            }
+            };
         }
+        drop(ticket);
+    }
+
+    fn open_anew(&self, authority: Arc<Authority>) -> Result<(), AuthorityError> {
+        let routes = Routes::open(authority, &self.folder, &self.settings, &self.issuer)?;
+        if let (Some(sender), Some(acme)) = (&self.acme, routes.acme) {
+            let _before = sender.send_replace(acme);
+        }
+        let _before = self.published.send_replace(routes.published);
+        self.responder.send_replace(routes.responder);
+        Ok(())
     }
 }
 
@@ -219,4 +247,53 @@ fn following(current: watch::Receiver<Router>) -> Router {
         let router = current.borrow().clone();
         router.oneshot(request).await
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use stampmill_local_ca::AuthorityProfile;
+
+    use super::*;
+    use crate::listener::Closing;
+
+    #[tokio::test]
+    async fn routes_that_could_not_be_opened_are_opened_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().join("ca");
+        let mut profile = AuthorityProfile::new("test");
+        profile.issuing_days = Some(120);
+        let first = Authority::create_with(&folder, &profile);
+        let first = Arc::new(first.map(|_| Authority::open(&folder).unwrap()).unwrap());
+        let settings = AuthoritySettings {
+            acme: None,
+            ..AuthoritySettings::default()
+        };
+        let mounted = Mounted::new(Arc::clone(&first), &folder, settings, "https://localhost");
+        let mounted = mounted.unwrap();
+        let mut responders = mounted.responders();
+
+        // The next intermediate needs another responder's certificate, whose key cannot be written.
+        let mut renewing = Authority::open(&folder).unwrap();
+        renewing.unlock_root(None, None).unwrap();
+        renewing.renew_issuing(&folder, Some(200), now()).unwrap();
+        let key = folder.join("ocsp.key");
+        std::fs::remove_file(&key).unwrap();
+        std::fs::create_dir(&key).unwrap();
+        let (authorities, following) = watch::channel(first);
+        let (stop, stopped) = watch::channel(false);
+        let closing = Closing::new();
+        let every = Duration::from_millis(5);
+        let ticket = closing.ticket();
+        let follower = tokio::spawn(mounted.follow(following, every, stopped, ticket));
+        authorities.send_replace(Arc::new(Authority::open(&folder).unwrap()));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(!responders.has_changed().unwrap(), "as they were");
+
+        std::fs::remove_dir(&key).unwrap();
+        let opened = tokio::time::timeout(Duration::from_secs(60), responders.changed()).await;
+        opened.expect("another try").unwrap();
+        stop.send_replace(true);
+        closing.wait().await;
+        follower.await.unwrap();
+    }
 }

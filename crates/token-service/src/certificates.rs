@@ -23,12 +23,12 @@ use stampmill_local_ca::{
     SubjectAltName, read_private, read_public, utc, write_private,
 };
 use tokio::sync::watch;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::MissedTickBehavior;
 
 use crate::clock::Clock;
 use crate::data_folder::{AUTHORITY, DataFolderError};
-use crate::listener::tls_acceptor;
+use crate::listener::{Ticket, tls_acceptor};
 use crate::server::StartError;
 use crate::staple::{Responders, Stapler};
 
@@ -284,6 +284,9 @@ pub enum RenewalError {
     /// TLS.
     #[error("TLS cannot be set up: {0}")]
     Tls(ErrorStack),
+    /// A fault of ours, or the end of the program.
+    #[error("the renewal broke off: {0}")]
+    Broken(String),
 }
 
 impl From<ErrorStack> for RenewalError {
@@ -398,24 +401,24 @@ fn stapler(
 
 /// Looks to leave out after failures: each failure doubles the pause, from one look to sixty.
 #[derive(Debug, Default)]
-struct Pause {
+pub(crate) struct Pause {
     failures: u32,
     left_out: u32,
 }
 
 impl Pause {
-    fn is_over(&mut self) -> bool {
+    pub(crate) fn is_over(&mut self) -> bool {
         let over = self.left_out == 0;
         self.left_out = self.left_out.saturating_sub(1);
         over
     }
 
-    fn succeeded(&mut self) {
+    pub(crate) fn succeeded(&mut self) {
         *self = Pause::default();
     }
 
     /// How many looks later the next try is.
-    fn failed(&mut self) -> u32 {
+    pub(crate) fn failed(&mut self) -> u32 {
         let next = 1_u32.checked_shl(self.failures).unwrap_or(60).min(60);
         self.failures = (self.failures + 1).min(6);
         self.left_out = next - 1;
@@ -434,14 +437,16 @@ pub(crate) struct Tending {
 }
 
 impl Tending {
-    pub(crate) async fn run(self, mut stopped: watch::Receiver<bool>) {
+    /// The ticket is given back when nothing is written any more: until then the folder is not another's.
+    pub(crate) async fn run(self, mut stopped: watch::Receiver<bool>, ticket: Ticket) {
         let mut every = tokio::time::interval(self.every);
         // A machine that slept has nothing to catch up on.
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let pause = Arc::new(Mutex::new(Pause::default()));
         loop {
             tokio::select! {
-                _ = stopped.changed() => return,
+                biased;
+                _ = stopped.changed() => break,
                 _ = every.tick() => {}
             }
             let (certificates, renewal) = (Arc::clone(&self.certificates), self.renewal.clone());
@@ -457,6 +462,7 @@ impl Tending {
                 tracing::error!(%error, "the certificates could not be looked after");
             }
         }
+        drop(ticket);
     }
 }
 
@@ -488,14 +494,19 @@ pub(crate) async fn renew_now(
         renewal.pause.succeeded();
         Ok(renewal.shown.serial())
     });
-    let renewed = match renewed.await {
-        Ok(renewed) => renewed,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    };
+    let renewed = outcome(renewed).await;
     if let Err(error) = &renewed {
         tracing::error!(%error, "the TLS certificate could not be renewed; the present one is shown");
     }
     renewed
+}
+
+/// What became of it, if it came to an end: a panic in a renewal does not end the server.
+async fn outcome<T>(renewal: JoinHandle<Result<T, RenewalError>>) -> Result<T, RenewalError> {
+    match renewal.await {
+        Ok(outcome) => outcome,
+        Err(error) => Err(RenewalError::Broken(error.to_string())),
+    }
 }
 
 /// What a panic left is whole: the acceptor is exchanged in one step.

@@ -103,7 +103,9 @@ impl Closing {
         } = self;
         drop(tickets);
         if timeout(GRACE, all_returned.recv()).await.is_err() {
-            tracing::warn!("some connections did not finish in time and were cut off");
+            tracing::warn!(
+                "some connections, or the care for certificates, did not finish in time and were cut off"
+            );
         }
     }
 }

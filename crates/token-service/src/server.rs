@@ -240,7 +240,13 @@ impl Server {
         }
         let renewal = renewal.map(|renewal| Arc::new(Mutex::new(renewal)));
         if let Some(mounted) = mounted {
-            tokio::spawn(mounted.follow(certificates.authorities(), stopped.clone()));
+            let following = mounted.follow(
+                certificates.authorities(),
+                LOOK_AT_CERTIFICATES_EVERY,
+                stopped.clone(),
+                closing.ticket(),
+            );
+            tokio::spawn(following);
         }
         let tending = Tending {
             certificates,
@@ -248,7 +254,7 @@ impl Server {
             clock: Arc::clone(&service.clock),
             every: LOOK_AT_CERTIFICATES_EVERY,
         };
-        tokio::spawn(tending.run(stopped.clone()));
+        tokio::spawn(tending.run(stopped.clone(), closing.ticket()));
         tokio::spawn(tend_keys(Arc::clone(&service), stopped.clone()));
         tokio::spawn(tell_logouts(Arc::clone(&service), stopped.clone()));
         tokio::spawn(purge(Arc::clone(&service), stopped.clone()));
@@ -617,7 +623,9 @@ fn socket(source: std::io::Error) -> StartError {
     StartError::Socket(source)
 }
 
-/// Why the server did not start. Nothing listens then, and of the folder at most the TLS certificate has changed.
+/// Why the server did not start. Nothing listens then. The folder may have changed: by then it can have the clients and people of
+/// the configuration, signing keys, the address that certificates point at, and another TLS certificate. All of it is what the next
+/// start would make of it, too.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {

@@ -195,7 +195,8 @@ async fn its_moment_comes_and_no_connection_is_dropped() {
         clock: Arc::clone(&scene.clock) as Arc<dyn Clock>,
         every: Duration::from_millis(5),
     };
-    tokio::spawn(tending.run(scene.stop.subscribe()));
+    let closing = Closing::new();
+    tokio::spawn(tending.run(scene.stop.subscribe(), closing.ticket()));
     scene.clock.0.store(moment, Ordering::SeqCst);
     let exchanged = tokio::time::timeout(Duration::from_secs(60), scene.acceptor.changed()).await;
     exchanged.expect("the acceptor is exchanged").unwrap();
@@ -404,6 +405,41 @@ async fn two_looks_at_once_and_one_asked_for_are_in_nobodys_way() {
     assert_ne!(one, other);
     let shown = scene.serial().await;
     assert!(shown == one || shown == other);
+}
+
+#[tokio::test]
+async fn a_panic_in_a_renewal_is_an_error_of_the_renewal() {
+    let renewal = spawn_blocking(|| -> Result<(), RenewalError> { panic!("in a renewal") });
+    let broken = outcome(renewal).await;
+    assert!(matches!(broken, Err(RenewalError::Broken(_))), "{broken:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_has_not_stopped_while_certificates_are_looked_after() {
+    let scene = Scene::new(false).await;
+    let tending = Tending {
+        certificates: Arc::clone(&scene.certificates),
+        renewal: Some(Arc::clone(&scene.renewal)),
+        clock: Arc::clone(&scene.clock) as Arc<dyn Clock>,
+        every: Duration::from_millis(1),
+    };
+    let closing = Closing::new();
+    let at_work = lock(&scene.renewal);
+    let (running, stopped) = (closing.ticket(), scene.stop.subscribe());
+    let tending = tokio::spawn(tending.run(stopped, running));
+    // It is in a look, which waits for the renewal that is held here.
+    while Arc::strong_count(&scene.renewal) < 3 {
+        std::thread::yield_now();
+    }
+    scene.stop.send_replace(true);
+    let mut waiting = Box::pin(closing.wait());
+    let early = std::future::poll_fn(|context| {
+        std::task::Poll::Ready(waiting.as_mut().poll(context).is_ready())
+    });
+    assert!(!early.await, "something is still at work");
+    drop(at_work);
+    waiting.await;
+    tending.await.unwrap();
 }
 
 #[test]
