@@ -48,7 +48,7 @@ impl Published {
         &self.authority
     }
 
-    /// Serves the routes until `stopped` is there; what was asked by then is answered, within ten seconds. Connections are limited: 512 at
+    /// Serves the routes until `stopped` is there; what was asked by then is answered, within twenty seconds. Connections are limited: 512 at
     /// once, two minutes each, fifteen seconds for a request's head.
     ///
     /// # Errors

@@ -40,7 +40,8 @@ impl Limits {
         handshake: Duration::from_secs(10),
         head: Duration::from_secs(15),
         lifetime: Duration::from_secs(120),
-        grace: Duration::from_secs(10),
+        // as long as ACME's requests may take
+        grace: Duration::from_secs(20),
     };
 }
 
