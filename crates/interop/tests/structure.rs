@@ -1,5 +1,5 @@
 //! Proves that the workspace has the shape that docs/design.md draws: who uses whom, where `unsafe` may stand, what is built by
-//! default, and what the root package may pull in.
+//! default, what the root package may pull in, and that no key is tracked.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -178,6 +178,63 @@ fn every_package_takes_the_workspace_lints_and_is_not_published() {
         );
         assert!(!package.is_published, "{} could be published", package.name);
     }
+}
+
+// ---- what is tracked -----------------------------------------------------------------------------------------------
+
+/// Keys of tests are made by the tests. Rust files may hold one as text; anything else that looks like one was left behind.
+#[test]
+fn no_key_nor_certificate_is_tracked_by_accident() {
+    // a folder, or a file in a further work tree; a downloaded archive has neither
+    if !root().join(".git").exists() {
+        return;
+    }
+    let listed = Command::new("git")
+        .args(["ls-files", "-z"])
+        .current_dir(root())
+        .output();
+    let Ok(listed) = listed else { return };
+    assert!(
+        listed.status.success(),
+        "{}",
+        String::from_utf8_lossy(&listed.stderr)
+    );
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let files: Vec<&str> = listed.split_terminator('\0').collect();
+    assert!(files.len() > 100, "git lists {files:?}");
+    let left: Vec<&str> = files.into_iter().filter(|file| is_key_file(file)).collect();
+    assert!(left.is_empty(), "keys or certificates: {left:?}");
+}
+
+fn is_key_file(file: &str) -> bool {
+    let path = Path::new(file);
+    let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
+    if ["pem", "key", "p12"].iter().any(|other| ending == *other) {
+        return true;
+    }
+    // one that was deleted and is still listed holds nothing
+    let bytes = std::fs::read(root().join(path)).unwrap_or_default();
+    ending != "rs" && holds_private_key(&bytes)
+}
+
+fn holds_private_key(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    ["", "EC ", "RSA ", "ENCRYPTED ", "OPENSSH "]
+        .iter()
+        .any(|kind| text.contains(&format!("-----BEGIN {kind}PRIVATE KEY-----")))
+}
+
+#[test]
+fn what_looks_like_a_key_is_seen() {
+    for name in ["key.pem", "a/b/server.KEY", "bundle.p12"] {
+        assert!(is_key_file(name), "{name}");
+    }
+    assert!(!is_key_file("README.md"));
+    for kind in ["", "EC ", "RSA "] {
+        let text = format!("text\n-----BEGIN {kind}PRIVATE KEY-----\nAA==\n");
+        assert!(holds_private_key(text.as_bytes()), "{kind}");
+    }
+    assert!(!holds_private_key(b"-----BEGIN PUBLIC KEY-----"));
 }
 
 // ---- what is built -------------------------------------------------------------------------------------------------

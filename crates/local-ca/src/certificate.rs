@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::OnceLock;
 
+use openssl::error::ErrorStack;
 use openssl::x509::{X509, X509Ref};
 use thiserror::Error;
 
@@ -11,6 +12,7 @@ use crate::keys::PublicKey;
 use crate::moment;
 use crate::names::SubjectAltName;
 use crate::pem;
+use crate::subject;
 
 /// A certificate with those that lead from it to its root.
 #[derive(Clone)]
@@ -198,14 +200,32 @@ impl Certificate {
     /// For a TLS acceptor or a store.
     #[must_use]
     pub fn as_openssl(&self) -> &X509Ref {
-        self.openssl.get_or_init(|| read_by_openssl(&self.der))
+        self.read_by_openssl().expect(OPENSSL_READS_IT)
     }
 
     /// The intermediates, for a TLS acceptor.
     #[must_use]
     pub fn intermediates(&self) -> &[X509] {
-        let read = || self.behind.iter().map(|der| read_by_openssl(der)).collect();
-        self.intermediates.get_or_init(read)
+        self.intermediates_by_openssl().expect(OPENSSL_READS_IT)
+    }
+
+    /// The same for what strangers sent: should OpenSSL refuse what is plain to us, they hear of it, and nobody else.
+    pub(crate) fn read_by_openssl(&self) -> Result<&X509Ref, ErrorStack> {
+        let read = || X509::from_der(&self.der);
+        get_or_try(&self.openssl, read).map(|read| &**read)
+    }
+
+    pub(crate) fn intermediates_by_openssl(&self) -> Result<&[X509], ErrorStack> {
+        let read = || self.behind.iter().map(|der| X509::from_der(der)).collect();
+        get_or_try(&self.intermediates, read).map(Vec::as_slice)
+    }
+
+    /// Whether OpenSSL, which knows more kinds of keys, says that it is signed with this certificate's key. A key of another kind than the
+    /// signature's is an error to OpenSSL, and a bad signature to us.
+    pub(crate) fn verifies_by_openssl(&self, issuer: &Self) -> bool {
+        let key = issuer.read_by_openssl().and_then(X509Ref::public_key);
+        let verified = key.and_then(|key| self.read_by_openssl()?.verify(&key));
+        verified.unwrap_or(false)
     }
 
     /// Whether it is signed with this certificate's key.
@@ -217,10 +237,7 @@ impl Certificate {
                 same && key.verifies(parsed.signature_algorithm, parsed.signed, parsed.signature)
             }
             // a key that is not certified here may have signed all the same
-            Err(_) => issuer
-                .as_openssl()
-                .public_key()
-                .is_ok_and(|key| self.as_openssl().verify(&key).unwrap_or(false)),
+            Err(_) => self.verifies_by_openssl(issuer),
         }
     }
 
@@ -241,14 +258,26 @@ impl Eq for Certificate {}
 impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Certificate")
-            .field("subject", &self.as_openssl().subject_name())
+            .field("subject", &subject::display(self.parsed().subject))
             .field("serial", &self.serial())
             .finish_non_exhaustive()
     }
 }
 
-fn read_by_openssl(der: &[u8]) -> X509 {
-    X509::from_der(der).expect("what this crate writes or lets pass, OpenSSL reads: tests compare")
+const OPENSSL_READS_IT: &str = "what this crate writes or lets pass, OpenSSL reads: tests compare";
+
+/// `OnceLock::get_or_try_init`, which is not stable. Of two that make it at once, the first one's stays.
+fn get_or_try<T>(
+    cell: &OnceLock<T>,
+    make: impl FnOnce() -> Result<T, ErrorStack>,
+) -> Result<&T, ErrorStack> {
+    match cell.get() {
+        Some(made) => Ok(made),
+        None => {
+            let made = make()?;
+            Ok(cell.get_or_init(|| made))
+        }
+    }
 }
 
 /// A serial number's contents octets as people write it: hexadecimal, without the zero byte that keeps it positive.

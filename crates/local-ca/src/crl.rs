@@ -60,7 +60,18 @@ impl Authority {
     /// # Errors
     /// [`StoreError::Unknown`], [`StoreError::AlreadyRevoked`], wrapped; [`CrlError::NoRecords`].
     pub fn revoke(&self, serial: &str, reason: Reason, now: i64) -> Result<(), CrlError> {
-        Ok(self.records()?.revoke(serial, reason, now)?)
+        Ok(self.records()?.revoke(serial, reason, None, now)?)
+    }
+
+    /// The same by ACME: who asked is recorded in the same step.
+    pub(crate) fn revoke_asked_by(
+        &self,
+        who: &str,
+        serial: &str,
+        reason: Reason,
+        now: i64,
+    ) -> Result<(), CrlError> {
+        Ok(self.records()?.revoke(serial, reason, Some(who), now)?)
     }
 
     /// The issuing authority's whole list in DER, made anew when it is a day old or lacks a revocation.

@@ -22,6 +22,7 @@ use tokio::task::spawn_blocking;
 
 use crate::authority::Authority;
 use crate::certificate::hex;
+use crate::listener::{self, Limits, Plain};
 use crate::moment::{http_date, now};
 use crate::ocsp::{self, OcspAnswer, OcspResponder};
 
@@ -47,18 +48,18 @@ impl Published {
         &self.authority
     }
 
-    /// Serves the routes until `stopped` is there; open connections are answered to their end.
+    /// Serves the routes until `stopped` is there; what was asked by then is answered, within twenty seconds. Connections are limited: 512 at
+    /// once, two minutes each, fifteen seconds for a request's head.
     ///
     /// # Errors
-    /// The listener's.
+    /// None at present: accepting is tried again.
     pub async fn serve(
         self,
         listener: TcpListener,
         stopped: impl Future<Output = ()> + Send + 'static,
     ) -> std::io::Result<()> {
-        axum::serve(listener, self.router())
-            .with_graceful_shutdown(stopped)
-            .await
+        listener::serve(listener, &Limits::SERVER, Plain, self.router(), stopped).await;
+        Ok(())
     }
 
     /// The routes, to be served alone or beside others.

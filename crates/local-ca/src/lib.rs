@@ -90,6 +90,7 @@ mod files;
 mod http;
 mod keys;
 mod lint;
+mod listener;
 mod moment;
 mod names;
 mod ocsp;

@@ -83,7 +83,8 @@ pub fn verify_by_hand(
 /// Follows issuers' names, first into the roots, then into what came with the leaf.
 fn build(leaf: &Certificate, roots: &[Certificate]) -> (Vec<Certificate>, bool) {
     let sent: Vec<Certificate> = leaf
-        .intermediates()
+        .intermediates_by_openssl()
+        .unwrap_or_default()
         .iter()
         .filter_map(|one| Certificate::from_der(&one.to_der().ok()?).ok())
         .collect();
@@ -102,10 +103,7 @@ fn build(leaf: &Certificate, roots: &[Certificate]) -> (Vec<Certificate>, bool) 
         };
         let mut known = roots.iter().filter(is_issuer);
         // of several with the name, the one whose key fits
-        let fits = |one: &&Certificate| {
-            let key = one.as_openssl().public_key();
-            key.is_ok_and(|key| last.as_openssl().verify(&key).unwrap_or(false))
-        };
+        let fits = |one: &&Certificate| last.verifies_by_openssl(one);
         let root = known.clone().find(fits).or_else(|| known.next());
         if let Some(root) = root {
             chain.push(root.clone());
@@ -159,10 +157,7 @@ impl Walk {
             ),
             None => (false, format!("nobody here is called {wanted}")),
             Some(issuer) => {
-                // A key of another kind than the signature's is an error to OpenSSL, and a bad signature to us.
-                let key = issuer.as_openssl().public_key();
-                let good =
-                    key.is_ok_and(|key| certificate.as_openssl().verify(&key).unwrap_or(false));
+                let good = certificate.verifies_by_openssl(issuer);
                 let verb = if good { "verifies" } else { "does not verify" };
                 (
                     good,

@@ -78,7 +78,7 @@ impl fmt::Display for Verdict {
 /// Judges a server's certificate (and the intermediates that come with it) against `roots`, with OpenSSL's verifier.
 ///
 /// # Errors
-/// OpenSSL's, when it cannot judge at all: out of memory, or a host name it cannot take.
+/// OpenSSL's, when it cannot judge at all: out of memory, a host name it cannot take, or a certificate it cannot read.
 pub fn verify(
     certificate: &Certificate,
     roots: &[Certificate],
@@ -86,18 +86,18 @@ pub fn verify(
 ) -> Result<Verdict, ErrorStack> {
     let mut store = X509StoreBuilder::new()?;
     for root in roots {
-        store.add_cert(root.as_openssl().to_owned())?;
+        store.add_cert(root.read_by_openssl()?.to_owned())?;
     }
     let parameters = parameters(options)?;
     store.set_param(&parameters)?;
     let mut untrusted = Stack::new()?;
-    for intermediate in certificate.intermediates() {
+    for intermediate in certificate.intermediates_by_openssl()? {
         untrusted.push(intermediate.clone())?;
     }
     let mut context = X509StoreContext::new()?;
     context.init(
         &store.build(),
-        certificate.as_openssl(),
+        certificate.read_by_openssl()?,
         &untrusted,
         |context| {
             let accepted = context.verify_cert()?;

@@ -9,7 +9,7 @@ use super::routes::{Call, Reply, Signer};
 use super::spki;
 use crate::crl::CrlError;
 use crate::reason::Reason;
-use crate::store::{Entry, Event, StoreError};
+use crate::store::{Entry, StoreError};
 
 /// Who asks, since not everybody may say everything.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,16 +26,13 @@ pub(super) fn revoke(call: &Call<'_>) -> Result<Reply, Problem> {
     let entry = find(call)?;
     let by = permitted(call, &entry)?;
     let reason = reason(call, by)?;
-    match server.authority.revoke(&entry.serial, reason, call.now) {
-        Ok(()) => {
-            let who = match call.signer() {
-                Signer::Key(_) => "by the certificate's key".to_owned(),
-                Signer::Account(account) => format!("by the account {}", account.id),
-            };
-            let (store, serial) = (server.records.store(), Some(entry.serial.as_str()));
-            store.note(call.now, Event::RevokeRequest, serial, &who)?;
-            Ok(Reply::nothing())
-        }
+    let who = match call.signer() {
+        Signer::Key(_) => "by the certificate's key".to_owned(),
+        Signer::Account(account) => format!("by the account {}", account.id),
+    };
+    let authority = &server.authority;
+    match authority.revoke_asked_by(&who, &entry.serial, reason, call.now) {
+        Ok(()) => Ok(Reply::nothing()),
         Err(CrlError::Store(StoreError::AlreadyRevoked { at, .. })) => {
             let detail = format!("it was revoked at {at}");
             Err(Problem::new(ProblemKind::AlreadyRevoked, detail))

@@ -4,20 +4,13 @@
 //! memory; the certificate lives a week, and a new one is there when a third of that is left, without a connection being dropped.
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
-use std::time::Duration;
 
 use axum::Router;
-use axum::serve::Listener;
 use openssl::error::ErrorStack;
 use openssl::ssl::{AlpnError, Ssl, SslAcceptor, SslMethod, SslVersion, select_next_proto};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_openssl::SslStream;
 use url::Url;
 
@@ -25,26 +18,22 @@ use super::{AcmeError, AcmeServer, routes};
 use crate::authority::Authority;
 use crate::certificate::Certificate;
 use crate::keys::{KeyKind, LeafKey};
+use crate::listener::{self, Door, Limits, Protocol};
 use crate::moment::{DAY, now};
 use crate::names::SubjectAltName;
 use crate::profile::Profile;
 use crate::request::CertificateRequest;
 
 const LIFE_DAYS: u32 = 7;
-/// A client that has not finished its handshake by then is not a client.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Connections at once; the next ones wait in the kernel's queue.
-const MOST_CONNECTIONS: usize = 512;
-/// A connection on which nothing moved for so long is given up, and its place with it.
-const IDLE: Duration = Duration::from_secs(60);
 
 impl AcmeServer {
     /// Serves the routes over TLS, mounted at the base URL's path, until `stopped` is there. The server's certificate is issued before
-    /// this returns; the future it returns does the work.
+    /// this returns; the future it returns does the work. Connections are limited: 512 at once, two minutes each, fifteen seconds for a
+    /// request's head.
     ///
     /// # Errors
-    /// [`AcmeError`]: no certificate for the base URL's host, for instance because it lies outside the name constraints. The future's are
-    /// the listener's.
+    /// [`AcmeError`]: no certificate for the base URL's host, for instance because it lies outside the name constraints. The future
+    /// has none at present: accepting is tried again.
     pub fn serve(
         self: Arc<Self>,
         listener: TcpListener,
@@ -57,10 +46,10 @@ impl AcmeServer {
             "/" | "" => routes(self),
             path => Router::new().nest(path, routes(self)),
         };
-        let listener = TlsListener::new(listener, identity)?;
-        Ok(axum::serve(listener, router)
-            .with_graceful_shutdown(stopped)
-            .into_future())
+        Ok(async move {
+            listener::serve(listener, &Limits::SERVER, identity, router, stopped).await;
+            Ok(())
+        })
     }
 }
 
@@ -147,139 +136,21 @@ fn acceptor(certificate: &Certificate, key: &LeafKey) -> Result<SslAcceptor, Err
     Ok(builder.build())
 }
 
-/// Connections whose handshakes are done: a slow client holds nobody up.
-struct TlsListener {
-    address: SocketAddr,
-    ready: mpsc::Receiver<(Connection, SocketAddr)>,
-}
+/// TLS, with the certificate of the moment.
+impl Door for Arc<Identity> {
+    type Stream = SslStream<TcpStream>;
 
-impl TlsListener {
-    fn new(listener: TcpListener, identity: Arc<Identity>) -> io::Result<Self> {
-        let address = listener.local_addr()?;
-        let (sender, ready) = mpsc::channel(1);
-        tokio::spawn(accept_loop(listener, identity, sender));
-        Ok(Self { address, ready })
-    }
-}
-
-impl Listener for TlsListener {
-    type Io = Connection;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        match self.ready.recv().await {
-            Some(connection) => connection,
-            // the loop ended, which it does when this listener is dropped
-            None => std::future::pending().await,
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<Self::Addr> {
-        Ok(self.address)
-    }
-}
-
-async fn accept_loop(
-    listener: TcpListener,
-    identity: Arc<Identity>,
-    ready: mpsc::Sender<(Connection, SocketAddr)>,
-) {
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-            return;
+    async fn enter(&self, stream: TcpStream) -> io::Result<(Self::Stream, Protocol)> {
+        let acceptor = self.acceptor();
+        let mut stream = SslStream::new(Ssl::new(acceptor.context())?, stream)?;
+        Pin::new(&mut stream)
+            .accept()
+            .await
+            .map_err(io::Error::other)?;
+        let protocol = match stream.ssl().selected_alpn_protocol() {
+            Some(b"h2") => Protocol::Http2,
+            _ => Protocol::Http1,
         };
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = ready.closed() => return,
-        };
-        let Ok((stream, from)) = accepted else {
-            // Out of file descriptors, most likely: waiting lets some go.
-            sleep(Duration::from_millis(100)).await;
-            continue;
-        };
-        let (identity, ready) = (Arc::clone(&identity), ready.clone());
-        tokio::spawn(async move {
-            match timeout(HANDSHAKE_TIMEOUT, handshake(stream, &identity)).await {
-                // nobody waits for it any more: the server stops
-                Ok(Ok(stream)) => {
-                    let connection = Connection::new(stream, place);
-                    drop(ready.send((connection, from)).await);
-                }
-                Ok(Err(error)) => tracing::debug!(%error, "acme: no TLS connection"),
-                Err(_) => tracing::debug!("acme: a handshake took too long"),
-            }
-        });
-    }
-}
-
-async fn handshake(stream: TcpStream, identity: &Identity) -> io::Result<SslStream<TcpStream>> {
-    stream.set_nodelay(true)?;
-    let acceptor = identity.acceptor();
-    let mut stream = SslStream::new(Ssl::new(acceptor.context())?, stream)?;
-    Pin::new(&mut stream)
-        .accept()
-        .await
-        .map_err(io::Error::other)?;
-    Ok(stream)
-}
-
-/// A connection that keeps its place until it ends, and ends when nobody says anything: axum itself waits for ever.
-struct Connection {
-    stream: SslStream<TcpStream>,
-    idle: Pin<Box<Sleep>>,
-    _place: OwnedSemaphorePermit,
-}
-
-impl Connection {
-    fn new(stream: SslStream<TcpStream>, place: OwnedSemaphorePermit) -> Self {
-        Self {
-            stream,
-            idle: Box::pin(sleep(IDLE)),
-            _place: place,
-        }
-    }
-
-    /// What the stream says, unless it has said nothing for too long.
-    fn patiently<T>(
-        &mut self,
-        context: &mut Context<'_>,
-        poll: impl FnOnce(Pin<&mut SslStream<TcpStream>>, &mut Context<'_>) -> Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        let polled = poll(Pin::new(&mut self.stream), context);
-        if polled.is_ready() {
-            self.idle.as_mut().reset(Instant::now() + IDLE);
-            return polled;
-        }
-        let idle = self.idle.as_mut().poll(context);
-        idle.map(|()| Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-impl AsyncRead for Connection {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        self.patiently(context, |stream, context| stream.poll_read(context, buffer))
-    }
-}
-
-impl AsyncWrite for Connection {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.patiently(context, |stream, context| stream.poll_write(context, bytes))
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.patiently(context, |stream, context| stream.poll_flush(context))
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.patiently(context, |stream, context| stream.poll_shutdown(context))
+        Ok((stream, protocol))
     }
 }

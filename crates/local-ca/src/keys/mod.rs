@@ -314,7 +314,9 @@ pub(crate) fn private_pem(key: &PKeyRef<Private>) -> Zeroizing<Vec<u8>> {
 }
 
 fn is_p256(key: &PKeyRef<Private>) -> bool {
-    key.id() == Id::EC && key.bits() == 256
+    // secp256k1 and brainpoolP256r1 have 256 bits as well
+    let curve = key.ec_key().ok().and_then(|key| key.group().curve_name());
+    curve == Some(Nid::X9_62_PRIME256V1)
 }
 
 /// The key as PKCS #8 PEM, encrypted if there is a passphrase.
@@ -403,6 +405,18 @@ mod tests {
             let pem = private_pem(&key);
             assert!(read_private_pem(&pem, None).unwrap().public_eq(&key));
         }
+    }
+
+    #[test]
+    fn other_curves_of_256_bits_are_not_p256() {
+        for curve in [Nid::SECP256K1, Nid::BRAINPOOL_P256R1] {
+            let group = EcGroup::from_curve_name(curve).unwrap();
+            let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
+            assert_eq!(key.bits(), 256);
+            assert!(!is_p256(&key));
+            assert_eq!(*private_pem(&key), key.private_key_to_pem_pkcs8().unwrap());
+        }
+        assert!(is_p256(&KeyKind::P256.generate().unwrap()));
     }
 
     #[test]

@@ -27,6 +27,8 @@ use crate::der::{self, NotDer, write};
 /// `[1]`, constructed: `publicKey`.
 const CONTEXT_1: u8 = 0xa1;
 const SCALAR_BYTES: usize = 32;
+/// Not compressed (SEC 1 §2.3.3): `04`, then both coordinates.
+const POINT_BYTES: usize = 65;
 
 /// The key, if the bytes are one in exactly the form above, its two halves belonging together.
 pub(super) fn read(pkcs8: &[u8]) -> Option<EcKey<Private>> {
@@ -50,7 +52,9 @@ fn parts(pkcs8: &[u8]) -> Result<(&[u8], &[u8]), NotDer> {
         && inner_version == [1]
         && scalar.len() == SCALAR_BYTES;
     match (ours, point) {
-        (true, [0, point @ ..]) => Ok((scalar, point)),
+        (true, [0, point @ ..]) if point.len() == POINT_BYTES && point[0] == 4 => {
+            Ok((scalar, point))
+        }
         _ => Err(NotDer),
     }
 }
@@ -104,6 +108,35 @@ mod tests {
             let key = read(&theirs).unwrap();
             assert_eq!(*write(&key).unwrap(), theirs);
             assert!(PKey::from_ec_key(key).unwrap().public_eq(&made));
+        }
+    }
+
+    #[test]
+    fn a_compressed_or_hybrid_point_goes_to_openssl() {
+        let made = KeyKind::P256.generate().unwrap();
+        let key = made.ec_key().unwrap();
+        let scalar = key.private_key().to_vec_padded(32).unwrap();
+        let form = |form| {
+            let mut context = BigNumContext::new().unwrap();
+            let point = key.public_key();
+            let point = point.to_bytes(key.group(), form, &mut context).unwrap();
+            let inner = write::sequence([
+                write::integer(1),
+                write::octet_string(&scalar),
+                write::context(1, [write::bit_string(&point)]),
+            ]);
+            write::sequence([
+                write::integer(0),
+                policy::P256_ALGORITHM.to_vec(),
+                write::octet_string(&inner),
+            ])
+        };
+        assert!(read(&form(PointConversionForm::UNCOMPRESSED)).is_some());
+        for other in [PointConversionForm::COMPRESSED, PointConversionForm::HYBRID] {
+            let der = form(other);
+            assert!(read(&der).is_none());
+            let theirs = PKey::private_key_from_pkcs8(&der).unwrap();
+            assert!(theirs.public_eq(&made));
         }
     }
 

@@ -382,11 +382,17 @@ impl Store {
         self.write(|transaction| log(transaction, at, event, serial, detail))
     }
 
-    /// Revokes a certificate, once and for all.
+    /// Revokes a certificate, once and for all. Who asked, if it was by ACME, is written down with it, or nothing is.
     ///
     /// # Errors
     /// [`StoreError::Unknown`], [`StoreError::AlreadyRevoked`].
-    pub(crate) fn revoke(&self, serial: &str, reason: Reason, at: i64) -> Result<(), StoreError> {
+    pub(crate) fn revoke(
+        &self,
+        serial: &str,
+        reason: Reason,
+        asked_by: Option<&str>,
+        at: i64,
+    ) -> Result<(), StoreError> {
         let before = self.write(|transaction| {
             let changed = transaction.execute(
                 "UPDATE certificate SET revoked_at = ?2, reason = ?3
@@ -395,6 +401,9 @@ impl Store {
             )?;
             if changed == 1 {
                 log(transaction, at, Event::Revoked, Some(serial), reason.name())?;
+                if let Some(who) = asked_by {
+                    log(transaction, at, Event::RevokeRequest, Some(serial), who)?;
+                }
                 return Ok(None);
             }
             transaction
@@ -515,6 +524,25 @@ mod tests {
         assert_eq!(again("issuing").unwrap(), Recorded::SerialTaken);
         assert_eq!(again("root").unwrap(), Recorded::SerialTaken);
         assert_eq!(count(&authority), 1);
+    }
+
+    #[test]
+    fn a_certificate_is_revoked_together_with_who_asked_or_not_at_all() {
+        let authority = authority();
+        let store = authority.store().unwrap();
+        let issued = authority.issue(&request("app.test"), &Profile::server());
+        let serial = issued.unwrap().serial();
+        let trigger = "CREATE TRIGGER full BEFORE INSERT ON log WHEN NEW.event = 'revoke-request'
+                       BEGIN SELECT RAISE(ABORT, 'no room'); END";
+        store.write(|file| file.execute_batch(trigger)).unwrap();
+        let revoke = || store.revoke(&serial, Reason::Superseded, Some("by a test"), now());
+        assert!(matches!(revoke(), Err(StoreError::Database { .. })));
+        store
+            .write(|file| file.execute_batch("DROP TRIGGER full"))
+            .unwrap();
+        // it was not, or this would say so
+        revoke().unwrap();
+        assert!(matches!(revoke(), Err(StoreError::AlreadyRevoked { .. })));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::Records;
 use super::accounts::damaged;
 use crate::acme::challenge::ChallengeKind;
 use crate::acme::identifier::Identifier;
+use crate::acme::problem::Problem;
 use crate::store::{Event, StoreError, log};
 
 /// Whether an account may have certificates for a name.
@@ -181,6 +182,9 @@ impl Records {
     }
 
     /// Writes down what was found, and with it decides the authorization. Once only.
+    ///
+    /// An authorization that ran out, or was given up, while we looked stays as it is. Then the challenge has not proved anything: it is
+    /// valid only where its authorization is (§7.1.6), be it by another challenge.
     pub(crate) fn end_challenge(
         &self,
         id: &str,
@@ -188,21 +192,26 @@ impl Records {
         now: i64,
         valid_until: i64,
     ) -> Result<(), StoreError> {
-        let status = if error.is_none() { "valid" } else { "invalid" };
+        let found = if error.is_none() { "valid" } else { "invalid" };
+        let over = Problem::unauthorized(
+            "the authorization ran out, or was given up, before this was looked at",
+        );
+        let over = over.to_json();
         self.store().write(|transaction| {
-            let changed = transaction.execute(
+            let decided = transaction.execute(
+                r#"UPDATE acme_authorization SET status = ?2, expires = CASE ?2 WHEN 'valid' THEN ?3 ELSE expires END
+                   WHERE number = (SELECT "authorization" FROM acme_challenge WHERE id = ?1 AND status = 'processing')
+                     AND status = 'pending' AND expires >= ?4"#,
+                params![id, found, valid_until, now],
+            )?;
+            let (status, error) = match error {
+                None if !is_authorized(transaction, id)? => ("invalid", Some(&over)),
+                error => (found, error),
+            };
+            transaction.execute(
                 "UPDATE acme_challenge SET status = ?2, ended_at = ?3, error = ?4
                  WHERE id = ?1 AND status = 'processing'",
                 params![id, status, now, error.map(Value::to_string)],
-            )?;
-            if changed == 0 {
-                return Ok(());
-            }
-            // not of one that ran out, or was given up, while we looked
-            let decided = transaction.execute(
-                r#"UPDATE acme_authorization SET status = ?2, expires = CASE ?2 WHEN 'valid' THEN ?3 ELSE expires END
-                   WHERE number = (SELECT "authorization" FROM acme_challenge WHERE id = ?1) AND status = 'pending' AND expires >= ?4"#,
-                params![id, status, valid_until, now],
             )?;
             match decided {
                 0 => Ok(()),
@@ -248,6 +257,13 @@ impl Records {
                 )
         })
     }
+}
+
+/// Whether a challenge's authorization is valid.
+fn is_authorized(transaction: &Transaction<'_>, challenge: &str) -> rusqlite::Result<bool> {
+    let query = r#"SELECT EXISTS (SELECT 1 FROM acme_challenge c JOIN acme_authorization a ON a.number = c."authorization"
+                                  WHERE c.id = ?1 AND a.status = 'valid')"#;
+    transaction.query_row(query, [challenge], |row| row.get(0))
 }
 
 /// Who has shown, or not, to have which name, and how.
@@ -348,4 +364,79 @@ fn challenge(row: &Row<'_>) -> rusqlite::Result<Challenge> {
             .map(|text| serde_json::from_str(&text).map_err(|error| damaged(5, error)))
             .transpose()?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::authority::{Authority, AuthorityProfile};
+
+    const NOW: i64 = 1_800_000_000;
+
+    /// One authorization that runs out in a minute, with two challenges that are looked at.
+    fn records() -> Records {
+        let profile = AuthorityProfile::new("challenges");
+        let authority = Authority::generate_recorded(&profile, NOW).unwrap();
+        let records = Records::open(Arc::new(authority)).unwrap().unwrap();
+        let rows = format!(
+            "INSERT INTO acme_account (id, number, key, jwk, status, contact, terms, created_at)
+               VALUES ('me', 1, 't', '{{}}', 'valid', '[]', 0, {NOW});
+             INSERT INTO acme_authorization (number, id, account, kind, value, wildcard, status, expires)
+               VALUES (1, 'a', 'me', 'dns', 'a.test', 0, 'pending', {NOW} + 60);
+             INSERT INTO acme_challenge (id, \"authorization\", place, kind, token, status)
+               VALUES ('one', 1, 0, 'http-01', 'x', 'pending'), ('two', 1, 1, 'dns-01', 'y', 'pending');"
+        );
+        let insert = records.store().write(|file| file.execute_batch(&rows));
+        insert.unwrap();
+        for id in ["one", "two"] {
+            assert!(records.begin_challenge(id, NOW).unwrap());
+        }
+        records
+    }
+
+    fn states(records: &Records, now: i64) -> (AuthorizationStatus, [ChallengeStatus; 2]) {
+        let found = records.authorization("a").unwrap().unwrap();
+        let challenges = [found.challenges[0].status, found.challenges[1].status];
+        (found.status(now), challenges)
+    }
+
+    #[test]
+    fn a_challenge_is_valid_only_where_its_authorization_is() {
+        use AuthorizationStatus as A;
+        use ChallengeStatus as C;
+        let proved = |records: &Records, id, now| {
+            records.end_challenge(id, None, now, now + 1000).unwrap();
+        };
+
+        let good = records();
+        proved(&good, "one", NOW);
+        assert_eq!(states(&good, NOW), (A::Valid, [C::Valid, C::Processing]));
+        proved(&good, "two", NOW);
+        assert_eq!(states(&good, NOW), (A::Valid, [C::Valid, C::Valid]));
+
+        let given_up = records();
+        given_up.deactivate_authorization("a").unwrap();
+        proved(&given_up, "one", NOW);
+        assert_eq!(
+            states(&given_up, NOW),
+            (A::Deactivated, [C::Invalid, C::Processing])
+        );
+
+        let too_late = records();
+        proved(&too_late, "one", NOW + 61);
+        assert_eq!(
+            states(&too_late, NOW + 61),
+            (A::Invalid, [C::Invalid, C::Processing])
+        );
+
+        // what another challenge has lost is lost, and what was found stays
+        let lost = records();
+        let no = Problem::unauthorized("no").to_json();
+        lost.end_challenge("two", Some(&no), NOW, NOW).unwrap();
+        proved(&lost, "one", NOW);
+        proved(&lost, "two", NOW);
+        assert_eq!(states(&lost, NOW), (A::Invalid, [C::Invalid, C::Invalid]));
+    }
 }
