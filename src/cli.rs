@@ -294,6 +294,13 @@ pub(crate) enum ClientVerb {
         /// The client's identifier.
         client_id: String,
     },
+    /// Remove a client with everything that was issued to it.
+    Remove {
+        #[command(flatten)]
+        data: DataArgs,
+        /// The client's identifier.
+        client_id: String,
+    },
     /// Make a token that lets somebody register clients (RFC 7591); it is printed once.
     Invite {
         #[command(flatten)]

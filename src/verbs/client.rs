@@ -72,6 +72,11 @@ pub(crate) fn run(verb: ClientVerb, out: Printer) -> anyhow::Result<()> {
             ]);
             Ok(())
         }
+        ClientVerb::Remove { data, client_id } => {
+            block_on(Admin::open(&data.data)?.remove_client(&client_id))??;
+            out.fields(&[("removed", json!(client_id))]);
+            Ok(())
+        }
         ClientVerb::Invite { data, uses, hours } => {
             let admin = Admin::open(&data.data)?;
             let token = block_on(admin.add_initial_token(uses, hours * 3600))??;

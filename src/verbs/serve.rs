@@ -35,7 +35,14 @@ pub(crate) fn run(args: ServeArgs, out: Printer) -> anyhow::Result<()> {
     if let Some(authority) = &settings.authority {
         authority.check()?;
     }
-    let (data, first) = DataFolder::open_or_create(&args.data.data)?;
+    // A service whose people are configured needs none that are made up.
+    let (data, first) = match settings.users.is_empty() {
+        true => DataFolder::open_or_create(&args.data.data)?,
+        false => {
+            let data = DataFolder::open_or_create_without_demo(&args.data.data)?;
+            (data, None)
+        }
+    };
     // Told before anything else can fail: these are told once.
     if let Some(first) = &first {
         introduce(first, out);

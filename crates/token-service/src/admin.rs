@@ -109,10 +109,9 @@ impl Admin {
         let password = typable_password(&SystemRandom);
         let hash = PasswordHash::of(&password, &SystemRandom);
         let now = SystemClock.now();
-        if self.store.set_password(user.id, hash, now).await? {
-            Ok(password)
-        } else {
-            Err(unknown())
+        match self.store.set_password(user.id, hash, now).await? {
+            true => Ok(password),
+            false => Err(AdminError::ConfiguredUser(username.to_owned())),
         }
     }
 
@@ -142,10 +141,20 @@ impl Admin {
         }
         let secret = Secret::generate(&SystemRandom);
         let sealed = SealedSecret::seal(&self.sealing, &SystemRandom, &id, &secret);
-        if self.store.set_client_secret(id, sealed).await? {
-            Ok(secret)
-        } else {
-            Err(unknown())
+        match self.store.set_client_secret(id, sealed).await? {
+            true => Ok(secret),
+            false => Err(AdminError::ConfiguredClient(client_id.to_owned())),
+        }
+    }
+
+    /// Removes a client with everything that was issued to it. A running server forgets it within a second.
+    pub async fn remove_client(&self, client_id: &str) -> Result<(), AdminError> {
+        let unknown = || AdminError::UnknownClient(client_id.to_owned());
+        let id = ClientId::parse(client_id).map_err(|_| unknown())?;
+        self.store.client(&id).await?.ok_or_else(unknown)?;
+        match self.store.remove_client(id).await? {
+            true => Ok(()),
+            false => Err(AdminError::ConfiguredClient(client_id.to_owned())),
         }
     }
 
@@ -239,11 +248,16 @@ pub enum AdminError {
     #[error("no user is named {0:?}")]
     UnknownUser(String),
     /// Somebody who would be back with the next start.
-    #[error("the user {0:?} is in the configuration file: take them out of it")]
+    #[error("the user {0:?} is in the configuration file: what it says holds, so change it there")]
     ConfiguredUser(String),
     /// No client of that id.
     #[error("no client has the id {0:?}")]
     UnknownClient(String),
+    /// A client that would be as it was with the next start.
+    #[error(
+        "the client {0:?} is in the configuration file: what it says holds, so change it there"
+    )]
+    ConfiguredClient(String),
     /// A client that has no secret to renew.
     #[error("the client {0:?} has no secret: it is public, or has a key of its own")]
     PublicClient(String),

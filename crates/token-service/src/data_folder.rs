@@ -81,8 +81,17 @@ impl DataFolder {
         if !is_absent_or_empty(path)? {
             return Ok((DataFolder::open(path)?, None));
         }
-        let (first, lock) = create(path)?;
+        let (first, lock) = create(path, first_rows)?;
         Ok((DataFolder::open_locked(path, lock)?, Some(first)))
+    }
+
+    /// The same without demo client and user: for a service whose people stand in its configuration.
+    pub fn open_or_create_without_demo(path: &Path) -> Result<DataFolder, DataFolderError> {
+        if !is_absent_or_empty(path)? {
+            return DataFolder::open(path);
+        }
+        let ((), lock) = create(path, no_rows)?;
+        DataFolder::open_locked(path, lock)
     }
 
     /// Opens a folder that exists.
@@ -122,7 +131,7 @@ impl DataFolder {
 
 /// Makes the folder beside its place, then moves it there, locked: of several first starts at once, the one whose
 /// folder it becomes is the one that serves it, and tells its secrets.
-fn create(path: &Path) -> Result<(FirstStart, File), DataFolderError> {
+fn create<T>(path: &Path, rows: FirstRows<T>) -> Result<(T, File), DataFolderError> {
     let absolute = std::path::absolute(path).map_err(io_error("find", path))?;
     let name = absolute.file_name().ok_or_else(|| DataFolderError::Io {
         action: "name",
@@ -138,7 +147,7 @@ fn create(path: &Path) -> Result<(FirstStart, File), DataFolderError> {
     // Random, not the process's number: in a container that is the same at every start.
     let unique = u64::from_ne_bytes(random_bytes(&SystemRandom));
     let staging = Staging::new(parent.join(format!("{staging_name}{unique:016x}")))?;
-    let first = fill(&staging.path)?;
+    let first = fill(&staging.path, rows)?;
     let lock = lock(&staging.path)?;
     fs::rename(&staging.path, &absolute).map_err(|error| match error.kind() {
         // Another first start was quicker.
@@ -168,7 +177,10 @@ fn leftovers(parent: &Path, staging_name: &str) -> Vec<PathBuf> {
         .collect()
 }
 
-fn fill(folder: &Path) -> Result<FirstStart, DataFolderError> {
+/// Makes the database with what is in it from the first start on.
+type FirstRows<T> = fn(&Path, &SealingKey) -> Result<T, DataFolderError>;
+
+fn fill<T>(folder: &Path, rows: FirstRows<T>) -> Result<T, DataFolderError> {
     let random = SystemRandom;
     create_public(
         &folder.join(".gitignore"),
@@ -180,7 +192,11 @@ fn fill(folder: &Path) -> Result<FirstStart, DataFolderError> {
     Authority::create(&folder.join(AUTHORITY), "localhost-ca")?;
     let sealing = SealingKey::generate(&random);
     create_private(&folder.join(SEALING_KEY), sealing.as_bytes())?;
-    first_rows(&folder.join(DATABASE), &sealing)
+    rows(&folder.join(DATABASE), &sealing)
+}
+
+fn no_rows(database: &Path, _: &SealingKey) -> Result<(), DataFolderError> {
+    Ok(SqliteStore::create_with(database, None)?)
 }
 
 /// The demo client and user.
@@ -219,7 +235,7 @@ fn first_rows(database: &Path, sealing: &SealingKey) -> Result<FirstStart, DataF
         claims: PersonClaims::default(),
         updated_at: now,
     };
-    SqliteStore::create_with(database, &client, &user)?;
+    SqliteStore::create_with(database, Some((&client, &user)))?;
     Ok(FirstStart {
         client_id: client.id.to_string(),
         client_secret,

@@ -13,9 +13,10 @@ use stampmill_jose::{Algorithm, Expectations, Jwks, SigningKey, verify_jwt};
 use stampmill_token_service::domain::{
     ApplicationType, GrantType, LogoutMetadata, PersonClaims, Registration, SecretMethod,
 };
+use stampmill_token_service::secret::Secret;
 use stampmill_token_service::{
     Admin, Backend, Config, ConfigFile, DataFolder, Listen, NewUser, RunningServer, Server,
-    StartError,
+    StartError, password_hash,
 };
 use support::{CALLBACK, Client, ISSUER, VERIFIER, basic, request_of, start};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -639,6 +640,57 @@ async fn clients_hear_of_a_new_password_and_of_a_person_who_is_gone() {
     let error = admin.remove_user("bob").await.unwrap_err();
     assert_eq!(error.to_string(), "no user is named \"bob\"");
     server.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_the_file_says_of_clients_and_people_holds_and_nothing_is_made_up_beside_it() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("data");
+    let hash = password_hash(&Secret::new("correct horse")).unwrap();
+    let text = format!(
+        "[[clients]]\nclient_id = 'web'\nclient_secret = '{}'\nredirect_uris = ['https://a.example/cb']\n\
+         [[users]]\nusername = 'alice'\npassword_hash = '{}'\n",
+        "0123456789abcdef".repeat(2),
+        hash.as_phc()
+    );
+    let mut config = Config::new(DataFolder::open_or_create_without_demo(&folder).unwrap());
+    config.listen = Some(Listen::Localhost(0));
+    config.settings = ConfigFile::parse("id.toml", &text).unwrap().settings;
+    let server = Server::start(config).await.unwrap();
+    let admin = Admin::open(&folder).unwrap();
+    let users = admin.users().await.unwrap();
+    let clients = admin.clients().await.unwrap();
+    assert_eq!((users.len(), clients.len()), (1, 1));
+
+    let refused = [
+        admin.reset_password("alice").await.unwrap_err(),
+        admin.remove_user("alice").await.unwrap_err(),
+        admin.renew_secret("web").await.unwrap_err(),
+        admin.remove_client("web").await.unwrap_err(),
+    ];
+    for error in refused {
+        assert!(error.to_string().contains("configuration file"), "{error}");
+    }
+    let registration = Registration {
+        id: Some("added".into()),
+        ..clients_own_registration()
+    };
+    admin.add_client(registration).await.unwrap();
+    admin.remove_client("added").await.unwrap();
+    let error = admin.remove_client("added").await.unwrap_err();
+    assert_eq!(error.to_string(), "no client has the id \"added\"");
+    server.shutdown().await;
+}
+
+/// A client that speaks for itself.
+fn clients_own_registration() -> Registration {
+    Registration {
+        name: "Added".into(),
+        secret_method: Some(SecretMethod::Basic),
+        grant_types: vec![GrantType::ClientCredentials],
+        scope: "api".into(),
+        ..Registration::default()
+    }
 }
 
 /// Whether what follows `logout_token=` is a whole JWT by RS256.

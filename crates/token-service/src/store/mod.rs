@@ -59,6 +59,8 @@ pub trait Store: Send + Sync + 'static {
     fn update_client(&self, client: Client) -> Answer<'_, bool>;
     /// Removes a client that registered itself, with everything that was issued to it; false if there is none.
     fn delete_client(&self, client: ClientId) -> Answer<'_, bool>;
+    /// Removes a client in the same way, whoever added it; false if there is none, or the configuration file has it.
+    fn remove_client(&self, client: ClientId) -> Answer<'_, bool>;
     /// Adds an initial access token.
     fn insert_initial_token(&self, token: InitialToken) -> Answer<'_, ()>;
     /// Whether an initial access token would register a client now.
@@ -85,13 +87,14 @@ pub trait Store: Send + Sync + 'static {
     /// is a [`StoreError::Conflict`], and nothing changes.
     fn configure_users(&self, users: Vec<User>, now: i64) -> Answer<'_, ()>;
 
-    /// Gives a user another password, ends their sessions and revokes their grants; false if there is no such user. Their
-    /// clients are among the [untold](Store::untold_logouts) from then on.
+    /// Gives a user another password, ends their sessions and revokes their grants; false if there is no such user, or the
+    /// configuration file says their password. Their clients are among the [untold](Store::untold_logouts) from then on.
     fn set_password(&self, user: UserId, password: PasswordHash, now: i64) -> Answer<'_, bool>;
     /// Removes a user with all they had, as [`set_password`](Store::set_password) does; false if there is none that was added
     /// (those of the configuration file leave with it).
     fn delete_user(&self, user: UserId, now: i64) -> Answer<'_, bool>;
-    /// Gives a confidential client another secret; false if there is no such client, or it is public.
+    /// Gives a confidential client another secret; false if there is no such client, it is public, or the configuration file
+    /// says its secret.
     fn set_client_secret(&self, client: ClientId, secret: SealedSecret) -> Answer<'_, bool>;
 
     /// The session behind a cookie's hash, if it has not ended.

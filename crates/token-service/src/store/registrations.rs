@@ -48,6 +48,12 @@ pub(super) fn delete(connection: &Connection, client: &ClientId) -> Result<bool,
     Ok(execute(connection, sql, [client.as_str()])? == 1)
 }
 
+/// The same for a client that an administrator added, too.
+pub(super) fn remove(connection: &Connection, client: &ClientId) -> Result<bool, StoreError> {
+    let sql = "DELETE FROM clients WHERE client_id = ?1 AND origin <> 'file'";
+    Ok(execute(connection, sql, [client.as_str()])? == 1)
+}
+
 pub(super) fn insert_initial_token(
     connection: &Connection,
     token: &InitialToken,

@@ -50,14 +50,19 @@ impl SqliteStore {
         SqliteStore::start(path)
     }
 
-    /// Creates the file with its first rows and closes it again.
-    pub(crate) fn create_with(path: &Path, client: &Client, user: &User) -> Result<(), StoreError> {
+    /// Creates the file, with a client and a user if there shall be any, and closes it again.
+    pub(crate) fn create_with(
+        path: &Path,
+        first: Option<(&Client, &User)>,
+    ) -> Result<(), StoreError> {
         SqliteStore::create_empty_file(path)?;
         let mut connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
             .map_err(database)?;
         migrations::apply(&mut connection).map_err(database)?;
-        rows::insert_client(&connection, client).map_err(database)?;
-        rows::insert_user(&connection, user).map_err(database)?;
+        if let Some((client, user)) = first {
+            rows::insert_client(&connection, client).map_err(database)?;
+            rows::insert_user(&connection, user).map_err(database)?;
+        }
         connection.close().map_err(|(_, error)| database(error))
     }
 
@@ -348,6 +353,10 @@ impl Store for SqliteStore {
         self.write_clients(move |c| registrations::delete(c, &client))
     }
 
+    fn remove_client(&self, client: ClientId) -> Answer<'_, bool> {
+        self.write_clients(move |c| registrations::remove(c, &client))
+    }
+
     fn insert_initial_token(&self, token: InitialToken) -> Answer<'_, ()> {
         self.statement(move |c| registrations::insert_initial_token(c, &token))
     }
@@ -430,13 +439,16 @@ impl Store for SqliteStore {
 
     fn set_password(&self, user: UserId, password: PasswordHash, now: i64) -> Answer<'_, bool> {
         self.write(move |c| {
-            sessions::end_all_of(c, &user, now)?;
             let changed = execute(
                 c,
-                "UPDATE users SET password_hash = ?2, updated_at = ?3 WHERE user_id = ?1",
+                "UPDATE users SET password_hash = ?2, updated_at = ?3 WHERE user_id = ?1 AND origin <> 'file'",
                 params![user.as_str(), password.as_phc(), now],
             )?;
-            Ok(changed == 1)
+            if changed == 0 {
+                return Ok(false);
+            }
+            sessions::end_all_of(c, &user, now)?;
+            Ok(true)
         })
     }
 
@@ -456,7 +468,7 @@ impl Store for SqliteStore {
         self.write_clients(move |c| {
             let changed = execute(
                 c,
-                "UPDATE clients SET secret_sealed = ?2 WHERE client_id = ?1 AND secret_sealed IS NOT NULL",
+                "UPDATE clients SET secret_sealed = ?2 WHERE client_id = ?1 AND secret_sealed IS NOT NULL AND origin <> 'file'",
                 params![client.as_str(), secret.as_bytes()],
             )?;
             Ok(changed == 1)

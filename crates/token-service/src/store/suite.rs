@@ -202,6 +202,8 @@ async fn configured_clients_come_and_go(store: &dyn Store) {
         Some(&renamed)
     );
     assert_eq!(store.client(&two.id).await.unwrap(), None, "left the file");
+    let by_hand = store.remove_client(one.id.clone()).await.unwrap();
+    assert!(!by_hand, "the file has it");
     let taken = store
         .configure_clients(vec![two.clone(), client("web", None)])
         .await;
