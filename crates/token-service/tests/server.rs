@@ -486,7 +486,7 @@ async fn an_administrator_adds_clients_and_people_beside_a_running_server() {
         name: "Eve".into(),
         email: None,
         claims: PersonClaims::default(),
-        password: Some(stampmill_token_service::secret::Secret::new("short")),
+        password: Some(Secret::new("short")),
     };
     assert!(admin.add_user(short).await.is_err());
 
