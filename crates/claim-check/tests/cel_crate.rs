@@ -275,8 +275,9 @@ proptest! {
 
     #[test]
     fn the_cel_crate_agrees(source in expression(&["now"]), payload in payload()) {
-        // How large doubles are written is among the differences below.
-        let large = source.contains("1e308") || payload.contains("1e300");
+        // How large doubles are written is among the differences below; one that is made of `now` is large.
+        let made = source.contains("double(");
+        let large = made || source.contains("1e308") || payload.contains("1e300");
         prop_assume!(!(large && source.contains("string(")));
         prop_assert_eq!(ours(&source, &payload), theirs(&source, &payload), "{}\n{}", source, payload);
     }
