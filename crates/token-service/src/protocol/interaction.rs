@@ -487,7 +487,8 @@ fn next(
 }
 
 /// RFC 6749 §10.2, RFC 8252 §8.6: a client without a secret may be anybody who borrowed its name, so the person is asked each
-/// time, unless only the client itself can get the answer: at an https address registered as it is. That is what silent renewal
+/// time, unless the answer goes to an https address registered as it is (on a loopback host that may be any program of the
+/// person's own machine). That is what silent renewal
 /// in a page (`prompt=none` in a frame) lives on. A refresh token is never given silently to such a client. The person is also
 /// asked where the answer goes to a loopback port of the request's own choice: any program there could be waiting.
 fn may_remember(policy: &Policy, request: &AuthorizationRequest) -> bool {
