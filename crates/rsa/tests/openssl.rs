@@ -191,34 +191,21 @@ fn primes_may_come_in_either_order() {
 /// either order of the primes; what is right modulo one of them is not.
 #[test]
 fn every_private_exponent_is_accepted_that_is_right() {
-    let rsa = Rsa::generate(2048).unwrap();
+    // Primes that lie close together leave next to no exponents beyond the smaller one's square: then it is another key's turn.
+    let (rsa, exponents) = std::iter::repeat_with(|| Rsa::generate(2048).unwrap())
+        .find_map(|rsa| exponents_up_to_the_modulus(&rsa).map(|exponents| (rsa, exponents)))
+        .unwrap();
+    let Exponents {
+        e,
+        d,
+        largest,
+        multiple,
+        orders,
+    } = exponents;
     let (n, p, q) = (rsa.n(), rsa.p().unwrap(), rsa.q().unwrap());
-    let mut context = BigNumContext::new().unwrap();
-    let mut inverse = |number: &BigNumRef, modulus: &BigNumRef| {
-        let mut inverse = BigNum::new().unwrap();
-        let found = inverse.mod_inverse(number, modulus, &mut context);
-        found.is_ok().then_some(inverse)
-    };
     let one = BigNum::from_u32(1).unwrap();
-    let orders = [p - &one, q - &one];
-    let mut gcd = BigNum::new().unwrap();
-    gcd.gcd(&orders[0], &orders[1], &mut BigNumContext::new().unwrap())
-        .unwrap();
-    let multiple = &(&orders[0] / &gcd) * &orders[1];
-    // An exponent beyond the square of the smaller prime has a quotient beyond that prime, which is a case of its own.
-    let smaller = if p < q { p } else { q };
-    let squared = smaller * smaller;
-    let (e, d, largest) = (3..5000)
-        .step_by(2)
-        .find_map(|e| {
-            let e = BigNum::from_u32(e).unwrap();
-            let d = inverse(&e, &multiple)?;
-            let largest = n - &(&(n - &d) % &multiple);
-            (largest > squared && largest < *n).then_some((e, d, largest))
-        })
-        .unwrap();
-    let bytes = |number: &BigNumRef| number.to_vec();
     let (qi, pi) = (inverse(q, p).unwrap(), inverse(p, q).unwrap());
+    let bytes = |number: &BigNumRef| number.to_vec();
     let [dp, dq] = [0, 1].map(|at| bytes(&(&d % &orders[at])));
     let read = |d: &BigNumRef| {
         let key = Components {
@@ -252,6 +239,50 @@ fn every_private_exponent_is_accepted_that_is_right() {
             }
         }
     }
+}
+
+struct Exponents {
+    e: BigNum,
+    d: BigNum,
+    /// The largest number below the modulus that is right as `d` is.
+    largest: BigNum,
+    /// The least common multiple of `orders`.
+    multiple: BigNum,
+    /// p - 1 and q - 1.
+    orders: [BigNum; 2],
+}
+
+/// Exponents of which the largest lies beyond the square of the smaller prime, where its quotient by that prime is larger than the
+/// prime, a case of its own; `None` where no small public exponent has such a one.
+fn exponents_up_to_the_modulus(rsa: &Rsa<Private>) -> Option<Exponents> {
+    let (n, p, q) = (rsa.n(), rsa.p().unwrap(), rsa.q().unwrap());
+    let one = BigNum::from_u32(1).unwrap();
+    let orders = [p - &one, q - &one];
+    let mut gcd = BigNum::new().unwrap();
+    gcd.gcd(&orders[0], &orders[1], &mut BigNumContext::new().unwrap())
+        .unwrap();
+    let multiple = &(&orders[0] / &gcd) * &orders[1];
+    let smaller = if p < q { p } else { q };
+    let squared = smaller * smaller;
+    let (e, d, largest) = (3..5000).step_by(2).find_map(|e| {
+        let e = BigNum::from_u32(e).unwrap();
+        let d = inverse(&e, &multiple)?;
+        let largest = n - &(&(n - &d) % &multiple);
+        (largest > squared && largest < *n).then_some((e, d, largest))
+    })?;
+    Some(Exponents {
+        e,
+        d,
+        largest,
+        multiple,
+        orders,
+    })
+}
+
+fn inverse(number: &BigNumRef, modulus: &BigNumRef) -> Option<BigNum> {
+    let mut inverse = BigNum::new().unwrap();
+    let found = inverse.mod_inverse(number, modulus, &mut BigNumContext::new().unwrap());
+    found.is_ok().then_some(inverse)
 }
 
 #[test]
