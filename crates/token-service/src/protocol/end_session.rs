@@ -1,8 +1,9 @@
 //! Signing out at a client's wish: OpenID Connect RP-Initiated Logout 1.0.
 //!
 //! Anybody can make a browser come here, so coming here alone ends nothing. An ID token of ours for the person who is
-//! signed in shows that a client they use asks (§2); without one the person is asked, on a page. And the browser goes back
-//! only to an address that is registered, character for character, for the client that asked (§3).
+//! signed in shows that a client they use asks (§2); without one, or with one whose key we have no more, the person is
+//! asked, on a page. And the browser goes back only to an address that is registered, character for character, for the
+//! client that asked (§3).
 
 use std::sync::Arc;
 
@@ -176,12 +177,18 @@ impl Service {
         );
         parameters.refuse_repeats().map_err(|_| TWICE)?;
         let one = |name| parameters.one(name).ok().flatten();
-        let hint = match one("id_token_hint") {
-            None => None,
-            Some(token) => Some(self.id_token_hint(token).ok_or(FOREIGN_HINT)?),
+        let token = one("id_token_hint");
+        let hint = token.and_then(|token| self.id_token_hint(token));
+        // One that a withdrawn key signed is no proof, so the person is asked; it still names the client, as `client_id` does.
+        let unvouched = match (token, &hint) {
+            (Some(token), None) => Some(self.unvouched_hint(token).ok_or(FOREIGN_HINT)?),
+            _ => None,
         };
         let named = one("client_id");
-        let audience = hint.as_ref().map(|hint| hint.audience.as_str());
+        let audience = match (&hint, &unvouched) {
+            (Some(hint), _) => Some(hint.audience.as_str()),
+            (None, unvouched) => unvouched.as_ref().map(|hint| hint.audience.as_str()),
+        };
         if named.is_some() && audience.is_some() && named != audience {
             return Err(OTHER_CLIENT);
         }
