@@ -1,18 +1,25 @@
 //! Telling clients, server to server, that a session ended: OpenID Connect Back-Channel Logout 1.0.
 //!
 //! ```text
-//!   session ends ──▶ for each client of it that registered an address: a logout token, signed as its ID tokens are
+//!   session ends ──▶ the store keeps who has to hear of it, in the same transaction
+//!                    ▼
+//!                    for each client that registered an address: a logout token, signed as its ID tokens are
 //!                    │                              (typ logout+jwt, events, sub, sid, jti; never a nonce: §2.4)
 //!                    ▼
 //!                    POST logout_token=...  in the background, some at once, a few tries, a time limit each
+//!                    ▼
+//!                    told, refused, or given up: the store forgets it
 //! ```
-//! The person does not wait for it, and what a client answers changes nothing here: it is logged. A session that ends because
-//! `stampmill user` changed a password or removed a person is found in the store soon after. One that only grew too old is not told:
-//! the client's own tokens are as old.
+//! The person does not wait for it, and what a client answers changes nothing here: it is logged. Whom nobody could tell (no key
+//! to sign with, too many others waiting, a server that ended meanwhile) stays in the store, where every look finds the rest: the
+//! same way that sessions come which `stampmill user` ended with a password or a person. After a crash in between, or where
+//! several servers look, a client hears of it twice; the second time there is no session to end, which is no error (§2.6).
+//! A session that only grew too old is not told: the client's own tokens are as old.
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -24,7 +31,8 @@ use zeroize::Zeroizing;
 use super::Service;
 use super::error::OAuthError;
 use crate::clock::random_bytes;
-use crate::domain::{Client, ClientId, EndedSession};
+use crate::domain::{Client, ClientId, EndedSession, SessionId};
+use crate::store::Store;
 
 /// §2.4: "the value MUST be a JSON object that contains a member of this name".
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
@@ -35,7 +43,7 @@ const LIFETIME: i64 = 120;
 /// Requests under way at once, whoever they are for.
 const AT_ONCE: usize = 16;
 
-/// Requests that may wait. More are given up: this is a courtesy to clients, and not worth running out of memory.
+/// Requests that may wait here. More wait in the store.
 const WAITING: usize = 4096;
 
 /// Longest time for one try.
@@ -64,11 +72,25 @@ struct LogoutToken {
     sid: String,
 }
 
+/// Which client has to hear of which session.
+type Addressee = (SessionId, ClientId);
+
 /// One client that is to hear of it.
 struct Notice {
-    client: ClientId,
+    to: Addressee,
     uri: String,
     form: Zeroizing<String>,
+}
+
+/// How far a notice is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// The client has no address for it.
+    NotWanted,
+    /// It is being sent.
+    OnItsWay,
+    /// Too many others are being sent.
+    Later,
 }
 
 /// Sends notices in the background.
@@ -77,6 +99,7 @@ pub(crate) struct Notifier {
     pauses: [Duration; 2],
     at_once: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
+    on_their_way: Arc<Mutex<HashSet<Addressee>>>,
 }
 
 impl Notifier {
@@ -89,23 +112,39 @@ impl Notifier {
             pauses,
             at_once: Arc::new(Semaphore::new(AT_ONCE)),
             waiting: Arc::new(Semaphore::new(WAITING)),
+            on_their_way: Arc::default(),
         }
     }
 
-    /// False if too many wait already: the notice is given up then.
-    fn send(&self, notice: Notice) -> bool {
+    /// Sends it in the background; whatever becomes of it, the store forgets it then.
+    fn send(&self, notice: Notice, store: Arc<dyn Store>) -> Told {
         let Ok(place) = Arc::clone(&self.waiting).try_acquire_owned() else {
-            tracing::warn!(client_id = %notice.client, "too many logout notices wait; this client is not told now");
-            return false;
+            tracing::warn!(client_id = %notice.to.1, "too many logout notices wait; this client is told later");
+            return Told::Later;
         };
         let (courier, at_once) = (Arc::clone(&self.courier), Arc::clone(&self.at_once));
-        let pauses = self.pauses;
+        let (pauses, on_their_way) = (self.pauses, Arc::clone(&self.on_their_way));
+        locked(&on_their_way).insert(notice.to.clone());
         tokio::spawn(async move {
             deliver(&*courier, &at_once, pauses, &notice).await;
+            let (session, client) = notice.to.clone();
+            if let Err(error) = store.told_of_logout(session, client).await {
+                tracing::error!(%error, "the store failed: a client is told of a logout once more");
+            }
+            locked(&on_their_way).remove(&notice.to);
             drop(place);
         });
-        true
+        Told::OnItsWay
     }
+
+    fn is_sending(&self, to: &Addressee) -> bool {
+        locked(&self.on_their_way).contains(to)
+    }
+}
+
+/// A panic between two of its statements leaves nothing half done.
+fn locked(set: &Mutex<HashSet<Addressee>>) -> MutexGuard<'_, HashSet<Addressee>> {
+    set.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Tries until there is an answer that another try would not change.
@@ -115,7 +154,7 @@ async fn deliver(
     pauses: [Duration; 2],
     notice: &Notice,
 ) {
-    let client_id = &notice.client;
+    let client_id = &notice.to.1;
     let before = [Duration::ZERO].into_iter().chain(pauses);
     for (attempt, pause) in before.enumerate() {
         tokio::time::sleep(pause).await;
@@ -147,50 +186,51 @@ async fn deliver(
 }
 
 impl Service {
-    /// Tells the clients of sessions that a program beside this one ended, with a person's password or the person.
-    ///
-    /// What is to be told stays in the store until it is on its way: whoever is not told for some reason is told the next time, and
-    /// after a crash in between somebody hears of it twice.
+    /// Tells the clients that have not been told yet: of sessions that a program beside this one ended, and those that this one,
+    /// or one before it, did not get to.
     pub(crate) async fn tell_untold_logouts(&self) -> Result<(), OAuthError> {
         for ended in self.store.untold_logouts().await? {
-            for client in &ended.clients {
-                match self.tell(client, &ended).await {
-                    Ok(true) => {
-                        let (session, client) = (ended.session.clone(), client.id.clone());
-                        self.store.told_of_logout(session, client).await?;
-                    }
-                    Ok(false) => {}
-                    Err(error) => {
-                        tracing::error!(client_id = %client.id, %error, "client not told of a logout yet");
-                    }
-                }
+            self.tell_clients(&ended).await;
+        }
+        Ok(())
+    }
+
+    /// Tells every client of the session that it ended, without waiting for their answers. Gives the names of those that
+    /// could not be told yet: they are in the store, and hear of it later.
+    pub(super) async fn tell_clients(&self, ended: &EndedSession) -> Vec<String> {
+        let mut later = Vec::new();
+        for client in &ended.clients {
+            let told = self.tell(client, ended).await;
+            if let Err(error) = &told {
+                tracing::error!(client_id = %client.id, %error, "client not told of the logout yet");
+            }
+            if matches!(told, Err(_) | Ok(Told::Later)) {
+                later.push(client.name.clone());
             }
         }
-        Ok(())
+        later
     }
 
-    /// Tells every client of the session that it ended. Does not wait for their answers.
-    pub(super) async fn tell_clients(&self, ended: &EndedSession) -> Result<(), OAuthError> {
-        for client in &ended.clients {
-            self.tell(client, ended).await?;
-        }
-        Ok(())
-    }
-
-    /// Sends one client its notice, if it wants one; false if too many others wait.
-    async fn tell(&self, client: &Client, ended: &EndedSession) -> Result<bool, OAuthError> {
+    /// Sends one client its notice, if it wants one and it is not on its way.
+    async fn tell(&self, client: &Client, ended: &EndedSession) -> Result<Told, OAuthError> {
+        let to = (ended.session.clone(), client.id.clone());
         let Some(uri) = &client.logout.backchannel_logout_uri else {
-            return Ok(true);
+            self.store.told_of_logout(to.0, to.1).await?;
+            return Ok(Told::NotWanted);
         };
+        if self.notifier.is_sending(&to) {
+            return Ok(Told::OnItsWay);
+        }
         let token = self.logout_token(client, ended).await?;
         let form = form_urlencoded::Serializer::new(String::new())
             .append_pair("logout_token", &token)
             .finish();
-        Ok(self.notifier.send(Notice {
-            client: client.id.clone(),
+        let notice = Notice {
+            to,
             uri: uri.clone(),
             form: Zeroizing::new(form),
-        }))
+        };
+        Ok(self.notifier.send(notice, Arc::clone(&self.store)))
     }
 
     async fn logout_token(

@@ -12,7 +12,7 @@ use super::interaction::Browser;
 use super::parameters::{Parameters, append_query};
 use super::sealed_request::SealedRequest;
 use super::tokens::IdTokenHint;
-use super::{FrontChannelFrames, Service};
+use super::{Farewell, Service};
 use crate::domain::{Client, ClientId, Session, User};
 use crate::secret::{Digest, Secret};
 
@@ -30,9 +30,10 @@ pub(crate) enum Logout {
         back: Option<String>,
         new_binding: Option<Secret>,
     },
-    /// Nobody is signed in any more. Where frames are to be opened first, or there is no way back, our own page says so.
+    /// Nobody is signed in any more. Where frames are to be opened first, a client could not be told, or there is no way back,
+    /// our own page says so.
     Done {
-        frames: FrontChannelFrames,
+        farewell: Farewell,
         back: Option<String>,
     },
     /// The person chose to stay.
@@ -54,20 +55,20 @@ struct Asked {
 }
 
 impl Asked {
-    fn done(self, frames: FrontChannelFrames) -> Logout {
+    fn done(self, farewell: Farewell) -> Logout {
         let state = self.state.as_deref().map(|state| ("state", state));
         let back = self.back.map(|back| match state {
             Some(state) => append_query(&back, [state]),
             None => back,
         });
-        Logout::Done { frames, back }
+        Logout::Done { farewell, back }
     }
 
     /// Nobody is signed in, so nothing was ended.
     fn nothing_to_do(self) -> Logout {
         // §3: without an ID token there is no going back that the person did not choose.
         let back = self.hint.is_some().then_some(self.back).flatten();
-        Asked { back, ..self }.done(FrontChannelFrames::default())
+        Asked { back, ..self }.done(Farewell::default())
     }
 }
 
@@ -115,7 +116,7 @@ impl Service {
         };
         match self.check_end_session(&parameters).await {
             Ok(asked) => match self.end_session_of(session).await {
-                Ok(frames) => asked.done(frames),
+                Ok(farewell) => asked.done(farewell),
                 Err(_) => Logout::Broken,
             },
             Err(refused) => refused,
@@ -132,8 +133,8 @@ impl Service {
             return Ok(asked.nothing_to_do());
         };
         if self.names_this_session(&asked, &session) {
-            let frames = self.end_session_of(hash).await?;
-            return Ok(asked.done(frames));
+            let farewell = self.end_session_of(hash).await?;
+            return Ok(asked.done(farewell));
         }
         let binding = browser
             .binding

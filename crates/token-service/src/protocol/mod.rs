@@ -96,7 +96,7 @@ pub(crate) use parameters::Parameters;
 pub use registration::RegistrationRules;
 pub(crate) use registration::{Pace, Refusal};
 pub(crate) use response_mode::AuthorizationResponse;
-pub(crate) use session::FrontChannelFrames;
+pub(crate) use session::{Farewell, FrontChannelFrames};
 pub(crate) use signing::Signatures;
 #[cfg(test)]
 pub(crate) use tokens::ACR;

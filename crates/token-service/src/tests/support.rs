@@ -18,7 +18,7 @@ use tower::ServiceExt;
 use zeroize::Zeroizing;
 
 use super::web::Web;
-use crate::clock::{Clock, SystemRandom};
+use crate::clock::{Clock, Random, SystemRandom};
 use crate::domain::{
     ApplicationType, ClientId, GrantType, PersonClaims, Registration, Resource, ResourceServer,
     Resources, ResponseType, SIGNING_ALGORITHMS, SecretMethod, StoredKey, TokenFormat, User,
@@ -56,11 +56,32 @@ impl HandClock {
     }
 }
 
+/// The system's generator, with which a test gets in between two steps: something may happen when it is next asked.
+#[derive(Default, Clone)]
+pub(super) struct HookedRandom(Arc<Mutex<Option<Hook>>>);
+
+type Hook = Box<dyn FnOnce() + Send>;
+
+impl Random for HookedRandom {
+    fn fill(&self, bytes: &mut [u8]) {
+        let hook = self.0.lock().unwrap().take();
+        hook.into_iter().for_each(|hook| hook());
+        SystemRandom.fill(bytes);
+    }
+}
+
+impl HookedRandom {
+    pub(super) fn next_time(&self, hook: impl FnOnce() + Send + 'static) {
+        *self.0.lock().unwrap() = Some(Box::new(hook));
+    }
+}
+
 /// A service with three clients (`web`: Basic, `post`: form fields, `native`: public) and two people (`alice`, `bob`).
 pub(super) struct Fixture {
     pub(super) service: Arc<Service>,
     pub(super) router: Router,
     pub(super) clock: HandClock,
+    pub(super) random: HookedRandom,
     pub(super) secrets: BTreeMap<&'static str, String>,
     /// Where clients' addresses lead.
     pub(super) web: Web,
@@ -77,9 +98,15 @@ pub(super) struct PostOffice(Arc<Mutex<PostOfficeState>>);
 struct PostOfficeState {
     posted: Vec<(String, String)>,
     answers: VecDeque<Result<u16, String>>,
+    held: bool,
 }
 
 impl PostOffice {
+    /// From here on no client answers.
+    pub(super) fn hold(&self) {
+        self.0.lock().unwrap().held = true;
+    }
+
     /// The next answers.
     pub(super) fn answer(&self, answers: impl IntoIterator<Item = Result<u16, String>>) {
         self.0.lock().unwrap().answers.extend(answers);
@@ -108,6 +135,9 @@ impl Courier for PostOffice {
     ) -> Pin<Box<dyn Future<Output = Result<u16, String>> + Send + '_>> {
         let mut state = self.0.lock().unwrap();
         state.posted.push((uri, form.to_string()));
+        if state.held {
+            return Box::pin(std::future::pending());
+        }
         let answer = state.answers.pop_front().unwrap_or(Ok(200));
         Box::pin(async { answer })
     }
@@ -247,6 +277,7 @@ impl Fixture {
             store.insert_signing_key(row).await.unwrap();
         }
         let post = PostOffice::default();
+        let random = HookedRandom::default();
         let service = Arc::new(Service::new(Parts {
             issuer: ISSUER.into(),
             policy,
@@ -254,7 +285,7 @@ impl Fixture {
             response_types,
             issue_when,
             clock: Arc::new(clock.clone()),
-            random: Arc::new(SystemRandom),
+            random: Arc::new(random.clone()),
             store: Arc::new(store),
             signatures: Signatures::new(Backend::OpenSsl).unwrap(),
             sealing,
@@ -268,6 +299,7 @@ impl Fixture {
             router: router(Arc::clone(&service), Router::new()),
             service,
             clock,
+            random,
             secrets,
             web,
             post,
@@ -328,6 +360,15 @@ impl Fixture {
                 "ALTER TABLE clients RENAME TO gone; ALTER TABLE codes RENAME TO gone_too",
             )
             .unwrap();
+    }
+
+    /// When randomness is next asked for, every session ends.
+    pub(super) fn end_sessions_meanwhile(&self) {
+        let path = self.folder.path().join("store.sqlite3");
+        self.random.next_time(move || {
+            let database = rusqlite::Connection::open(path).unwrap();
+            database.execute_batch("DELETE FROM sessions").unwrap();
+        });
     }
 
     /// Every byte the database has written.
