@@ -165,20 +165,32 @@ pub(super) fn dpop_proofs(headers: &HeaderMap) -> Vec<String> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Unclear;
 
+/// Why no access token was found where one was looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoToken {
+    /// Not to be told which.
+    Unclear,
+    /// The form that may hold one could not be read.
+    Form(NotAForm),
+}
+
+impl From<Unclear> for NoToken {
+    fn from(Unclear: Unclear) -> NoToken {
+        NoToken::Unclear
+    }
+}
+
 /// The access token of a header (RFC 6750 §2.1, RFC 9449 §7.1) or, by POST, of a form field (§2.2). A token in the query
 /// is not looked at (RFC 9700 §4.3.2).
-pub(super) async fn access_token(request: Request) -> Result<Option<ResourceRequest>, Unclear> {
+pub(super) async fn access_token(request: Request) -> Result<Option<ResourceRequest>, NoToken> {
     let by_post = request.method() == Method::POST;
     let method = if by_post { "POST" } else { "GET" };
     let in_header = header_token(request.headers(), method)?;
     let in_form = if by_post && is_form(request.headers()) {
-        let form = form_text(request)
-            .await
-            .ok()
-            .and_then(|text| Parameters::parse(&text).ok())
-            .unwrap_or_default();
+        let text = form_text(request).await.map_err(NoToken::Form)?;
+        let form = Parameters::parse(&text).map_err(|_| NoToken::Form(NotAForm::Type))?;
         form.one("access_token")
-            .map_err(|_| Unclear)?
+            .map_err(|_| NoToken::Unclear)?
             .map(|token| ResourceRequest {
                 token: Secret::new(token),
                 proof: None,
@@ -188,7 +200,7 @@ pub(super) async fn access_token(request: Request) -> Result<Option<ResourceRequ
         None
     };
     match (in_header, in_form) {
-        (Some(_), Some(_)) => Err(Unclear),
+        (Some(_), Some(_)) => Err(NoToken::Unclear),
         (one, other) => Ok(one.or(other)),
     }
 }
