@@ -406,12 +406,12 @@ pub(crate) enum KeysVerb {
         #[arg(long, value_name = "ALG", default_value = "RS256", value_parser = signing_alg)]
         alg: Algorithm,
     },
-    /// Withdraw keys that others may have: unpublished at once, what they signed refused, and a new one signs. A running
+    /// Withdraw a key that others may have: unpublished at once, what it signed refused, and a new one signs. A running
     /// server does so within seconds; who caches the key set, when they fetch it again.
     Withdraw {
-        /// The `kid` of each, as `keys list` shows it.
-        #[arg(required = true, value_name = "KID")]
-        kids: Vec<String>,
+        /// Its `kid`, as `keys list` shows it. It may begin with a hyphen.
+        #[arg(allow_hyphen_values = true)]
+        kid: String,
         #[command(flatten)]
         data: DataArgs,
     },

@@ -30,18 +30,16 @@ pub(crate) fn run(verb: KeysVerb, out: Printer) -> anyhow::Result<()> {
             ]);
             Ok(())
         }
-        KeysVerb::Withdraw { kids, data } => {
+        KeysVerb::Withdraw { kid, data } => {
             let admin = Admin::open(&data.data)?;
-            for kid in kids {
-                let withdrawn = block_on(admin.withdraw_signing_key(&kid))??;
-                let signs_now = withdrawn.replaced_by.map(|key| key.kid);
-                out.fields(&[
-                    ("withdrawn", json!(withdrawn.key.kid)),
-                    ("alg", json!(withdrawn.key.algorithm.name())),
-                    ("was", json!(withdrawn.was.name())),
-                    ("signs_now", json!(signs_now)),
-                ]);
-            }
+            let withdrawn = block_on(admin.withdraw_signing_key(&kid))??;
+            let signs_now = withdrawn.replaced_by.map(|key| key.kid);
+            out.fields(&[
+                ("withdrawn", json!(withdrawn.key.kid)),
+                ("alg", json!(withdrawn.key.algorithm.name())),
+                ("was", json!(withdrawn.was.name())),
+                ("signs_now", json!(signs_now)),
+            ]);
             out.say(WITHDRAWN);
             Ok(())
         }

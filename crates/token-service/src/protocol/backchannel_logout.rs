@@ -77,9 +77,27 @@ type Addressee = (SessionId, ClientId);
 
 /// One client that is to hear of it.
 struct Notice {
-    to: Addressee,
+    to: Claim,
     uri: String,
     form: Zeroizing<String>,
+}
+
+/// While it lives, nobody else of this program tells the same client of the same session.
+struct Claim {
+    to: Addressee,
+    all: Arc<Mutex<HashSet<Addressee>>>,
+}
+
+impl Claim {
+    fn client(&self) -> &ClientId {
+        &self.to.1
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        locked(&self.all).remove(&self.to);
+    }
 }
 
 /// How far a notice is.
@@ -99,7 +117,7 @@ pub(crate) struct Notifier {
     pauses: [Duration; 2],
     at_once: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
-    on_their_way: Arc<Mutex<HashSet<Addressee>>>,
+    claimed: Arc<Mutex<HashSet<Addressee>>>,
 }
 
 impl Notifier {
@@ -112,33 +130,35 @@ impl Notifier {
             pauses,
             at_once: Arc::new(Semaphore::new(AT_ONCE)),
             waiting: Arc::new(Semaphore::new(WAITING)),
-            on_their_way: Arc::default(),
+            claimed: Arc::default(),
         }
+    }
+
+    /// `None` while somebody else tells this client of it.
+    fn claim(&self, to: Addressee) -> Option<Claim> {
+        let all = Arc::clone(&self.claimed);
+        let first = locked(&all).insert(to.clone());
+        // Not made where it would be dropped at once.
+        first.then(|| Claim { to, all })
     }
 
     /// Sends it in the background; whatever becomes of it, the store forgets it then.
     fn send(&self, notice: Notice, store: Arc<dyn Store>) -> Told {
         let Ok(place) = Arc::clone(&self.waiting).try_acquire_owned() else {
-            tracing::warn!(client_id = %notice.to.1, "too many logout notices wait; this client is told later");
+            tracing::warn!(client_id = %notice.to.client(), "too many logout notices wait; this client is told later");
             return Told::Later;
         };
         let (courier, at_once) = (Arc::clone(&self.courier), Arc::clone(&self.at_once));
-        let (pauses, on_their_way) = (self.pauses, Arc::clone(&self.on_their_way));
-        locked(&on_their_way).insert(notice.to.clone());
+        let pauses = self.pauses;
         tokio::spawn(async move {
             deliver(&*courier, &at_once, pauses, &notice).await;
-            let (session, client) = notice.to.clone();
+            let (session, client) = notice.to.to.clone();
             if let Err(error) = store.told_of_logout(session, client).await {
                 tracing::error!(%error, "the store failed: a client is told of a logout once more");
             }
-            locked(&on_their_way).remove(&notice.to);
             drop(place);
         });
         Told::OnItsWay
-    }
-
-    fn is_sending(&self, to: &Addressee) -> bool {
-        locked(&self.on_their_way).contains(to)
     }
 }
 
@@ -154,7 +174,7 @@ async fn deliver(
     pauses: [Duration; 2],
     notice: &Notice,
 ) {
-    let client_id = &notice.to.1;
+    let client_id = notice.to.client();
     let before = [Duration::ZERO].into_iter().chain(pauses);
     for (attempt, pause) in before.enumerate() {
         tokio::time::sleep(pause).await;
@@ -218,9 +238,9 @@ impl Service {
             self.store.told_of_logout(to.0, to.1).await?;
             return Ok(Told::NotWanted);
         };
-        if self.notifier.is_sending(&to) {
+        let Some(to) = self.notifier.claim(to) else {
             return Ok(Told::OnItsWay);
-        }
+        };
         let token = self.logout_token(client, ended).await?;
         let form = form_urlencoded::Serializer::new(String::new())
             .append_pair("logout_token", &token)

@@ -223,11 +223,11 @@ async fn rp_initiated_logout_2_hints_that_are_not_ours_are_refused() {
         assert!(is_refused(&page), "{hint}: {page:?}");
     }
     // What a key signed that is not ours, or not any more, shows nothing: as if there were no ID token.
-    let page = stage.end(&[
-        ("id_token_hint", &foreign),
+    let asked = [
+        ("id_token_hint", foreign.as_str()),
         ("post_logout_redirect_uri", BYE),
-    ]);
-    let page = page.await;
+    ];
+    let page = stage.end(&asked).await;
     assert!(
         page.body.contains("action=\"/end_session/decision\""),
         "{page:?}"

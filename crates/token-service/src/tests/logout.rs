@@ -414,8 +414,10 @@ async fn backchannel_2_5_who_is_to_be_told_is_kept_until_they_answered() {
     stage.sign_out_here().await;
     assert_eq!(stage.fixture.post.posted(2).await.len(), 2);
     assert_eq!(stage.untold().await, ["one", "two"]);
-    // Another look sends nothing twice.
-    stage.fixture.service.tell_untold_logouts().await.unwrap();
+    // Further looks send nothing twice.
+    for _ in 0..2 {
+        stage.fixture.service.tell_untold_logouts().await.unwrap();
+    }
     tokio::time::sleep(Duration::from_millis(20)).await;
     assert_eq!(stage.fixture.post.posted(3).await.len(), 2);
     assert_eq!(stage.untold().await, ["one", "two"]);
