@@ -10,9 +10,11 @@ use crate::protocol::{BearerError, ErrorCode, OAuthError, UserInfoAnswer};
 
 /// OIDC Core §5.3.1, by GET and POST.
 pub(super) async fn userinfo(State(app): Shared, request: Request) -> Response {
-    const TWO_METHODS: OAuthError = OAuthError::new(
-        ErrorCode::InvalidRequest,
-        "send one access token, and with the scheme DPoP one proof",
+    const TWO_METHODS: OAuthError =
+        OAuthError::new(ErrorCode::InvalidRequest, "send one access token");
+    const PROOFS: OAuthError = OAuthError::new(
+        ErrorCode::InvalidDpopProof,
+        "the scheme DPoP needs exactly one DPoP header",
     );
     const NOT_A_FORM: OAuthError = OAuthError::new(
         ErrorCode::InvalidRequest,
@@ -21,7 +23,8 @@ pub(super) async fn userinfo(State(app): Shared, request: Request) -> Response {
     let refused = |error| answer::bearer_error(&BearerError::Refused(error));
     let asked = match request::access_token(request).await {
         Ok(asked) => asked,
-        Err(NoToken::Unclear) => return refused(TWO_METHODS),
+        Err(NoToken::Several) => return refused(TWO_METHODS),
+        Err(NoToken::Proofs) => return refused(PROOFS),
         Err(NoToken::Form(error)) => {
             return answer::with_status(refused(NOT_A_FORM), error.status());
         }
