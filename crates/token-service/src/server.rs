@@ -19,7 +19,7 @@ use url::{Host, Url};
 use crate::authority::{AuthorityError, AuthoritySettings, Mounted};
 use crate::certificates::{Certificates, Renewal, RenewalError, Tending, renew_now};
 use crate::clock::{Clock as _, SystemClock, SystemRandom};
-use crate::config_file::{Settings, Storage};
+use crate::config_file::{ConfigFileError, Settings, Storage};
 use crate::courier::OutboundCourier;
 use crate::data_folder::{DataFolder, DataFolderError};
 use crate::domain::{Resource, Resources, StoredKey, is_loopback};
@@ -399,6 +399,10 @@ async fn service(
         trust = trust.with(authority.clone());
     }
     let outbound = Outbound::new(settings.networks.clone()).with_trust(trust);
+    settings
+        .check_beside(&store)
+        .await
+        .map_err(DataFolderError::from)??;
     let configured = settings.clients.into_iter().map(|registration| {
         let checked = registration.check(&sealing, &SystemRandom, SystemClock.now());
         checked.map(|(client, _)| client)
@@ -684,6 +688,9 @@ pub enum StartError {
         /// What is wrong.
         reason: &'static str,
     },
+    /// The configuration file: it counts on a client that is not there.
+    #[error(transparent)]
+    Configuration(#[from] ConfigFileError),
     /// Two clients of one id.
     #[error(
         "the client {client_id:?} of the configuration is registered already: choose another client_id"

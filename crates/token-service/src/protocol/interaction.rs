@@ -1,6 +1,8 @@
 //! Between the request and its answer: who is the person, did they agree, and the code (OIDC Core §3.1.2.3 to
 //! §3.1.2.6).
 
+use url::Url;
+
 use super::Service;
 use super::authorization::{AuthorizationRequest, Refusal};
 use super::error::{ErrorCode, OAuthError};
@@ -8,7 +10,9 @@ use super::hybrid::FrontTokens;
 use super::parameters::Parameters;
 use super::response_mode::AuthorizationResponse;
 use super::sealed_request::SealedRequest;
-use crate::domain::{AuthorizationCode, Grant, GrantId, Scope, Session, User, Username};
+use crate::domain::{
+    AuthorizationCode, Grant, GrantId, Scope, Session, User, Username, is_loopback,
+};
 use crate::policy::Policy;
 use crate::secret::{Digest, Secret};
 use crate::throttle::TooSoon;
@@ -509,18 +513,22 @@ fn next(
 }
 
 /// RFC 6749 §10.2, RFC 8252 §8.6: a client without a secret may be anybody who borrowed its name, so the person is asked each
-/// time, unless the answer goes to an https address registered as it is (on a loopback host that may be any program of the
-/// person's own machine). That is what silent renewal
-/// in a page (`prompt=none` in a frame) lives on. A refresh token is never given silently to such a client. The person is also
+/// time, unless the answer goes to an https address registered as it is, on a host that is somebody's: that is what silent
+/// renewal in a page (`prompt=none` in a frame) lives on. `https://localhost` is nobody's, since every program of the person's
+/// machine can listen there. A refresh token is never given silently to such a client. The person is also
 /// asked where the answer goes to a loopback port of the request's own choice: any program there could be waiting.
 fn may_remember(policy: &Policy, request: &AuthorizationRequest) -> bool {
     let client = &request.client;
     let mut registered = client.redirect_uris.iter();
     let registered_as_it_is = registered.any(|uri| uri.as_str() == request.redirect_uri);
-    let known_by_address = request.redirect_uri.starts_with("https://")
+    let known_by_address = is_somebodys_https_address(&request.redirect_uri)
         && !request.scope.contains(Scope::OFFLINE_ACCESS);
     let known = registered_as_it_is && (!client.is_public() || known_by_address);
     known || policy.remember_consent_of_public_clients()
+}
+
+fn is_somebodys_https_address(redirect_uri: &str) -> bool {
+    Url::parse(redirect_uri).is_ok_and(|url| url.scheme() == "https" && !is_loopback(&url))
 }
 
 fn refused(refusal: Refusal) -> Outcome {

@@ -150,6 +150,43 @@ async fn rfc8252_8_6_a_public_client_at_its_https_address_is_remembered_but_for_
     assert!(browser.get(&fixture, &offline).await.is_consent_page());
 }
 
+/// Every program of the person's machine can listen at an https address of it, and answer to the client's name there.
+#[tokio::test]
+async fn rfc8252_8_6_no_address_of_this_machine_is_a_public_clients_own() {
+    let fixture = Fixture::new().await;
+    for (id, uri) in [
+        ("name", "https://localhost:4200/cb"),
+        ("absolute-name", "https://localhost.:4200/cb"),
+        ("below", "https://app.localhost/cb"),
+        ("v4", "https://127.0.0.2/cb"),
+        ("v6", "https://[::1]:4200/cb"),
+        ("mapped", "https://[::ffff:127.0.0.1]/cb"),
+        ("unspecified", "https://0.0.0.0/cb"),
+    ] {
+        let registered = fixture.register(id, |spa| {
+            spa.secret_method = None;
+            spa.redirect_uris = vec![uri.into()];
+        });
+        assert_eq!(registered.await, "", "{uri}");
+        let mut browser = Browser::default();
+        let own = [
+            ("client_id", id),
+            ("redirect_uri", uri),
+            ("scope", "openid"),
+        ];
+        let request = ask_for(&own);
+        browser.through(&fixture, &request).await;
+        assert!(
+            browser.get(&fixture, &request).await.is_consent_page(),
+            "{uri}"
+        );
+        let silent = ask_for(&[&own[..], &[("prompt", "none")]].concat());
+        let back = browser.get(&fixture, &silent).await;
+        let error = back.parameter("error");
+        assert_eq!(error.as_deref(), Some("consent_required"), "{uri}");
+    }
+}
+
 #[tokio::test]
 async fn oidc_core_3_1_2_1_prompt_login_asks_again() {
     let fixture = Fixture::new().await;
