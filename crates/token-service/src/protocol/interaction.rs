@@ -9,6 +9,7 @@ use super::parameters::Parameters;
 use super::response_mode::AuthorizationResponse;
 use super::sealed_request::SealedRequest;
 use crate::domain::{AuthorizationCode, Grant, GrantId, Scope, Session, User, Username};
+use crate::handle::{HandleKind, Place};
 use crate::policy::Policy;
 use crate::secret::{Digest, Secret};
 use crate::throttle::TooSoon;
@@ -396,7 +397,7 @@ impl Service {
         asked: bool,
     ) -> Result<AuthorizationResponse, OAuthError> {
         let now = self.now();
-        let code = Secret::generate(&*self.random);
+        let secret = Secret::generate(&*self.random);
         let expires_at = now + self.policy.code_lifetime();
         let grant = Grant {
             id: GrantId::generate(&*self.random),
@@ -417,8 +418,8 @@ impl Service {
             dpop_jkt: request.dpop_jkt.clone(),
             expires_at,
         };
-        let (hash, none) = (Digest::of(code.expose()), Parameters::default());
-        let tokens = match FrontTokens::prepare(self, request, &record, hash, &none) {
+        let none = Parameters::default();
+        let tokens = match FrontTokens::prepare(self, request, &record, &none) {
             Ok(tokens) => tokens,
             Err(error) => return Ok(self.error_response(request, error)),
         };
@@ -429,9 +430,16 @@ impl Service {
         let remember = (asked && may_remember(&self.policy, request))
             .then(|| before.union(&request.to_consent()));
         // They signed out, or were signed out, since they were looked at.
-        if !self.store.issue_code(hash, record, remember).await? {
+        let hash = Digest::of(secret.expose());
+        let issued = self.store.issue_code(hash, record, remember).await?;
+        let Some(number) = issued else {
             return Ok(self.error_response(request, LOGIN_REQUIRED));
-        }
+        };
+        let place = Place {
+            number,
+            generation: 0,
+        };
+        let code = self.handles.write(HandleKind::Code, place, &secret);
         tracing::info!(client_id = %request.client.id, "authorization code issued");
         let mut answer = vec![("code", code.expose().to_owned())];
         if let Some(tokens) = tokens {

@@ -4,7 +4,7 @@
 use rusqlite::{Connection, named_params, params};
 
 use super::writer::database;
-use super::{StoreError, rows};
+use super::{FirstRefresh, StoreError, refresh_tokens, rows};
 use crate::domain::{ClientId, DeviceRequest, Grant, Polled, Resource, UserCode};
 use crate::secret::Digest;
 
@@ -139,4 +139,22 @@ fn grant_of(connection: &Connection, hash: Digest, now: i64) -> Result<Polled, S
     let read = |row: &rusqlite::Row<'_>| rows::grant(row, 0);
     let grant = rows::one(connection, &sql, params![hash.as_bytes(), now], read)?;
     Ok(grant.map_or(Polled::Unknown, |grant| Polled::Allowed(Box::new(grant))))
+}
+
+/// Spends a code that was allowed, once, and writes what follows from it; gives the grant's number.
+pub(super) fn spend(
+    connection: &Connection,
+    hash: Digest,
+    now: i64,
+    first: Option<&FirstRefresh>,
+) -> Result<Option<i64>, StoreError> {
+    let sql = "UPDATE device_codes SET spent_at = ?2
+               WHERE device_hash = ?1 AND spent_at IS NULL AND grant_id IS NOT NULL AND expires_at > ?2
+               RETURNING (SELECT number FROM grants WHERE grants.grant_id = device_codes.grant_id)";
+    let key = params![hash.as_bytes(), now];
+    let number = rows::one(connection, sql, key, |row| row.get(0))?;
+    if let (Some(number), Some(first)) = (number, first) {
+        refresh_tokens::begin(connection, number, first)?;
+    }
+    Ok(number)
 }

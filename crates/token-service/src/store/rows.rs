@@ -7,20 +7,15 @@ use stampmill_jose::Algorithm;
 use super::StoreError;
 use super::writer::database;
 use crate::domain::{
-    ApplicationType, AuthorizationCode, Client, ClientAuthentication, ClientId, ClientKeys,
-    CodeChallenge, CodeRow, Grant, GrantId, GrantType, RedirectUri, RequestedClaims, Resource,
-    ResponseType, Scope, SealedSecret, SecretMethod, Session, SessionId, StoredKey, User, UserId,
-    Username, signing_algorithm,
+    ApplicationType, Client, ClientAuthentication, ClientId, ClientKeys, Grant, GrantId, GrantType,
+    RedirectUri, RequestedClaims, Resource, ResponseType, Scope, SealedSecret, SecretMethod,
+    Session, SessionId, StoredKey, User, UserId, Username, signing_algorithm,
 };
 use crate::password::PasswordHash;
 
 pub(super) const CLIENT: &str = "SELECT client_id, name, auth_method, secret_sealed, jwks, application, redirect_uris, grant_types, scope, id_token_alg, dpop_bound, created_at, response_types, post_logout_redirect_uris, logout, sector, requests, profile, userinfo_alg FROM clients";
 pub(super) const USER: &str = "SELECT user_id, username, password_hash, name, email, email_verified, claims, updated_at FROM users";
 pub(super) const SESSION: &str = "SELECT session_id, user_id, auth_time, expires_at FROM sessions";
-/// A code with its grant; what [`code`] reads, in this order.
-pub(super) const CODE: &str = "SELECT redirect_uri, challenge, nonce, dpop_jkt, codes.expires_at, spent_at, \
-     grants.grant_id, grants.client_id, user_id, scope, resources, claims, session_id, auth_time, grants.expires_at \
-     FROM codes JOIN grants USING (grant_id)";
 /// What [`grant`] reads, in this order.
 pub(super) const GRANT: &str = "SELECT grant_id, client_id, user_id, scope, resources, claims, session_id, auth_time, expires_at FROM grants";
 
@@ -264,43 +259,6 @@ pub(super) fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
     })
 }
 
-pub(super) fn code(row: &Row<'_>) -> rusqlite::Result<CodeRow> {
-    let code = AuthorizationCode {
-        redirect_uri: row.get(0)?,
-        challenge: row
-            .get::<_, Option<[u8; 32]>>(1)?
-            .map(CodeChallenge::from_bytes),
-        nonce: row.get(2)?,
-        dpop_jkt: row.get(3)?,
-        expires_at: row.get(4)?,
-        grant: grant(row, 6)?,
-    };
-    Ok(CodeRow {
-        code,
-        spent: row.get::<_, Option<i64>>(5)?.is_some(),
-    })
-}
-
-pub(super) fn insert_code(
-    connection: &Connection,
-    hash: &[u8; 32],
-    code: &AuthorizationCode,
-) -> rusqlite::Result<usize> {
-    let mut statement = connection.prepare_cached(
-        "INSERT INTO codes (code_hash, grant_id, redirect_uri, challenge, nonce, dpop_jkt, expires_at)
-         VALUES (:code_hash, :grant_id, :redirect_uri, :challenge, :nonce, :dpop_jkt, :expires_at)",
-    )?;
-    statement.execute(named_params! {
-        ":code_hash": hash,
-        ":grant_id": code.grant.id.as_str(),
-        ":redirect_uri": code.redirect_uri,
-        ":challenge": code.challenge.map(|challenge| *challenge.as_bytes()),
-        ":nonce": code.nonce,
-        ":dpop_jkt": code.dpop_jkt,
-        ":expires_at": code.expires_at,
-    })
-}
-
 /// A grant whose columns begin at `first`. By number: to find each by its name takes longer than to read it.
 pub(super) fn grant(row: &Row<'_>, first: usize) -> rusqlite::Result<Grant> {
     let claims = row.get_ref(first + 5)?.as_str()?;
@@ -322,7 +280,8 @@ pub(super) fn grant(row: &Row<'_>, first: usize) -> rusqlite::Result<Grant> {
     })
 }
 
-pub(super) fn insert_grant(connection: &Connection, grant: &Grant) -> rusqlite::Result<usize> {
+/// Gives its number.
+pub(super) fn insert_grant(connection: &Connection, grant: &Grant) -> rusqlite::Result<i64> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO grants (grant_id, client_id, user_id, scope, resources, claims, session_id, auth_time, expires_at)
          VALUES (:grant_id, :client_id, :user_id, :scope, :resources, :claims, :session_id, :auth_time, :expires_at)",
@@ -338,7 +297,8 @@ pub(super) fn insert_grant(connection: &Connection, grant: &Grant) -> rusqlite::
         ":session_id": grant.session.as_ref().map(SessionId::as_str),
         ":auth_time": grant.auth_time,
         ":expires_at": grant.expires_at,
-    })
+    })?;
+    Ok(connection.last_insert_rowid())
 }
 
 pub(super) fn signing_key(row: &Row<'_>) -> rusqlite::Result<StoredKey> {
