@@ -8,8 +8,8 @@
 use rusqlite::{Connection, params};
 use subtle::ConstantTimeEq;
 
-use super::writer::database;
-use super::{FoundToken, OpaqueToken, Person, StoreError, execute, rows};
+use super::statements::{database, execute, one};
+use super::{FoundToken, OpaqueToken, Person, StoreError, clients};
 use crate::domain::{GrantId, UserId};
 use crate::handle::Shown;
 use crate::secret::Digest;
@@ -57,7 +57,7 @@ fn kind_of(connection: &Connection, token: &OpaqueToken) -> Result<i64, StoreErr
     let lifetime = token.expires_at - token.issued_at;
     let (client, until) = (token.client.as_str(), token.expires_at);
     let known = params![client, token.audience, token.scope, lifetime, until];
-    if let Some(kind) = rows::one(connection, sql, known, |row| row.get(0))? {
+    if let Some(kind) = one(connection, sql, known, |row| row.get(0))? {
         return Ok(kind);
     }
     let sql = "INSERT INTO access_token_kinds (client_id, audience, scope, lifetime, keep_until) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -81,7 +81,7 @@ pub(super) fn find(
     now: i64,
 ) -> Result<Option<FoundToken>, StoreError> {
     // By number, as the columns stand above: to find each by its name takes longer than to read it.
-    let found = rows::one(connection, FIND, [shown.place.number, now], |row| {
+    let found = one(connection, FIND, [shown.place.number, now], |row| {
         let expires_at = row.get::<_, i64>(0)? / SECOND;
         let grant = row.get::<_, Option<String>>(7)?.map(GrantId::from_text);
         let person = match &grant {
@@ -93,7 +93,7 @@ pub(super) fn find(
         };
         let token = OpaqueToken {
             grant,
-            client: rows::client_id(row, 2)?,
+            client: clients::client_id(row, 2)?,
             audience: row.get(3)?,
             scope: row.get(4)?,
             issued_at: expires_at - row.get::<_, i64>(5)?,
@@ -136,7 +136,7 @@ pub(super) fn jti_stands(
                AND (?2 IS NULL OR EXISTS (SELECT 1 FROM grants WHERE grant_id = ?2
                     AND revoked_at IS NULL AND expires_at > ?3))";
     let grant = grant.map(GrantId::as_str);
-    let stands = rows::one(
+    let stands = one(
         connection,
         sql,
         params![jti.as_bytes(), grant, now],

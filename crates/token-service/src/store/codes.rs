@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, named_params, params};
 
-use super::writer::database;
-use super::{FirstRefresh, StoreError, execute, refresh_tokens, rows, sessions};
+use super::statements::{database, execute, one};
+use super::{FirstRefresh, StoreError, grants, refresh_tokens, sessions};
 use crate::domain::{AuthorizationCode, CodeChallenge, CodeRow, Scope};
 use crate::handle::Shown;
 use crate::secret::Digest;
@@ -21,22 +21,13 @@ pub(super) fn issue(
     {
         return Ok(None);
     }
-    let number = rows::insert_grant(connection, grant).map_err(database)?;
+    let number = grants::insert(connection, grant).map_err(database)?;
     insert(connection, number, hash, code).map_err(database)?;
     if let Some(session) = &grant.session {
         sessions::signed_in_to(connection, session, &grant.client)?;
     }
     if let Some(scope) = remember {
-        execute(
-            connection,
-            "INSERT INTO consents (user_id, client_id, scope) VALUES (?1, ?2, ?3)
-             ON CONFLICT (user_id, client_id) DO UPDATE SET scope = excluded.scope",
-            params![
-                grant.user.as_str(),
-                grant.client.as_str(),
-                scope.to_string()
-            ],
-        )?;
+        grants::remember_consent(connection, grant, scope)?;
     }
     Ok(Some(number))
 }
@@ -67,7 +58,7 @@ pub(super) fn find(connection: &Connection, shown: &Shown) -> Result<Option<Code
     let sql = "SELECT code_hash, redirect_uri, challenge, nonce, dpop_jkt, codes.expires_at, spent_at,
                grant_id, client_id, user_id, scope, resources, claims, session_id, auth_time, grants.expires_at
                FROM codes JOIN grants USING (number) WHERE number = ?1";
-    let found = rows::one(connection, sql, [shown.place.number], |row| {
+    let found = one(connection, sql, [shown.place.number], |row| {
         let code = AuthorizationCode {
             redirect_uri: row.get(1)?,
             challenge: row
@@ -76,7 +67,7 @@ pub(super) fn find(connection: &Connection, shown: &Shown) -> Result<Option<Code
             nonce: row.get(3)?,
             dpop_jkt: row.get(4)?,
             expires_at: row.get(5)?,
-            grant: rows::grant(row, 7)?,
+            grant: grants::grant(row, 7)?,
         };
         let spent = row.get::<_, Option<i64>>(6)?.is_some();
         Ok((Digest(row.get(0)?), CodeRow { code, spent }))

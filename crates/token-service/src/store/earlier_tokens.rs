@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, params};
 
-use super::{StoreError, rows};
+use super::StoreError;
+use super::statements::one;
 use crate::handle::{HandleKind, Place};
 use crate::secret::Digest;
 
@@ -12,7 +13,7 @@ pub(super) fn find(
     hash: Digest,
 ) -> Result<Option<Place>, StoreError> {
     let sql = "SELECT number, generation FROM earlier_tokens WHERE token_hash = ?1 AND kind = ?2";
-    rows::one(
+    one(
         connection,
         sql,
         params![hash.as_bytes(), kind.name()],

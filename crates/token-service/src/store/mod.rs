@@ -1,23 +1,36 @@
 //! What outlives a request: one trait, so that the rules above do not know which database answers.
 //!
+//! ```text
+//! Store        the trait: what the rules may ask
+//!   sqlite       its methods, each a read or a write of one of the files of SQL below
+//!     clients users sessions grants codes refresh_tokens access_tokens …      one file for each family of tables
+//!       connections   where it runs: the writer's groups for a file, at once in memory
+//!       transaction   one write whole or not at all, statements, file, migrations
+//! ```
 //! SQLite is behind it today ([`SqliteStore`]), in a file or in memory. Every method is one statement or one transaction, because what must
 //! hold between two requests (a code is spent once) must hold between two processes as well.
 
 mod access_tokens;
 mod client_cache;
+mod clients;
 mod codes;
 mod connections;
 mod device_codes;
 mod earlier_tokens;
+mod file;
+mod grants;
 mod migrations;
 mod pushed_requests;
 mod refresh_tokens;
 mod registrations;
-mod rows;
 mod sessions;
+mod signing_keys;
 mod sqlite;
+mod statements;
 #[cfg(test)]
 pub(crate) mod suite;
+mod transaction;
+mod users;
 mod writer;
 
 use std::future::Future;
@@ -25,7 +38,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 pub use sqlite::SqliteStore;
-use sqlite::execute;
 
 use crate::domain::{
     AuthorizationCode, Client, ClientId, CodeRow, DeviceRequest, EndedSession, Grace, Grant,

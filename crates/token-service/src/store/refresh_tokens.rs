@@ -3,8 +3,8 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::writer::database;
-use super::{FirstRefresh, StoreError, execute, rows};
+use super::statements::{database, execute, one};
+use super::{FirstRefresh, StoreError, grants};
 use crate::domain::{Grace, RefreshToken, Rotation, Successor};
 use crate::handle::Shown;
 use crate::secret::Digest;
@@ -102,7 +102,7 @@ pub(super) fn find(
                grants.grant_id, client_id, user_id, scope, resources, claims, session_id, auth_time, grants.expires_at
                FROM refresh_families AS family JOIN grants USING (number)
                WHERE number = ?1 AND revoked_at IS NULL AND grants.expires_at > ?2";
-    let family = rows::one(connection, sql, [shown.place.number, now], |row| {
+    let family = one(connection, sql, [shown.place.number, now], |row| {
         Ok(Family {
             generation: row.get(0)?,
             current: Digest(row.get(1)?),
@@ -110,7 +110,7 @@ pub(super) fn find(
             token: RefreshToken {
                 dpop_jkt: row.get(3)?,
                 expires_at: row.get(4)?,
-                grant: rows::grant(row, 5)?,
+                grant: grants::grant(row, 5)?,
                 used: false,
             },
         })

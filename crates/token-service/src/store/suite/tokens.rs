@@ -11,6 +11,7 @@ use crate::store::{FirstRefresh, OpaqueToken, Person, Store};
 pub(super) async fn run(store: &dyn Store) {
     codes_are_spent_once_and_in_time(store).await;
     grants_die_with_all_that_came_of_them(store).await;
+    numbers_begin_with_the_time(store).await;
     refresh_tokens_rotate(store).await;
     a_number_without_its_secret_is_worth_nothing(store).await;
     access_tokens_say_what_they_said(store).await;
@@ -41,6 +42,18 @@ async fn codes_are_spent_once_and_in_time(store: &dyn Store) {
     let never = shown(one.place.number + 1000, 0, hash);
     assert!(!spend(never, NOW).await, "never issued");
     assert!(store.code(never).await.unwrap().is_none());
+}
+
+/// Not even a database that begins anew counts what another counted: a token of a family that is forgotten is nobody else's.
+async fn numbers_begin_with_the_time(store: &dyn Store) {
+    let mut later = code("n-later");
+    later.grant.expires_at += 1;
+    let one = issue(store, "n-one", code("n-one")).await.place.number;
+    let later = issue(store, "n-later", later).await.place.number;
+    let again = issue(store, "n-again", code("n-again")).await.place.number;
+    assert_eq!(one >> 16, code("n-one").grant.expires_at);
+    assert_eq!(later >> 16, (one >> 16) + 1);
+    assert!(again > later, "never one that was given");
 }
 
 async fn grants_die_with_all_that_came_of_them(store: &dyn Store) {
