@@ -7,6 +7,7 @@
 //!                    │                              (typ logout+jwt, events, sub, sid, jti; never a nonce: §2.4)
 //!                    ▼
 //!                    POST logout_token=...  in the background, some at once, a few tries, a time limit each
+//!                    │       └─ nobody there: the same after half a minute, ... half an hour, with a new token
 //!                    ▼
 //!                    told, refused, or given up: the store forgets it
 //! ```
@@ -14,13 +15,14 @@
 //! to sign with, too many others waiting, a server that ended meanwhile) stays in the store, where every look finds the rest: the
 //! same way that sessions come which `stampmill user` ended with a password or a person. After a crash in between, or where
 //! several servers look, a client hears of it twice; the second time there is no session to end, which is no error (§2.6).
+//! Only what may pass is tried again (§2.5): no answer, 5xx, 429.
 //! A session that only grew too old is not told: the client's own tokens are as old.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -85,19 +87,68 @@ struct Notice {
 /// While it lives, nobody else of this program tells the same client of the same session.
 struct Claim {
     to: Addressee,
-    all: Arc<Mutex<HashSet<Addressee>>>,
+    /// How often it was put off before.
+    put_off: usize,
+    all: Arc<Mutex<Standings>>,
+}
+
+/// How it stands with those who are being told.
+type Standings = HashMap<Addressee, Standing>;
+
+#[derive(Debug, Clone, Copy)]
+enum Standing {
+    Claimed,
+    /// Nobody was there; to be tried again from then on.
+    PutOff {
+        times: usize,
+        until: Instant,
+    },
 }
 
 impl Claim {
     fn client(&self) -> &ClientId {
         &self.to.1
     }
+
+    /// To be tried again after the next pause; false if there is none left.
+    fn put_off(&self, pauses: &Pauses) -> bool {
+        let Some(pause) = pauses.rounds.get(self.put_off) else {
+            return false;
+        };
+        let standing = Standing::PutOff {
+            times: self.put_off + 1,
+            until: Instant::now() + *pause,
+        };
+        locked(&self.all).insert(self.to.clone(), standing);
+        true
+    }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        locked(&self.all).remove(&self.to);
+        let mut all = locked(&self.all);
+        if let Some(Standing::Claimed) = all.get(&self.to) {
+            all.remove(&self.to);
+        }
     }
+}
+
+/// How a notice was received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Received {
+    /// There was an answer that another try would not change.
+    Answered,
+    /// There was none.
+    Unheard,
+}
+
+/// How long is waited.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pauses {
+    /// Before each further try.
+    pub(crate) tries: [Duration; 2],
+    /// After tries in vain, before the next ones.
+    pub(crate) rounds: [Duration; 4],
 }
 
 /// How far a notice is.
@@ -114,35 +165,55 @@ enum Told {
 /// Sends notices in the background.
 pub(crate) struct Notifier {
     courier: Arc<dyn Courier>,
-    pauses: [Duration; 2],
+    pauses: Pauses,
     at_once: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
-    claimed: Arc<Mutex<HashSet<Addressee>>>,
+    standings: Arc<Mutex<Standings>>,
 }
 
 impl Notifier {
-    /// How long is waited before each further try.
-    pub(crate) const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
+    /// Long enough for a client that is started anew, or moved.
+    pub(crate) const PAUSES: Pauses = Pauses {
+        tries: [Duration::from_secs(1), Duration::from_secs(5)],
+        rounds: [
+            Duration::from_secs(30),
+            Duration::from_secs(120),
+            Duration::from_secs(600),
+            Duration::from_secs(1800),
+        ],
+    };
 
-    pub(crate) fn new(courier: Arc<dyn Courier>, pauses: [Duration; 2]) -> Notifier {
+    pub(crate) fn new(courier: Arc<dyn Courier>, pauses: Pauses) -> Notifier {
         Notifier {
             courier,
             pauses,
             at_once: Arc::new(Semaphore::new(AT_ONCE)),
             waiting: Arc::new(Semaphore::new(WAITING)),
-            claimed: Arc::default(),
+            standings: Arc::default(),
         }
     }
 
-    /// `None` while somebody else tells this client of it.
+    /// `None` while somebody else tells this client of it, or its turn has not come again.
     fn claim(&self, to: Addressee) -> Option<Claim> {
-        let all = Arc::clone(&self.claimed);
-        let first = locked(&all).insert(to.clone());
-        // Not made where it would be dropped at once.
-        first.then(|| Claim { to, all })
+        let all = Arc::clone(&self.standings);
+        let mut standings = locked(&all);
+        let put_off = match standings.get(&to) {
+            None => 0,
+            Some(Standing::PutOff { times, until }) if *until <= Instant::now() => *times,
+            Some(_) => return None,
+        };
+        standings.insert(to.clone(), Standing::Claimed);
+        drop(standings);
+        Some(Claim { to, put_off, all })
     }
 
-    /// Sends it in the background; whatever becomes of it, the store forgets it then.
+    /// Forgets when to try again those who need not be told any more: others told them, or they are gone.
+    fn keep_only(&self, untold: &HashSet<Addressee>) {
+        locked(&self.standings)
+            .retain(|to, standing| matches!(standing, Standing::Claimed) || untold.contains(to));
+    }
+
+    /// Sends it in the background. The store forgets it then, unless it is to be tried again.
     fn send(&self, notice: Notice, store: Arc<dyn Store>) -> Told {
         let Ok(place) = Arc::clone(&self.waiting).try_acquire_owned() else {
             tracing::warn!(client_id = %notice.to.client(), "too many logout notices wait; this client is told later");
@@ -151,20 +222,26 @@ impl Notifier {
         let (courier, at_once) = (Arc::clone(&self.courier), Arc::clone(&self.at_once));
         let pauses = self.pauses;
         tokio::spawn(async move {
-            deliver(&*courier, &at_once, pauses, &notice).await;
+            let received = deliver(&*courier, &at_once, pauses.tries, &notice).await;
+            drop(place);
+            if received == Received::Unheard {
+                if notice.to.put_off(&pauses) {
+                    return;
+                }
+                tracing::error!(client_id = %notice.to.client(), "client never told of a logout: given up");
+            }
             let (session, client) = notice.to.to.clone();
             if let Err(error) = store.told_of_logout(session, client).await {
                 tracing::error!(%error, "the store failed: a client is told of a logout once more");
             }
-            drop(place);
         });
         Told::OnItsWay
     }
 }
 
 /// A panic between two of its statements leaves nothing half done.
-fn locked(set: &Mutex<HashSet<Addressee>>) -> MutexGuard<'_, HashSet<Addressee>> {
-    set.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked(standings: &Mutex<Standings>) -> MutexGuard<'_, Standings> {
+    standings.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Tries until there is an answer that another try would not change.
@@ -173,14 +250,14 @@ async fn deliver(
     at_once: &Semaphore,
     pauses: [Duration; 2],
     notice: &Notice,
-) {
+) -> Received {
     let client_id = notice.to.client();
     let before = [Duration::ZERO].into_iter().chain(pauses);
     for (attempt, pause) in before.enumerate() {
         tokio::time::sleep(pause).await;
         // The one that waits for its next try holds nobody up.
         let Ok(_turn) = at_once.acquire().await else {
-            return;
+            return Received::Unheard;
         };
         let posted = courier.post(notice.uri.clone(), notice.form.clone());
         let answer = tokio::time::timeout(TIMEOUT, posted).await;
@@ -188,12 +265,12 @@ async fn deliver(
         match answer {
             Ok(status @ 200..=299) => {
                 tracing::info!(%client_id, status, "client told of the logout");
-                return;
+                return Received::Answered;
             }
             // §2.8: 400 says that it failed there, and the like says that we are wrong; only what is theirs may pass.
             Ok(status) if status < 500 && status != 429 => {
                 tracing::warn!(%client_id, status, "client refused the logout token");
-                return;
+                return Received::Answered;
             }
             Ok(status) => {
                 tracing::warn!(%client_id, status, attempt, "client not told of the logout")
@@ -203,14 +280,21 @@ async fn deliver(
             }
         }
     }
+    Received::Unheard
 }
 
 impl Service {
     /// Tells the clients that have not been told yet: of sessions that a program beside this one ended, and those that this one,
     /// or one before it, did not get to.
     pub(crate) async fn tell_untold_logouts(&self) -> Result<(), OAuthError> {
-        for ended in self.store.untold_logouts().await? {
-            self.tell_clients(&ended).await;
+        let untold = self.store.untold_logouts().await?;
+        let addressees = untold.iter().flat_map(|ended| {
+            let clients = ended.clients.iter();
+            clients.map(|client| (ended.session.clone(), client.id.clone()))
+        });
+        self.notifier.keep_only(&addressees.collect());
+        for ended in &untold {
+            self.tell_clients(ended).await;
         }
         Ok(())
     }

@@ -208,6 +208,16 @@ async fn rfc9449_7_a_bound_token_needs_its_key_at_userinfo() {
         let challenge = answer.header("www-authenticate");
         assert!(challenge.starts_with(told), "{name}: {challenge}");
     }
+    // A proof is for one method, and HEAD is another than GET.
+    let (uri, now) = (format!("{ISSUER}/userinfo"), fixture.service.now());
+    for (method, good) in [("HEAD", true), ("GET", false)] {
+        let proof = dpop_proof(&key, method, &uri, Some(token), None, now).unwrap();
+        let request = Request::head("/userinfo")
+            .header("authorization", format!("DPoP {token}"))
+            .header("dpop", proof);
+        let answer = fixture.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status == StatusCode::OK, good, "{method}");
+    }
     let unbound = fixture.tokens().await;
     let token = unbound["access_token"].as_str().unwrap();
     let answer = userinfo(&fixture, "DPoP", token, &[prove(&key, token)]).await;

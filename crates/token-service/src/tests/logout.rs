@@ -428,6 +428,43 @@ async fn backchannel_2_5_who_is_to_be_told_is_kept_until_they_answered() {
     stage.untold_in_the_end(&[]).await;
 }
 
+/// Started anew or moved, and back after a while: told then. Gone for good: given up.
+#[tokio::test]
+async fn backchannel_2_5_a_client_that_stays_down_is_tried_again_later_and_given_up_in_the_end() {
+    const ROUNDS: usize = 5;
+    for (rounds_down, tries) in [(2, 2 * 3 + 1), (ROUNDS, ROUNDS * 3)] {
+        let fixture = Fixture::new().await;
+        let logout = LogoutMetadata {
+            backchannel_logout_uri: Some("https://one.example/out".into()),
+            ..LogoutMetadata::default()
+        };
+        let registered = fixture.register("one", |client| client.logout = logout);
+        registered.await;
+        let mut browser = Browser::default();
+        let asked = ask_for(&[("client_id", "one")]);
+        browser.through(&fixture, &asked).await;
+        let down = std::iter::repeat_n(Err("refused".to_owned()), rounds_down * 3);
+        fixture.post.answer(down);
+        let page = browser.get(&fixture, "/end_session").await;
+        let form = [("request", page.hidden()), ("decision", "end")];
+        browser.post(&fixture, "/end_session/decision", &form).await;
+        let store = &fixture.service.store;
+        for _ in 0..200 {
+            if store.untold_logouts().await.unwrap().is_empty() {
+                break;
+            }
+            fixture.service.tell_untold_logouts().await.unwrap();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert!(store.untold_logouts().await.unwrap().is_empty());
+        let posted = fixture.post.posted(tries).await;
+        assert_eq!(posted.len(), tries, "{rounds_down} rounds in vain");
+        // Another round is another token: the first has expired by then.
+        let tokens: std::collections::BTreeSet<_> = posted.iter().map(|(_, form)| form).collect();
+        assert_eq!(tokens.len(), tries.div_ceil(3));
+    }
+}
+
 #[tokio::test]
 async fn rp_initiated_logout_2_an_id_token_of_an_earlier_session_asks_first() {
     let mut stage = Stage::new().await;

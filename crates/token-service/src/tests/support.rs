@@ -27,7 +27,9 @@ use crate::domain::{
 use crate::http::router;
 use crate::password::PasswordHash;
 use crate::policy::Policy;
-use crate::protocol::{Courier, Fetches, Notifier, Parts, RegistrationRules, Service, Signatures};
+use crate::protocol::{
+    Courier, Fetches, Notifier, Parts, Pauses, RegistrationRules, Service, Signatures,
+};
 use crate::secret::{SealingKey, Secret};
 use crate::store::{SqliteStore, Store};
 
@@ -39,6 +41,11 @@ pub(super) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub(super) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 pub(super) const PASSWORD: &str = "correct horse battery staple";
 pub(super) const START: i64 = 1_800_000_000;
+
+const WITHOUT_PAUSES: Pauses = Pauses {
+    tries: [std::time::Duration::ZERO; 2],
+    rounds: [std::time::Duration::ZERO; 4],
+};
 
 /// A clock the test moves.
 #[derive(Clone)]
@@ -291,7 +298,7 @@ impl Fixture {
             sealing,
             registration,
             fetches: Fetches::new(web.outbound()),
-            notifier: Notifier::new(Arc::new(post.clone()), [std::time::Duration::ZERO; 2]),
+            notifier: Notifier::new(Arc::new(post.clone()), WITHOUT_PAUSES),
             lock: None,
         }));
         service.tend_keys().await.unwrap();
