@@ -11,7 +11,6 @@ use openssl::error::ErrorStack;
 use openssl::x509::X509;
 use stampmill_jose::{Backend, SigningKey};
 use stampmill_local_ca::SubjectAltName;
-use stampmill_outbound::{Outbound, Trust};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use url::{Host, Url};
@@ -20,15 +19,15 @@ use crate::authority::{AuthorityError, AuthoritySettings, Mounted};
 use crate::certificates::{Certificates, Renewal, RenewalError, Tending, renew_now};
 use crate::clock::{Clock as _, SystemClock, SystemRandom};
 use crate::config_file::{ConfigFileError, Settings, Storage};
-use crate::courier::OutboundCourier;
 use crate::data_folder::{DataFolder, DataFolderError};
-use crate::domain::{Resource, Resources, StoredKey, is_loopback};
-use crate::http::router;
+use crate::domain::{StoredKey, is_loopback};
+use crate::http::{Current, router};
 use crate::keyring::KeysError;
 use crate::listener::{Closing, Transport, accept_loop};
-use crate::protocol::{Fetches, Notifier, Parts, Service, Signatures};
+use crate::protocol::{Notifier, Parts, Rules, Service, Signatures};
+use crate::reload::{Configured, configure};
 use crate::secret::SealingKey;
-use crate::store::{SqliteStore, Store, StoreError};
+use crate::store::{SqliteStore, Store};
 
 /// How often rows that can no longer matter are removed.
 const PURGE_EVERY: Duration = Duration::from_secs(300);
@@ -118,7 +117,9 @@ pub struct RunningServer {
     closing: Closing,
     stop: watch::Sender<bool>,
     // Until the last request has its answer, the folder stays locked and the database open.
-    _service: Arc<Service>,
+    pub(crate) current: Current,
+    /// Whom the configuration had when it was read last.
+    pub(crate) configured: tokio::sync::Mutex<Configured>,
 }
 
 impl Server {
@@ -172,6 +173,7 @@ impl Server {
         Server::check(config.listen, config.listen_plain, config.issuer.as_deref())?;
         let mut settings = config.settings;
         Server::check_storage(settings.storage, config.listen, config.issuer.as_deref())?;
+        let configured = Configured::of(&settings);
         let authority_settings = settings.authority.take();
         if let Some(authority) = &authority_settings {
             authority.check()?;
@@ -213,7 +215,8 @@ impl Server {
         };
 
         let beside = mounted.as_ref().map(Mounted::beside).unwrap_or_default();
-        let router = router(Arc::clone(&service), beside);
+        let current = Current::new(Arc::clone(&service));
+        let router = router(current.clone(), beside);
         let (stop, stopped) = watch::channel(false);
         let closing = Closing::new();
         let accept = |listener, transport, router| {
@@ -255,9 +258,9 @@ impl Server {
             every: LOOK_AT_CERTIFICATES_EVERY,
         };
         tokio::spawn(tending.run(stopped.clone(), closing.ticket()));
-        tokio::spawn(tend_keys(Arc::clone(&service), stopped.clone()));
-        tokio::spawn(tell_logouts(Arc::clone(&service), stopped.clone()));
-        tokio::spawn(purge(Arc::clone(&service), stopped.clone()));
+        tokio::spawn(tend_keys(current.clone(), stopped.clone()));
+        tokio::spawn(tell_logouts(current.clone(), stopped.clone()));
+        tokio::spawn(purge(service, stopped.clone()));
         Ok(RunningServer {
             issuer: issuer.text,
             addresses,
@@ -269,7 +272,8 @@ impl Server {
             renewal,
             closing,
             stop,
-            _service: service,
+            current,
+            configured: tokio::sync::Mutex::new(configured),
         })
     }
 }
@@ -304,7 +308,7 @@ impl RunningServer {
     /// theirs. When it fails, the present one goes on being shown.
     pub async fn renew_certificate(&self) -> Result<String, RenewalError> {
         let renewal = self.renewal.clone().ok_or(RenewalError::NoTls)?;
-        renew_now(renewal, self._service.now()).await
+        renew_now(renewal, self.current.service().now()).await
     }
 
     /// The root certificate clients trust, in PEM.
@@ -322,19 +326,26 @@ impl RunningServer {
         let RunningServer {
             closing,
             stop,
-            _service: service,
+            current,
             ..
         } = self;
         let _ = stop.send(true);
         closing.wait().await;
+        let service = current.service();
+        drop(current);
         // A folder that is copied now is whole without SQLite's side files.
         if let Err(error) = service.store.checkpoint().await {
             tracing::warn!(%error, "the write-ahead log could not be written into the database");
         }
         // The database's last write and the folder's lock go with the last owner; connections that were cut off may
         // hold it a moment longer.
+        let lock = service.lock.clone();
+        drop(service);
         for _ in 0..100 {
-            if Arc::strong_count(&service) == 1 {
+            if lock
+                .as_ref()
+                .is_none_or(|lock| Arc::strong_count(lock) == 1)
+            {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -370,7 +381,7 @@ async fn service(
     data: DataFolder,
     issuer: String,
     backend: Backend,
-    settings: Settings,
+    mut settings: Settings,
 ) -> Result<(Service, Certificates), StartError> {
     let DataFolder {
         certificates,
@@ -389,55 +400,23 @@ async fn service(
             store.into_memory().map_err(DataFolderError::from)?
         }
     };
-    let courier = OutboundCourier::new(settings.networks.clone(), authority.clone());
-    let response_types = settings.response_types();
-    // Believing this machine's authorities, those of the configuration, and our own.
-    let mut trust = Trust::system().with(authority);
-    for authority in &settings.trusted_authorities {
-        trust = trust.with(authority.clone());
-    }
-    let outbound = Outbound::new(settings.networks.clone()).with_trust(trust);
-    settings
-        .check_beside(&store)
-        .await
-        .map_err(DataFolderError::from)??;
-    let configured = settings.clients.into_iter().map(|registration| {
-        let checked = registration.check(&sealing, &SystemRandom, SystemClock.now());
-        checked.map(|(client, _)| client)
-    });
-    let configured = configured
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(DataFolderError::from)?;
-    store
-        .configure_clients(configured)
-        .await
-        .map_err(|error| match error {
-            StoreError::Conflict(client_id) => StartError::ClientTaken { client_id },
-            error => StartError::Data(error.into()),
-        })?;
-    store
-        .configure_users(settings.users, SystemClock.now())
-        .await
-        .map_err(|error| match error {
-            StoreError::Conflict(username) => StartError::UserTaken { username },
-            error => StartError::Data(error.into()),
-        })?;
-    let own = Resource::parse(&issuer).expect("an issuer is an absolute URI without a fragment");
+    configure(&store, &sealing, &mut settings).await?;
+    let rules = Rules::of(settings, &issuer, &authority);
     let service = Service::new(Parts {
         issuer,
-        policy: settings.policy,
-        resources: Resources::new(own, settings.resources),
-        response_types,
-        issue_when: settings.issue_when,
+        policy: rules.policy,
+        resources: rules.resources,
+        response_types: rules.response_types,
+        issue_when: rules.issue_when,
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
         store: Arc::new(store),
         lock: Some(lock),
         signatures: Signatures::new(backend).map_err(StartError::Threads)?,
         sealing,
-        registration: settings.registration,
-        fetches: Fetches::new(outbound),
-        notifier: Notifier::new(Arc::new(courier), Notifier::PAUSES),
+        registration: rules.registration,
+        fetches: rules.fetches,
+        notifier: Notifier::new(rules.courier, Notifier::PAUSES),
     });
     service.tend_keys().await?;
     Ok((service, certificates))
@@ -468,24 +447,24 @@ async fn take_in(
     })
 }
 
-async fn tend_keys(service: Arc<Service>, mut stopped: watch::Receiver<bool>) {
+async fn tend_keys(current: Current, mut stopped: watch::Receiver<bool>) {
     let mut every = tokio::time::interval(TEND_KEYS_EVERY);
     loop {
         tokio::select! {
             _ = stopped.changed() => return,
-            _ = every.tick() => if let Err(error) = service.tend_keys().await {
+            _ = every.tick() => if let Err(error) = current.service().tend_keys().await {
                 tracing::error!(%error, "the signing keys could not be looked after; trying again in a minute");
             },
         }
     }
 }
 
-async fn tell_logouts(service: Arc<Service>, mut stopped: watch::Receiver<bool>) {
+async fn tell_logouts(current: Current, mut stopped: watch::Receiver<bool>) {
     let mut every = tokio::time::interval(TELL_LOGOUTS_EVERY);
     loop {
         tokio::select! {
             _ = stopped.changed() => return,
-            _ = every.tick() => if let Err(error) = service.tell_untold_logouts().await {
+            _ = every.tick() => if let Err(error) = current.service().tell_untold_logouts().await {
                 tracing::error!(%error, "clients could not be told of a logout");
             },
         }

@@ -92,6 +92,16 @@ impl Notifier {
         }
     }
 
+    /// The same with another courier for what is sent from now on.
+    pub(super) fn through(&self, courier: Arc<dyn Courier>) -> Notifier {
+        Notifier {
+            courier,
+            pauses: self.pauses,
+            at_once: Arc::clone(&self.at_once),
+            waiting: Arc::clone(&self.waiting),
+        }
+    }
+
     /// False if too many wait already: the notice is given up then.
     fn send(&self, notice: Notice) -> bool {
         let Ok(place) = Arc::clone(&self.waiting).try_acquire_owned() else {
