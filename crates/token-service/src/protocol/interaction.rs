@@ -226,10 +226,9 @@ impl Service {
             Decision::Allow => {
                 match next(&self.policy, &request, Some(&present), fresh, self.now()) {
                     Next::SignIn => Ok(self.ask_to_sign_in(request, sealed.signed_out(), None)),
-                    Next::Consent | Next::Issue => self
-                        .issue_code(&request, &present, true)
-                        .await
-                        .map(Outcome::Respond),
+                    Next::Consent | Next::Issue => {
+                        self.answer(request, sealed, &present, true, None).await
+                    }
                 }
             }
         }
@@ -274,10 +273,29 @@ impl Service {
                     new_binding,
                 })
             }
-            (Next::Issue, Some(present)) => self
-                .issue_code(&request, &present, false)
-                .await
-                .map(Outcome::Respond),
+            (Next::Issue, Some(present)) => {
+                self.answer(request, sealed, &present, false, new_binding)
+                    .await
+            }
+        }
+    }
+
+    /// The code; or, where the session has ended since it was looked at, what whoever is not signed in gets. `asked`: the
+    /// person clicked.
+    async fn answer(
+        &self,
+        request: AuthorizationRequest,
+        sealed: SealedRequest,
+        present: &Present,
+        asked: bool,
+        new_binding: Option<Secret>,
+    ) -> Result<Outcome, OAuthError> {
+        match self.issue_code(&request, present, asked).await? {
+            Some(response) => Ok(Outcome::Respond(response)),
+            None if request.prompt.none => Ok(Outcome::Respond(
+                self.error_response(&request, LOGIN_REQUIRED),
+            )),
+            None => Ok(self.ask_to_sign_in(request, sealed.signed_out(), new_binding)),
         }
     }
 
@@ -392,13 +410,14 @@ impl Service {
     }
 
     /// The answer everyone waited for: a code bound to client, redirect URI, challenge, nonce and person (RFC 6749
-    /// §4.1.2), and tokens beside it if the response type is hybrid.
+    /// §4.1.2), and tokens beside it if the response type is hybrid. `None` if the session has ended meanwhile: nothing has
+    /// happened then.
     async fn issue_code(
         &self,
         request: &AuthorizationRequest,
         present: &Present,
         asked: bool,
-    ) -> Result<AuthorizationResponse, OAuthError> {
+    ) -> Result<Option<AuthorizationResponse>, OAuthError> {
         let now = self.now();
         let code = Secret::generate(&*self.random);
         let expires_at = now + self.policy.code_lifetime();
@@ -424,17 +443,20 @@ impl Service {
         let (hash, none) = (Digest::of(code.expose()), Parameters::default());
         let tokens = match FrontTokens::prepare(self, request, &record, hash, &none) {
             Ok(tokens) => tokens,
-            Err(error) => return Ok(self.error_response(request, error)),
+            Err(error) => return Ok(Some(self.error_response(request, error))),
         };
-        if let Err(error) = self.spend_pushed(request.parameters.provenance()).await {
-            return Ok(self.error_response(request, error));
-        }
         let before = present.consented.clone().unwrap_or_default();
         let remember = (asked && may_remember(&self.policy, request))
             .then(|| before.union(&request.to_consent()));
+        let grant = record.grant.id.clone();
         // They signed out, or were signed out, since they were looked at.
         if !self.store.issue_code(hash, record, remember).await? {
-            return Ok(self.error_response(request, LOGIN_REQUIRED));
+            return Ok(None);
+        }
+        // After the code, so that a request without one can still be answered; of two answers at once one goes no further.
+        if let Err(error) = self.spend_pushed(request.parameters.provenance()).await {
+            self.store.revoke_grant(grant, now).await?;
+            return Ok(Some(self.error_response(request, error)));
         }
         tracing::info!(client_id = %request.client.id, "authorization code issued");
         let mut answer = vec![("code", code.expose().to_owned())];
@@ -444,10 +466,10 @@ impl Service {
         }
         let state = self.session_state(request, &present.session.id);
         answer.extend(state.map(|state| ("session_state", state)));
-        Ok(AuthorizationResponse {
+        Ok(Some(AuthorizationResponse {
             browser_state: Some(self.browser_state(&present.session.id)),
             ..self.response(request, answer)
-        })
+        }))
     }
 }
 

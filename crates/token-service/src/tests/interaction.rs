@@ -496,3 +496,54 @@ async fn a_form_sent_by_another_site_is_refused() {
         .await;
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
 }
+
+/// They signed out in another tab between our look at the session and the code.
+#[tokio::test]
+async fn oidc_core_3_1_2_3_whose_session_ends_meanwhile_signs_in_again() {
+    let fixture = Fixture::new().await;
+    let mut browser = Browser::default();
+    browser.through(&fixture, &ask_for(&[])).await;
+    fixture.end_sessions_meanwhile();
+    let page = browser.get(&fixture, &ask_for(&[])).await;
+    assert!(page.is_sign_in_page(), "{page:?}");
+    let back = browser.sign_in(&fixture, &page, "alice").await;
+    assert!(back.parameter("code").is_some(), "{back:?}");
+
+    fixture.end_sessions_meanwhile();
+    let silent = ask_for(&[("prompt", "none")]);
+    let silent = browser.get(&fixture, &silent).await;
+    assert_eq!(silent.parameter("error").unwrap(), "login_required");
+
+    // With the click on Allow.
+    browser.through(&fixture, &ask_for(&[])).await;
+    let asked = ask_for(&[("prompt", "consent")]);
+    let page = browser.get(&fixture, &asked).await;
+    fixture.end_sessions_meanwhile();
+    let page = browser.decide(&fixture, &page, "allow").await;
+    assert!(page.is_sign_in_page(), "{page:?}");
+    let page = browser.sign_in(&fixture, &page, "bob").await;
+    assert!(page.is_consent_page(), "another person is asked: {page:?}");
+}
+
+/// What was pushed is spent by an answer, and that was none.
+#[tokio::test]
+async fn rfc9126_4_a_pushed_request_whose_session_ends_meanwhile_is_still_good() {
+    let fixture = Fixture::new().await;
+    let mut browser = Browser::default();
+    browser.through(&fixture, &ask_for(&[])).await;
+    let form = ask_for(&[]).replace("/authorize?", "");
+    let pushed = fixture.post("/par", fixture.basic("web"), &form).await;
+    let uri = pushed.json()["request_uri"].as_str().unwrap().to_owned();
+    let asked = format!("/authorize?client_id=web&request_uri={uri}");
+    fixture.end_sessions_meanwhile();
+    let page = browser.get(&fixture, &asked).await;
+    assert!(page.is_sign_in_page(), "{page:?}");
+    let back = browser.sign_in(&fixture, &page, "alice").await;
+    assert!(back.parameter("code").is_some(), "{back:?}");
+    let again = browser.get(&fixture, &asked).await;
+    assert_eq!(
+        again.status,
+        StatusCode::BAD_REQUEST,
+        "and then it is spent"
+    );
+}
