@@ -25,8 +25,9 @@ use crate::certificates::{Certificates, Renewal, Tending};
 use crate::config_file::{Settings, Storage};
 use crate::data_folder::DataFolder;
 use crate::domain::is_loopback;
-use crate::http::router;
+use crate::http::{Current, router};
 use crate::listener::{Closing, Transport, accept_loop};
+use crate::reload::Configured;
 
 pub use error::StartError;
 pub use listen::{Listen, ListenError};
@@ -125,6 +126,7 @@ impl Server {
         Server::check(config.listen, config.listen_plain, config.issuer.as_deref())?;
         let mut settings = config.settings;
         Server::check_storage(settings.storage, config.listen, config.issuer.as_deref())?;
+        let configured = Configured::of(&settings);
         let authority_settings = settings.authority.take();
         if let Some(authority) = &authority_settings {
             authority.check()?;
@@ -160,7 +162,8 @@ impl Server {
         };
 
         let beside = mounted.as_ref().map(Mounted::beside).unwrap_or_default();
-        let router = router(Arc::clone(&service), beside);
+        let current = Current::new(Arc::clone(&service));
+        let router = router(current.clone(), beside);
         let (stop, stopped) = watch::channel(false);
         let closing = Closing::new();
         let accept = |listener, transport, router| {
@@ -193,7 +196,7 @@ impl Server {
             every: LOOK_AT_CERTIFICATES_EVERY,
         };
         tokio::spawn(tending.run(stopped.clone(), closing.ticket()));
-        upkeep::start(&service, &stopped);
+        upkeep::start(&current, &stopped);
         Ok(RunningServer {
             issuer: issuer.text,
             addresses,
@@ -205,7 +208,8 @@ impl Server {
             renewal,
             closing,
             stop,
-            _service: service,
+            current,
+            configured: tokio::sync::Mutex::new(configured),
         })
     }
 }
