@@ -27,7 +27,8 @@ impl Service {
         }
     }
 
-    /// §2.1: a refresh token takes its whole grant with it, an access token only itself.
+    /// §2.1: a refresh token takes its whole grant with it, an access token only itself. So does one that was used: the client
+    /// that lost the answer of its last refresh, and then signs its person out, has no later one to show.
     async fn kill(&self, client: &Client, token: LiveToken) -> Result<(), OAuthError> {
         const ANOTHERS: OAuthError = OAuthError::new(
             ErrorCode::UnauthorizedClient,
