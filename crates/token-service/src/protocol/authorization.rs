@@ -9,7 +9,7 @@ use super::Service;
 use super::error::{ErrorCode, OAuthError};
 use super::parameters::Parameters;
 use super::request_object;
-use super::response_mode::{AuthorizationResponse, ResponseMode, response_mode_is_known};
+use super::response_mode::{ResponseMode, response_mode_is_known};
 use super::{claims, dpop, hybrid, resource};
 use crate::domain::{
     Client, ClientId, CodeChallenge, GrantType, RequestedClaims, Resource, ResponseType, Scope,
@@ -64,8 +64,8 @@ pub(crate) struct Prompt {
 pub(crate) enum Refusal {
     /// No trusted place to answer to: our own page, HTTP 400, never a redirect (RFC 6749 §4.1.2.1).
     Page(&'static str),
-    /// The client hears of it at its redirect URI.
-    Respond(AuthorizationResponse),
+    /// The client hears of it at its redirect URI, which stands in the request as far as that was read.
+    Respond(Box<AuthorizationRequest>, OAuthError),
     /// Our fault, before anyone was found to tell: our own page, HTTP 500.
     Broken,
 }
@@ -161,7 +161,7 @@ impl Service {
         let client = self.asking_client(parameters).await?;
         let refused = |fault: Fault| match fault {
             Fault::Nowhere(sentence) => Refusal::Page(sentence),
-            Fault::Rule(request, error) => Refusal::Respond(self.error_response(&request, error)),
+            Fault::Rule(request, error) => Refusal::Respond(request, error),
         };
         match self.unwrap_request(&client, parameters).await {
             Ok(inside) => self.check_rules(client, &inside).map_err(refused),

@@ -3,6 +3,7 @@
 //! | file | rule |
 //! |---|---|
 //! | `authorization` | the authorization request: RFC 6749 §4.1.1, RFC 7636 §4.3, OIDC Core §3.1.2 |
+//! | `refused_request` | where a bad one is refused: RFC 6749 §4.1.2.1, RFC 9700 §4.11.2 |
 //! | `request_object` | requests that come signed: RFC 9101, OIDC Core §6 |
 //! | `pushed_request` | requests that come beforehand: RFC 9126 |
 //! | `response_mode` | how the answer travels: OAuth 2.0 Multiple Response Types §2.1, Form Post Response Mode |
@@ -57,6 +58,7 @@ mod parameters;
 pub(crate) mod paths;
 mod pushed_request;
 mod refresh_token;
+mod refused_request;
 mod registration;
 mod registration_metadata;
 mod request_object;

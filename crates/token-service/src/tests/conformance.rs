@@ -231,6 +231,59 @@ async fn rfc9700_4_11_2_no_open_redirector() {
     assert!(posted.location().starts_with("/authorize?"), "{posted:?}");
 }
 
+/// RFC 9700 §4.11.2: where a client registered itself, nobody vouches for its address.
+#[tokio::test]
+async fn rfc9700_4_11_2_errors_of_clients_that_registered_themselves_wait_for_a_sign_in() {
+    let fixture = Fixture::registering(open()).await;
+    let registered = register(&fixture, &good(json!({}))).await.json();
+    let id = registered["client_id"].as_str().unwrap();
+    let wrong = |name, value| ask_for(&[("client_id", id), (name, value)]);
+    let none = format!("{}.{}.", base64url::encode("{}"), base64url::encode("{}"));
+    for (asked, error) in [
+        (wrong("response_type", ""), "invalid_request"),
+        (wrong("response_type", "token"), "unsupported_response_type"),
+        (wrong("scope", "zz"), "invalid_scope"),
+        (wrong("code_challenge", ""), "invalid_request"),
+        (wrong("prompt", "none login"), "invalid_request"),
+        (wrong("response_mode", "zz"), "invalid_request"),
+        (wrong("request", &none), "request_not_supported"),
+        (
+            format!("{}&scope=openid", wrong("max_age", "1")),
+            "invalid_request",
+        ),
+    ] {
+        let mut browser = Browser::default();
+        let page = browser.get(&fixture, &asked).await;
+        assert!(page.is_sign_in_page(), "{asked}: {page:?}");
+        // The wrong password changes nothing.
+        let form = [
+            ("request", page.hidden()),
+            ("username", "alice"),
+            ("password", "x"),
+        ];
+        let page = browser.post(&fixture, "/sign-in", &form).await;
+        assert!(page.is_sign_in_page(), "{asked}: {page:?}");
+        let back = browser.sign_in(&fixture, &page, "alice").await;
+        let location = back.location();
+        assert!(location.starts_with("https://client.example/cb"), "{asked}");
+        assert_eq!(back.parameter("error").as_deref(), Some(error), "{asked}");
+        assert_eq!(back.parameter("state").as_deref(), Some("s-1 2&3"));
+        // Whoever has signed in is sent on at once.
+        let again = browser.get(&fixture, &asked).await;
+        assert_eq!(again.parameter("error").as_deref(), Some(error), "{asked}");
+        assert_eq!(again.parameter("code"), None);
+    }
+    // Hidden frames are answered in silence, and the clients of the operator as ever.
+    for asked in [
+        wrong("prompt", "none"),
+        ask_for(&[("client_id", id), ("prompt", "none"), ("scope", "zz")]),
+        ask_for(&[("scope", "zz")]),
+    ] {
+        let back = fixture.get(&asked).await;
+        assert!(back.parameter("error").is_some(), "{asked}: {back:?}");
+    }
+}
+
 /// The names of tests in CONFORMANCE.md are those of tests.
 #[test]
 fn the_page_names_tests_that_are_there() {
