@@ -140,6 +140,7 @@ const RULES: &[(Rule, &str)] = &[
     (response_mode_is_known,   "OAuth 2.0 Multiple Response Types §2.1, Form Post Response Mode"),
     (scope_is_known,           "RFC 6749 §3.3"),
     (resource::at_authorization, "RFC 8707 §2.1"),
+    (scope_can_be_granted,     "RFC 6749 §3.3, RFC 9068 §3"),
     (challenge_is_s256,        "RFC 7636 §4.3, RFC 9700 §2.1.1"),
     (dpop::key_is_named,       "RFC 9449 §10 dpop_jkt"),
     (nonce_is_kept,            "OIDC Core §3.1.2.1 nonce"),
@@ -307,6 +308,23 @@ fn scope_is_known(
     }
 }
 
+/// The person is asked for what a token will carry, and for nothing that would be dropped afterwards.
+fn scope_can_be_granted(
+    service: &Service,
+    _: &Parameters,
+    request: &mut AuthorizationRequest,
+) -> Result<(), OAuthError> {
+    let grantable = service
+        .resources
+        .grantable(&request.resources, &request.scope);
+    request.scope = request.scope.retain(|token| grantable.contains(token));
+    if request.scope.is_empty() {
+        Err(resource::NO_SUCH_SCOPE)
+    } else {
+        Ok(())
+    }
+}
+
 fn challenge_is_s256(
     service: &Service,
     parameters: &Parameters,
@@ -406,12 +424,20 @@ fn offline_access_is_lawful(
     _: &Parameters,
     request: &mut AuthorizationRequest,
 ) -> Result<(), OAuthError> {
+    const NOTHING_LEFT: OAuthError = OAuthError::new(
+        ErrorCode::InvalidScope,
+        "offline_access alone, of a client that is not registered for refresh tokens",
+    );
     let asked =
         request.prompt.consent || request.client.is_public() || !request.scope.contains("openid");
     if !asked || !request.client.may(GrantType::RefreshToken) {
         request.scope = request.scope.retain(|token| token != Scope::OFFLINE_ACCESS);
     }
-    Ok(())
+    if request.scope.is_empty() {
+        Err(NOTHING_LEFT)
+    } else {
+        Ok(())
+    }
 }
 
 fn max_age_is_a_number(

@@ -46,6 +46,11 @@ impl Service {
         }
         let scope = asked_scope(&client, request.parameters.one("scope")?)?;
         let resources = resource::asked(self, &request.parameters)?;
+        // The person is asked for what a token will carry.
+        let scope = self.resources.grantable(&resources, &scope);
+        if scope.is_empty() {
+            return Err(resource::NO_SUCH_SCOPE);
+        }
         let device_code = Secret::generate(&*self.random);
         let expires_at = self.now() + self.policy.device_code_lifetime();
         let hash = Digest::of(device_code.expose());

@@ -12,6 +12,11 @@ const UNKNOWN: OAuthError = OAuthError::new(
     "resource is not an absolute URI without fragment, or none that this server issues tokens for",
 );
 
+pub(super) const NO_SUCH_SCOPE: OAuthError = OAuthError::new(
+    ErrorCode::InvalidScope,
+    "none of the scopes means anything to the resource; name the resource they are for",
+);
+
 /// §2.1: what the person is asked to allow tokens for. Without any, it is the service's own resource.
 pub(super) fn at_authorization(
     service: &Service,
@@ -56,6 +61,12 @@ pub(super) fn at_token_endpoint(
     let server = service.resources.find(resource).ok_or(UNKNOWN)?;
     asking.token_scope = service.resources.scope_for(server, &asking.scope);
     asking.resource = server.clone();
+    // RFC 6749 §3.3: who asks for a scope here and gets none of it hears so; an ID token is something.
+    let asks_here = matches!(asking.ticket, None | Some(Ticket::Refresh(..)));
+    let asked = asking.parameters.one("scope")?.is_some();
+    if asks_here && asked && asking.token_scope.is_empty() && !asking.brings_id_token() {
+        return Err(NO_SUCH_SCOPE);
+    }
     Ok(())
 }
 
