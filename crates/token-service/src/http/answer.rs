@@ -17,7 +17,7 @@ use hyper::body::Frame;
 use serde::Serialize;
 
 use super::pages;
-use crate::protocol::{BearerError, Document, ErrorCode, Service, TokenError};
+use crate::protocol::{BearerError, Document, ErrorCode, OAuthError, Service};
 use crate::secret::Secret;
 
 pub(super) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -98,14 +98,14 @@ pub(super) fn private_text(media_type: &'static str, text: String) -> Response {
     response
 }
 
-/// The error answer of the token endpoint (RFC 6749 §5.2).
-pub(super) fn token_error(refused: &TokenError) -> Response {
+/// The error answer of the endpoints where clients authenticate (RFC 6749 §5.2). Every 401 has its challenge (RFC 9110
+/// §15.5.2), however the client tried: `Basic` is taken from all that have a secret to show.
+pub(super) fn token_error(error: &OAuthError) -> Response {
     #[derive(Serialize)]
     struct Body {
         error: &'static str,
         error_description: &'static str,
     }
-    let error = refused.error;
     let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::BAD_REQUEST);
     let mut response = private_json(
         status,
@@ -114,7 +114,7 @@ pub(super) fn token_error(refused: &TokenError) -> Response {
             error_description: error.description,
         },
     );
-    if refused.challenge {
+    if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(
             WWW_AUTHENTICATE,
             HeaderValue::from_static("Basic realm=\"stampmill\", charset=\"UTF-8\""),

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::client_request::{ClientRequest, TokenError};
+use super::client_request::ClientRequest;
 use super::error::{ErrorCode, OAuthError};
 use super::{Service, paths, resource};
 use crate::domain::{Client, DeviceRequest, GrantType, Scope, UserCode};
@@ -23,15 +23,6 @@ pub(crate) struct DeviceAuthorization {
 impl Service {
     /// Answers a device authorization request.
     pub(crate) async fn authorize_device(
-        &self,
-        request: &ClientRequest,
-    ) -> Result<DeviceAuthorization, TokenError> {
-        self.authorize_device_for(request)
-            .await
-            .map_err(|error| request.refusal(error))
-    }
-
-    async fn authorize_device_for(
         &self,
         request: &ClientRequest,
     ) -> Result<DeviceAuthorization, OAuthError> {

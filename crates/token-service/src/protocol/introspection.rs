@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::Service;
-use super::client_request::{ClientRequest, TokenError};
+use super::client_request::ClientRequest;
 use super::error::{ErrorCode, OAuthError};
 use super::live_token::LiveToken;
 use super::tokens::AccessTokenClaims;
@@ -61,16 +61,6 @@ struct SignedIntrospection {
 impl Service {
     /// Answers an introspection request; `signed` if the caller accepts `application/token-introspection+jwt`.
     pub(crate) async fn introspect(
-        &self,
-        request: &ClientRequest,
-        signed: bool,
-    ) -> Result<Introspected, TokenError> {
-        self.introspect_for(request, signed)
-            .await
-            .map_err(|error| request.refusal(error))
-    }
-
-    async fn introspect_for(
         &self,
         request: &ClientRequest,
         signed: bool,

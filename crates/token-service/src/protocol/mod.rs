@@ -88,7 +88,7 @@ pub(crate) use backchannel_logout::{Courier, Notifier};
 pub(crate) use claims::SINGLE as SINGLE_CLAIM;
 pub(crate) use client_authentication::{BasicCredentials, CredentialsError};
 pub(crate) use client_keys::Fetches;
-pub(crate) use client_request::{ClientRequest, TokenError};
+pub(crate) use client_request::ClientRequest;
 pub(crate) use device_verification::{CodeProblem, DeviceAnswer, DevicePage};
 pub(crate) use discovery::Document;
 pub(crate) use end_session::Logout;

@@ -6,7 +6,7 @@ use stampmill_jose::DpopExpectations;
 
 use super::Service;
 use super::authorization::LONGEST_REQUEST;
-use super::client_request::{ClientRequest, TokenError};
+use super::client_request::ClientRequest;
 use super::error::{ErrorCode, OAuthError};
 use super::parameters::{Parameters, Provenance};
 use super::{dpop, paths};
@@ -28,13 +28,7 @@ pub(crate) struct Pushed {
 
 impl Service {
     /// Answers a pushed request: whoever is told "yes" here will not be refused at the authorization endpoint for what they sent.
-    pub(crate) async fn push(&self, request: &ClientRequest) -> Result<Pushed, TokenError> {
-        self.push_for(request)
-            .await
-            .map_err(|error| request.refusal(error))
-    }
-
-    async fn push_for(&self, request: &ClientRequest) -> Result<Pushed, OAuthError> {
+    pub(crate) async fn push(&self, request: &ClientRequest) -> Result<Pushed, OAuthError> {
         const REFERENCE: OAuthError = OAuthError::new(
             ErrorCode::InvalidRequest,
             "request_uri cannot be pushed (RFC 9126 section 2.1)",

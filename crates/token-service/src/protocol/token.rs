@@ -10,7 +10,7 @@ use super::Service;
 use super::authorization_code as code;
 use super::claim_checks;
 use super::client_credentials as machine;
-use super::client_request::{ClientRequest, TokenError};
+use super::client_request::ClientRequest;
 use super::device_code as device;
 use super::dpop;
 use super::error::{ErrorCode, OAuthError};
@@ -134,13 +134,7 @@ const STEPS: &[Row] = &[
 
 impl Service {
     /// Answers a token request.
-    pub(crate) async fn token(&self, request: &ClientRequest) -> Result<TokenResponse, TokenError> {
-        self.token_for(request)
-            .await
-            .map_err(|error| request.refusal(error))
-    }
-
-    async fn token_for(&self, request: &ClientRequest) -> Result<TokenResponse, OAuthError> {
+    pub(crate) async fn token(&self, request: &ClientRequest) -> Result<TokenResponse, OAuthError> {
         let parameters = &request.parameters;
         parameters.refuse_repeats()?;
         let grant_type = requested_grant(parameters)?;
