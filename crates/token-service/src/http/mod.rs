@@ -19,6 +19,7 @@ mod request;
 mod response;
 mod revocation;
 mod token;
+mod unread;
 mod userinfo;
 
 use std::convert::Infallible;
