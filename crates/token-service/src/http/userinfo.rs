@@ -16,7 +16,7 @@ pub(super) async fn userinfo(State(app): Shared, request: Request) -> Response {
         ErrorCode::InvalidDpopProof,
         "the scheme DPoP needs exactly one DPoP header",
     );
-    let refused = |error| answer::bearer_error(&BearerError::Refused(error));
+    let refused = |error| answer::resource_error(&BearerError::Refused(error));
     let asked = match request::access_token(request).await {
         Ok(asked) => asked,
         Err(NoToken::Several) => return refused(TWO_METHODS),
@@ -28,7 +28,7 @@ pub(super) async fn userinfo(State(app): Shared, request: Request) -> Response {
     let answer = match app.service.userinfo(asked.as_ref()).await {
         Ok(UserInfoAnswer::Json(claims)) => answer::private_json(StatusCode::OK, &claims),
         Ok(UserInfoAnswer::Jwt(jwt)) => answer::private_text("application/jwt", jwt),
-        Err(error) => answer::bearer_error(&error),
+        Err(error) => answer::resource_error(&error),
     };
     answer::with_dpop_nonce(answer, &app.service)
 }
