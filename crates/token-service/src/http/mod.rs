@@ -106,6 +106,7 @@ fn for_programs() -> Vec<(&'static str, MethodRouter<Current>)> {
         (paths::USERINFO,             get(userinfo::userinfo).post(userinfo::userinfo)),
         (paths::ME,                   get(api)),
         (paths::PROTECTED_RESOURCE,   get(api)),
+        (paths::PROTECTED_ME,         get(api)),
     ]
 }
 

@@ -23,6 +23,8 @@ paths! {
     REGISTERED_CLIENT = "/register/{client_id}";
     USERINFO = "/userinfo";
     PROTECTED_RESOURCE = "/.well-known/oauth-protected-resource";
+    /// RFC 9728 §3.1: the same of [`ME`].
+    PROTECTED_ME = "/.well-known/oauth-protected-resource/api/me";
     ME = "/api/me";
     // for people
     HOME = "/";

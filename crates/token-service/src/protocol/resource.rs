@@ -1,11 +1,13 @@
 //! Whom a token is for: resource indicators (RFC 8707), at the authorization and the token endpoint.
 
-use super::Service;
+use std::sync::Arc;
+
 use super::authorization::AuthorizationRequest;
 use super::error::{ErrorCode, OAuthError};
 use super::parameters::Parameters;
 use super::token::{Asking, Ticket};
-use crate::domain::Resource;
+use super::{Service, paths};
+use crate::domain::{Resource, ResourceServer};
 
 const UNKNOWN: OAuthError = OAuthError::new(
     ErrorCode::InvalidTarget,
@@ -70,6 +72,23 @@ pub(super) fn at_token_endpoint(
     Ok(())
 }
 
+impl Service {
+    /// Where the service's own API is. Tokens for it carry the name of the service.
+    pub(crate) fn api_address(&self) -> String {
+        format!("{}{}", self.issuer, paths::ME)
+    }
+
+    /// The resource of a name. The API's address names the service's own, because that is what its metadata call it (RFC 9728
+    /// §2), and what a client that has read them asks for.
+    fn resource_of(&self, text: &str) -> Option<&Arc<ResourceServer>> {
+        let is_api = text.strip_prefix(&self.issuer) == Some(paths::ME);
+        match self.resources.named(text) {
+            None if is_api => Some(self.resources.own()),
+            found => found,
+        }
+    }
+}
+
 /// The resources a request names, each known here.
 pub(super) fn asked(
     service: &Service,
@@ -78,7 +97,7 @@ pub(super) fn asked(
     let mut resources = Vec::new();
     for text in parameters.all("resource")? {
         // What is one of them need not be parsed to be known for a URI.
-        let resource = &service.resources.named(text).ok_or(UNKNOWN)?.resource;
+        let resource = &service.resource_of(text).ok_or(UNKNOWN)?.resource;
         if !resources.contains(resource) {
             resources.push(resource.clone());
         }

@@ -268,7 +268,7 @@ async fn the_services_own_tokens_can_be_opaque() {
 async fn rfc9728_3_the_api_tells_who_issues_its_tokens() {
     let fixture = Fixture::new().await;
     let refused = fixture.get("/api/me").await;
-    let address = format!("{ISSUER}/.well-known/oauth-protected-resource");
+    let address = format!("{ISSUER}/.well-known/oauth-protected-resource/api/me");
     let challenges = refused.headers.get_all("www-authenticate");
     let named = format!("resource_metadata=\"{address}\"");
     assert!(
@@ -276,10 +276,22 @@ async fn rfc9728_3_the_api_tells_who_issues_its_tokens() {
             .iter()
             .all(|value| value.to_str().unwrap().contains(&named))
     );
-    let document = fixture
-        .get("/.well-known/oauth-protected-resource")
+    // §3.3: the name in it is the address that was asked.
+    let api = format!("{ISSUER}/api/me");
+    for (path, resource) in [("", ISSUER), ("/api/me", &api)] {
+        let path = format!("/.well-known/oauth-protected-resource{path}");
+        let document = fixture.get(&path).await.json();
+        assert_eq!(document["resource"], resource, "{path}");
+        assert_eq!(document["authorization_servers"][0], ISSUER, "{path}");
+    }
+    // And a client may ask for tokens by that name.
+    let form = format!("grant_type=client_credentials&resource={api}");
+    let tokens = fixture
+        .post("/token", fixture.basic("machine"), &form)
         .await
         .json();
-    assert_eq!(document["resource"], ISSUER);
-    assert_eq!(document["authorization_servers"][0], ISSUER);
+    assert_eq!(claims(&tokens["access_token"])["aud"], ISSUER);
+    let token = tokens["access_token"].as_str().unwrap();
+    let answer = fixture.bearer("/api/me", token).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
 }

@@ -107,6 +107,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint { path: paths::AUTHORIZATION_SERVER,         reader: Anybody },
     Endpoint { path: paths::JWKS,                         reader: Anybody },
     Endpoint { path: paths::PROTECTED_RESOURCE,           reader: Anybody },
+    Endpoint { path: paths::PROTECTED_ME,                 reader: Anybody },
     Endpoint { path: paths::TOKEN,                        reader: Client(TOKEN) },
     Endpoint { path: paths::REVOCATION,                   reader: Client(REVOCATION) },
     Endpoint { path: paths::INTROSPECTION,                reader: Client(INTROSPECTION) },

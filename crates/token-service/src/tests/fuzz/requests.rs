@@ -67,6 +67,7 @@ pub(super) const ALL: &[Row] = &[
     row("metadata", "GET /.well-known/openid-configuration", &[], Nothing, 200),
     row("metadata of RFC 8414", "GET /.well-known/oauth-authorization-server", &[("if-none-match", "\"x\", W/\"y\"")], Nothing, 200),
     row("keys", "GET /jwks.json", &[], Nothing, 200),
+    row("metadata of the API", "GET /.well-known/oauth-protected-resource/api/me", &[], Nothing, 200),
     row("metadata of the resource", "GET /.well-known/oauth-protected-resource", &[], Nothing, 200),
     // The token endpoint.
     row("code", "POST /token", WEB, Form("grant_type=authorization_code&code={code}&redirect_uri=https://client.example/cb&code_verifier={verifier}"), 200),
