@@ -28,8 +28,10 @@ pub(crate) struct AuthorizationRequest {
     /// The parameters it was read from: those inside, of a request that came wrapped.
     pub(crate) parameters: Parameters,
     pub(crate) client: Client,
-    /// As sent; it matches a registered one.
+    /// As sent, and it matches a registered one; or the only registered one.
     pub(crate) redirect_uri: String,
+    /// Whether it was sent.
+    pub(crate) redirect_uri_was_sent: bool,
     /// How it is answered, be it with an error.
     pub(crate) response_mode: ResponseMode,
     pub(crate) response_type: ResponseType,
@@ -97,6 +99,7 @@ impl AuthorizationRequest {
     /// A request of which nothing is known but who asks, and where and how they are answered.
     fn begin(client: Client, redirect_uri: String, parameters: &Parameters) -> Self {
         AuthorizationRequest {
+            redirect_uri_was_sent: matches!(parameters.one("redirect_uri"), Ok(Some(_))),
             parameters: parameters.clone(),
             client,
             redirect_uri,
@@ -220,7 +223,8 @@ impl Service {
     }
 }
 
-/// RFC 9700 §2.1: one of the registered ones, as a whole string.
+/// RFC 9700 §2.1: one of the registered ones, as a whole string. It need not be sent where there is only one (RFC 6749
+/// §3.1.2.3), unless the request is OpenID Connect's (OIDC Core §3.1.2.1).
 fn trusted_redirect_uri(
     policy: &Policy,
     client: &Client,
@@ -229,8 +233,12 @@ fn trusted_redirect_uri(
     let asked = parameters
         .one("redirect_uri")
         .map_err(|_| "The application sent its redirect_uri more than once, or not as UTF-8.")?;
-    let asked =
-        asked.ok_or("The application did not say where to return to: redirect_uri is missing.")?;
+    let Some(asked) = asked else {
+        return match client.redirect_uris.as_slice() {
+            [only] if !is_openid(parameters) => Ok(only.as_str().to_owned()),
+            _ => Err("The application did not say where to return to: redirect_uri is missing."),
+        };
+    };
     let registered = client
         .redirect_uris
         .iter()
@@ -240,6 +248,13 @@ fn trusted_redirect_uri(
     } else {
         Err("The application asked to return to an address that is not registered for it.")
     }
+}
+
+/// Whether a request is OpenID Connect's, or may be: what is in a wrapper that was not opened nobody knows.
+fn is_openid(parameters: &Parameters) -> bool {
+    let came = |name| !matches!(parameters.one(name), Ok(None));
+    let scope = parameters.one("scope").ok().flatten().unwrap_or_default();
+    scope.split(' ').any(|token| token == "openid") || came("request") || came("request_uri")
 }
 
 fn no_parameter_twice(

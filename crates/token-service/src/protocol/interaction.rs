@@ -450,7 +450,10 @@ impl Service {
         };
         let record = AuthorizationCode {
             grant,
-            redirect_uri: request.redirect_uri.clone(),
+            redirect_uri: match request.redirect_uri_was_sent {
+                true => request.redirect_uri.clone(),
+                false => String::new(),
+            },
             challenge: request.challenge,
             nonce: request.nonce.clone(),
             dpop_jkt: request.dpop_jkt.clone(),

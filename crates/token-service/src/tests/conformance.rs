@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use stampmill_jose::{Algorithm, Jwks, SigningKey, base64url};
 
 use super::registration::{good, management, open, register, send};
-use super::support::{Browser, Fixture, ISSUER, START, ask_for, basic, redemption};
+use super::support::{Browser, Fixture, ISSUER, START, VERIFIER, ask_for, basic, redemption};
 
 /// The header of a JWT.
 fn header(token: &Value) -> Value {
@@ -190,16 +190,58 @@ async fn rfc6749_4_1_2_1_every_error_has_its_state_and_its_issuer() {
 #[tokio::test]
 async fn rfc6749_3_1_2_3_who_has_several_addresses_names_one() {
     let fixture = Fixture::new().await;
-    for scope in ["openid", "profile"] {
+    for (client, scope) in [
+        ("post", "openid"),
+        ("post", "profile"),
+        ("web", "openid"),
+        ("web", "profile openid"),
+    ] {
         let asked = ask_for(&[
-            ("client_id", "post"),
+            ("client_id", client),
             ("redirect_uri", ""),
             ("scope", scope),
         ]);
         let answer = fixture.get(&asked).await;
-        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{scope}");
-        assert!(!answer.headers.contains_key("location"), "{scope}");
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{client} {scope}");
+        assert!(!answer.headers.contains_key("location"), "{client} {scope}");
     }
+}
+
+/// RFC 6749 §3.1.2.3, §4.1.3: who has one, and is no OpenID Connect client, need not name it, neither here nor at the token
+/// endpoint.
+#[tokio::test]
+async fn rfc6749_3_1_2_3_who_has_one_address_need_not_name_it() {
+    let fixture = Fixture::new().await;
+    let named = "&redirect_uri=https%3A%2F%2Fclient.example%2Fcb";
+    let elsewhere = "&redirect_uri=https%3A%2F%2Fclient.example%2Fcb2";
+    let code = async |redirect_uri: &str| {
+        let asked = ask_for(&[("redirect_uri", redirect_uri), ("scope", "profile")]);
+        let back = Browser::default().through(&fixture, &asked).await;
+        assert!(back.location().starts_with("https://client.example/cb?"));
+        back.parameter("code").unwrap()
+    };
+    for (in_request, at_token_endpoint, error) in [
+        ("", "", ""),
+        ("", named, ""),
+        ("", elsewhere, "invalid_grant"),
+        ("https://client.example/cb", named, ""),
+        ("https://client.example/cb", "", "invalid_request"),
+    ] {
+        let code = code(in_request).await;
+        let form = format!(
+            "grant_type=authorization_code&code={code}&code_verifier={VERIFIER}{at_token_endpoint}"
+        );
+        let tokens = fixture.post("/token", fixture.basic("web"), &form).await;
+        assert_eq!(
+            tokens.json()["error"].as_str().unwrap_or_default(),
+            error,
+            "{in_request} {at_token_endpoint}"
+        );
+    }
+    // An error, too.
+    let asked = ask_for(&[("redirect_uri", ""), ("scope", "")]);
+    let back = fixture.get(&asked).await;
+    assert_eq!(back.parameter("error").as_deref(), Some("invalid_scope"));
 }
 
 /// RFC 6749 §10.15, RFC 9700 §4.11.2: the way out is shown before it is taken, and without a session nobody is sent on at once.
