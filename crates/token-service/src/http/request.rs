@@ -18,7 +18,7 @@ use crate::protocol::{
 use crate::secret::Secret;
 
 /// Longest form taken, in bytes.
-const LONGEST_FORM: usize = 32 * 1024;
+pub(super) const LONGEST_FORM: usize = 32 * 1024;
 
 /// How long a body may take to come. Less than a request as a whole, so that who is slow is told so.
 const BODY_TIMEOUT: Duration = if cfg!(test) {

@@ -137,6 +137,7 @@ type Rule = fn(&Service, &Parameters, &mut AuthorizationRequest) -> Result<(), O
 const RULES: &[(Rule, &str)] = &[
     // step                    rule
     (no_parameter_twice,       "RFC 6749 §3.1"),
+    (short_enough_for_our_pages, "the request travels sealed"),
     (request_object::came_as_promised, "RFC 9101 §10.5, RFC 9126 §5"),
     (client_may_use_codes,     "RFC 6749 §4.1.2.1 unauthorized_client"),
     (hybrid::response_type_is_registered, "RFC 6749 §3.1.1, OIDC Core §3.3"),
@@ -269,6 +270,23 @@ fn no_parameter_twice(
         .one("state")?
         .is_some_and(|state| state.len() > LONGEST)
     {
+        Err(TOO_LONG)
+    } else {
+        Ok(())
+    }
+}
+
+/// What is posted, signed or fetched may be longer around it.
+fn short_enough_for_our_pages(
+    _: &Service,
+    parameters: &Parameters,
+    _: &mut AuthorizationRequest,
+) -> Result<(), OAuthError> {
+    const TOO_LONG: OAuthError = OAuthError::new(
+        ErrorCode::InvalidRequest,
+        "the parameters of the request are longer than 8 KiB",
+    );
+    if parameters.as_form().len() > LONGEST_REQUEST {
         Err(TOO_LONG)
     } else {
         Ok(())

@@ -29,10 +29,12 @@ paths! {
     // for people
     HOME = "/";
     AUTHORIZE = "/authorize";
+    POSTED_AUTHORIZE = "/authorize/posted";
     RESUME = "/authorize/resume";
     SIGN_IN = "/sign-in";
     CONSENT = "/consent";
     END_SESSION = "/end_session";
+    POSTED_END_SESSION = "/end_session/posted";
     END_SESSION_DECISION = "/end_session/decision";
     CHECK_SESSION = "/check_session";
     DEVICE = "/device";

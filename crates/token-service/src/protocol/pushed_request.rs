@@ -5,7 +5,6 @@ use serde::Serialize;
 use stampmill_jose::DpopExpectations;
 
 use super::Service;
-use super::authorization::LONGEST_REQUEST;
 use super::client_request::ClientRequest;
 use super::error::{ErrorCode, OAuthError};
 use super::parameters::{Parameters, Provenance};
@@ -33,8 +32,6 @@ impl Service {
             ErrorCode::InvalidRequest,
             "request_uri cannot be pushed (RFC 9126 section 2.1)",
         );
-        const TOO_LONG: OAuthError =
-            OAuthError::new(ErrorCode::InvalidRequest, "the request is too long");
         let sent = &request.parameters;
         sent.refuse_repeats()?;
         // RFC 9449 §8: before the client's assertion is used up.
@@ -48,9 +45,6 @@ impl Service {
             Some(object) => self.open_object(&client, object).await?,
         };
         let inside = self.bound_to_the_proof(request, inside).await?;
-        if inside.as_form().len() > LONGEST_REQUEST {
-            return Err(TOO_LONG);
-        }
         let signed = inside.provenance().signed;
         let inside = inside.from(Provenance {
             unwrapped: true,

@@ -270,7 +270,8 @@ async fn rfc9700_4_11_2_no_open_redirector() {
             "redirect_uri=https%3A%2F%2Fevil.example",
         )
         .await;
-    assert!(posted.location().starts_with("/authorize?"), "{posted:?}");
+    let location = posted.location();
+    assert!(location.starts_with("/authorize/posted?"), "{posted:?}");
 }
 
 /// RFC 9700 §4.11.2: where a client registered itself, nobody vouches for its address.

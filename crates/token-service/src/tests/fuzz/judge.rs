@@ -119,10 +119,12 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint { path: paths::ME,                           reader: Bearer(&[]) },
     Endpoint { path: paths::HOME,                         reader: Person },
     Endpoint { path: paths::AUTHORIZE,                    reader: Person },
+    Endpoint { path: paths::POSTED_AUTHORIZE,             reader: Person },
     Endpoint { path: paths::RESUME,                       reader: Person },
     Endpoint { path: paths::SIGN_IN,                      reader: Person },
     Endpoint { path: paths::CONSENT,                      reader: Person },
     Endpoint { path: paths::END_SESSION,                  reader: Person },
+    Endpoint { path: paths::POSTED_END_SESSION,           reader: Person },
     Endpoint { path: paths::END_SESSION_DECISION,         reader: Person },
     Endpoint { path: paths::CHECK_SESSION,                reader: Browser },
     Endpoint { path: paths::DEVICE,                       reader: Person },
@@ -212,23 +214,12 @@ fn is_page(answer: &Answer) -> bool {
 
 /// No secret of the request comes back, and no markup of it.
 fn nothing_is_told_again(sent: &Sent, answer: &Answer) -> Judgement {
-    let location = answer
-        .headers
-        .get(LOCATION)
-        .map_or("", |value| value.to_str().unwrap_or_default());
-    // A form that is turned into a query is all there again, at our own address.
-    let turned = [paths::AUTHORIZE, paths::END_SESSION]
-        .iter()
-        .any(|path| location.starts_with(&format!("{path}?")));
     // A client may read its registration again (RFC 7592 §3).
     let registration = sent.path().starts_with(paths::REGISTRATION) && answer.status.is_success();
     for secret in &sent.told {
         let in_a_header = answer
             .headers
-            .iter()
-            .filter(|(name, _)| *name != LOCATION || !turned);
-        let in_a_header = in_a_header
-            .map(|(_, value)| value)
+            .values()
             .any(|value| String::from_utf8_lossy(value.as_bytes()).contains(secret.as_str()));
         must(
             !in_a_header && (registration || !answer.body.contains(secret.as_str())),
@@ -403,9 +394,9 @@ fn redirect(sent: &Sent, answer: &Answer) -> Judgement {
     )?;
     let location = answer.location();
     let ours = [
-        paths::AUTHORIZE,
+        paths::POSTED_AUTHORIZE,
+        paths::POSTED_END_SESSION,
         paths::RESUME,
-        paths::END_SESSION,
         paths::DEVICE,
     ];
     if ours
