@@ -80,6 +80,8 @@ use stampmill_claim_check::ClaimCheck;
 use stampmill_jose::Jwks;
 
 pub(crate) use authorization::{AuthorizationRequest, LONGEST_REQUEST};
+#[cfg(test)]
+pub(crate) use backchannel_logout::Pauses;
 pub(crate) use backchannel_logout::{Courier, Notifier};
 pub(crate) use claims::SINGLE as SINGLE_CLAIM;
 pub(crate) use client_authentication::{BasicCredentials, CredentialsError};
@@ -96,7 +98,7 @@ pub(crate) use parameters::Parameters;
 pub use registration::RegistrationRules;
 pub(crate) use registration::{Pace, Refusal};
 pub(crate) use response_mode::AuthorizationResponse;
-pub(crate) use session::FrontChannelFrames;
+pub(crate) use session::{Farewell, FrontChannelFrames};
 pub(crate) use signing::Signatures;
 #[cfg(test)]
 pub(crate) use tokens::ACR;
@@ -104,6 +106,7 @@ pub(crate) use userinfo::{BearerError, ResourceRequest, UserInfoAnswer};
 
 use crate::clock::{Clock, Random};
 use crate::domain::{ClientId, Resources, ResponseType, SealedSecret};
+use crate::handle::HandleKeys;
 use crate::keyring::Keys;
 use crate::password::PasswordGate;
 use crate::policy::Policy;
@@ -126,6 +129,7 @@ pub struct Service {
     pub(crate) signatures: Signatures,
     pub(crate) keys: Keys,
     pub(crate) sealing: SealingKey,
+    pub(crate) handles: HandleKeys,
     pub(crate) known_secrets: KnownSecrets,
     pub(crate) passwords: PasswordGate,
     pub(crate) throttle: Throttle,
@@ -201,6 +205,7 @@ impl Service {
             nobody: (id, secret),
             random,
             store,
+            handles: HandleKeys::new(&sealing),
             sealing,
             known_secrets: KnownSecrets::default(),
             _lock: lock,
