@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use stampmill_local_ca::acme::{AccountEntry, AcmeOperator, ExternalKey, OrderEntry};
+use stampmill_local_ca::acme::{
+    AccountEntry, AcmeOperator, AuthorizationEntry, ChallengeEntry, ExternalKey, OrderEntry,
+};
 use stampmill_local_ca::{Authority, now, utc};
 
 use super::args::AcmeVerb;
@@ -105,11 +107,22 @@ fn orders(
 ) -> anyhow::Result<()> {
     let found = operator.orders(account, most, now())?.into_iter();
     let wanted = found.filter(|order| status.is_none_or(|status| status == order.status));
-    out.rows(wanted.map(row));
+    for order in wanted {
+        let looks = looks(&order);
+        let mut row = row(&order);
+        if out.is_json() {
+            row.push(("authorizations", json!(looks)));
+        }
+        out.rows([row]);
+        // What became a certificate needs no explanation.
+        if order.serial.is_none() {
+            looks.iter().for_each(|look| out.say(line(look)));
+        }
+    }
     Ok(())
 }
 
-fn row(order: OrderEntry) -> Vec<(&'static str, Value)> {
+fn row(order: &OrderEntry) -> Vec<(&'static str, Value)> {
     vec![
         ("order", json!(order.id)),
         ("account", json!(order.account)),
@@ -119,4 +132,56 @@ fn row(order: OrderEntry) -> Vec<(&'static str, Value)> {
         ("serial", json!(order.serial)),
         ("names", json!(order.names)),
     ]
+}
+
+/// For each name where it stands, and each look at a challenge: how, when, where, and what was wrong.
+fn looks(order: &OrderEntry) -> Vec<Value> {
+    let challenge = |one: &ChallengeEntry| {
+        let (kind, detail) = one
+            .problem
+            .as_ref()
+            .map(|(kind, detail)| (kind, detail))
+            .unzip();
+        json!({
+            "type": one.kind.name(),
+            "status": one.status,
+            "began_at": one.began_at.map(utc),
+            "ended_at": one.ended_at.map(utc),
+            "tried": one.tried,
+            "problem": kind,
+            "detail": detail,
+        })
+    };
+    let authorization = |one: &AuthorizationEntry| {
+        json!({
+            "name": one.name,
+            "status": one.status,
+            "expires": utc(one.expires),
+            "challenges": one.challenges.iter().map(challenge).collect::<Vec<_>>(),
+        })
+    };
+    order.authorizations.iter().map(authorization).collect()
+}
+
+/// The same in a line for people, indented below its order; one more for each look.
+fn line(authorization: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    let list = |value: &Value| -> Vec<Value> { value.as_array().cloned().unwrap_or_default() };
+    let (name, status) = (text(&authorization["name"]), text(&authorization["status"]));
+    let mut lines = format!(
+        "  {name}  {status}  until {}",
+        text(&authorization["expires"])
+    );
+    for look in list(&authorization["challenges"]) {
+        let (kind, status) = (text(&look["type"]), text(&look["status"]));
+        lines += &format!("\n    {kind}  {status}  {}", text(&look["ended_at"]));
+        let tried: Vec<String> = list(&look["tried"]).iter().map(text).collect();
+        if !tried.is_empty() {
+            lines += &format!("  tried {}", tried.join(", "));
+        }
+        if let Some(problem) = look["problem"].as_str() {
+            lines += &format!("\n      {problem}: {}", text(&look["detail"]));
+        }
+    }
+    lines
 }

@@ -146,7 +146,7 @@ impl AcmeServer {
     }
 
     /// Whether this authority could issue for a name at all: the sooner that is said, the better.
-    fn check_identifier(
+    pub(super) fn check_identifier(
         &self,
         account: &str,
         identifier: &Identifier,
@@ -170,7 +170,7 @@ impl AcmeServer {
     }
 
     /// The ways to prove this one.
-    fn challenges_for(&self, identifier: &Identifier) -> Vec<ChallengeKind> {
+    pub(super) fn challenges_for(&self, identifier: &Identifier) -> Vec<ChallengeKind> {
         let offered = self.settings.challenges.iter().copied();
         offered.filter(|kind| kind.proves(identifier)).collect()
     }
