@@ -89,6 +89,7 @@ mod listener;
 pub mod password;
 pub mod policy;
 pub mod protocol;
+mod reload;
 pub mod secret;
 mod server;
 mod staple;
