@@ -108,6 +108,56 @@ pub fn create_public(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     create(path, bytes, PUBLIC)
 }
 
+/// New files that belong together, such as a key and its certificate. Each is written as by [`create_private`] or [`create_public`]; their
+/// names are on the disk once [`NewFiles::sync`] has returned, and their contents before their names.
+///
+/// A folder is synced once, however many files are new in it.
+#[derive(Debug, Default)]
+pub struct NewFiles {
+    folders: Vec<PathBuf>,
+}
+
+impl NewFiles {
+    /// None yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// As [`create_private`].
+    ///
+    /// # Errors
+    /// As [`create_private`].
+    pub fn private(&mut self, path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+        self.link(path, bytes, PRIVATE)
+    }
+
+    /// As [`create_public`].
+    ///
+    /// # Errors
+    /// As [`create_private`].
+    pub fn public(&mut self, path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+        self.link(path, bytes, PUBLIC)
+    }
+
+    fn link(&mut self, path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+        link_new(path, bytes, mode)?;
+        let folder = folder_of(path);
+        if !self.folders.iter().any(|known| known == folder) {
+            self.folders.push(folder.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Has the names last.
+    ///
+    /// # Errors
+    /// [`FileError::Io`].
+    pub fn sync(self) -> Result<(), FileError> {
+        self.folders.iter().try_for_each(|folder| sync(folder))
+    }
+}
+
 /// Reads a secret into a buffer that is wiped when it is dropped, unless the file's mode lets others read it.
 ///
 /// # Errors
@@ -151,6 +201,11 @@ const PRIVATE: u32 = 0o600;
 const PUBLIC: u32 = 0o644;
 
 fn create(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+    link_new(path, bytes, mode)?;
+    sync_folder_of(path)
+}
+
+fn link_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
     let temporary = Temporary::write(path, bytes, mode)?;
     // A rename would replace a file that someone else made meanwhile; a link never does.
     fs::hard_link(&temporary.path, path).map_err(|source| match source.kind() {
@@ -160,7 +215,7 @@ fn create(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
         _ => FileError::io("create", path)(source),
     })?;
     drop(temporary);
-    sync_folder_of(path)
+    Ok(())
 }
 
 /// A complete file under a temporary name, removed unless it is kept.
@@ -242,12 +297,19 @@ fn set_mode(file: &File, mode: u32) -> io::Result<()> {
 }
 
 /// A rename or a link lasts once the folder is on the disk.
-#[cfg(unix)]
 fn sync_folder_of(path: &Path) -> Result<(), FileError> {
-    let folder = match path.parent() {
+    sync(folder_of(path))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
-    };
+    }
+}
+
+#[cfg(unix)]
+fn sync(folder: &Path) -> Result<(), FileError> {
     File::open(folder)
         .and_then(|folder| folder.sync_all())
         .map_err(FileError::io("write", folder))
@@ -264,6 +326,6 @@ fn set_mode(_file: &File, _mode: u32) -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn sync_folder_of(_path: &Path) -> Result<(), FileError> {
+fn sync(_folder: &Path) -> Result<(), FileError> {
     Ok(())
 }

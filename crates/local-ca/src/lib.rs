@@ -118,8 +118,8 @@ pub use constraints::NameConstraints;
 pub use crl::{CrlError, crl_pem};
 pub use explain::{Field, explain};
 pub use files::{
-    FileError, create_private, create_private_folder, create_public, read_private, read_public,
-    read_up_to, write_private,
+    FileError, NewFiles, create_private, create_private_folder, create_public, read_private,
+    read_public, read_up_to, write_private,
 };
 pub use http::Published;
 pub use keys::{KeyError, KeyKind, LeafKey, Passphrase};

@@ -1,13 +1,15 @@
 //! `ca init`, `ca issue`, `ca csr`, `ca sign`: what makes keys and certificates.
 
 use std::io::Write as _;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use anyhow::Context as _;
 use serde_json::json;
 use stampmill_local_ca::{
     Authority, AuthorityProfile, Certificate, CertificateRequest, KeyKind, LeafKey,
-    NameConstraints, Pkcs12Protection, Profile, SubjectAltName, create_private, create_public, now,
+    NameConstraints, NewFiles, Pkcs12Protection, Profile, SubjectAltName, create_public, now,
     pkcs12, read_public, utc,
 };
 
@@ -92,18 +94,25 @@ pub(super) struct IssueFiles<'a> {
 }
 
 pub(super) fn issue(
-    authority: &Authority,
-    names: &[String],
+    open: impl FnOnce() -> anyhow::Result<Authority>,
+    names: Vec<String>,
     profile: &ProfileArgs,
     kind: KeyKind,
     files: &IssueFiles<'_>,
     out: Printer,
 ) -> anyhow::Result<()> {
-    let password = super::passphrase(files.password_file)?;
-    let (request, key) = new_request(names, kind)?;
     let paths = Paths::new(files.folder, &names[0]);
+    // Neither needs the other, and setting up OpenSSL is the larger part of both. Where there is no authority, nobody waits for a key.
+    let made = thread::spawn(move || new_request(&names, kind));
+    let authority = open()?;
+    let password = super::passphrase(files.password_file)?;
+    let (request, key) = match made.join() {
+        Ok(made) => made?,
+        Err(panic) => resume_unwind(panic),
+    };
+    let mut written = NewFiles::new();
     // The key first: a certificate without its key is of no use to anybody.
-    create_private(&paths.key, &key.to_pkcs8_pem())?;
+    written.private(&paths.key, &key.to_pkcs8_pem())?;
     let leaf = match authority.issue(&request, &profile_of(profile)) {
         Ok(leaf) => leaf,
         Err(error) => {
@@ -116,13 +125,18 @@ pub(super) fn issue(
         let serial = leaf.serial();
         format!("the certificate is recorded: `stampmill ca show --pem {serial}` gives it again")
     };
-    create_public(&paths.certificate, leaf.chain_pem().as_bytes()).with_context(recorded)?;
+    let chain = leaf.chain_pem();
+    written
+        .public(&paths.certificate, chain.as_bytes())
+        .with_context(recorded)?;
     let mut fields = vec![
         ("certificate", json!(paths.certificate)),
         ("key", json!(paths.key)),
     ];
     if files.der {
-        create_public(&paths.der, &leaf.der()).with_context(recorded)?;
+        written
+            .public(&paths.der, &leaf.der())
+            .with_context(recorded)?;
         fields.push(("der", json!(paths.der)));
     }
     if let Some(password) = password {
@@ -131,9 +145,12 @@ pub(super) fn issue(
             false => Pkcs12Protection::Modern,
         };
         let bundle = pkcs12(&leaf, &key, &authority.root(), &password, protection)?;
-        create_private(&paths.pkcs12, &bundle).with_context(recorded)?;
+        written
+            .private(&paths.pkcs12, &bundle)
+            .with_context(recorded)?;
         fields.push(("pkcs12", json!(paths.pkcs12)));
     }
+    written.sync().with_context(recorded)?;
     fields.push(("serial", json!(leaf.serial())));
     out.fields(&fields);
     Ok(())
@@ -147,8 +164,10 @@ pub(super) fn csr(
 ) -> anyhow::Result<()> {
     let (request, key) = new_request(names, kind)?;
     let paths = Paths::new(folder, &names[0]);
-    create_private(&paths.key, &key.to_pkcs8_pem())?;
-    create_public(&paths.request, request.to_pem().as_bytes())?;
+    let mut written = NewFiles::new();
+    written.private(&paths.key, &key.to_pkcs8_pem())?;
+    written.public(&paths.request, request.to_pem().as_bytes())?;
+    written.sync()?;
     out.fields(&[("csr", json!(paths.request)), ("key", json!(paths.key))]);
     Ok(())
 }

@@ -2,6 +2,15 @@
 //!
 //! A certificate is recorded before anybody gets it. So whatever exists can be found, shown again and revoked, and a serial number is
 //! unique because the table says so. Several processes may work on one file: each write is one transaction that waits for the others.
+//!
+//! ```text
+//!   write:  append to ca.sqlite3-wal → fsync: recorded, whatever happens from here on
+//!   open:   what a log holds counts, whoever left it
+//!   close:  a short log stays; a long one goes into ca.sqlite3 → fsync of both → the log is removed
+//! ```
+//!
+//! So a program that records one certificate and ends waits for the disk once. The log is as much a part of the records as the file beside it:
+//! who copies them copies the folder.
 
 mod crls;
 mod orders;
@@ -12,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior, params};
 use thiserror::Error;
 
@@ -29,6 +39,8 @@ pub use search::{Entry, Filter, LogLine, Status};
 const VERSION: i64 = 1;
 /// How long a write waits for another process's.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// The longest log that is left behind, in bytes: a dozen certificates. Whoever opens the records next reads it.
+const LOG_LEFT: u64 = 512 * 1024;
 
 /// The records of one authority.
 pub struct Store {
@@ -202,7 +214,10 @@ impl Store {
             connection.pragma_query_value(None, "user_version", |row| row.get(0))
         })?;
         match found {
-            VERSION => Ok(store),
+            VERSION => {
+                store.leave_log(true)?;
+                Ok(store)
+            }
             newer if newer > VERSION => Err(store.newer(newer, VERSION)),
             _ => Err(StoreError::Database {
                 path: path.to_owned(),
@@ -267,6 +282,20 @@ impl Store {
             let others = query.query_row([], |row| row.get(0))?;
             Ok((others, connection.total_changes()))
         })
+    }
+
+    /// Whether the log stays when the last who has the records open closes them. Unless told, SQLite would empty it: twice `fsync`, and two
+    /// files that the next has to make again.
+    fn leave_log(&self, leave: bool) -> Result<(), StoreError> {
+        let choice = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+        self.read(|connection| connection.set_db_config(choice, leave).map(drop))
+    }
+
+    /// Bytes in the log.
+    fn log_length(&self) -> u64 {
+        let mut log = self.path.clone().into_os_string();
+        log.push("-wal");
+        std::fs::metadata(log).map_or(0, |metadata| metadata.len())
     }
 
     /// A panic elsewhere leaves no half transaction: SQLite rolled it back.
@@ -451,6 +480,15 @@ pub(crate) fn log(
         .prepare_cached("INSERT INTO log (at, event, serial, detail) VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![at, event.name(), serial, detail])
         .map(drop)
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        if self.log_length() > LOG_LEFT {
+            // A log that cannot be emptied stays, and counts.
+            let _ = self.leave_log(false);
+        }
+    }
 }
 
 impl StoreError {
