@@ -49,6 +49,14 @@ pub enum CrlError {
     /// The root's list needs the root's key.
     #[error("the root's CRL is signed by the root, whose key is not unlocked")]
     RootKeyAbsent,
+    /// A list by somebody whose time is over would be void when it is made.
+    #[error("the {issuer} certificate expired at {end}: nobody believes a list of its any more")]
+    IssuerExpired {
+        /// `root` or `issuing`.
+        issuer: &'static str,
+        /// When, for people.
+        end: String,
+    },
     /// The records.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -197,8 +205,8 @@ impl Authority {
             Ok(_) => Ok(()),
             Err(CrlError::Store(error)) => Err(error.into()),
             Err(CrlError::OpenSsl(error)) => Err(error.into()),
-            Err(CrlError::NoRecords | CrlError::RootKeyAbsent) => {
-                unreachable!("an authority in the making has both")
+            Err(CrlError::NoRecords | CrlError::RootKeyAbsent | CrlError::IssuerExpired { .. }) => {
+                unreachable!("an authority in the making has both, and all its life before it")
             }
         }
     }
@@ -227,7 +235,14 @@ fn make_crl(
     url: Option<&str>,
     (now, life): (i64, i64),
 ) -> Result<Vec<u8>, CrlError> {
-    let next = (now + life).min(issuer.certificate.not_after());
+    let end = issuer.certificate.not_after();
+    if now >= end {
+        return Err(CrlError::IssuerExpired {
+            issuer: issuer.name,
+            end: moment::utc(end),
+        });
+    }
+    let next = (now + life).min(end);
     let made = store.replace_crl(scope, (now, next), append_entry, |number, entries| {
         encode(issuer, number, (now, next), url, entries)
     })?;
@@ -411,6 +426,23 @@ mod tests {
             .collect();
         let distinct: HashSet<_> = numbers.iter().collect();
         assert_eq!(distinct.len(), 5, "{numbers:?}");
+    }
+
+    #[test]
+    fn who_has_expired_makes_no_list_that_is_void_from_the_beginning() {
+        let authority = authority();
+        let end = authority.issuing().not_after();
+        let last = authority.crl(end - 1).unwrap();
+        assert_eq!(life(&last).unwrap(), (end - 1, end));
+        for made in [
+            authority.crl(end + 2 * DAY),
+            authority.renew_root_crl(end + 2 * DAY),
+        ] {
+            assert!(
+                matches!(made, Err(CrlError::IssuerExpired { .. })),
+                "{made:?}"
+            );
+        }
     }
 
     fn number(der: &[u8]) -> Vec<u8> {
