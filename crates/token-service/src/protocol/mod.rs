@@ -106,6 +106,7 @@ pub(crate) use userinfo::{BearerError, ResourceRequest, UserInfoAnswer};
 
 use crate::clock::{Clock, Random};
 use crate::domain::{ClientId, Resources, ResponseType, SealedSecret};
+use crate::handle::HandleKeys;
 use crate::keyring::Keys;
 use crate::password::PasswordGate;
 use crate::policy::Policy;
@@ -128,6 +129,7 @@ pub struct Service {
     pub(crate) signatures: Signatures,
     pub(crate) keys: Keys,
     pub(crate) sealing: SealingKey,
+    pub(crate) handles: HandleKeys,
     pub(crate) known_secrets: KnownSecrets,
     pub(crate) passwords: PasswordGate,
     pub(crate) throttle: Throttle,
@@ -203,6 +205,7 @@ impl Service {
             nobody: (id, secret),
             random,
             store,
+            handles: HandleKeys::new(&sealing),
             sealing,
             known_secrets: KnownSecrets::default(),
             _lock: lock,
