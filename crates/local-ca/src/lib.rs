@@ -87,6 +87,7 @@ mod crl;
 mod der;
 mod explain;
 mod files;
+mod front;
 mod http;
 mod keys;
 mod limits;
