@@ -106,6 +106,7 @@ pub(crate) use userinfo::{BearerError, ResourceRequest, UserInfoAnswer};
 
 use crate::clock::{Clock, Random};
 use crate::domain::{ClientId, Resources, ResponseType, SealedSecret};
+use crate::handle::HandleKeys;
 use crate::keyring::Keys;
 use crate::password::PasswordGate;
 use crate::policy::Policy;
@@ -131,6 +132,7 @@ pub struct Service {
     pub(crate) signatures: Arc<Signatures>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) sealing: SealingKey,
+    pub(crate) handles: Arc<HandleKeys>,
     pub(crate) known_secrets: Arc<KnownSecrets>,
     pub(crate) passwords: Arc<PasswordGate>,
     pub(crate) throttle: Arc<Throttle>,
@@ -217,6 +219,7 @@ impl Service {
             nobody: (id, secret),
             random,
             store,
+            handles: Arc::new(HandleKeys::new(&sealing)),
             sealing,
             known_secrets: Arc::default(),
             lock: lock.map(Arc::new),
@@ -240,6 +243,7 @@ impl Service {
             signatures: Arc::clone(&self.signatures),
             keys: Arc::clone(&self.keys),
             sealing: self.sealing.clone(),
+            handles: Arc::clone(&self.handles),
             known_secrets: Arc::clone(&self.known_secrets),
             passwords: Arc::clone(&self.passwords),
             throttle: Arc::clone(&self.throttle),
