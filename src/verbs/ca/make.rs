@@ -1,9 +1,7 @@
 //! `ca init`, `ca issue`, `ca csr`, `ca sign`: what makes keys and certificates.
 
 use std::io::Write as _;
-use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::thread;
 
 use anyhow::Context as _;
 use serde_json::json;
@@ -94,22 +92,16 @@ pub(super) struct IssueFiles<'a> {
 }
 
 pub(super) fn issue(
-    open: impl FnOnce() -> anyhow::Result<Authority>,
-    names: Vec<String>,
+    authority: &Authority,
+    names: &[String],
     profile: &ProfileArgs,
     kind: KeyKind,
     files: &IssueFiles<'_>,
     out: Printer,
 ) -> anyhow::Result<()> {
-    let paths = Paths::new(files.folder, &names[0]);
-    // Neither needs the other, and setting up OpenSSL is the larger part of both. Where there is no authority, nobody waits for a key.
-    let made = thread::spawn(move || new_request(&names, kind));
-    let authority = open()?;
     let password = super::passphrase(files.password_file)?;
-    let (request, key) = match made.join() {
-        Ok(made) => made?,
-        Err(panic) => resume_unwind(panic),
-    };
+    let (request, key) = new_request(names, kind)?;
+    let paths = Paths::new(files.folder, &names[0]);
     let mut written = NewFiles::new();
     // The key first: a certificate without its key is of no use to anybody.
     written.private(&paths.key, &key.to_pkcs8_pem())?;

@@ -40,7 +40,7 @@ pub(crate) fn run(verb: CaVerb, out: Printer) -> anyhow::Result<()> {
                 legacy: pkcs12_legacy,
                 der,
             };
-            make::issue(|| open(&authority), names, &profile, key, &files, out)
+            make::issue(&open(&authority)?, &names, &profile, key, &files, out)
         }
         CaVerb::Csr {
             names,
