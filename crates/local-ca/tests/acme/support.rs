@@ -414,7 +414,7 @@ pub(crate) fn certificate_id(leaf: &Certificate) -> String {
     format!("{}.{}", base64url::encode(key.0), base64url::encode(serial))
 }
 
-/// An order for one name whose http-01 fails: what the client is told.
+/// Orders `name`, sets the world up with token and proof, and returns the problem of http-01.
 pub(crate) async fn failed(
     scene: &Scene,
     client: &Client,
