@@ -293,3 +293,33 @@ fn a_first_start_that_is_refused_leaves_no_folder() {
     assert!(said.contains("id.toml:3:20"), "{said}");
     assert!(!folder.join("data").exists());
 }
+
+#[test]
+fn an_address_of_an_earlier_configuration_is_told_of() {
+    let scratch = TempDir::new().unwrap();
+    let folder = scratch.path();
+    let serve = Serve::start(
+        folder,
+        Some("[authority]\nlisten = '127.0.0.1:0'\nacme = false\n"),
+    );
+    serve.logs(
+        "the port is free for this run only: give `listen` in [authority]",
+        1,
+    );
+    serve.logs("at the next start the issuer is another", 1);
+    let address = serve.ready["authority"].as_str().unwrap().to_owned();
+    drop(serve);
+    let serve = Serve::start(folder, Some(""));
+    let log = serve.logs("certificates issued here still point there", 1);
+    assert!(log.contains(&format!("http://{address}")), "{log}");
+    drop(serve);
+    let serve = Serve::start(
+        folder,
+        Some("[authority]\nurl = 'http://ca.test'\nacme = false\n"),
+    );
+    let log = serve.logs("http://ca.test", 1);
+    assert!(
+        !log.contains("still point there") && !log.contains(&address),
+        "{log}"
+    );
+}

@@ -16,11 +16,14 @@
 //!   certificates 1 to 10,000   ─▶ /crl/issuing.crl        10,001 to 20,000 ─▶ /crl/issuing-1.crl     ...      all: /crl/all.crl
 //! ```
 
+use std::path::Path;
+
 use openssl::error::ErrorStack;
 use thiserror::Error;
 
 use crate::authority::{Authority, CaError, Issuer};
 use crate::der::{self, NotDer, oid, write};
+use crate::keys::Passphrase;
 use crate::moment::{self, DAY};
 use crate::pem;
 use crate::reason::Reason;
@@ -46,12 +49,32 @@ pub enum CrlError {
     /// The root's list needs the root's key.
     #[error("the root's CRL is signed by the root, whose key is not unlocked")]
     RootKeyAbsent,
+    /// A list by somebody whose time is over would be void when it is made.
+    #[error("the {issuer} certificate expired at {end}: nobody believes a list of its any more")]
+    IssuerExpired {
+        /// `root` or `issuing`.
+        issuer: &'static str,
+        /// When, for people.
+        end: String,
+    },
     /// The records.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// OpenSSL failed: out of memory, or no randomness.
     #[error("OpenSSL: {0}")]
     OpenSsl(ErrorStack),
+}
+
+/// Why there is no list of the root's, where the authority itself is not opened.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RootCrlError {
+    /// The authority's files.
+    #[error(transparent)]
+    Authority(#[from] CaError),
+    /// The list.
+    #[error(transparent)]
+    Crl(#[from] CrlError),
 }
 
 impl Authority {
@@ -121,7 +144,13 @@ impl Authority {
             .filter(|crl| crl.complete && crl.this_update <= now && now < crl.this_update + FRESH);
         match fresh {
             Some(crl) => Ok(crl.der),
-            None => self.make_crl(&self.issuing_issuer(), scope, url, now, LIFE),
+            None => make_crl(
+                self.records()?,
+                &self.issuing_issuer(),
+                scope,
+                url,
+                (now, LIFE),
+            ),
         }
     }
 
@@ -130,8 +159,7 @@ impl Authority {
     /// # Errors
     /// [`CrlError`].
     pub fn root_crl(&self) -> Result<Option<Vec<u8>>, CrlError> {
-        let current = self.records()?.current_crl(&ListScope::whole("root"))?;
-        Ok(current.map(|crl| crl.der))
+        Ok(self.records()?.root_crl()?)
     }
 
     /// Makes the root's list anew; needs the root's key ([`Authority::unlock_root`]).
@@ -140,7 +168,35 @@ impl Authority {
     /// [`CrlError::RootKeyAbsent`].
     pub fn renew_root_crl(&self, now: i64) -> Result<Vec<u8>, CrlError> {
         let root = self.root_issuer().ok_or(CrlError::RootKeyAbsent)?;
-        self.make_crl(&root, &ListScope::whole("root"), None, now, ROOT_LIFE)
+        make_crl(
+            self.records()?,
+            &root,
+            &ListScope::whole("root"),
+            None,
+            (now, ROOT_LIFE),
+        )
+    }
+
+    /// The same for the authority in `dir`, of which it takes the root's key and no other: from the folder, or from `key`.
+    ///
+    /// # Errors
+    /// [`CaError`] where a file is absent, locked or does not fit; [`CrlError`] wrapped in it.
+    pub fn renew_root_crl_in(
+        dir: &Path,
+        key: Option<&Path>,
+        passphrase: Option<&Passphrase>,
+        now: i64,
+    ) -> Result<Vec<u8>, RootCrlError> {
+        let store = Store::in_folder(dir).map_err(CrlError::from)?;
+        let store = store.ok_or(CrlError::NoRecords)?;
+        let root = Self::root_of(dir, key, passphrase)?;
+        Ok(make_crl(
+            &store,
+            &root,
+            &ListScope::whole("root"),
+            None,
+            (now, ROOT_LIFE),
+        )?)
     }
 
     /// At creation, when the root's key is at hand.
@@ -149,32 +205,48 @@ impl Authority {
             Ok(_) => Ok(()),
             Err(CrlError::Store(error)) => Err(error.into()),
             Err(CrlError::OpenSsl(error)) => Err(error.into()),
-            Err(CrlError::NoRecords | CrlError::RootKeyAbsent) => {
-                unreachable!("an authority in the making has both")
+            Err(CrlError::NoRecords | CrlError::RootKeyAbsent | CrlError::IssuerExpired { .. }) => {
+                unreachable!("an authority in the making has both, and all its life before it")
             }
         }
-    }
-
-    fn make_crl(
-        &self,
-        issuer: &Issuer,
-        scope: &ListScope,
-        url: Option<&str>,
-        now: i64,
-        life: i64,
-    ) -> Result<Vec<u8>, CrlError> {
-        let next = (now + life).min(issuer.certificate.not_after());
-        let made =
-            self.records()?
-                .replace_crl(scope, (now, next), append_entry, |number, entries| {
-                    encode(issuer, number, (now, next), url, entries)
-                })?;
-        made.map_err(CrlError::OpenSsl)
     }
 
     pub(crate) fn records(&self) -> Result<&Store, CrlError> {
         self.store().ok_or(CrlError::NoRecords)
     }
+}
+
+impl Store {
+    /// The root's list in DER, as it was made last. It takes no key.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn root_crl(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        let current = self.current_crl(&ListScope::whole("root"))?;
+        Ok(current.map(|crl| crl.der))
+    }
+}
+
+/// The next list, good for `life` seconds from now.
+fn make_crl(
+    store: &Store,
+    issuer: &Issuer,
+    scope: &ListScope,
+    url: Option<&str>,
+    (now, life): (i64, i64),
+) -> Result<Vec<u8>, CrlError> {
+    let end = issuer.certificate.not_after();
+    if now >= end {
+        return Err(CrlError::IssuerExpired {
+            issuer: issuer.name,
+            end: moment::utc(end),
+        });
+    }
+    let next = (now + life).min(end);
+    let made = store.replace_crl(scope, (now, next), append_entry, |number, entries| {
+        encode(issuer, number, (now, next), url, entries)
+    })?;
+    made.map_err(CrlError::OpenSsl)
 }
 
 /// The part that lists the certificate of this number in the records, which count from 1.
@@ -258,8 +330,11 @@ mod tests {
     use crate::authority::AuthorityProfile;
     use crate::certificate::Certificate;
     use crate::moment::now;
+    use crate::path::verify_by_hand;
     use crate::profile::Profile;
     use crate::request::CertificateRequest;
+    use crate::status::RevocationList;
+    use crate::verify::{VerifyOptions, verify};
 
     fn authority() -> Authority {
         let mut profile = AuthorityProfile::new("crl test");
@@ -318,6 +393,26 @@ mod tests {
         assert!(
             !lists(&after[0], &second) && lists(&after[1], &second) && lists(&after[2], &second)
         );
+        // who relies on a part that is about others knows nothing
+        for (parts, good) in [(vec![0], false), (vec![0, 1], true)] {
+            let third = issue(&authority);
+            let mut options = VerifyOptions::default();
+            let root = authority.renew_root_crl(moment).unwrap();
+            let ders = parts.iter().map(|number| part(*number)).chain([root]);
+            options.lists = ders
+                .flat_map(|der| RevocationList::read(&der).unwrap())
+                .collect();
+            let roots = [authority.root()];
+            let steps = verify_by_hand(&third, &roots, &options);
+            let refused = steps.iter().find(|step| !step.ok);
+            assert_eq!(verify(&third, &roots, &options).unwrap().accepted, good);
+            assert_eq!(refused.is_none(), good, "{refused:?}");
+            let why = "is a part, for what points at http://ca.internal/crl/issuing.crl; this one points at http://ca.internal/crl/issuing-1.crl";
+            assert!(
+                refused.is_none_or(|step| step.found.ends_with(why)),
+                "{refused:?}"
+            );
+        }
         authority
             .revoke(&first.serial(), Reason::Superseded, moment)
             .unwrap();
@@ -331,6 +426,23 @@ mod tests {
             .collect();
         let distinct: HashSet<_> = numbers.iter().collect();
         assert_eq!(distinct.len(), 5, "{numbers:?}");
+    }
+
+    #[test]
+    fn who_has_expired_makes_no_list_that_is_void_from_the_beginning() {
+        let authority = authority();
+        let end = authority.issuing().not_after();
+        let last = authority.crl(end - 1).unwrap();
+        assert_eq!(life(&last).unwrap(), (end - 1, end));
+        for made in [
+            authority.crl(end + 2 * DAY),
+            authority.renew_root_crl(end + 2 * DAY),
+        ] {
+            assert!(
+                matches!(made, Err(CrlError::IssuerExpired { .. })),
+                "{made:?}"
+            );
+        }
     }
 
     fn number(der: &[u8]) -> Vec<u8> {

@@ -60,7 +60,7 @@ pub enum FileError {
 }
 
 impl FileError {
-    fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |error| Self::Io {
             action,
@@ -74,7 +74,7 @@ impl FileError {
 ///
 /// # Errors
 /// [`FileError::Io`].
-pub(crate) fn write_public(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+pub fn write_public(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let temporary = Temporary::write(path, bytes, PUBLIC)?;
     fs::rename(&temporary.path, path).map_err(FileError::io("write", path))?;
     temporary.keep();

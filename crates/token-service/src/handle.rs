@@ -20,7 +20,7 @@
 //! ends its family.
 //!
 //! Keys of both are made of the service's sealing key. Who has that key and not the secrets can make handles that pass the tag
-//! and are refused by the row.
+//! and are refused by the row, and could end a family by pretending that an old token of it came back; nothing more.
 
 use std::fmt;
 
@@ -73,7 +73,6 @@ pub struct Shown {
 }
 
 /// Makes and reads handles.
-#[derive(Clone)]
 pub(crate) struct HandleKeys {
     tags: Hkdf<Sha256>,
     masks: Hkdf<Sha256>,

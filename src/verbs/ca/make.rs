@@ -1,16 +1,14 @@
 //! `ca init`, `ca issue`, `ca csr`, `ca sign`: what makes keys and certificates.
 
 use std::io::Write as _;
-use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::thread;
 
 use anyhow::Context as _;
 use serde_json::json;
 use stampmill_local_ca::{
     Authority, AuthorityProfile, Certificate, CertificateRequest, KeyKind, LeafKey,
     NameConstraints, NewFiles, Pkcs12Protection, Profile, SubjectAltName, create_public, now,
-    pkcs12, read_public, utc,
+    pkcs12, read_name, read_public, utc,
 };
 
 use super::args::{InitArgs, ProfileArgs, RootKeyArgs};
@@ -94,22 +92,21 @@ pub(super) struct IssueFiles<'a> {
 }
 
 pub(super) fn issue(
-    open: impl FnOnce() -> anyhow::Result<Authority>,
-    names: Vec<String>,
+    authority: &Authority,
+    names: &[String],
     profile: &ProfileArgs,
     kind: KeyKind,
     files: &IssueFiles<'_>,
     out: Printer,
 ) -> anyhow::Result<()> {
     let paths = Paths::new(files.folder, &names[0]);
-    // Neither needs the other, and setting up OpenSSL is the larger part of both. Where there is no authority, nobody waits for a key.
-    let made = thread::spawn(move || new_request(&names, kind));
-    let authority = open()?;
+    anyhow::ensure!(
+        !(paths.key.exists() && paths.certificate.exists()),
+        "{} and its key are there already and are not overwritten; `stampmill ca renew` exchanges them for the next",
+        paths.certificate.display()
+    );
     let password = super::passphrase(files.password_file)?;
-    let (request, key) = match made.join() {
-        Ok(made) => made?,
-        Err(panic) => resume_unwind(panic),
-    };
+    let (request, key) = new_request(names, kind)?;
     let mut written = NewFiles::new();
     // The key first: a certificate without its key is of no use to anybody.
     written.private(&paths.key, &key.to_pkcs8_pem())?;
@@ -217,8 +214,7 @@ fn new_request(names: &[String], kind: KeyKind) -> anyhow::Result<(CertificateRe
     let parsed: Vec<SubjectAltName> = names
         .iter()
         .map(|name| {
-            name.parse()
-                .with_context(|| format!("{name:?} is no name for a certificate"))
+            read_name(name).with_context(|| format!("{name:?} is no name for a certificate"))
         })
         .collect::<anyhow::Result<_>>()?;
     // The common name is decoration, and may have 64 characters at most (RFC 5280, ub-common-name).
@@ -235,25 +231,30 @@ fn new_request(names: &[String], kind: KeyKind) -> anyhow::Result<(CertificateRe
 }
 
 /// The files of one certificate.
-struct Paths {
-    key: PathBuf,
-    certificate: PathBuf,
+pub(super) struct Paths {
+    pub(super) key: PathBuf,
+    pub(super) certificate: PathBuf,
     request: PathBuf,
-    der: PathBuf,
-    pkcs12: PathBuf,
+    pub(super) der: PathBuf,
+    pub(super) pkcs12: PathBuf,
 }
 
 impl Paths {
     /// Stars, colons and slashes are no good in file names.
-    fn new(folder: &Path, name: &str) -> Self {
+    pub(super) fn new(folder: &Path, name: &str) -> Self {
         let stem = name
             .split_once("://")
             .map_or(name, |(_, rest)| rest)
             .replace(['*', ':', '/', '?', '#'], "_");
-        let file = |extension: &str| folder.join(format!("{stem}.{extension}"));
+        Self::of(&folder.join(format!("{stem}.pem")))
+    }
+
+    /// Those beside a certificate's file.
+    pub(super) fn of(certificate: &Path) -> Self {
+        let file = |extension: &str| certificate.with_extension(extension);
         Self {
             key: file("key"),
-            certificate: file("pem"),
+            certificate: certificate.to_owned(),
             request: file("csr"),
             der: file("cer"),
             pkcs12: file("p12"),

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use serde_json::json;
 use stampmill_local_ca::{
-    Authority, Certificate, OcspResponder, Reason, crl_pem, now, read_public,
+    Authority, OcspResponder, Reason, crl_pem, now, read_certificate, read_public,
 };
 
-use super::records::records;
+use super::args::CrlArgs;
+use super::input::Input;
+use super::records::{one, records, records_in};
 use crate::print::Printer;
 
 pub(super) fn revoke(
@@ -20,13 +22,11 @@ pub(super) fn revoke(
     out: Printer,
 ) -> anyhow::Result<()> {
     let path = Path::new(certificate);
-    let serial = match path.is_file() {
-        true => Certificate::from_pem(&read_public(path)?)
-            .with_context(|| format!("{}", path.display()))?
-            .serial(),
+    let wanted = match path.is_file() {
+        true => Input::read(path)?.parsed(read_certificate)?.serial(),
         false => certificate.to_owned(),
     };
-    let entry = records(authority)?.find(&serial)?;
+    let entry = one(records(authority)?, &wanted)?;
     let now = now();
     authority.revoke(&entry.serial, reason, now)?;
     // The next list is there at once, for those who fetch it from the records.
@@ -39,21 +39,22 @@ pub(super) fn revoke(
     Ok(())
 }
 
-pub(super) fn crl(
-    authority: &Authority,
-    of_root: bool,
-    renew: bool,
-    file: Option<&Path>,
-    out: Printer,
-) -> anyhow::Result<()> {
+/// Whose list, and whether a new one is asked for.
+pub(super) fn crl(args: &CrlArgs, out: Printer) -> anyhow::Result<()> {
     let now = now();
-    let der = match (of_root, renew) {
-        (false, _) => authority.crl(now)?,
-        (true, true) => authority.renew_root_crl(now)?,
-        (true, false) => authority
+    let folder = &args.authority.folder;
+    let der = match (args.of_root, args.renew) {
+        (false, _) => super::open(&args.authority)?.crl(now)?,
+        (true, true) => {
+            let passphrase = super::passphrase(args.root.root_passphrase_file.as_deref())?;
+            let key = args.root.root_key.as_deref();
+            Authority::renew_root_crl_in(folder, key, passphrase.as_ref(), now)?
+        }
+        (true, false) => records_in(folder)?
             .root_crl()?
             .context("there is no CRL of the root yet: `--renew` makes one")?,
     };
+    let file = args.out.as_deref();
     let Some(file) = file else {
         match out.is_json() {
             true => out.fields(&[("crl", json!(crl_pem(&der)))]),

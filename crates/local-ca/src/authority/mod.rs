@@ -248,21 +248,24 @@ impl Authority {
             return Ok(());
         }
         let path = path.unwrap_or(&self.root_key_path);
-        if path.symlink_metadata().is_err() {
-            return Err(CaError::RootKeyAbsent {
-                path: path.to_owned(),
-            });
-        }
-        let signer = read_key(path, passphrase)?;
-        if signer.public().spki() != self.root.parsed().spki {
-            return Err(CaError::Mismatch {
-                dir: path.parent().unwrap_or(Path::new("")).to_owned(),
-                key: file_name(path),
-                certificate: Self::ROOT_FILE,
-            });
-        }
-        self.root_signer = Some(signer);
+        self.root_signer = Some(read_root_key(&self.root, path, passphrase)?);
         Ok(())
+    }
+
+    /// The root of the authority in `dir` as one who signs, without the rest of it.
+    pub(crate) fn root_of(
+        dir: &Path,
+        key: Option<&Path>,
+        passphrase: Option<&Passphrase>,
+    ) -> Result<Issuer, CaError> {
+        let folder = Folder::of(dir);
+        let certificate = read_authority(&folder.root, None)?;
+        let key = key.unwrap_or(&folder.root_key);
+        Ok(Issuer {
+            name: "root",
+            signer: read_root_key(&certificate, key, passphrase)?,
+            certificate,
+        })
     }
 
     /// The root certificate.
@@ -427,6 +430,27 @@ fn read_key(path: &Path, passphrase: Option<&Passphrase>) -> Result<Signer, CaEr
             },
             error => damaged(path, error.to_string()),
         })
+}
+
+fn read_root_key(
+    root: &Certificate,
+    path: &Path,
+    passphrase: Option<&Passphrase>,
+) -> Result<Signer, CaError> {
+    if path.symlink_metadata().is_err() {
+        return Err(CaError::RootKeyAbsent {
+            path: path.to_owned(),
+        });
+    }
+    let signer = read_key(path, passphrase)?;
+    match signer.public().spki() == root.parsed().spki {
+        true => Ok(signer),
+        false => Err(CaError::Mismatch {
+            dir: path.parent().unwrap_or(Path::new("")).to_owned(),
+            key: file_name(path),
+            certificate: Authority::ROOT_FILE,
+        }),
+    }
 }
 
 /// The root's key, where it lies in the folder: not readable by others; and the right one, as far as that shows without a passphrase.

@@ -136,6 +136,7 @@ impl Server {
         let addresses = sockets.addresses()?;
         let plain_address = sockets.plain.as_ref().map(address).transpose()?;
         let status_address = sockets.authority.as_ref().map(address).transpose()?;
+        let issuer_given = config.issuer.is_some();
         let issuer = match config.issuer {
             Some(issuer) => Issuer::parse(&issuer)?,
             None => Issuer::of(config.listen, addresses.first())?,
@@ -146,7 +147,17 @@ impl Server {
             let authority = X509::from_pem(ca_root_pem.as_bytes())?;
             service(authority, config.data, issuer, config.backend, settings).await?
         };
+        if config.listen.is_some_and(Listen::is_any_port) && !issuer_given {
+            tracing::info!(
+                issuer = issuer.text,
+                "the port is free for this run only: at the next start the issuer is another, and what was issued \
+                is no longer accepted; give --issuer, or --listen a port"
+            );
+        }
         let (service, certificates) = (Arc::new(service), Arc::new(certificates));
+        if authority_settings.is_none() {
+            tell_of_earlier_address(&certificates);
+        }
         let mounted = authority_settings
             .map(|settings| mount(&certificates, settings, &issuer, status_address))
             .transpose()?;
@@ -220,12 +231,27 @@ fn mount(
     issuer: &Issuer,
     listening: Option<SocketAddr>,
 ) -> Result<Mounted, StartError> {
-    if let Some(url) = settings.base_url(listening) {
-        certificates.point_at(&url)?;
+    match settings.base_url(listening) {
+        Some(url) => {
+            certificates.point_at(&url)?;
+            if settings.url.is_none() && settings.listen.is_some_and(|listen| listen.port() == 0) {
+                tracing::warn!(%url, "certificates issued from now on point there for their status, and the port is free for this run only: \
+                    give `listen` in [authority] a port, or a `url`");
+            }
+        }
+        None => tell_of_earlier_address(certificates),
     }
     let folder = certificates.authority_folder();
     let mounted = Mounted::new(certificates.authority(), &folder, settings, &issuer.text)?;
     Ok(mounted)
+}
+
+/// The authority's records keep the address that an earlier configuration gave: somebody else may serve it by now.
+fn tell_of_earlier_address(certificates: &Certificates) {
+    if let Some(url) = certificates.authority().base_url() {
+        tracing::warn!(%url, "certificates issued here still point there for their status, as an earlier configuration said, and this server does \
+            not answer there: give `listen` or `url` in [authority], with `acme = false` if that is all that is wanted");
+    }
 }
 
 #[cfg(test)]
