@@ -347,10 +347,9 @@ fn scope_can_be_granted(
     _: &Parameters,
     request: &mut AuthorizationRequest,
 ) -> Result<(), OAuthError> {
-    let grantable = service
+    request.scope = service
         .resources
         .grantable(&request.resources, &request.scope);
-    request.scope = request.scope.retain(|token| grantable.contains(token));
     if request.scope.is_empty() {
         Err(resource::NO_SUCH_SCOPE)
     } else {
