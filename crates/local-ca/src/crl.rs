@@ -121,7 +121,7 @@ impl Authority {
             .filter(|crl| crl.complete && crl.this_update <= now && now < crl.this_update + FRESH);
         match fresh {
             Some(crl) => Ok(crl.der),
-            None => self.make_crl(self.issuing_issuer(), scope, url, now, LIFE),
+            None => self.make_crl(&self.issuing_issuer(), scope, url, now, LIFE),
         }
     }
 

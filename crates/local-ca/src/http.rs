@@ -17,12 +17,13 @@ use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use stampmill_listener::{Plain, serve};
 use tokio::net::TcpListener;
 use tokio::task::spawn_blocking;
 
 use crate::authority::Authority;
 use crate::certificate::hex;
-use crate::listener::{self, Limits, Plain};
+use crate::limits::SERVER;
 use crate::moment::{http_date, now};
 use crate::ocsp::{self, OcspAnswer, OcspResponder};
 
@@ -49,7 +50,7 @@ impl Published {
     }
 
     /// Serves the routes until `stopped` is there; what was asked by then is answered, within twenty seconds. Connections are limited: 512 at
-    /// once, two minutes each, fifteen seconds for a request's head.
+    /// once, half of them for one address, two minutes each, fifteen seconds for a request's head.
     ///
     /// # Errors
     /// None at present: accepting is tried again.
@@ -58,7 +59,7 @@ impl Published {
         listener: TcpListener,
         stopped: impl Future<Output = ()> + Send + 'static,
     ) -> std::io::Result<()> {
-        listener::serve(listener, &Limits::SERVER, Plain, self.router(), stopped).await;
+        serve(listener, &SERVER, Plain, self.router(), stopped).await;
         Ok(())
     }
 

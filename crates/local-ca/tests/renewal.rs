@@ -5,12 +5,16 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use openssl::ocsp::{OcspCertId, OcspRequest, OcspResponse};
+use openssl::hash::MessageDigest;
+use openssl::ocsp::{OcspCertId, OcspFlag, OcspRequest, OcspResponse};
+use openssl::stack::Stack;
 use openssl::x509::X509Crl;
+use openssl::x509::store::X509StoreBuilder;
 use stampmill_local_ca::{
     Authority, AuthorityProfile, CaError, Certificate, CertificateRequest, OcspResponder, Profile,
-    VerifyOptions, now, verify,
+    Published, VerifyOptions, now, verify,
 };
+use tower::ServiceExt as _;
 
 const DAY: i64 = 86_400;
 
@@ -105,7 +109,7 @@ fn lists_and_answers_serve_both() {
     let authority = Arc::new(authority);
     let responder = OcspResponder::in_memory(Arc::clone(&authority), now()).unwrap();
     let mut question = OcspRequest::new().unwrap();
-    let digest = openssl::hash::MessageDigest::sha1();
+    let digest = MessageDigest::sha1();
     let id = OcspCertId::from_cert(digest, before.as_openssl(), old.as_openssl()).unwrap();
     question.add_id(id).unwrap();
     let answer = responder.answer(&question.to_der().unwrap(), now());
@@ -127,4 +131,121 @@ fn there_is_nothing_to_renew_before_the_root() {
         .renew_issuing(dir.path(), None, now())
         .unwrap_err();
     assert!(matches!(refused, CaError::NothingToRenew), "{refused}");
+}
+
+/// An authority that is open, and the same one after another process renewed its intermediate.
+fn renewed_beside(dir: &Path) -> (Arc<Authority>, Certificate) {
+    drop(authority(dir));
+    let serving = Arc::new(Authority::open(dir).unwrap());
+    let mut another = Authority::open(dir).unwrap();
+    another.unlock_root(None, None).unwrap();
+    let renewed = another.renew_issuing(dir, Some(60), now()).unwrap();
+    (serving, renewed.certificate)
+}
+
+async fn get(router: &axum::Router, path: &str) -> Vec<u8> {
+    let request = http::Request::get(path).body(axum::body::Body::empty());
+    let response = router.clone().oneshot(request.unwrap()).await.unwrap();
+    assert_eq!(response.status(), 200, "{path}");
+    let body = axum::body::to_bytes(response.into_body(), 1 << 20).await;
+    body.unwrap().to_vec()
+}
+
+#[tokio::test]
+async fn what_serves_sees_the_renewal_of_another_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path().join("ca");
+    drop(authority(&dir));
+    let serving = Arc::new(Authority::open(&dir).unwrap());
+    let responder = Arc::new(OcspResponder::open(Arc::clone(&serving), &dir, now()).unwrap());
+    let router = Published::new(Arc::clone(&serving), responder).router();
+    let before = serving.issuing();
+    let early = issue(&serving, now());
+    assert_eq!(get(&router, "/issuing.cer").await, before.der());
+
+    let mut another = Authority::open(&dir).unwrap();
+    another.unlock_root(None, None).unwrap();
+    let next = another.renew_issuing(&dir, Some(60), now()).unwrap();
+    let next = next.certificate;
+    drop(another);
+
+    assert_eq!(get(&router, "/issuing.cer").await, next.der());
+    for one in [&before, &next] {
+        let path = format!("/issuing/{}.cer", one.serial());
+        assert_eq!(get(&router, &path).await, one.der());
+    }
+    let late = issue(&serving, now());
+    let above = |leaf: &Certificate| leaf.intermediates()[0].to_der().unwrap();
+    assert_eq!((above(&early), above(&late)), (before.der(), next.der()));
+    assert!(late.not_after() > before.not_after(), "no longer cut short");
+    // lists and answers hold under the next one as well
+    let list = X509Crl::from_der(&get(&router, "/crl/issuing.crl").await).unwrap();
+    let key = next.as_openssl().public_key().unwrap();
+    assert!(list.verify(&key).unwrap());
+    for leaf in [&early, &late] {
+        let next = next.as_openssl();
+        let id = OcspCertId::from_cert(MessageDigest::sha1(), leaf.as_openssl(), next).unwrap();
+        let mut question = OcspRequest::new().unwrap();
+        question.add_id(id).unwrap();
+        let question = openssl::base64::encode_block(&question.to_der().unwrap());
+        let path = format!("/ocsp/{}", question.replace('+', "%2B").replace('/', "%2F"));
+        let answer = OcspResponse::from_der(&get(&router, &path).await).unwrap();
+        let mut roots = X509StoreBuilder::new().unwrap();
+        roots
+            .add_cert(serving.root().as_openssl().to_owned())
+            .unwrap();
+        let mut between = Stack::new().unwrap();
+        between.push(next.to_owned()).unwrap();
+        let basic = answer.basic().unwrap();
+        basic
+            .verify(&between, &roots.build(), OcspFlag::empty())
+            .unwrap();
+    }
+}
+
+#[test]
+fn another_intermediate_that_does_not_fit_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (serving, next) = renewed_beside(&dir.path().join("ca"));
+    let file = dir.path().join("ca").join(Authority::ISSUING_FILE);
+    assert_eq!(serving.issuing(), next);
+    let other = authority(&dir.path().join("other"));
+    for wrong in [
+        "",
+        "-----BEGIN CERTIFICATE-----",
+        &other.issuing().pem(),
+        &other.root_pem(),
+    ] {
+        std::fs::write(&file, wrong).unwrap();
+        assert_eq!(serving.issuing(), next, "{wrong}");
+    }
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(serving.issuing(), next);
+    std::fs::write(&file, next.pem()).unwrap();
+    assert_eq!(
+        issue(&serving, now()).intermediates()[0].to_der().unwrap(),
+        next.der()
+    );
+}
+
+/// Near its end the intermediate cuts every responder's certificate short; that is no reason to make one for every answer.
+#[test]
+fn near_the_end_of_the_intermediate_the_responder_keeps_its_certificate() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path().join("ca");
+    drop(authority(&dir));
+    let serving = Arc::new(Authority::open(&dir).unwrap());
+    let late = now() + 28 * DAY;
+    let responder = OcspResponder::open(Arc::clone(&serving), &dir, late).unwrap();
+    let first = responder.certificate(late).unwrap();
+    assert_eq!(first.not_after(), serving.issuing().not_after());
+    assert_eq!(responder.certificate(late + 60).unwrap(), first);
+    let mut another = Authority::open(&dir).unwrap();
+    another.unlock_root(None, None).unwrap();
+    another.renew_issuing(&dir, Some(60), late).unwrap();
+    let next = responder.certificate(late + 60).unwrap();
+    assert!(
+        next.not_after() > first.not_after(),
+        "now the next lasts longer"
+    );
 }

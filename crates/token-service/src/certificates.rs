@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   every minute
-//!     the intermediate:  will it end soon? has another process renewed it? ──▶ the next is made, or read
+//!     the intermediate:  will it end soon? ──▶ the next is made (one that another process made is seen by itself)
 //!     the certificate:   has its moment come? was it revoked? does another intermediate stand above it now?
 //!                        ──▶ the next is issued ──▶ an acceptor with it takes the place of the old one
 //!   connections that stand keep what they were opened with; each handshake takes the acceptor of its moment
@@ -13,14 +13,14 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use openssl::error::ErrorStack;
 use openssl::ssl::SslAcceptor;
 use stampmill_local_ca::{
-    Authority, BaseUrl, CaError, Certificate, CertificateRequest, LeafKey, Profile, RenewalWindow,
-    SubjectAltName, read_private, read_public, utc, write_private,
+    Authority, BaseUrl, CaError, Certificate, CertificateRequest, LeafKey, OcspResponder, Profile,
+    RenewalWindow, SubjectAltName, read_private, read_public, utc, write_private,
 };
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -30,7 +30,7 @@ use crate::clock::Clock;
 use crate::data_folder::{AUTHORITY, DataFolderError};
 use crate::listener::{Ticket, tls_acceptor};
 use crate::server::StartError;
-use crate::staple::{Responders, Stapler};
+use crate::staple::Stapler;
 
 const CERTIFICATE: &str = "tls/certificate.pem";
 const CERTIFICATE_KEY: &str = "tls/key.pem";
@@ -39,7 +39,7 @@ const CERTIFICATE_KEY: &str = "tls/key.pem";
 #[derive(Debug)]
 pub(crate) struct Certificates {
     folder: PathBuf,
-    authority: watch::Sender<Arc<Authority>>,
+    authority: RwLock<Arc<Authority>>,
 }
 
 /// Why a certificate is not shown any longer.
@@ -77,7 +77,7 @@ impl Certificates {
         let authority = Authority::open(&folder.join(AUTHORITY))?;
         Ok(Certificates {
             folder: folder.to_owned(),
-            authority: watch::channel(Arc::new(authority)).0,
+            authority: RwLock::new(Arc::new(authority)),
         })
     }
 
@@ -89,17 +89,13 @@ impl Certificates {
         self.folder.join(AUTHORITY)
     }
 
-    /// The authority as it is now.
+    /// The authority.
     pub(crate) fn authority(&self) -> Arc<Authority> {
-        Arc::clone(&self.authority.borrow())
+        let authority = self.authority.read();
+        Arc::clone(&authority.unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The authority, now and later.
-    pub(crate) fn authorities(&self) -> watch::Receiver<Arc<Authority>> {
-        self.authority.subscribe()
-    }
-
-    /// Has certificates point at this address from now on.
+    /// Has certificates point at this address from now on. Before anybody has the authority in hand.
     pub(crate) fn point_at(&self, url: &BaseUrl) -> Result<(), DataFolderError> {
         if self.authority().base_url() == Some(url) {
             return Ok(());
@@ -107,7 +103,8 @@ impl Certificates {
         let mut authority = Authority::open(&self.authority_folder())?;
         authority.set_base_url(url.clone())?;
         tracing::info!(%url, "certificates issued from now on point there for their status");
-        self.authority.send_replace(Arc::new(authority));
+        let present = self.authority.write();
+        *present.unwrap_or_else(PoisonError::into_inner) = Arc::new(authority);
         Ok(())
     }
 
@@ -204,23 +201,6 @@ impl Certificates {
         Ok(first.map(|(_, due)| due))
     }
 
-    /// The intermediate as its folder has it by now: another process may have renewed it.
-    fn read_intermediate(&self) -> Result<(), DataFolderError> {
-        let (folder, present) = (self.authority_folder(), self.authority().issuing());
-        let file = folder.join(Authority::ISSUING_FILE);
-        // Folders of before the intermediate have no such file.
-        if present == self.authority().root() || same_certificate(&file, &present)? {
-            return Ok(());
-        }
-        let authority = Authority::open(&folder)?;
-        tracing::info!(
-            serial = authority.issuing().serial(),
-            "the authority's intermediate was renewed"
-        );
-        self.authority.send_replace(Arc::new(authority));
-        Ok(())
-    }
-
     /// Makes the next intermediate when the present one ends soon, where the root's key lies beside it.
     fn renew_intermediate(&self, now: i64) -> Result<(), DataFolderError> {
         let present = self.authority();
@@ -236,8 +216,6 @@ impl Certificates {
             serial = renewed.serial(),
             "the authority's intermediate is renewed"
         );
-        let authority = Authority::open(&folder)?;
-        self.authority.send_replace(Arc::new(authority));
         Ok(())
     }
 }
@@ -249,11 +227,6 @@ fn with_root(folder: &Path, now: i64) -> Result<Certificate, CaError> {
     authority.unlock_root(None, None)?;
     let renewed = authority.renew_issuing(folder, None, now)?;
     Ok(renewed.certificate)
-}
-
-fn same_certificate(file: &Path, certificate: &Certificate) -> Result<bool, DataFolderError> {
-    let there = Certificate::from_pem(&read_public(file)?);
-    Ok(there.is_ok_and(|there| there.der() == certificate.der()))
 }
 
 /// Whether the chain is the one that the authority would give today.
@@ -305,7 +278,7 @@ pub(crate) struct Renewal {
     shown: Certificate,
     acceptor: watch::Sender<Arc<SslAcceptor>>,
     /// Where there is a responder, its answer is sent along.
-    responders: Option<Responders>,
+    responder: Option<Arc<OcspResponder>>,
     stapler: Option<Arc<Stapler>>,
     pause: Pause,
 }
@@ -315,7 +288,7 @@ impl Renewal {
     pub(crate) fn start(
         certificates: Arc<Certificates>,
         names: &[SubjectAltName],
-        responders: Option<Responders>,
+        responder: Option<Arc<OcspResponder>>,
         now: i64,
     ) -> Result<Renewal, StartError> {
         // No client would accept from this authority what it is not good for.
@@ -328,14 +301,14 @@ impl Renewal {
             tracing::warn!(%name, "outside the name constraints of the local authority: a proxy has to stand there");
         }
         let (shown, key) = certificates.current(&names, now)?;
-        let stapler = stapler(responders.as_ref(), &shown, now)?;
+        let stapler = stapler(responder.as_ref(), &shown, now)?;
         let (acceptor, _) = watch::channel(tls_acceptor(&shown, &key, stapler.clone())?);
         Ok(Renewal {
             certificates,
             names,
             shown,
             acceptor,
-            responders,
+            responder,
             stapler,
             pause: Pause::default(),
         })
@@ -375,7 +348,7 @@ impl Renewal {
     fn replace(&mut self, due: Due, now: i64) -> Result<(), RenewalError> {
         tracing::info!(reason = %due, "a TLS certificate is needed");
         let (next, key) = self.certificates.issue(&self.names, now)?;
-        let stapler = stapler(self.responders.as_ref(), &next, now)?;
+        let stapler = stapler(self.responder.as_ref(), &next, now)?;
         let acceptor = tls_acceptor(&next, &key, stapler.clone())?;
         self.acceptor.send_replace(acceptor);
         self.stapler = stapler;
@@ -389,12 +362,12 @@ impl Renewal {
 }
 
 fn stapler(
-    responders: Option<&Responders>,
+    responder: Option<&Arc<OcspResponder>>,
     leaf: &Certificate,
     now: i64,
 ) -> Result<Option<Arc<Stapler>>, ErrorStack> {
-    match responders {
-        Some(responders) => Stapler::new(responders, leaf, now),
+    match responder {
+        Some(responder) => Stapler::new(responder, leaf, now),
         None => Ok(None),
     }
 }
@@ -470,10 +443,7 @@ fn look_at_intermediate(certificates: &Certificates, pause: &mut Pause, now: i64
     if !pause.is_over() {
         return;
     }
-    let looked = certificates
-        .read_intermediate()
-        .and_then(|()| certificates.renew_intermediate(now));
-    match looked {
+    match certificates.renew_intermediate(now) {
         Ok(()) => pause.succeeded(),
         Err(error) => {
             let minutes = pause.failed();
@@ -489,7 +459,6 @@ pub(crate) async fn renew_now(
 ) -> Result<String, RenewalError> {
     let renewed = spawn_blocking(move || {
         let mut renewal = lock(&renewal);
-        renewal.certificates.read_intermediate()?;
         renewal.replace(Due::Asked, now)?;
         renewal.pause.succeeded();
         Ok(renewal.shown.serial())

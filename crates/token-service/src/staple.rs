@@ -10,14 +10,10 @@ use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::ocsp::{OcspCertId, OcspRequest};
 use stampmill_local_ca::{Certificate, OcspAnswer, OcspResponder};
-use tokio::sync::watch;
-
-/// The responder, now and later.
-pub(crate) type Responders = watch::Receiver<Arc<OcspResponder>>;
 
 /// What goes along with one certificate.
 pub(crate) struct Stapler {
-    responders: Responders,
+    responder: Arc<OcspResponder>,
     question: Vec<u8>,
     kept: RwLock<Option<OcspAnswer>>,
 }
@@ -25,7 +21,7 @@ pub(crate) struct Stapler {
 impl Stapler {
     /// For a certificate with its chain; `None` where the root signs leaves itself, which no responder of ours answers for.
     pub(crate) fn new(
-        responders: &Responders,
+        responder: &Arc<OcspResponder>,
         leaf: &Certificate,
         now: i64,
     ) -> Result<Option<Arc<Stapler>>, ErrorStack> {
@@ -37,7 +33,7 @@ impl Stapler {
         let mut question = OcspRequest::new()?;
         question.add_id(id)?;
         let stapler = Stapler {
-            responders: responders.clone(),
+            responder: Arc::clone(responder),
             question: question.to_der()?,
             kept: RwLock::new(None),
         };
@@ -47,8 +43,7 @@ impl Stapler {
 
     /// Asks again. Without an answer the last one stays, as long as it is good.
     pub(crate) fn refresh(&self, now: i64) {
-        let responder = Arc::clone(&self.responders.borrow());
-        let answer = responder.answer(&self.question, now);
+        let answer = self.responder.answer(&self.question, now);
         match answer.cacheable {
             Some(_) => *self.kept.write().unwrap_or_else(PoisonError::into_inner) = Some(answer),
             None => tracing::warn!("the OCSP responder has no answer about the TLS certificate"),

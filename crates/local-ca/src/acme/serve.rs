@@ -1,24 +1,23 @@
 //! HTTPS for the ACME server, with a certificate that its own authority issues and renews.
 //!
 //! Nearly every client insists on HTTPS (RFC 8555 §6.1), and trusts the authority's root because its user told it to. The key stays in
-//! memory; the certificate lives a week, and a new one is there when a third of that is left, without a connection being dropped.
+//! memory; the certificate lives a week, and a new one is there when a third of that is left, or another intermediate stands above it, without
+//! a connection being dropped.
 
 use std::io;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
-use openssl::error::ErrorStack;
-use openssl::ssl::{AlpnError, Ssl, SslAcceptor, SslMethod, SslVersion, select_next_proto};
-use tokio::net::{TcpListener, TcpStream};
-use tokio_openssl::SslStream;
+use openssl::ssl::SslContext;
+use stampmill_listener::{Tls, serve};
+use tokio::net::TcpListener;
 use url::Url;
 
 use super::{AcmeError, AcmeServer, routes};
 use crate::authority::Authority;
 use crate::certificate::Certificate;
 use crate::keys::{KeyKind, LeafKey};
-use crate::listener::{self, Door, Limits, Protocol};
+use crate::limits::SERVER;
 use crate::moment::{DAY, now};
 use crate::names::SubjectAltName;
 use crate::profile::Profile;
@@ -28,8 +27,8 @@ const LIFE_DAYS: u32 = 7;
 
 impl AcmeServer {
     /// Serves the routes over TLS, mounted at the base URL's path, until `stopped` is there. The server's certificate is issued before
-    /// this returns; the future it returns does the work. Connections are limited: 512 at once, two minutes each, fifteen seconds for a
-    /// request's head.
+    /// this returns; the future it returns does the work. Connections are limited: 512 at once, half of them for one address, two
+    /// minutes each, fifteen seconds for a request's head.
     ///
     /// # Errors
     /// [`AcmeError`]: no certificate for the base URL's host, for instance because it lies outside the name constraints. The future
@@ -47,7 +46,8 @@ impl AcmeServer {
             path => Router::new().nest(path, routes(self)),
         };
         Ok(async move {
-            listener::serve(listener, &Limits::SERVER, identity, router, stopped).await;
+            let door = Tls::new(move || identity.context());
+            serve(listener, &SERVER, door, router, stopped).await;
             Ok(())
         })
     }
@@ -78,9 +78,13 @@ struct Identity {
 
 #[derive(Clone)]
 struct Current {
-    acceptor: Arc<SslAcceptor>,
+    context: SslContext,
+    /// What stands above its certificate.
+    issuing: Certificate,
     /// When the next is made.
     renew_at: i64,
+    /// Not before that, after a failure.
+    retry_at: i64,
 }
 
 impl Identity {
@@ -93,19 +97,20 @@ impl Identity {
         }))
     }
 
-    /// The acceptor for the next connection. A renewal that fails leaves the old one, which is good for days yet.
-    fn acceptor(&self) -> Arc<SslAcceptor> {
+    /// The context for the next connection. A renewal that fails leaves the old one, which is good for days yet.
+    fn context(&self) -> SslContext {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if current.renew_at <= now() {
+        let due = current.renew_at <= now() || current.issuing != self.authority.issuing();
+        if due && current.retry_at <= now() {
             match issue(&self.authority, &self.names) {
                 Ok(next) => *current = next,
                 Err(error) => {
                     tracing::error!(%error, "acme: the server's own certificate is not renewed");
-                    current.renew_at = now() + 60;
+                    current.retry_at = now() + 60;
                 }
             }
         }
-        Arc::clone(&current.acceptor)
+        current.context.clone()
     }
 }
 
@@ -113,44 +118,46 @@ fn issue(authority: &Authority, names: &[SubjectAltName]) -> Result<Current, Acm
     let key = LeafKey::generate(KeyKind::P256)?;
     let request = CertificateRequest::for_key(&key, "", names)
         .map_err(|error| AcmeError::Setting(format!("base URL: {error}")))?;
+    let issuing = authority.issuing();
     let certificate = authority.issue(&request, &Profile::server().days(LIFE_DAYS))?;
+    let acceptor = stampmill_listener::acceptor(
+        certificate.as_openssl(),
+        certificate.intermediates(),
+        key.as_openssl(),
+    )?;
     let left = (certificate.not_after() - now()) / 3;
     Ok(Current {
-        acceptor: Arc::new(acceptor(&certificate, &key)?),
+        context: acceptor.build().into_context(),
+        issuing,
+        retry_at: 0,
         renew_at: certificate.not_after() - left.min(i64::from(LIFE_DAYS) * DAY / 3),
     })
 }
 
-/// TLS 1.2 and 1.3 with Mozilla's intermediate ciphers; HTTP/2 or HTTP/1.1 by ALPN.
-fn acceptor(certificate: &Certificate, key: &LeafKey) -> Result<SslAcceptor, ErrorStack> {
-    let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;
-    builder.set_min_proto_version(Some(SslVersion::TLS1_2))?;
-    builder.set_certificate(certificate.as_openssl())?;
-    for intermediate in certificate.intermediates() {
-        builder.add_extra_chain_cert(intermediate.clone())?;
-    }
-    builder.set_private_key(key.as_openssl())?;
-    builder.set_alpn_select_callback(|_, offered| {
-        select_next_proto(b"\x02h2\x08http/1.1", offered).ok_or(AlpnError::NOACK)
-    });
-    Ok(builder.build())
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authority::AuthorityProfile;
 
-/// TLS, with the certificate of the moment.
-impl Door for Arc<Identity> {
-    type Stream = SslStream<TcpStream>;
-
-    async fn enter(&self, stream: TcpStream) -> io::Result<(Self::Stream, Protocol)> {
-        let acceptor = self.acceptor();
-        let mut stream = SslStream::new(Ssl::new(acceptor.context())?, stream)?;
-        Pin::new(&mut stream)
-            .accept()
-            .await
-            .map_err(io::Error::other)?;
-        let protocol = match stream.ssl().selected_alpn_protocol() {
-            Some(b"h2") => Protocol::Http2,
-            _ => Protocol::Http1,
+    #[test]
+    fn another_intermediate_is_shown_by_the_next_handshake() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().join("ca");
+        let mut profile = AuthorityProfile::new("acme-ca");
+        profile.issuing_days = Some(30);
+        drop(Authority::create_with(&folder, &profile).unwrap());
+        let authority = Arc::new(Authority::open(&folder).unwrap());
+        let names = vec!["localhost".parse().unwrap()];
+        let identity = Identity::new(Arc::clone(&authority), names).unwrap();
+        let shown = || {
+            identity.context();
+            identity.current.lock().unwrap().issuing.clone()
         };
-        Ok((stream, protocol))
+        assert_eq!(shown(), authority.issuing());
+
+        let mut another = Authority::open(&folder).unwrap();
+        another.unlock_root(None, None).unwrap();
+        let next = another.renew_issuing(&folder, Some(60), now()).unwrap();
+        assert_eq!(shown(), next.certificate);
     }
 }

@@ -57,6 +57,7 @@ impl Authority {
         let row = profile.row();
         let days = profile.checked_days(self.rules, now)?;
         self.check(request, row)?;
+        let issuing = self.issuing_issuer();
         let root = match row.role {
             Role::SubCa => {
                 let absent = IssueError::RootKeyAbsent { profile: row.name };
@@ -64,7 +65,7 @@ impl Authority {
             }
             _ => None,
         };
-        let issuer = root.as_ref().unwrap_or(&self.issuing);
+        let issuer = root.as_ref().unwrap_or(&issuing);
         issuer.check_life(now)?;
         let common_name = match self.rules {
             RuleSet::Private => request.common_name(),
@@ -96,21 +97,20 @@ impl Authority {
     ) -> Result<Certificate, IssueError> {
         let profile = Profile::new(Role::OcspResponder);
         let row = profile.row();
-        self.issuing.check_life(now)?;
+        let issuing = self.issuing_issuer();
+        issuing.check_life(now)?;
         let public = PublicKey::of(key.as_openssl()).expect("keys made here are certified here");
         let common_name = format!("{} OCSP responder", self.display_name());
         let plan = Plan {
             // Baseline Requirements §7.1.2.8.3 would have country and organization; a blank keeps Java from taking it for a host
             subject: subject::common_name(Some(&common_name)),
             spki: public.spki(),
-            life: self
-                .issuing
-                .life(now, profile.checked_days(self.rules, now)?),
-            extensions: self.extensions(&self.issuing, row, &public, &[], Some(&common_name)),
+            life: issuing.life(now, profile.checked_days(self.rules, now)?),
+            extensions: self.extensions(&issuing, row, &public, &[], Some(&common_name)),
             row,
             order: None,
         };
-        self.sign_and_record(&self.issuing, &plan, now)
+        self.sign_and_record(&issuing, &plan, now)
     }
 
     /// The root's common name, short enough to be part of another.
@@ -149,11 +149,7 @@ impl Authority {
                 return Err(IssueError::OrderTaken);
             }
             if recorded == Recorded::Yes {
-                let intermediates = match issuer.name {
-                    "root" => Vec::new(),
-                    _ => self.intermediates(),
-                };
-                return Ok(certificate.followed_by(intermediates));
+                return Ok(certificate.followed_by(self.behind(issuer)));
             }
         }
     }
@@ -224,7 +220,7 @@ impl Authority {
     /// Nobody but the authority uses its keys, and nobody a key that was revoked as compromised (Baseline Requirements §6.1.1.3).
     fn check_key(&self, key: &PublicKey) -> Result<(), IssueError> {
         if key.spki() == self.root.parsed().spki
-            || key.spki() == self.issuing.signer.public().spki()
+            || key.spki() == self.issuing_issuer().signer.public().spki()
         {
             return Err(IssueError::OwnKey);
         }

@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use openssl::error::ErrorStack;
 
+use super::current::Current;
 use super::{Authority, AuthorityProfile, BACKDATE, CaError, Issuer, last_second};
 use crate::base_url::BaseUrl;
 use crate::certificate::Certificate;
@@ -34,11 +35,11 @@ impl Authority {
         Ok(Self {
             root: root.certificate,
             root_signer: Some(root.signer),
-            issuing: Issuer {
+            issuing: Current::fixed(Issuer {
                 name: "issuing",
                 certificate: issuing,
                 signer: issuing_signer,
-            },
+            }),
             rules: profile.rules,
             constraints: profile.constraints.clone(),
             base_url: profile.base_url.clone(),

@@ -1,5 +1,6 @@
 //! The authority: a root that everything hangs from, and below it the intermediate that signs from day to day.
 
+mod current;
 mod error;
 mod folder;
 mod issue;
@@ -9,7 +10,7 @@ mod renew;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use crate::base_url::BaseUrl;
 use crate::certificate::Certificate;
@@ -26,6 +27,7 @@ pub use error::{CaError, IssueError};
 pub(crate) use issuer::Issuer;
 pub use renew::Renewed;
 
+use current::Current;
 use folder::{Folder, State};
 
 /// Certificates begin to live a little before they are made, for clocks that run late.
@@ -84,7 +86,7 @@ pub struct Authority {
     root: Certificate,
     /// There when it was just made, or was unlocked.
     root_signer: Option<Signer>,
-    issuing: Issuer,
+    issuing: Current,
     rules: RuleSet,
     constraints: Option<NameConstraints>,
     base_url: Option<BaseUrl>,
@@ -133,6 +135,9 @@ impl Authority {
         authority.write(&folder, profile, &mut written)?;
         written.keep();
         authority.root_key_path = folder.root_key;
+        let issuer = Issuer::clone(&authority.issuing_issuer());
+        let stamp = folder.issuing.symlink_metadata().ok();
+        authority.issuing = Current::following(issuer, folder.issuing, stamp);
         Ok(authority)
     }
 
@@ -146,11 +151,12 @@ impl Authority {
         let root_key = self.root_signer.as_ref().map(Signer::as_openssl);
         let root_key = root_key.expect("an authority that was just made has its root's key");
         let root_key = keys::protected_pem(root_key, profile.root_passphrase.as_ref())?;
-        let issuing_key = self.issuing.signer.as_openssl();
+        let issuing = self.issuing_issuer();
+        let issuing_key = issuing.signer.as_openssl();
         let issuing_key = keys::protected_pem(issuing_key, profile.issuing_passphrase.as_ref())?;
         files::create_private(written.next(&folder.root_key), &root_key)?;
         files::create_private(written.next(&folder.issuing_key), &issuing_key)?;
-        let issuing = self.issuing.certificate.pem();
+        let issuing = issuing.certificate.pem();
         files::create_public(written.next(&folder.issuing), issuing.as_bytes())?;
         let store = Store::create(written.next(&folder.store))?;
         store.set_settings(self.rules, self.base_url.as_ref())?;
@@ -184,6 +190,7 @@ impl Authority {
         }
         let root = read_authority(&folder.root, None)?;
         check_root_key(&folder, &root)?;
+        let stamp = folder.issuing.symlink_metadata().ok();
         let issuing = match state {
             State::RootOnly => Issuer {
                 name: "root",
@@ -215,7 +222,10 @@ impl Authority {
         Ok(Self {
             root_signer: is_root.then(|| issuing.signer.clone()),
             root,
-            issuing,
+            issuing: match is_root {
+                true => Current::fixed(issuing),
+                false => Current::following(issuing, folder.issuing, stamp),
+            },
             rules,
             constraints,
             base_url,
@@ -267,16 +277,17 @@ impl Authority {
         self.root.pem()
     }
 
-    /// The certificate that signs from day to day. In folders of before the intermediate that is the root.
+    /// The certificate that signs from day to day: the one that is in the folder by now, if another process renewed it. In folders of
+    /// before the intermediate that is the root.
     #[must_use]
     pub fn issuing(&self) -> Certificate {
-        self.issuing.certificate.clone()
+        self.issuing_issuer().certificate.clone()
     }
 
     /// Whether a certificate was signed by this authority's day-to-day key.
     #[must_use]
     pub fn issued(&self, certificate: &Certificate) -> bool {
-        certificate.is_signed_by(&self.issuing.certificate)
+        certificate.is_signed_by(&self.issuing_issuer().certificate)
     }
 
     /// The rules it keeps.
@@ -322,8 +333,9 @@ impl Authority {
         self.store.as_ref()
     }
 
-    pub(crate) fn issuing_issuer(&self) -> &Issuer {
-        &self.issuing
+    /// Who signs from day to day. Asked for once in each piece of work, which is then of one piece.
+    pub(crate) fn issuing_issuer(&self) -> Arc<Issuer> {
+        self.issuing.get(&self.root)
     }
 
     /// The root as one who signs, when its key is here.
@@ -338,14 +350,14 @@ impl Authority {
 
     /// A leaf of the records with what follows it in a chain.
     pub(crate) fn with_chain(&self, leaf: Certificate) -> Certificate {
-        leaf.followed_by(self.intermediates())
+        leaf.followed_by(self.behind(&self.issuing_issuer()))
     }
 
-    /// What follows a leaf in a chain, in DER: the intermediate, unless the root signs leaves itself.
-    fn intermediates(&self) -> Vec<Vec<u8>> {
-        match self.issuing.certificate == self.root {
+    /// What follows a certificate of this issuer in a chain, in DER: the intermediate; nothing if the root signs itself.
+    fn behind(&self, issuer: &Issuer) -> Vec<Vec<u8>> {
+        match issuer.certificate == self.root {
             true => Vec::new(),
-            false => vec![self.issuing.certificate.der()],
+            false => vec![issuer.certificate.der()],
         }
     }
 }

@@ -35,10 +35,10 @@ impl Authority {
     /// Whether the intermediate ends soon though its root does not.
     #[must_use]
     pub fn issuing_is_due(&self, now: i64) -> bool {
-        let issuing = &self.issuing.certificate;
+        let issuing = self.issuing();
         let (start, end) = (issuing.not_before(), issuing.not_after());
         let notice = NOTICE.min((end - start) / 4);
-        *issuing != self.root && end < self.root.not_after() && now > end - notice
+        issuing != self.root && end < self.root.not_after() && now > end - notice
     }
 
     /// Makes the next intermediate, for the key there is, and puts it in the place of the present one, which is kept beside it.
@@ -55,7 +55,7 @@ impl Authority {
         days: Option<u32>,
         now: i64,
     ) -> Result<Renewed, CaError> {
-        let before = self.issuing.certificate.clone();
+        let before = self.issuing();
         let root = self.root_issuer().ok_or_else(|| CaError::RootKeyAbsent {
             path: self.root_key_path.clone(),
         })?;
@@ -86,7 +86,7 @@ impl Authority {
             let detail = format!("{} after {}", certificate.serial(), before.serial());
             store.note(now, Event::Renewed, Some(&certificate.serial()), &detail)?;
         }
-        self.issuing.certificate = certificate.clone();
+        self.issuing.renewed(certificate.clone());
         Ok(Renewed {
             certificate,
             before,
@@ -111,9 +111,9 @@ impl Authority {
 
     /// The intermediate of this serial number: the present one, or one before it.
     pub(crate) fn issuing_of(&self, serial: &str) -> Option<Certificate> {
-        let present = &self.issuing.certificate;
+        let present = self.issuing();
         if present.serial() == serial {
-            return Some(present.clone());
+            return Some(present);
         }
         let entry = self.store.as_ref()?.find(serial).ok()?;
         let certificate = entry.certificate();

@@ -161,7 +161,8 @@ impl OcspResponder {
         let Ok(request) = OcspRequest::read(question) else {
             return refusal(ErrorStatus::MalformedRequest);
         };
-        let ours = |id: &CertId<'_>| id.is_of(self.authority.issuing_issuer());
+        let issuer = self.authority.issuing_issuer();
+        let ours = |id: &CertId<'_>| id.is_of(&issuer);
         if !request.ids.iter().all(ours) {
             return refusal(ErrorStatus::Unauthorized);
         }
@@ -256,7 +257,7 @@ impl OcspResponder {
 
     fn identity(&self, now: i64) -> Result<Arc<Identity>, OcspError> {
         let mut identity = self.identity.lock().unwrap_or_else(PoisonError::into_inner);
-        if !identity.lasts(now) {
+        if !identity.lasts(&self.authority, now) {
             let next = Identity::of(&self.authority, self.folder.as_deref(), now)?;
             *identity = Arc::new(next);
         }
@@ -320,7 +321,8 @@ impl Identity {
         let identity = Self::new(certificate, &key);
         let certificate = &identity.certificate;
         let same_key = identity.signer.public().spki() == certificate.parsed().spki;
-        (same_key && authority.issued(certificate) && identity.lasts(now)).then_some(identity)
+        (same_key && authority.issued(certificate) && identity.lasts(authority, now))
+            .then_some(identity)
     }
 
     fn new(certificate: Certificate, key: &LeafKey) -> Self {
@@ -331,7 +333,11 @@ impl Identity {
         }
     }
 
-    fn lasts(&self, now: i64) -> bool {
-        self.certificate.not_before() <= now && now < self.certificate.not_after() - RENEW
+    /// Whether there is no reason to make another: its life is not nearly over, or it ends with the authority's intermediate, as the
+    /// next would, too.
+    fn lasts(&self, authority: &Authority, now: i64) -> bool {
+        let (start, end) = (self.certificate.not_before(), self.certificate.not_after());
+        let last = end >= authority.issuing().not_after();
+        start <= now && now < if last { end } else { end - RENEW }
     }
 }

@@ -206,7 +206,7 @@ impl Keeper {
     }
 
     fn by_the_authority(&self, leaf: ByHand) -> Result<Shown, ZooError> {
-        let issuer: &Issuer = self.authority.issuing_issuer();
+        let issuer = &*self.authority.issuing_issuer();
         let der = leaf.signed(issuer.subject(), &issuer.signer)?;
         let behind = vec![issuer.certificate.as_openssl().to_owned()];
         Ok((read(der).with_intermediates(behind), leaf.key))

@@ -1,9 +1,7 @@
 //! The zoo's door: one TLS port, the inhabitant chosen by the name that the client asks for (SNI, RFC 6066 §3), and beside it the plain HTTP
 //! port where CRL and OCSP answers are.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -11,18 +9,13 @@ use axum::http::{HeaderMap, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use openssl::error::ErrorStack;
-use openssl::ssl::{NameType, Ssl, SslContext, SslMethod, SslVersion};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
-use tokio::time::timeout;
-use tokio_openssl::SslStream;
+use openssl::ssl::{NameType, SslContext, SslMethod, SslVersion};
+use stampmill_listener::{Limits, Tls, serve};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use super::{DOMAIN, Inhabitant, Zoo};
-
-/// How long a handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(10);
-/// Handshakes that are done and wait for the HTTP server.
-const WAITING: usize = 16;
+use crate::limits::SERVER;
 
 impl Zoo {
     /// Shows the inhabitants on `tls`, and CRL and OCSP answers on `status`, until `stopped` is there.
@@ -35,25 +28,38 @@ impl Zoo {
         status: TcpListener,
         stopped: impl Future<Output = ()> + Send + 'static,
     ) -> std::io::Result<()> {
+        self.serve_within(SERVER, tls, status, stopped).await
+    }
+
+    async fn serve_within(
+        self,
+        limits: Limits,
+        tls: TcpListener,
+        status: TcpListener,
+        stopped: impl Future<Output = ()> + Send + 'static,
+    ) -> std::io::Result<()> {
         let port = tls.local_addr()?.port();
         let router = Router::new()
             .fallback(get(page))
             .with_state(Arc::from(page_of(&self.inhabitants, port)));
-        let listener = TlsListener::start(tls, contexts(&self.inhabitants)?)?;
-        let (stop, mut stopping) = watch::channel(false);
-        let mut also_stopping = stop.subscribe();
-        tokio::spawn(async move {
+        // Most clients end it in the handshake: that is what the zoo is for.
+        let context = contexts(&self.inhabitants)?;
+        let door = Tls::new(move || context.clone());
+        let (stop, stopping) = watch::channel(());
+        let stopping = || {
+            let mut stopping = stopping.clone();
+            async move {
+                let _gone = stopping.changed().await;
+            }
+        };
+        let shown = serve(tls, &limits, door, router, stopping());
+        let published = self.published.serve(status, stopping());
+        let told = async {
             stopped.await;
-            let _ = stop.send(true);
-        });
-        let shown = axum::serve(listener, router).with_graceful_shutdown(async move {
-            let _ = stopping.wait_for(|stop| *stop).await;
-        });
-        let published = self.published.serve(status, async move {
-            let _ = also_stopping.wait_for(|stop| *stop).await;
-        });
-        let (shown, published) = tokio::join!(shown.into_future(), published);
-        shown.and(published)
+            drop(stop);
+        };
+        let ((), published, ()) = tokio::join!(shown, published, told);
+        published
     }
 }
 
@@ -86,64 +92,6 @@ fn context(one: &Inhabitant) -> Result<openssl::ssl::SslContextBuilder, ErrorSta
         context.add_extra_chain_cert(behind.clone())?;
     }
     Ok(context)
-}
-
-/// Connections whose handshake is done. Each has a task of its own until then, so that a slow one holds up nobody.
-struct TlsListener {
-    address: SocketAddr,
-    ready: mpsc::Receiver<(SslStream<TcpStream>, SocketAddr)>,
-}
-
-impl TlsListener {
-    fn start(listener: TcpListener, context: SslContext) -> std::io::Result<Self> {
-        let address = listener.local_addr()?;
-        let (done, ready) = mpsc::channel(WAITING);
-        tokio::spawn(async move {
-            while !done.is_closed() {
-                let accepted = tokio::select! {
-                    accepted = listener.accept() => accepted,
-                    () = done.closed() => return,
-                };
-                let Ok((stream, peer)) = accepted else {
-                    // out of descriptors, say: a little later there may be some
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                    continue;
-                };
-                let (context, done) = (context.clone(), done.clone());
-                tokio::spawn(async move {
-                    if let Some(stream) = handshake(&context, stream).await {
-                        let _ = done.send((stream, peer)).await;
-                    }
-                });
-            }
-        });
-        Ok(Self { address, ready })
-    }
-}
-
-/// Most clients end it here: that is what the zoo is for.
-async fn handshake(context: &SslContext, stream: TcpStream) -> Option<SslStream<TcpStream>> {
-    let ssl = Ssl::new(context).ok()?;
-    let mut stream = SslStream::new(ssl, stream).ok()?;
-    let shaken = timeout(HANDSHAKE, std::pin::Pin::new(&mut stream).accept()).await;
-    matches!(shaken, Ok(Ok(()))).then_some(stream)
-}
-
-impl axum::serve::Listener for TlsListener {
-    type Io = SslStream<TcpStream>;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        match self.ready.recv().await {
-            Some(connection) => connection,
-            // the task that accepts is gone with the program
-            None => std::future::pending().await,
-        }
-    }
-
-    fn local_addr(&self) -> std::io::Result<SocketAddr> {
-        Ok(self.address)
-    }
 }
 
 /// What every host answers: the table for people, who see it at the good host; one line for programs. Other origins may read it, so that
@@ -200,4 +148,43 @@ fn page_of(inhabitants: &[Inhabitant], port: u16) -> String {
          <table><tr><th>host<th>what is wrong<th>rule<th>a verifier should say<th>your browser</tr>\n{rows}</table>\n\
          <script>\n{script}</script></html>\n"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::time::Duration;
+
+    use openssl::ssl::{SslConnector, SslVerifyMode};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+    use tokio_openssl::SslStream;
+
+    use super::*;
+    use crate::moment::now;
+
+    #[tokio::test]
+    async fn a_head_that_never_ends_is_cut_off_at_the_tls_port_too() {
+        let zoo = Zoo::open(&"http://localhost:1".parse().unwrap(), now()).unwrap();
+        let limits = Limits {
+            head: Duration::from_millis(100),
+            ..SERVER
+        };
+        let tls = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let status = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = tls.local_addr().unwrap();
+        tokio::spawn(zoo.serve_within(limits, tls, status, std::future::pending()));
+
+        let mut connector = SslConnector::builder(SslMethod::tls_client()).unwrap();
+        connector.set_verify(SslVerifyMode::NONE);
+        let session = connector.build().configure().unwrap();
+        let session = session.into_ssl("good.localhost").unwrap();
+        let stream = TcpStream::connect(address).await.unwrap();
+        let mut stream = SslStream::new(session, stream).unwrap();
+        Pin::new(&mut stream).connect().await.unwrap();
+        stream.write_all(b"GET / HT").await.unwrap();
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        assert!(answer.is_empty(), "{answer:?}");
+    }
 }

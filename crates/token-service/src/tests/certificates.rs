@@ -60,13 +60,13 @@ impl Scene {
         stampmill_local_ca::create_private_folder(&folder.path().join("tls")).unwrap();
         let certificates = Arc::new(Certificates::open(folder.path()).unwrap());
         let started = SystemClock.now();
-        let responders = stapling.then(|| {
+        let responder = stapling.then(|| {
             let authority = certificates.authority();
             let responder = OcspResponder::in_memory(authority, started).unwrap();
-            watch::channel(Arc::new(responder)).1
+            Arc::new(responder)
         });
         let names = [SubjectAltName::dns("localhost").unwrap()];
-        let renewal = Renewal::start(Arc::clone(&certificates), &names, responders, started);
+        let renewal = Renewal::start(Arc::clone(&certificates), &names, responder, started);
         let renewal = renewal.unwrap();
         let acceptor = renewal.acceptor();
 

@@ -6,12 +6,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use stampmill_listener::{Limits, Protocol, serve_stream};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use super::support::Fixture;
-use crate::listener::{Closing, Limits, Transport, accept_within, serve_http2};
+use crate::listener::{Closing, SERVER, Transport, accept_within};
 
 const SHORT: Duration = Duration::from_secs(1);
 
@@ -20,7 +21,7 @@ fn limits() -> Limits {
         head: SHORT,
         idle: SHORT,
         grace: SHORT,
-        ..Limits::SERVER
+        ..SERVER
     }
 }
 
@@ -336,9 +337,9 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 /// Says it after the preface and gives the kinds of frames that came, when the server has ended the connection.
 async fn say_in_frames(fixture: &Fixture, frames: &[u8]) -> Vec<u8> {
     let (mut ours, theirs): (DuplexStream, DuplexStream) = tokio::io::duplex(64 << 10);
-    let (_stop, stopped) = watch::channel(false);
     let router = fixture.router.clone();
-    let served = tokio::spawn(async move { serve_http2(theirs, &limits(), router, stopped).await });
+    let served =
+        tokio::spawn(async move { serve_stream(theirs, Protocol::Http2, &limits(), router).await });
     let (mut reader, mut writer) = tokio::io::split(&mut ours);
     let say = async {
         let _ = writer.write_all(PREFACE).await;
@@ -375,8 +376,8 @@ async fn http2_a_request_is_answered_and_a_silent_connection_ends() {
     assert!(say_in_frames(&fixture, &pings).await.contains(&GOAWAY));
     // Nor does one who does not speak HTTP/2 at all.
     let (ours, theirs) = tokio::io::duplex(1024);
-    let (_stop, stopped) = watch::channel(false);
-    let ended = serve_http2(theirs, &limits(), fixture.router.clone(), stopped).await;
+    let router = fixture.router.clone();
+    let ended = serve_stream(theirs, Protocol::Http2, &limits(), router).await;
     assert!(ended.is_err(), "{ended:?}");
     drop(ours);
 }

@@ -1,0 +1,294 @@
+//! The running server: from a data folder to sockets, and back to silence.
+//!
+//! ```text
+//!   Config ─▶ check ─▶ listen: sockets ─▶ issuer ─▶ open: the service ─▶ authority's routes ─▶ TLS ─▶ accept ─▶ upkeep ─▶ RunningServer
+//! ```
+
+mod error;
+mod issuer;
+mod listen;
+mod open;
+mod running;
+mod upkeep;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use openssl::x509::X509;
+use stampmill_jose::Backend;
+use tokio::sync::watch;
+use url::Url;
+
+use crate::authority::{AuthoritySettings, Mounted};
+use crate::certificates::{Certificates, Renewal, Tending};
+use crate::config_file::{Settings, Storage};
+use crate::data_folder::DataFolder;
+use crate::domain::is_loopback;
+use crate::http::router;
+use crate::listener::{Closing, Transport, accept_loop};
+
+pub use error::StartError;
+pub use listen::{Listen, ListenError};
+pub use running::RunningServer;
+
+use issuer::Issuer;
+use listen::{Sockets, address};
+use open::service;
+
+/// How often the TLS certificate and the authority's intermediate are looked at: whoever revokes one does not wait long.
+const LOOK_AT_CERTIFICATES_EVERY: Duration = Duration::from_secs(60);
+
+/// What a server is started with.
+#[derive(Debug)]
+pub struct Config {
+    /// Its folder.
+    pub data: DataFolder,
+    /// The issuer identifier; `None` for `https://localhost:PORT` of the address it listens on.
+    pub issuer: Option<String>,
+    /// Where to listen with TLS; `None` for nowhere.
+    pub listen: Option<Listen>,
+    /// Where to listen without TLS, for a proxy on this machine; loopback addresses only.
+    pub listen_plain: Option<SocketAddr>,
+    /// Who computes RS256 signatures.
+    pub backend: Backend,
+    /// Policy, resources and clients of the configuration file.
+    pub settings: Settings,
+}
+
+impl Config {
+    /// The defaults of `serve`: https://localhost:8443, signatures by OpenSSL.
+    pub fn new(data: DataFolder) -> Config {
+        Config {
+            data,
+            issuer: None,
+            listen: Some(Listen::Localhost(8443)),
+            listen_plain: None,
+            backend: Backend::OpenSsl,
+            settings: Settings::default(),
+        }
+    }
+}
+
+/// Starts servers.
+#[derive(Debug, Clone, Copy)]
+pub struct Server;
+
+impl Server {
+    /// Whether a server could be started so, as far as can be told without touching a folder or a port.
+    ///
+    /// [`start`](Self::start) asks the same, but needs an open folder for it; a program asks here before it makes one.
+    pub fn check(
+        listen: Option<Listen>,
+        listen_plain: Option<SocketAddr>,
+        issuer: Option<&str>,
+    ) -> Result<(), StartError> {
+        if let Some(address) = listen_plain.filter(|address| !address.ip().is_loopback()) {
+            return Err(StartError::PlainBeyondLoopback { address });
+        }
+        // Which port it will be is known later, and matters to nothing here.
+        let address = match listen {
+            Some(Listen::Localhost(port)) => Some((Ipv4Addr::LOCALHOST, port).into()),
+            Some(Listen::Address(address)) => Some(address),
+            None => None,
+        };
+        match issuer {
+            Some(issuer) => Issuer::parse(issuer),
+            None => Issuer::of(listen, address.as_ref()),
+        }
+        .map(drop)
+    }
+
+    /// Whether what happens may be kept there: in memory only where nobody but this machine gets an answer, since what was answered is
+    /// to survive everything else.
+    pub fn check_storage(
+        storage: Storage,
+        listen: Option<Listen>,
+        issuer: Option<&str>,
+    ) -> Result<(), StartError> {
+        let listens = match listen {
+            Some(Listen::Address(address)) if !address.ip().is_loopback() => {
+                Some(address.to_string())
+            }
+            _ => None,
+        };
+        let is_here = |issuer: &str| Url::parse(issuer).is_ok_and(|url| is_loopback(&url));
+        let named = issuer.filter(|issuer| !is_here(issuer)).map(str::to_owned);
+        match (storage, listens.or(named)) {
+            (Storage::Memory, Some(address)) => Err(StartError::MemoryBeyondLoopback { address }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Binds, makes the certificate, answers. The policy is the strict one, as far as the settings do not change it.
+    pub async fn start(config: Config) -> Result<RunningServer, StartError> {
+        Server::check(config.listen, config.listen_plain, config.issuer.as_deref())?;
+        let mut settings = config.settings;
+        Server::check_storage(settings.storage, config.listen, config.issuer.as_deref())?;
+        let authority_settings = settings.authority.take();
+        if let Some(authority) = &authority_settings {
+            authority.check()?;
+        }
+        let for_authority = authority_settings.as_ref().and_then(|own| own.listen);
+        let sockets = Sockets::bind(config.listen, config.listen_plain, for_authority).await?;
+        let addresses = sockets.addresses()?;
+        let plain_address = sockets.plain.as_ref().map(address).transpose()?;
+        let status_address = sockets.authority.as_ref().map(address).transpose()?;
+        let issuer = match config.issuer {
+            Some(issuer) => Issuer::parse(&issuer)?,
+            None => Issuer::of(config.listen, addresses.first())?,
+        };
+        let (ca_root_pem, ca_root_path) = (config.data.ca_root_pem(), config.data.ca_root_path());
+        let (service, certificates) = {
+            let issuer = issuer.text.clone();
+            let authority = X509::from_pem(ca_root_pem.as_bytes())?;
+            service(authority, config.data, issuer, config.backend, settings).await?
+        };
+        let (service, certificates) = (Arc::new(service), Arc::new(certificates));
+        let mounted = authority_settings
+            .map(|settings| mount(&certificates, settings, &issuer, status_address))
+            .transpose()?;
+        let responder = mounted.as_ref().map(Mounted::responder);
+        let renewal = match sockets.tls.is_empty() {
+            true => None,
+            false => {
+                let names = issuer.certificate_names();
+                let certificates = Arc::clone(&certificates);
+                let now = service.now();
+                Some(Renewal::start(certificates, &names, responder, now)?)
+            }
+        };
+
+        let beside = mounted.as_ref().map(Mounted::beside).unwrap_or_default();
+        let router = router(Arc::clone(&service), beside);
+        let (stop, stopped) = watch::channel(false);
+        let closing = Closing::new();
+        let accept = |listener, transport, router| {
+            let accepting = accept_loop(
+                listener,
+                transport,
+                router,
+                stopped.clone(),
+                closing.ticket(),
+            );
+            tokio::spawn(accepting);
+        };
+        for listener in sockets.tls {
+            let acceptor = renewal.as_ref().map(Renewal::acceptor);
+            let transport = acceptor.map_or(Transport::Plain, Transport::Tls);
+            accept(listener, transport, router.clone());
+        }
+        if let Some(listener) = sockets.plain {
+            accept(listener, Transport::Plain, router);
+        }
+        let acme_directory = mounted.as_ref().and_then(Mounted::directory);
+        if let (Some(listener), Some(mounted)) = (sockets.authority, &mounted) {
+            accept(listener, Transport::Plain, mounted.alone());
+        }
+        let renewal = renewal.map(|renewal| Arc::new(Mutex::new(renewal)));
+        let tending = Tending {
+            certificates,
+            renewal: renewal.clone(),
+            clock: Arc::clone(&service.clock),
+            every: LOOK_AT_CERTIFICATES_EVERY,
+        };
+        tokio::spawn(tending.run(stopped.clone(), closing.ticket()));
+        upkeep::start(&service, &stopped);
+        Ok(RunningServer {
+            issuer: issuer.text,
+            addresses,
+            plain: plain_address,
+            authority: status_address,
+            acme_directory,
+            ca_root_pem,
+            ca_root_path,
+            renewal,
+            closing,
+            stop,
+            _service: service,
+        })
+    }
+}
+
+fn mount(
+    certificates: &Certificates,
+    settings: AuthoritySettings,
+    issuer: &Issuer,
+    listening: Option<SocketAddr>,
+) -> Result<Mounted, StartError> {
+    if let Some(url) = settings.base_url(listening) {
+        certificates.point_at(&url)?;
+    }
+    let folder = certificates.authority_folder();
+    let mounted = Mounted::new(certificates.authority(), &folder, settings, &issuer.text)?;
+    Ok(mounted)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv6Addr;
+
+    use super::*;
+
+    #[test]
+    fn mistakes_are_told_before_a_folder_is_made() {
+        use StartError as E;
+        let check = Server::check;
+        let localhost = Some(Listen::Localhost(0));
+        let anywhere = Some(Listen::Address((Ipv4Addr::UNSPECIFIED, 8443).into()));
+        let plain = |address: Ipv4Addr| Some((address, 0).into());
+        assert!(check(localhost, None, None).is_ok());
+        assert!(
+            check(
+                Some(Listen::Address((Ipv6Addr::LOCALHOST, 0).into())),
+                None,
+                None
+            )
+            .is_ok()
+        );
+        assert!(check(anywhere, None, Some("https://id.example")).is_ok());
+        assert!(check(None, plain(Ipv4Addr::LOCALHOST), Some("https://id.example")).is_ok());
+        assert!(matches!(check(anywhere, None, None), Err(E::IssuerNeeded)));
+        assert!(matches!(
+            check(None, plain(Ipv4Addr::LOCALHOST), None),
+            Err(E::IssuerNeeded)
+        ));
+        assert!(matches!(
+            check(localhost, None, Some("http://x")),
+            Err(E::Issuer { .. })
+        ));
+        let beyond = check(localhost, plain(Ipv4Addr::UNSPECIFIED), None);
+        assert!(matches!(beyond, Err(E::PlainBeyondLoopback { .. })));
+    }
+
+    #[test]
+    fn what_others_are_answered_is_kept_in_a_file() {
+        let check = Server::check_storage;
+        let localhost = Some(Listen::Localhost(0));
+        let at = |address: &str| Some(address.parse::<Listen>().unwrap());
+        for (listen, issuer) in [
+            (localhost, None),
+            (None, None),
+            (at("127.0.0.2:1"), Some("https://127.0.0.1:1")),
+            (at("[::1]:1"), Some("https://[::1]:1")),
+            (localhost, Some("https://id.localhost:1")),
+        ] {
+            assert!(check(Storage::Memory, listen, issuer).is_ok(), "{issuer:?}");
+        }
+        for (listen, issuer) in [
+            (at("0.0.0.0:1"), None),
+            (at("[::]:1"), Some("https://localhost:1")),
+            (at("192.0.2.1:1"), None),
+            // Behind a proxy.
+            (localhost, Some("https://id.example")),
+            (None, Some("https://localhost.example")),
+        ] {
+            let refused = check(Storage::Memory, listen, issuer);
+            assert!(
+                matches!(refused, Err(StartError::MemoryBeyondLoopback { .. })),
+                "{listen:?} {issuer:?}"
+            );
+            assert!(check(Storage::File, listen, issuer).is_ok());
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What is looked after while the server runs: signing keys, clients that have not heard of a logout, rows that no longer matter.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::protocol::Service;
+
+/// How often rows that can no longer matter are removed.
+const PURGE_EVERY: Duration = Duration::from_secs(300);
+/// How often the signing keys are looked after. Much less than the time a key is published before it signs.
+const TEND_KEYS_EVERY: Duration = Duration::from_secs(60);
+/// How soon clients hear of sessions that another program ended.
+const TELL_LOGOUTS_EVERY: Duration = Duration::from_secs(2);
+
+/// Each in a task of its own, until the server is told to stop.
+pub(super) fn start(service: &Arc<Service>, stopped: &watch::Receiver<bool>) {
+    tokio::spawn(tend_keys(Arc::clone(service), stopped.clone()));
+    tokio::spawn(tell_logouts(Arc::clone(service), stopped.clone()));
+    tokio::spawn(purge(Arc::clone(service), stopped.clone()));
+}
+
+async fn tend_keys(service: Arc<Service>, mut stopped: watch::Receiver<bool>) {
+    let mut every = tokio::time::interval(TEND_KEYS_EVERY);
+    loop {
+        tokio::select! {
+            _ = stopped.changed() => return,
+            _ = every.tick() => if let Err(error) = service.tend_keys().await {
+                tracing::error!(%error, "the signing keys could not be looked after; trying again in a minute");
+            },
+        }
+    }
+}
+
+async fn tell_logouts(service: Arc<Service>, mut stopped: watch::Receiver<bool>) {
+    let mut every = tokio::time::interval(TELL_LOGOUTS_EVERY);
+    loop {
+        tokio::select! {
+            _ = stopped.changed() => return,
+            _ = every.tick() => if let Err(error) = service.tell_untold_logouts().await {
+                tracing::error!(%error, "clients could not be told of a logout");
+            },
+        }
+    }
+}
+
+async fn purge(service: Arc<Service>, mut stopped: watch::Receiver<bool>) {
+    let mut every = tokio::time::interval(PURGE_EVERY);
+    loop {
+        tokio::select! {
+            _ = stopped.changed() => return,
+            _ = every.tick() => match service.store.purge(service.now()).await {
+                Ok(rows) => tracing::debug!(rows, "purged"),
+                Err(error) => tracing::error!(%error, "purging failed"),
+            },
+        }
+    }
+}
