@@ -74,11 +74,20 @@ impl FileError {
 ///
 /// # Errors
 /// [`FileError::Io`].
-pub(crate) fn write_public(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+pub fn write_public(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let temporary = Temporary::write(path, bytes, PUBLIC)?;
     fs::rename(&temporary.path, path).map_err(FileError::io("write", path))?;
     temporary.keep();
     sync_folder_of(path)
+}
+
+/// Puts a file that is on the disk into another's place, in the same folder.
+///
+/// # Errors
+/// [`FileError::Io`].
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
+    fs::rename(from, to).map_err(FileError::io("write", to))?;
+    sync_folder_of(to)
 }
 
 /// Writes a secret: mode 0600 whatever the umask, atomically, replacing what was there.

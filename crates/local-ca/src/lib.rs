@@ -114,7 +114,7 @@ pub use authority::{Authority, AuthorityProfile, CaError, IssueError, Renewed};
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use certificate::{Certificate, CertificateError};
 pub use constraints::NameConstraints;
-pub use crl::{CrlError, crl_pem};
+pub use crl::{CrlError, Overdue, RootList, RootListState, crl_pem};
 pub use explain::{Field, explain};
 pub use files::{
     FileError, NewFiles, create_private, create_private_folder, create_public, read_private,

@@ -399,7 +399,9 @@ pub(crate) fn printable(text: &str) -> String {
 /// A common name that a certificate can carry.
 pub(crate) fn check_common_name(name: &str) -> Result<(), NameError> {
     let length = name.chars().count();
-    match (1..=64).contains(&length) && !name.chars().any(char::is_control) {
+    // linters and GnuTLS refuse what is blank, or begins or ends so
+    let trimmed = name.trim() == name;
+    match (1..=64).contains(&length) && trimmed && !name.chars().any(char::is_control) {
         true => Ok(()),
         false => Err(NameError::CommonName),
     }

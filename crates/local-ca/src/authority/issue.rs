@@ -63,7 +63,10 @@ impl Authority {
                 let absent = IssueError::RootKeyAbsent { profile: row.name };
                 Some(self.root_issuer().ok_or(absent)?)
             }
-            _ => None,
+            _ => {
+                self.check_issuing()?;
+                None
+            }
         };
         let issuer = root.as_ref().unwrap_or(&issuing);
         issuer.check_life(now)?;
@@ -114,7 +117,7 @@ impl Authority {
     }
 
     /// The root's common name, short enough to be part of another.
-    fn display_name(&self) -> String {
+    pub(super) fn display_name(&self) -> String {
         let attributes = subject::attributes(self.root.parsed().subject);
         let name = attributes
             .into_iter()
@@ -209,6 +212,17 @@ impl Authority {
             .into());
         }
         match &self.constraints {
+            Some(constraints) if !constraints.has_kind_of(name) => {
+                let (kind, option) = match name {
+                    SubjectAltName::Email(_) => ("mail address", "--mail"),
+                    _ => ("URI", "--uri"),
+                };
+                Err(IssueError::KindNotPermitted {
+                    name: name.to_string(),
+                    kind,
+                    option,
+                })
+            }
             Some(constraints) if !constraints.permits(name) => Err(IssueError::NotPermitted {
                 name: name.to_string(),
                 permitted: constraints.to_string(),

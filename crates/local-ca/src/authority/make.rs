@@ -53,12 +53,14 @@ impl Authority {
     pub(crate) fn generate_recorded(profile: &AuthorityProfile, now: i64) -> Result<Self, CaError> {
         let mut authority = Self::generate(profile, now)?;
         authority.store = Some(Store::in_memory()?);
+        authority.record_first_issuing(now)?;
         authority.publish_root_crl(now)?;
         Ok(authority)
     }
 }
 
 fn check(profile: &AuthorityProfile) -> Result<(), CaError> {
+    check_common_name(&profile.common_name)?;
     check_common_name(&issuing_name(profile))?;
     if let Some(organization) = &profile.organization {
         check_common_name(organization)?;

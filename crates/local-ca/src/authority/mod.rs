@@ -24,7 +24,7 @@ use crate::profile::RuleSet;
 use crate::store::{Event, Store};
 
 pub use error::{CaError, IssueError};
-pub(crate) use issuer::Issuer;
+pub(crate) use issuer::{Issuer, check_life};
 pub use renew::Renewed;
 
 use current::Current;
@@ -162,6 +162,7 @@ impl Authority {
         store.set_settings(self.rules, self.base_url.as_ref())?;
         store.note(now(), Event::Created, None, &profile.common_name)?;
         self.store = Some(store);
+        self.record_first_issuing(now())?;
         self.publish_root_crl(now())?;
         files::create_public(written.next(&folder.root), self.root.pem().as_bytes())?;
         Ok(())
@@ -190,6 +191,7 @@ impl Authority {
         }
         let root = read_authority(&folder.root, None)?;
         check_root_key(&folder, &root)?;
+        folder.finish_exchange()?;
         let stamp = folder.issuing.symlink_metadata().ok();
         let issuing = match state {
             State::RootOnly => Issuer {
@@ -219,7 +221,7 @@ impl Authority {
             .transpose()
             .map_err(|_| damaged(&folder.issuing, "its name constraints cannot be read"))?;
         let is_root = state == State::RootOnly;
-        Ok(Self {
+        let authority = Self {
             root_signer: is_root.then(|| issuing.signer.clone()),
             root,
             issuing: match is_root {
@@ -232,7 +234,9 @@ impl Authority {
             store: Some(store),
             root_key_path: folder.root_key,
             blocked: OnceLock::new(),
-        })
+        };
+        authority.record_first_issuing(now())?;
+        Ok(authority)
     }
 
     /// Reads the root's key, for what the root itself signs: its CRL, other authorities below it.
@@ -248,21 +252,29 @@ impl Authority {
             return Ok(());
         }
         let path = path.unwrap_or(&self.root_key_path);
-        if path.symlink_metadata().is_err() {
-            return Err(CaError::RootKeyAbsent {
-                path: path.to_owned(),
-            });
-        }
-        let signer = read_key(path, passphrase)?;
-        if signer.public().spki() != self.root.parsed().spki {
-            return Err(CaError::Mismatch {
-                dir: path.parent().unwrap_or(Path::new("")).to_owned(),
-                key: file_name(path),
-                certificate: Self::ROOT_FILE,
-            });
-        }
-        self.root_signer = Some(signer);
+        self.root_signer = Some(read_root_key(&self.root, path, passphrase)?);
         Ok(())
+    }
+
+    /// The root of the authority in `dir` as one who signs, without the rest of it.
+    pub(crate) fn root_of(
+        dir: &Path,
+        key: Option<&Path>,
+        passphrase: Option<&Passphrase>,
+    ) -> Result<Issuer, CaError> {
+        let folder = Folder::of(dir);
+        let certificate = read_authority(&folder.root, None)?;
+        let key = key.unwrap_or(&folder.root_key);
+        Ok(Issuer {
+            name: "root",
+            signer: read_root_key(&certificate, key, passphrase)?,
+            certificate,
+        })
+    }
+
+    /// The root's certificate of the authority in `dir`, without the rest of it.
+    pub(crate) fn root_certificate_of(dir: &Path) -> Result<Certificate, CaError> {
+        read_authority(&Folder::of(dir).root, None)
     }
 
     /// The root certificate.
@@ -348,6 +360,18 @@ impl Authority {
         })
     }
 
+    /// The same where its key lies in the folder without a passphrase, too.
+    pub(crate) fn root_without_asking(&self) -> Result<Issuer, CaError> {
+        match self.root_issuer() {
+            Some(root) => Ok(root),
+            None => Ok(Issuer {
+                name: "root",
+                signer: read_root_key(&self.root, &self.root_key_path, None)?,
+                certificate: self.root.clone(),
+            }),
+        }
+    }
+
     /// A leaf of the records with what follows it in a chain.
     pub(crate) fn with_chain(&self, leaf: Certificate) -> Certificate {
         leaf.followed_by(self.behind(&self.issuing_issuer()))
@@ -427,6 +451,27 @@ fn read_key(path: &Path, passphrase: Option<&Passphrase>) -> Result<Signer, CaEr
             },
             error => damaged(path, error.to_string()),
         })
+}
+
+fn read_root_key(
+    root: &Certificate,
+    path: &Path,
+    passphrase: Option<&Passphrase>,
+) -> Result<Signer, CaError> {
+    if path.symlink_metadata().is_err() {
+        return Err(CaError::RootKeyAbsent {
+            path: path.to_owned(),
+        });
+    }
+    let signer = read_key(path, passphrase)?;
+    match signer.public().spki() == root.parsed().spki {
+        true => Ok(signer),
+        false => Err(CaError::Mismatch {
+            dir: path.parent().unwrap_or(Path::new("")).to_owned(),
+            key: file_name(path),
+            certificate: Authority::ROOT_FILE,
+        }),
+    }
 }
 
 /// The root's key, where it lies in the folder: not readable by others; and the right one, as far as that shows without a passphrase.

@@ -461,7 +461,7 @@ impl Store {
     pub(crate) fn compromised(&self, key: &[u8; 32]) -> Result<Option<String>, StoreError> {
         self.read(|connection| {
             let mut query = connection.prepare_cached(
-                "SELECT serial FROM certificate WHERE key = ?1 AND reason = 1 LIMIT 1",
+                "SELECT serial FROM certificate WHERE key = ?1 AND reason IN (1, 2) LIMIT 1",
             )?;
             query.query_row([hex(key)], |row| row.get(0)).optional()
         })

@@ -1,9 +1,12 @@
 //! Looking things up: one certificate, many, the log.
 
+use std::path::Path;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{Store, StoreError};
-use crate::certificate::Certificate;
+use crate::authority::Authority;
+use crate::certificate::{Certificate, hex};
 use crate::reason::Reason;
 
 /// A certificate as the records have it.
@@ -61,6 +64,12 @@ impl Entry {
         Certificate::trusted(self.der.clone()).expect("it was read before it was recorded")
     }
 
+    /// Whether it is an authority's: the intermediate's, or that of one beside it.
+    #[must_use]
+    pub fn is_authority(&self) -> bool {
+        self.profile == "sub-ca"
+    }
+
     /// Where it stands.
     #[must_use]
     pub fn status(&self, now: i64) -> Status {
@@ -102,6 +111,18 @@ pub struct LogLine {
 const COLUMNS: &str = "serial, issuer, profile, subject, not_before, not_after, issued_at, revoked_at, reason, account, der";
 
 impl Store {
+    /// The records of the authority in this folder, without its keys: for looking things up. `None` where there are none.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Newer`].
+    pub fn in_folder(dir: &Path) -> Result<Option<Self>, StoreError> {
+        let path = dir.join(Authority::STORE_FILE);
+        match path.symlink_metadata() {
+            Ok(_) => Self::open(&path).map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+
     /// The certificate whose serial number is this or, if only one is meant, begins with it.
     ///
     /// # Errors
@@ -200,6 +221,26 @@ impl Store {
                     })
                 })?
                 .collect()
+        })
+    }
+
+    /// The revocation that keeps an issuer from signing: of a certificate for its key, because that was compromised, or of this one.
+    pub(crate) fn revocation_of_issuer(
+        &self,
+        key: &[u8; 32],
+        serial: &str,
+    ) -> Result<Option<(String, Reason)>, StoreError> {
+        self.read(|connection| {
+            let mut query = connection.prepare_cached(
+                "SELECT serial, reason IN (1, 2) AS compromised, reason FROM certificate
+                 WHERE key = ?1 AND revoked_at IS NOT NULL AND (compromised OR serial = ?2)
+                 ORDER BY compromised DESC LIMIT 1",
+            )?;
+            let found = query.query_row([&hex(key), serial], |row| {
+                let reason = Reason::from_code(row.get(2)?).unwrap_or_default();
+                Ok((row.get(0)?, reason))
+            });
+            found.optional()
         })
     }
 
