@@ -398,13 +398,22 @@ pub(crate) enum KeysVerb {
         #[command(flatten)]
         data: DataArgs,
     },
-    /// Make the next key of an algorithm. A running server publishes it within a minute and signs with it 15 minutes later.
+    /// Make the next key of an algorithm. A running server publishes it within seconds and signs with it 15 minutes later.
     Rotate {
         #[command(flatten)]
         data: DataArgs,
         /// RS256, PS256, ES256 or EdDSA.
         #[arg(long, value_name = "ALG", default_value = "RS256", value_parser = signing_alg)]
         alg: Algorithm,
+    },
+    /// Withdraw a key that others may have: unpublished at once, what it signed refused, and a new one signs. A running
+    /// server does so within seconds; who caches the key set, when they fetch it again.
+    Withdraw {
+        /// Its `kid`, as `keys list` shows it. It may begin with a hyphen.
+        #[arg(allow_hyphen_values = true)]
+        kid: String,
+        #[command(flatten)]
+        data: DataArgs,
     },
 }
 

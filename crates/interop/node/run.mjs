@@ -1,7 +1,7 @@
 // Runs one case: `node run.mjs FOLDER/NAME`, the context as JSON on standard input. Exit code 0 means that the case holds.
 //
-// The context: issuer, ca and foreign_ca (PEM files), proxy_certificate and proxy_key (PEM files), client_id, client_secret,
-// redirect_uri, username, password.
+// The context: issuer, listening (where that is), ca and foreign_ca (PEM files), application_host, proxy_certificate and proxy_key (PEM
+// files, for localhost and application_host), client_id, client_secret, redirect_uri, username, password.
 
 import { readFileSync } from 'node:fs'
 

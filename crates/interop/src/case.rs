@@ -145,6 +145,15 @@ fn run_verdicts_with(arguments: &Arguments, verdicts: Vec<Verdict>) -> ExitCode 
 ///
 /// What is absent makes every case ignored, or failed under `STAMPMILL_OUTSIDE_REQUIRED=1`.
 pub fn run_cases(needs: Needs, cases: Vec<Case>) -> ExitCode {
+    run_cases_on(Serve::start, needs, cases)
+}
+
+/// The same with a service that is started otherwise.
+pub fn run_cases_on(
+    start: fn() -> Result<Serve, String>,
+    needs: Needs,
+    cases: Vec<Case>,
+) -> ExitCode {
     let required = std::env::var("STAMPMILL_OUTSIDE_REQUIRED").is_ok_and(|value| value == "1");
     let absent = needs.absent.join(", ");
     let service = Arc::new(OnceLock::new());
@@ -152,7 +161,7 @@ pub fn run_cases(needs: Needs, cases: Vec<Case>) -> ExitCode {
         if absent.is_empty() {
             let service = Arc::clone(&service);
             Trial::test(case.name, move || {
-                let started: &Result<Serve, String> = service.get_or_init(Serve::start);
+                let started: &Result<Serve, String> = service.get_or_init(start);
                 let serve = started.as_ref().map_err(String::as_str)?;
                 Ok((case.judge)(serve)?)
             })

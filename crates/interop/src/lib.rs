@@ -34,7 +34,8 @@ mod node;
 mod serve;
 
 pub use case::{
-    Case, Needs, Verdict, judges_folder, run_cases, run_verdicts, run_waiting_verdicts,
+    Case, Needs, Verdict, judges_folder, run_cases, run_cases_on, run_verdicts,
+    run_waiting_verdicts,
 };
-pub use node::{context, node_cases, node_needs, walk};
+pub use node::{SITE, context, node_cases, node_needs, walk};
 pub use serve::{FirstStart, Serve, run_stampmill, stampmill_program};

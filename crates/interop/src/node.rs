@@ -10,6 +10,10 @@ use serde_json::{Value, json};
 use crate::case::{Case, Needs};
 use crate::serve::{Serve, run_stampmill};
 
+/// A domain for hosts that are not this machine's by their names (RFC 6761 §6.2), with the service and an application as its
+/// hosts: one site, whose frames get cookies. Chromium is told where they are.
+pub const SITE: &str = "stampmill.test";
+
 /// Where the cases and their packages are.
 fn node_project() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("node")
@@ -114,6 +118,8 @@ fn make_context(serve: &Serve) -> Result<Value, String> {
     let attacker = attacker_certificate(serve, authority)?;
     Ok(json!({
         "issuer": serve.issuer()?,
+        "listening": serve.listening()?,
+        "application_host": application_host(),
         "ca": ca_root,
         "foreign_ca": serve.foreign_root()?,
         "proxy_certificate": attacker.join("localhost.pem"),
@@ -127,6 +133,10 @@ fn make_context(serve: &Serve) -> Result<Value, String> {
     }))
 }
 
+fn application_host() -> String {
+    format!("app.{SITE}")
+}
+
 fn attacker_certificate(serve: &Serve, authority: &Path) -> Result<PathBuf, String> {
     let folder = serve.folder().join("attacker");
     std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
@@ -138,6 +148,7 @@ fn attacker_certificate(serve: &Serve, authority: &Path) -> Result<PathBuf, Stri
         "--out".as_ref(),
         folder.as_os_str(),
         "localhost".as_ref(),
+        application_host().as_ref(),
     ])?;
     Ok(folder)
 }

@@ -1,5 +1,6 @@
 //! `stampmill serve` as a user starts it: a process, a data folder, a ready line.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use serde_json::value::Index;
 use tempfile::TempDir;
 
 /// How long the service may take to say that it is ready; it makes keys and a database first.
@@ -50,6 +52,19 @@ impl Serve {
     /// # Errors
     /// A sentence for the test report: the program is not built, or what it wrote instead of becoming ready.
     pub fn start() -> Result<Serve, String> {
+        Serve::start_with(&[])
+    }
+
+    /// The same under a host name that is not this machine's: `https://HOST`, which nothing resolves. Whoever is to reach it is told
+    /// to connect to [`listening`](Self::listening) instead.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_at(host: &str) -> Result<Serve, String> {
+        Serve::start_with(&["--issuer", &format!("https://{host}")])
+    }
+
+    fn start_with(arguments: &[&str]) -> Result<Serve, String> {
         let folder = TempDir::new().map_err(|error| format!("temporary folder: {error}"))?;
         let log = folder.path().join("serve.log");
         let log_file = File::create(&log).map_err(|error| format!("{}: {error}", log.display()))?;
@@ -62,6 +77,7 @@ impl Serve {
             .arg(folder.path().join("data"))
             .arg("--config")
             .arg(&config)
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log_file)
@@ -86,12 +102,20 @@ impl Serve {
         }
     }
 
-    /// The issuer identifier: `https://localhost:PORT`.
+    /// The issuer identifier: `https://localhost:PORT`, unless started at another host.
     ///
     /// # Errors
     /// When the ready line has no such member; so for all of these.
     pub fn issuer(&self) -> Result<&str, String> {
         text(&self.ready, "issuer")
+    }
+
+    /// The first address that it listens on, `127.0.0.1:PORT`.
+    ///
+    /// # Errors
+    /// When the ready line has no such member.
+    pub fn listening(&self) -> Result<&str, String> {
+        text(&self.ready["listening"], 0)
     }
 
     /// The root certificate, a PEM file.
@@ -238,7 +262,7 @@ fn first_line(process: &mut Child) -> Result<String, String> {
         .map_err(|error| format!("no ready line: {error}"))
 }
 
-fn text<'v>(value: &'v Value, name: &str) -> Result<&'v str, String> {
+fn text<I: Index + Display + Copy>(value: &Value, name: I) -> Result<&str, String> {
     value[name]
         .as_str()
         .ok_or_else(|| format!("expected `{name}` in the ready line, got {value}"))

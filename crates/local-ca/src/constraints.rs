@@ -126,6 +126,21 @@ impl NameConstraints {
         Ok(self)
     }
 
+    /// Each domain and network it permits, and other kinds of names, as it is shown.
+    #[must_use]
+    pub fn list(&self) -> Vec<String> {
+        let domains = self.domains.iter().map(|domain| domain.as_str().to_owned());
+        let networks = self.networks.iter().map(ToString::to_string);
+        let kinds = match (self.mail, self.uris) {
+            (true, true) => Some("mail addresses and URIs there"),
+            (true, false) => Some("mail addresses there"),
+            (false, true) => Some("URIs there"),
+            (false, false) => None,
+        };
+        let kinds = kinds.map(str::to_owned);
+        domains.chain(networks).chain(kinds).collect()
+    }
+
     /// Whether a name lies within.
     #[must_use]
     pub fn permits(&self, name: &SubjectAltName) -> bool {
@@ -149,8 +164,9 @@ impl NameConstraints {
         })
     }
 
-    /// The extension, critical (RFC 5280 demands that). `minimum` has the default 0 and `maximum` is absent.
-    pub(crate) fn extension(&self) -> Vec<u8> {
+    /// The extension, critical (RFC 5280 demands that). `minimum` has the default 0 and `maximum` is absent. Subjects begin with `directory`,
+    /// a `Name`, where there is one.
+    pub(crate) fn extension(&self, directory: Option<&[u8]>) -> Vec<u8> {
         let mut permitted: Vec<Vec<u8>> = self.domains.iter().map(dns_subtree).collect();
         permitted.extend(self.networks.iter().map(|network| network.subtree()));
         let mut excluded = Vec::new();
@@ -160,6 +176,9 @@ impl NameConstraints {
         }
         if self.networks.is_empty() {
             excluded.extend([Network::ALL_V4, Network::ALL_V6].map(Network::subtree));
+        }
+        if let Some(name) = directory {
+            permitted.push(write::sequence([write::context(4, [name.to_vec()])]));
         }
         for (kind, free) in [(MAIL, self.mail), (URI, self.uris)] {
             if !free {
@@ -207,16 +226,7 @@ impl NameConstraints {
 /// `localhost, test, 127.0.0.0/8`; where they are certified, `mail addresses and URIs there`.
 impl fmt::Display for NameConstraints {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let domains = self.domains.iter().map(|domain| domain.as_str().to_owned());
-        let networks = self.networks.iter().map(ToString::to_string);
-        let kinds = match (self.mail, self.uris) {
-            (true, true) => Some("mail addresses and URIs there"),
-            (true, false) => Some("mail addresses there"),
-            (false, true) => Some("URIs there"),
-            (false, false) => None,
-        };
-        let kinds = kinds.map(str::to_owned);
-        let all: Vec<String> = domains.chain(networks).chain(kinds).collect();
+        let all = self.list();
         match all.is_empty() {
             true => f.write_str("nothing"),
             false => f.write_str(&all.join(", ")),
@@ -374,7 +384,7 @@ mod tests {
             .unwrap();
         let mail = NameConstraints::default().with_mail();
         for constraints in [NameConstraints::default(), all, mail] {
-            let extension = constraints.extension();
+            let extension = constraints.extension(None);
             let mut parts = der::only(&extension, der::SEQUENCE).unwrap().inside();
             assert_eq!(
                 parts.expect(der::OID).unwrap().contents,

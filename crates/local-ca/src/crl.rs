@@ -294,8 +294,11 @@ mod tests {
     use crate::authority::AuthorityProfile;
     use crate::certificate::Certificate;
     use crate::moment::now;
+    use crate::path::verify_by_hand;
     use crate::profile::Profile;
     use crate::request::CertificateRequest;
+    use crate::status::RevocationList;
+    use crate::verify::{VerifyOptions, verify};
 
     fn authority() -> Authority {
         let mut profile = AuthorityProfile::new("crl test");
@@ -354,6 +357,26 @@ mod tests {
         assert!(
             !lists(&after[0], &second) && lists(&after[1], &second) && lists(&after[2], &second)
         );
+        // who relies on a part that is about others knows nothing
+        for (parts, good) in [(vec![0], false), (vec![0, 1], true)] {
+            let third = issue(&authority);
+            let mut options = VerifyOptions::default();
+            let root = authority.renew_root_crl(moment).unwrap();
+            let ders = parts.iter().map(|number| part(*number)).chain([root]);
+            options.lists = ders
+                .flat_map(|der| RevocationList::read(&der).unwrap())
+                .collect();
+            let roots = [authority.root()];
+            let steps = verify_by_hand(&third, &roots, &options);
+            let refused = steps.iter().find(|step| !step.ok);
+            assert_eq!(verify(&third, &roots, &options).unwrap().accepted, good);
+            assert_eq!(refused.is_none(), good, "{refused:?}");
+            let why = "is a part, for what points at http://ca.internal/crl/issuing.crl; this one points at http://ca.internal/crl/issuing-1.crl";
+            assert!(
+                refused.is_none_or(|step| step.found.ends_with(why)),
+                "{refused:?}"
+            );
+        }
         authority
             .revoke(&first.serial(), Reason::Superseded, moment)
             .unwrap();

@@ -35,10 +35,13 @@
 //! | [`Profile`], [`RuleSet`] | server, client, OCSP responder, sub-CA in one table; private rules, or the Baseline Requirements' as far as private names allow |
 //! | [`Authority::issue`] | names within the constraints, random serial of 128 bits, never beyond the issuer's end, backdated five minutes, recorded before anybody has it |
 //! | [`Authority::renew_issuing`] | a new intermediate for the same key, before the old one ends; chains of either hold |
+//! | [`Authority::renew_issuing_key`] | a new intermediate with a new key, when the old one was revoked |
 //! | [`RenewalWindow`] | when a certificate is exchanged for the next: the same for ACME clients and for a service that asks itself |
+//! | [`Successor`], [`PairFiles`] | with what, and how its two files change at one moment |
 //! | [`Store`] | SQLite, one file: find, list, what expires, the log; several processes at once |
 //! | [`Authority::crl`], [`OcspResponder`] | lists that renew themselves when asked for, in parts when they are long; answers signed by a delegated key, kept while they hold |
 //! | [`verify`], [`verify_by_hand`] | OpenSSL's own verdict; and each question that a verifier asks, with the answer and the rule |
+//! | [`RevocationList`], [`OcspResponse`], [`status_in_records`] | anybody's lists and answers, held against a chain: who signed, what they cover, whether they hold |
 //! | [`lint`], [`view`], [`explain`] | the checks of auditors; every byte with its name; a certificate field by field: read by another library than the one that made it |
 //! | [`Zoo`] | servers whose certificates are wrong in exactly one way each, for tests of clients |
 //! | [`trust_stores`] | how a root gets into each store and out again; refused for a root that is good for every name |
@@ -88,12 +91,14 @@ mod der;
 mod explain;
 mod files;
 mod http;
+mod input;
 mod keys;
 mod limits;
 mod lint;
 mod moment;
 mod names;
 mod ocsp;
+mod pair;
 mod path;
 mod pem;
 mod pkcs12;
@@ -101,6 +106,7 @@ mod profile;
 mod reason;
 mod renewal;
 mod request;
+mod status;
 mod store;
 mod subject;
 mod tbs;
@@ -118,22 +124,25 @@ pub use crl::{CrlError, Overdue, RootList, RootListState, crl_pem};
 pub use explain::{Field, explain};
 pub use files::{
     FileError, NewFiles, create_private, create_private_folder, create_public, read_private,
-    read_public, read_up_to, write_private,
+    read_public, read_up_to, write_private, write_public, write_result,
 };
 pub use http::Published;
+pub use input::{InputError, read_certificate, read_name};
 pub use keys::{KeyError, KeyKind, LeafKey, Passphrase};
-pub use lint::{Finding, LintAs, LintError, Severity, lint, lint_checks};
-pub use moment::{now, utc};
+pub use lint::{Finding, LintAs, LintError, Severity, lint, lint_all, lint_checks};
+pub use moment::{now, rfc3339, utc};
 pub use names::{DnsName, EmailAddress, NameError, SubjectAltName, Uri};
 pub use ocsp::{OcspAnswer, OcspError, OcspResponder};
+pub use pair::{PairFiles, StagedPair};
 pub use path::{Step, verify_by_hand};
 pub use pkcs12::{Pkcs12Protection, pkcs12};
 pub use profile::{Profile, ProfileError, Role, RuleSet};
 pub use reason::{Reason, ReasonError};
-pub use renewal::RenewalWindow;
+pub use renewal::{RenewalWindow, Successor};
 pub use request::{CertificateRequest, RequestError};
+pub use status::{OcspResponse, RevocationList, status_in_records};
 pub use store::{Entry, Filter, LogLine, Status, Store, StoreError};
 pub use trust::{TrustError, TrustPlaces, TrustStep, TrustStore, check_trustworthy, trust_stores};
-pub use verify::{Verdict, VerifyOptions, verify};
-pub use view::{Line, View, ViewError, view};
+pub use verify::{Purpose, UnknownPurpose, Verdict, VerifyOptions, verify};
+pub use view::{Line, View, ViewError, view, view_all};
 pub use zoo::{Inhabitant, Zoo, ZooError};

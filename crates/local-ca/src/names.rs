@@ -375,6 +375,11 @@ pub enum NameError {
     /// A common name that is empty, longer than 64 characters (RFC 5280 Appendix A.1), or has control characters.
     #[error("a common name has 1 to 64 characters and no control characters")]
     CommonName,
+    /// An authority's name that is blank, or begins or ends so: linters and GnuTLS refuse what it signs.
+    #[error(
+        "an authority's name, and its organization, is not blank, and neither begins nor ends with a blank"
+    )]
+    Blank,
 }
 
 /// At most 80 characters of a text from outside, escaped, for a message.
@@ -399,9 +404,7 @@ pub(crate) fn printable(text: &str) -> String {
 /// A common name that a certificate can carry.
 pub(crate) fn check_common_name(name: &str) -> Result<(), NameError> {
     let length = name.chars().count();
-    // linters and GnuTLS refuse what is blank, or begins or ends so
-    let trimmed = name.trim() == name;
-    match (1..=64).contains(&length) && trimmed && !name.chars().any(char::is_control) {
+    match (1..=64).contains(&length) && !name.chars().any(char::is_control) {
         true => Ok(()),
         false => Err(NameError::CommonName),
     }

@@ -13,8 +13,9 @@ use crate::der::{self, oid};
 use crate::keys::{KeyError, PublicKey};
 use crate::moment::{now, utc};
 use crate::names::SubjectAltName;
+use crate::status;
 use crate::subject;
-use crate::verify::VerifyOptions;
+use crate::verify::{Purpose, VerifyOptions};
 
 /// One question that a verifier asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +48,7 @@ const UNDERSTOOD: &[&[u8]] = &[
     oid::CRL_DISTRIBUTION_POINTS,
 ];
 
-/// Builds the chain of a server's certificate to one of `roots`, and asks every question, also after one was answered badly.
+/// Builds a certificate's chain to one of `roots`, and asks every question, also after one was answered badly.
 #[must_use]
 pub fn verify_by_hand(
     leaf: &Certificate,
@@ -72,8 +73,12 @@ pub fn verify_by_hand(
             walk.authority(depth, certificate);
             walk.names_within(depth, certificate, leaf);
         }
-        walk.purpose(depth, certificate, trusted && depth + 1 == chain.len());
+        let anchor = trusted && depth + 1 == chain.len();
+        walk.purpose(depth, certificate, options.purpose, anchor);
     }
+    let (lists, answers) = (&options.lists, &options.answers);
+    walk.steps
+        .extend(status::steps(&chain, trusted, lists, answers, moment));
     if let Some(host) = &options.host {
         walk.host(leaf, host);
     }
@@ -82,12 +87,7 @@ pub fn verify_by_hand(
 
 /// Follows issuers' names, first into the roots, then into what came with the leaf.
 fn build(leaf: &Certificate, roots: &[Certificate]) -> (Vec<Certificate>, bool) {
-    let sent: Vec<Certificate> = leaf
-        .intermediates_by_openssl()
-        .unwrap_or_default()
-        .iter()
-        .filter_map(|one| Certificate::from_der(&one.to_der().ok()?).ok())
-        .collect();
+    let sent = sent_with(leaf);
     let mut chain = vec![leaf.clone()];
     while chain.len() < MAX_DEPTH {
         let last = chain.last().expect("it begins with the leaf");
@@ -117,6 +117,15 @@ fn build(leaf: &Certificate, roots: &[Certificate]) -> (Vec<Certificate>, bool) 
         }
     }
     (chain, false)
+}
+
+/// The intermediates that came with the leaf.
+pub(crate) fn sent_with(leaf: &Certificate) -> Vec<Certificate> {
+    leaf.intermediates_by_openssl()
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|one| Certificate::from_der(&one.to_der().ok()?).ok())
+        .collect()
 }
 
 struct Walk {
@@ -288,27 +297,27 @@ impl Walk {
         );
     }
 
-    /// An authority's purposes bound those below it; a root's are not asked for.
-    fn purpose(&mut self, depth: usize, certificate: &Certificate, anchor: bool) {
-        let purposes = purposes(certificate);
-        let found = match &purposes {
+    /// An authority's purposes bound those below it; a root's are not asked for. A responder's are asked for by name: who says nothing is
+    /// none (RFC 6960 §4.2.2.2), and it stands right below who made it one.
+    fn purpose(&mut self, depth: usize, certificate: &Certificate, asked: Purpose, anchor: bool) {
+        let Some((wanted, question)) = asked.row().wanted else {
+            return;
+        };
+        let responder = asked == Purpose::Ocsp;
+        let found = match purposes(certificate) {
+            _ if responder && depth > 0 => return,
+            None if responder => (false, "it names none".to_owned()),
             None if anchor || depth > 0 => return,
             None => (true, "it names none, and so is good for all".to_owned()),
             Some(all) => {
                 let good = all
                     .iter()
-                    .any(|one| one == oid::SERVER_AUTH || one == oid::ANY_EXTENDED_KEY_USAGE);
+                    .any(|one| one == wanted || (one == oid::ANY_EXTENDED_KEY_USAGE && !responder));
                 let names: Vec<String> = all.iter().map(|one| oid::name(one)).collect();
                 (good, names.join(", "))
             }
         };
-        self.step(
-            depth,
-            certificate,
-            "is it for servers?",
-            found,
-            "RFC 5280 §4.2.1.12",
-        );
+        self.step(depth, certificate, question, found, "RFC 5280 §4.2.1.12");
     }
 
     fn host(&mut self, leaf: &Certificate, host: &SubjectAltName) {
@@ -349,7 +358,7 @@ fn matches(name: &SubjectAltName, host: &SubjectAltName) -> bool {
     }
 }
 
-fn name_of(certificate: &Certificate) -> String {
+pub(crate) fn name_of(certificate: &Certificate) -> String {
     let parsed = certificate.parsed();
     match subject::attributes(parsed.subject).is_empty() {
         false => subject::display(parsed.subject),
@@ -370,7 +379,7 @@ fn path_length(certificate: &Certificate) -> Option<usize> {
     })
 }
 
-fn purposes(certificate: &Certificate) -> Option<Vec<Vec<u8>>> {
+pub(crate) fn purposes(certificate: &Certificate) -> Option<Vec<Vec<u8>>> {
     let value = certificate.parsed().extension(oid::EXTENDED_KEY_USAGE)?;
     let mut list = der::only(value, der::SEQUENCE).ok()?.inside();
     let mut found = Vec::new();

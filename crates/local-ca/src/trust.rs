@@ -9,7 +9,8 @@ use std::process::Command;
 use thiserror::Error;
 
 use crate::authority::Authority;
-use crate::certificate::hex;
+use crate::certificate::{Certificate, hex};
+use crate::der::oid;
 use crate::files::{self, FileError};
 use crate::keys;
 
@@ -45,9 +46,26 @@ pub struct TrustPlaces {
     pub debian_local: PathBuf,
     /// What Debian's programs read.
     pub debian_etc: PathBuf,
-    /// The database of NSS, which Chromium reads.
-    pub nss: PathBuf,
+    /// The databases of NSS that Chromium reads: the usual one, and those of its packages that are here.
+    pub nss: Vec<PathBuf>,
+    /// Firefox's profiles that are here, each with a database of its own.
+    pub firefox: Vec<PathBuf>,
 }
+
+/// Where Chromium's packages keep their databases, below the home folder.
+const NSS: &[&str] = &[
+    ".pki/nssdb",
+    "snap/chromium/current/.pki/nssdb",
+    ".var/app/org.chromium.Chromium/data/pki/nssdb",
+];
+/// Where Firefox and its packages keep their profiles.
+const FIREFOX: &[&str] = &[
+    ".mozilla/firefox",
+    ".config/mozilla/firefox",
+    "snap/firefox/common/.mozilla/firefox",
+    ".var/app/org.mozilla.firefox/.mozilla/firefox",
+    "Library/Application Support/Firefox/Profiles",
+];
 
 impl TrustPlaces {
     /// The machine's, and this user's.
@@ -57,19 +75,47 @@ impl TrustPlaces {
         Self {
             debian_local: "/usr/local/share/ca-certificates".into(),
             debian_etc: "/etc/ssl/certs".into(),
-            nss: home.join(".pki/nssdb"),
+            nss: databases(&home),
+            firefox: FIREFOX
+                .iter()
+                .flat_map(|folder| profiles(&home.join(folder)))
+                .collect(),
         }
     }
 
-    /// All of them below one folder.
+    /// All of them below one folder. `update-ca-certificates` goes elsewhere before it looks for it: so by its whole path.
     #[must_use]
     pub fn below(folder: &Path) -> Self {
+        let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
         Self {
             debian_local: folder.join("usr/local/share/ca-certificates"),
             debian_etc: folder.join("etc/ssl/certs"),
-            nss: folder.join("nssdb"),
+            nss: vec![folder.join("nssdb")],
+            firefox: profiles(&folder.join("firefox")),
         }
     }
+}
+
+/// The usual one also where it is absent: it is made when Chromium first runs.
+fn databases(home: &Path) -> Vec<PathBuf> {
+    let mut all: Vec<PathBuf> = NSS.iter().map(|folder| home.join(folder)).collect();
+    let usual = all.remove(0);
+    all.retain(|folder| folder.is_dir());
+    if all.is_empty() || usual.is_dir() {
+        all.insert(0, usual);
+    }
+    all
+}
+
+/// Those that have a database, in the order of their names.
+fn profiles(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    let folders = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut found: Vec<PathBuf> = folders
+        .filter(|folder| folder.join("cert9.db").is_file())
+        .collect();
+    found.sort();
+    found
 }
 
 /// Why a root is not put into a store.
@@ -105,12 +151,13 @@ pub enum TrustError {
 /// # Errors
 /// [`TrustError::Unconstrained`], [`TrustError::UnprotectedKey`].
 pub fn check_trustworthy(
-    authority: &Authority,
+    root: &Certificate,
     folder: &Path,
     unconstrained: bool,
     unprotected_key: bool,
 ) -> Result<(), TrustError> {
-    if authority.constraints().is_none() && !unconstrained {
+    let constraints = root.parsed().extension(oid::NAME_CONSTRAINTS);
+    if constraints.is_none() && !unconstrained {
         return Err(TrustError::Unconstrained);
     }
     let path = folder.join(Authority::KEY_FILE);
@@ -124,15 +171,17 @@ pub fn check_trustworthy(
     }
 }
 
-/// The stores, and how this root gets into each and out again. `root` is the certificate's file.
+/// The stores, and how this root gets into each and out again. `file` is where the certificate lies.
 #[must_use]
-pub fn trust_stores(authority: &Authority, root: &Path, places: &TrustPlaces) -> Vec<TrustStore> {
+pub fn trust_stores(root: &Certificate, file: &Path, places: &TrustPlaces) -> Vec<TrustStore> {
+    let serial = root.serial();
     // The name says which root it is, so that taking one out never takes out another.
-    let print = hex(&openssl::sha::sha256(authority.root().der_bytes())[..6]);
+    let print = hex(&openssl::sha::sha256(root.der_bytes())[..6]);
     let name = format!("stampmill-{print}");
-    let root = root.display().to_string();
+    let root = file.display().to_string();
     let path = |folder: &Path, file: &str| folder.join(file).display().to_string();
     let crt = path(&places.debian_local, &format!("{name}.crt"));
+    let machine = *places.debian_etc == *Path::new("/etc/ssl/certs");
     let update = |extra: &[&str]| {
         let etc = places.debian_etc.display().to_string();
         let local = places.debian_local.display().to_string();
@@ -143,30 +192,55 @@ pub fn trust_stores(authority: &Authority, root: &Path, places: &TrustPlaces) ->
             "--localcertsdir",
             &local,
         ];
-        let machine = *places.debian_etc == *Path::new("/etc/ssl/certs");
         let words = if machine { &own[..1] } else { &own[..] };
         step(&[words, extra].concat())
     };
-    let database = format!("sql:{}", places.nss.display());
+    // a folder of one's own may not have it yet
+    let made = match machine {
+        true => Vec::new(),
+        false => vec![step(&[
+            "mkdir",
+            "-p",
+            &places.debian_etc.display().to_string(),
+        ])],
+    };
+    let database = |folder: &PathBuf| format!("sql:{}", folder.display());
+    let add_to = |database: &str| {
+        let words = [
+            "certutil", "-d", database, "-A", "-t", "C,,", "-n", &name, "-i", &root,
+        ];
+        step(&words)
+    };
+    let remove_from = |database: &str| step(&["certutil", "-d", database, "-D", "-n", &name]);
+    let chromium: Vec<String> = places.nss.iter().map(database).collect();
+    let firefox: Vec<String> = match places.firefox.is_empty() {
+        true => vec!["sql:PROFILE-FOLDER".to_owned()],
+        false => places.firefox.iter().map(database).collect(),
+    };
     vec![
         TrustStore {
             name: "debian",
             read_by: "OpenSSL, curl, wget, Python, Go, .NET, and Java of Debian; not Node, not Chromium, not Firefox",
-            add: vec![
-                step(&["install", "-D", "-m", "644", &root, &crt]),
-                update(&[]),
-            ],
-            remove: vec![step(&["rm", "-f", &crt]), update(&["--fresh"])],
+            add: [
+                vec![step(&["install", "-D", "-m", "644", &root, &crt])],
+                made.clone(),
+                vec![update(&[])],
+            ]
+            .concat(),
+            remove: [
+                vec![step(&["rm", "-f", &crt])],
+                made,
+                vec![update(&["--fresh"])],
+            ]
+            .concat(),
             applies: has("update-ca-certificates"),
         },
         TrustStore {
             name: "nss",
             read_by: "Chromium and Chrome on Linux",
-            add: vec![step(&[
-                "certutil", "-d", &database, "-A", "-t", "C,,", "-n", &name, "-i", &root,
-            ])],
-            remove: vec![step(&["certutil", "-d", &database, "-D", "-n", &name])],
-            applies: has("certutil") && places.nss.is_dir(),
+            add: chromium.iter().map(|one| add_to(one)).collect(),
+            remove: chromium.iter().map(|one| remove_from(one)).collect(),
+            applies: has("certutil") && places.nss.iter().all(|folder| folder.is_dir()),
         },
         TrustStore {
             name: "fedora",
@@ -221,34 +295,16 @@ pub fn trust_stores(authority: &Authority, root: &Path, places: &TrustPlaces) ->
                 "-delstore",
                 "-user",
                 "Root",
-                &authority.root().serial(),
+                &serial,
             ])],
             applies: false,
         },
         TrustStore {
             name: "firefox",
             read_by: "Firefox, each profile its own",
-            add: vec![step(&[
-                "certutil",
-                "-d",
-                "sql:PROFILE-FOLDER",
-                "-A",
-                "-t",
-                "C,,",
-                "-n",
-                &name,
-                "-i",
-                &root,
-            ])],
-            remove: vec![step(&[
-                "certutil",
-                "-d",
-                "sql:PROFILE-FOLDER",
-                "-D",
-                "-n",
-                &name,
-            ])],
-            applies: false,
+            add: firefox.iter().map(|one| add_to(one)).collect(),
+            remove: firefox.iter().map(|one| remove_from(one)).collect(),
+            applies: has("certutil") && !places.firefox.is_empty(),
         },
         TrustStore {
             name: "java",

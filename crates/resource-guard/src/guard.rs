@@ -5,13 +5,14 @@ use std::future::Future;
 use std::sync::Arc;
 
 use http::request::Parts;
-use stampmill_claim_check::{ClaimCheck, Context};
+use stampmill_claim_check::ClaimCheck;
 use stampmill_jose::{Expectations, JwtError, verify_jwt};
 use thiserror::Error;
 
 use crate::BoxError;
 use crate::bearer::credentials;
 use crate::clock::{Clock, SystemClock};
+use crate::denial::Denial;
 use crate::keys::{BoxFuture, KeySource, KeysUnavailable};
 use crate::metadata::ResourceMetadata;
 use crate::proof::{Dpop, NonceSource, ReplayStore, check_binding};
@@ -35,6 +36,7 @@ struct Rules {
     clock: Box<dyn Clock>,
     max_token_bytes: usize,
     accept_when: Option<Arc<ClaimCheck>>,
+    with_values: bool,
     revoked_when: Option<RevokedWhen>,
     challenge: Challenge,
 }
@@ -60,6 +62,7 @@ impl Guard {
             max_token_bytes: DEFAULT_MAX_TOKEN_BYTES,
             required_scope: Vec::new(),
             accept_when: None,
+            with_values: false,
             revoked_when: None,
         }
     }
@@ -176,11 +179,22 @@ impl Rules {
         let Some(check) = &self.accept_when else {
             return Ok(());
         };
-        match check.decide(token.claims_json(), &Context { now }) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Refusal::ClaimCheckFalse),
-            Err(error) => Err(Refusal::ClaimCheckError(error)),
+        let judge = match self.with_values {
+            true => Denial::with_values,
+            false => Denial::of,
+        };
+        let Some(denial) = judge(check, token.claims_json(), now) else {
+            return Ok(());
+        };
+        let (resource, client_id) = (&self.expect.audience, token.client_id());
+        tracing::info!(resource, client_id, jti = token.jwt_id(), %denial, "access token refused");
+        if let Some(values) = denial.values() {
+            tracing::info!(
+                jti = token.jwt_id(),
+                "what the parts of the check gave:\n{values}"
+            );
         }
+        Err(Refusal::ClaimCheck(Box::new(denial)))
     }
 
     async fn check_revocation(&self, token: &AccessToken) -> Result<(), Refusal> {
@@ -208,6 +222,7 @@ pub struct GuardBuilder {
     max_token_bytes: usize,
     required_scope: Vec<String>,
     accept_when: Option<Arc<ClaimCheck>>,
+    with_values: bool,
     revoked_when: Option<RevokedWhen>,
 }
 
@@ -274,6 +289,14 @@ impl GuardBuilder {
     #[must_use]
     pub fn accept_when(mut self, check: impl Into<Arc<ClaimCheck>>) -> GuardBuilder {
         self.accept_when = Some(check.into());
+        self
+    }
+
+    /// Where the claim check refuses, the log and [`Refusal::ClaimCheck`] also tell what each part of it gave: the values of the token's
+    /// claims, which may be a person's. For finding a mistake, and not for good.
+    #[must_use]
+    pub fn explain_with_values(mut self) -> GuardBuilder {
+        self.with_values = true;
         self
     }
 
@@ -345,6 +368,7 @@ impl GuardBuilder {
                 clock: self.clock,
                 max_token_bytes: self.max_token_bytes,
                 accept_when: self.accept_when,
+                with_values: self.with_values,
                 revoked_when: self.revoked_when,
                 challenge: Challenge {
                     realm: self.realm,

@@ -61,6 +61,15 @@
 //! # }
 //! ```
 //!
+//! # When a good token is refused
+//! The client reads `insufficient_scope` and no more: it may be the thief. The operator finds in the log (`tracing`, level `info`) which
+//! check said no and which part of it decided, and code that calls [`Guard::authorize`] itself has it in [`Refusal::ClaimCheck`].
+//! Neither tells the value of a claim, unless [`GuardBuilder::explain_with_values`] says so.
+//! ```text
+//! INFO access token refused resource="https://files.example" client_id="web" jti="aF3…" denial=the claim check `claims.exp > now &&
+//!      'ops' in claims.roles` is false: decided by `'ops' in claims.roles`
+//! ```
+//!
 //! Keys that change are fetched through [`CachedKeys`]; how it keeps a stream of forged `kid`s from becoming a stream of
 //! fetches is on its page.
 
@@ -69,6 +78,7 @@
 
 mod bearer;
 mod clock;
+mod denial;
 mod guard;
 mod keys;
 mod layer;
@@ -79,6 +89,7 @@ mod token;
 
 pub use bearer::MalformedCredentials;
 pub use clock::{Clock, SystemClock};
+pub use denial::Denial;
 pub use guard::{DEFAULT_MAX_TOKEN_BYTES, Guard, GuardBuilder, GuardError};
 pub use keys::{BoxFuture, CachedKeys, KeySource, KeysUnavailable};
 pub use layer::{GuardLayer, Guarded, GuardedBody};

@@ -17,19 +17,19 @@
 //! the text of `insufficient_scope`. A check that cannot be evaluated (a claim is missing, has another type) is answered
 //! in the same way: an error is a refusal, and the wire does not tell the two apart.
 //!
-//! The answer is terse: which check failed is written to the log (`tracing`, level `debug`) and not to the client, who is
-//! perhaps the forger. Nothing of the request is echoed.
+//! The answer is terse: what failed is written to the log (`tracing`; level `debug`, and `info` where a claim check refuses a good token)
+//! and not to the client, who is perhaps the forger. Nothing of the request is echoed.
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
-use stampmill_claim_check::EvalError;
 use stampmill_jose::JwtError;
 use thiserror::Error;
 
 use crate::BoxError;
 use crate::bearer::MalformedCredentials;
+use crate::denial::Denial;
 use crate::keys::KeysUnavailable;
 use crate::metadata::{ResourceMetadata, dpop_algorithms};
 use crate::proof::ProofError;
@@ -68,12 +68,9 @@ pub enum Refusal {
         /// The first required value that is missing.
         missing: String,
     },
-    /// The claim check said `false`.
-    #[error("the claim check does not accept the token")]
-    ClaimCheckFalse,
-    /// The claim check could not be evaluated on this token.
-    #[error("the claim check could not be evaluated: {0}")]
-    ClaimCheckError(EvalError),
+    /// The claim check said `false`, or could not be evaluated on this token; which part of it, and why, is inside.
+    #[error("{0}")]
+    ClaimCheck(Box<Denial>),
     /// The proof of the token's key does not hold.
     #[error("DPoP: {0}")]
     Proof(#[from] ProofError),
@@ -140,9 +137,7 @@ impl Refusal {
             Refusal::TooLong { .. } | Refusal::Jwt(_) | Refusal::Profile(_) | Refusal::Revoked => {
                 INVALID_TOKEN
             }
-            Refusal::InsufficientScope { .. }
-            | Refusal::ClaimCheckFalse
-            | Refusal::ClaimCheckError(_) => INSUFFICIENT_SCOPE,
+            Refusal::InsufficientScope { .. } | Refusal::ClaimCheck(_) => INSUFFICIENT_SCOPE,
             Refusal::Proof(ProofError::Nonce) => USE_NONCE,
             Refusal::Proof(_) => INVALID_PROOF,
             Refusal::Keys(_)

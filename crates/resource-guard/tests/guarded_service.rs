@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use stampmill_claim_check::ClaimCheck;
 use stampmill_jose::{Algorithm, Jwks, SigningKey, dpop_proof};
 use stampmill_resource_guard::{
-    AccessToken, Guard, GuardBuilder, GuardError, GuardLayer, GuardedBody, NonceSource,
+    AccessToken, Guard, GuardBuilder, GuardError, GuardLayer, GuardedBody, NonceSource, Refusal,
     ReplayMemory, RollingNonces,
 };
 use tower::{Layer, Service, ServiceExt};
@@ -269,6 +269,44 @@ async fn a_claim_check_that_cannot_be_evaluated_refuses() {
         let answer = ask(guard().accept_when(check), &token(json!({}))).await;
         answer.refused(StatusCode::FORBIDDEN, "insufficient_scope");
     }
+}
+
+/// The wire says no more than before; whoever runs the service finds out which part decided, and no value unless asked.
+#[tokio::test]
+async fn rfc_6750_3_1_who_runs_the_resource_learns_why_a_claim_check_refused() {
+    const CHECK: &str = "claims.exp > now && claims.client_id == 'demo'";
+    let check = || ClaimCheck::compile(CHECK).unwrap();
+    let token = token(json!({"client_id": "somebody-else"}));
+    let request = Request::get("/").header("authorization", format!("Bearer {token}"));
+    let (parts, ()) = request.body(()).unwrap().into_parts();
+    for (guard, values) in [
+        (guard().accept_when(check()), false),
+        (guard().accept_when(check()).explain_with_values(), true),
+    ] {
+        let refusal = guard.build().unwrap().authorize(&parts).await.unwrap_err();
+        let told = format!("{refusal} {refusal:?}");
+        let Refusal::ClaimCheck(denial) = refusal else {
+            panic!("{told}");
+        };
+        assert_eq!(denial.check(), CHECK);
+        let (part, span) = denial.decided_by().unwrap();
+        assert_eq!(part, "claims.client_id == 'demo'");
+        assert_eq!(&CHECK[span], part);
+        assert_eq!((denial.error(), denial.absent_claim()), (None, None));
+        assert_eq!(told.contains("somebody-else"), values, "{told}");
+        let values = denial.values().map(ToString::to_string);
+        assert_eq!(
+            values.is_some_and(|text| text.contains("somebody-else")),
+            told.contains("somebody-else")
+        );
+    }
+    let absent = ClaimCheck::compile("claims.department == 'x'").unwrap();
+    let guard = guard().accept_when(absent).build().unwrap();
+    let Refusal::ClaimCheck(denial) = guard.authorize(&parts).await.unwrap_err() else {
+        panic!("another refusal");
+    };
+    assert_eq!(denial.absent_claim(), Some("claims.department"));
+    assert!(denial.error().is_some());
 }
 
 // ---- revoked grants ------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use serde_json::Value;
-use stampmill_jose::{Algorithm, Expectations, SigningKey, dpop_proof, verify_jwt};
+use stampmill_jose::{Algorithm, Expectations, Jwks, SigningKey, dpop_proof, verify_jwt};
 use stampmill_token_service::Admin;
 
 use crate::http_client::Answer;
@@ -126,7 +126,8 @@ async fn introspect(
         .json()
 }
 
-/// A signing key is replaced: published ahead of use, found by `kid`, kept until its last token has expired.
+/// A signing key is replaced: published ahead of use, found by `kid`, kept until its last token has expired. And one that was
+/// stolen is withdrawn.
 pub(crate) fn jwks_rotation(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     tokio::runtime::Runtime::new()?.block_on(async {
         let service = open(stage).await?;
@@ -146,40 +147,69 @@ pub(crate) fn jwks_rotation(stage: &mut Stage<'_>) -> anyhow::Result<()> {
         stage.check_rule("kid in the header, kid in the set", true, before.find(&kid).is_some(), "RFC 7515 §4.1.4");
 
         stage.heading("3  stampmill keys rotate");
-        let next = Admin::open(&service.folder().join("data"))?
-            .rotate_signing_key(Algorithm::Rs256)
-            .await?;
+        let admin = Admin::open(&service.folder().join("data"))?;
+        let next = admin.rotate_signing_key(Algorithm::Rs256).await?;
         stage.compute("kid of the next key", &[], &next.kid);
         stage.compute("it signs in, seconds", &[], next.signs_from - next.created_at);
         stage.note(
-            "A running service takes it in within a minute; this one is started again, which does it at once. Until it signs, every \
-             verifier has had the time to fetch a set with it: a set may be cached for five minutes.",
+            "A running service takes it in within a second or two. Until it signs, every verifier has had the time to fetch a set \
+             with it: a set may be cached for five minutes.",
         );
-        let service = service.restarted().await?;
-        let client = service
-            .client(stage, service.first.client_secret.expose())
-            .await?;
+        until_published(&client, |keys| keys.find(&next.kid).is_some()).await?;
         let after = client.keys(stage).await?;
         stage.check_rule("the next key is published", true, after.find(&next.kid).is_some(), "OIDC Core §10.1.1");
         stage.check_rule("the present one still is", true, after.find(&kid).is_some(), "OIDC Core §10.1.1");
         stage.check("the old token, with the new set", true, verify_jwt(&token, &after, &expect, now()?).is_ok());
         let new_token = machine_token(stage, &client).await?;
-        let new_issuer = service.server.issuer().to_owned();
-        let expect = Expectations::access_token(&new_issuer, &new_issuer);
         let cached = verify_jwt(&new_token, &before, &expect, now()?);
         stage.check("a new token, with the set from before the rotation", true, cached.is_ok());
 
         stage.heading("4  a forger brings a key of his own");
         let forger = SigningKey::generate(Algorithm::Rs256)?;
         let forged = forger.sign_jwt("at+jwt", &serde_json::json!({
-            "iss": new_issuer, "aud": new_issuer, "sub": "demo", "client_id": "demo", "jti": "1", "iat": now()?, "exp": now()? + 600,
+            "iss": issuer, "aud": issuer, "sub": "demo", "client_id": "demo", "jti": "1", "iat": now()?, "exp": now()? + 600,
         }))?;
         let answer = client.call(stage, "/api/me", Some(&forged)).await?;
         stage.check_rule("a kid nobody published", 401, answer.status.as_u16(), "RFC 8725 §3.1");
         stage.blocked("token of a foreign key", "keys come from the issuer's set, never from the token", "RFC 8725 §3.10");
+
+        stage.heading("5  the key itself is stolen: stampmill keys withdraw");
+        let me = client.call(stage, "/api/me", Some(&new_token)).await?;
+        stage.check("a token it signed", 200, me.status.as_u16());
+        admin.withdraw_signing_key(&kid).await?;
+        stage.note(
+            "With the key a thief makes tokens that no verifier can tell from ours. It cannot wait a quarter of an hour: it leaves the \
+             set at once, and another signs that nobody has met. Whoever meets its kid fetches the set anew.",
+        );
+        until_published(&client, |keys| keys.find(&kid).is_none()).await?;
+        let without = client.keys(stage).await?;
+        let me = client.call(stage, "/api/me", Some(&new_token)).await?;
+        stage.check("a token it signed, here", 401, me.status.as_u16());
+        let elsewhere = |keys: &Jwks| Ok::<_, anyhow::Error>(verify_jwt(&new_token, keys, &expect, now()?).is_ok());
+        stage.check("elsewhere, with the set of before: believed", true, elsewhere(&after)?);
+        stage.check("elsewhere, with the set of now: believed", false, elsewhere(&without)?);
+        let fresh = machine_token(stage, &client).await?;
+        let me = client.call(stage, "/api/me", Some(&fresh)).await?;
+        stage.check("a token the new key signed", 200, me.status.as_u16());
+        stage.blocked("tokens of a stolen key", "the key leaves the set; who caches the set believes it that much longer", "OIDC Core §10.1.1");
         service.server.shutdown().await;
         Ok(())
     })
+}
+
+/// Asks for the key set until it is as expected, unheard: a few times at most.
+async fn until_published(
+    client: &RelyingParty,
+    as_expected: impl Fn(&Jwks) -> bool,
+) -> anyhow::Result<()> {
+    for _ in 0..100 {
+        let mut unheard = Vec::new();
+        if as_expected(&client.keys(&mut Stage::new(&mut unheard)).await?) {
+            return Ok(());
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    anyhow::bail!("the key set did not change within ten seconds")
 }
 
 async fn machine_token(stage: &mut Stage<'_>, client: &RelyingParty) -> anyhow::Result<String> {

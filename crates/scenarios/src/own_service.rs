@@ -68,30 +68,6 @@ impl OwnService {
         .await
     }
 
-    /// Stops the service and starts it again on the same folder, at another port.
-    pub(crate) async fn restarted(self) -> anyhow::Result<Self> {
-        let Self {
-            server,
-            first,
-            folder,
-            ..
-        } = self;
-        server.shutdown().await;
-        let config = Config {
-            listen: Some(Listen::Localhost(0)),
-            backend: Backend::Stampmill,
-            ..Config::new(DataFolder::open(&folder.path().join("data"))?)
-        };
-        let server = Server::start(config).await?;
-        let http = HttpClient::trusting(server.ca_root_pem())?;
-        Ok(Self {
-            server,
-            first,
-            http,
-            folder,
-        })
-    }
-
     /// The demo user with a fresh browser.
     pub(crate) fn person(&self) -> Person {
         Person::new(

@@ -97,7 +97,11 @@ fn what_each_lesson_ends_with() {
         ("oauth_logout", None, &["signing others out"]),
         ("oauth_device", None, &["guessed or replayed device codes"]),
         ("oauth_split", None, &[]),
-        ("oauth_jwks_rotation", None, &["token of a foreign key"]),
+        (
+            "oauth_jwks_rotation",
+            None,
+            &["token of a foreign key", "tokens of a stolen key"],
+        ),
         ("oauth_dpop", None, &["stolen access token"]),
     ] {
         let shown: Vec<&str> = shown.into_iter().collect();

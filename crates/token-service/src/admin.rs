@@ -11,7 +11,7 @@ use crate::domain::{
     ClaimError, Client, ClientAuthentication, ClientId, KeyState, PersonClaims, Registration,
     RegistrationError, SealedSecret, StoredKey, User, UserId, Username, UsernameError, state,
 };
-use crate::keyring::{KeysError, PUBLISHED_AHEAD, make_key};
+use crate::keyring::{KeysError, PUBLISHED_AHEAD, WithdrawnKey, make_key, withdraw};
 use crate::password::{MAX_PASSWORD_BYTES, PasswordHash, typable_password};
 use crate::secret::{Digest, SealingKey, Secret};
 use crate::store::{InitialToken, SqliteStore, Store, StoreError};
@@ -165,7 +165,7 @@ impl Admin {
         Ok(keys.iter().cloned().zip(states).collect())
     }
 
-    /// Makes the next signing key of an algorithm. A running server publishes it within a minute, and signs with it a
+    /// Makes the next signing key of an algorithm. A running server publishes it within a second or two, and signs with it a
     /// quarter of an hour from now, when verifiers have met it.
     pub async fn rotate_signing_key(&self, algorithm: Algorithm) -> Result<StoredKey, AdminError> {
         let now = SystemClock.now();
@@ -173,6 +173,15 @@ impl Admin {
         let key = make_key(algorithm, &self.sealing, &SystemRandom, now, signs_from).await?;
         self.store.insert_signing_key(key.clone()).await?;
         Ok(key)
+    }
+
+    /// Withdraws a signing key that others may have: a running server publishes and believes it no more within a second or
+    /// two, and signs with a new one. What it signed dies with it for those who ask this service, and for those who verify by
+    /// themselves as soon as they fetch the key set again. What it did not sign lives on: refresh tokens, opaque tokens,
+    /// sessions.
+    pub async fn withdraw_signing_key(&self, kid: &str) -> Result<WithdrawnKey, AdminError> {
+        let (random, now) = (SystemRandom, SystemClock.now());
+        Ok(withdraw(&self.store, kid, &self.sealing, &random, now).await?)
     }
 
     /// Every user, by name.

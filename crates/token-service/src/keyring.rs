@@ -1,18 +1,21 @@
 //! The signing keys at hand, and their rotation: made, published, used and let go, so that no token is ever unverifiable.
 //!
-//! What is true lies in the store; a server reads it again every minute ([`Service::tend_keys`]). A new key is published a
-//! quarter of an hour before it signs: longer than a minute and the five that our key set may be cached. A replaced key
-//! stays published for a day: no token lives longer (`Policy::with_lifetimes`).
+//! What is true lies in the store; a server looks there every second ([`Service::follow_keys`]) and does what is due every
+//! minute ([`Service::tend_keys`]). A new key is published a quarter of an hour before it signs: longer than the five minutes
+//! that our key set may be cached. A replaced key stays published for a day: no token lives longer
+//! (`Policy::with_lifetimes`).
+//!
+//! A key that got into the wrong hands has no such time: [`withdraw`] takes it out of the store, and another signs at once.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
 use stampmill_jose::{Algorithm, Backend, Jwks, SigningKey};
 
 use crate::clock::Random;
-use crate::domain::{SIGNING_ALGORITHMS, StoredKey, replaced_at, signing_now};
+use crate::domain::{KeyState, SIGNING_ALGORITHMS, StoredKey, replaced_at, signing_now, state};
 use crate::protocol::{Document, Service};
 use crate::secret::SealingKey;
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 
 /// Seconds between a key's publication and its first signature.
 pub const PUBLISHED_AHEAD: i64 = 900;
@@ -82,6 +85,12 @@ pub enum KeysError {
         /// Which.
         kid: String,
     },
+    /// A `kid` that no key has.
+    #[error("no signing key has the kid {kid:?}: `stampmill keys list` shows those there are")]
+    Unknown {
+        /// What was asked for.
+        kid: String,
+    },
 }
 
 impl Service {
@@ -117,11 +126,49 @@ impl Service {
             tracing::info!(kid = key.kid, "signing key let go");
             self.store.delete_signing_key(key.kid).await?;
         }
-        if self.keys.ring().stored != kept {
-            let opened = self.open_keys(&kept)?;
-            self.keys.exchange(KeyRing::new(kept, opened));
+        self.take_in(kept)
+    }
+
+    /// Takes in what other programs did to the keys, and does nothing else: cheap enough for every second.
+    pub(crate) async fn follow_keys(&self) -> Result<(), KeysError> {
+        self.take_in(self.store.signing_keys().await?)
+    }
+
+    /// Makes these the keys in use. One that cannot be opened is left out, and told: whatever is wrong with it must not keep
+    /// another that was withdrawn in use.
+    fn take_in(&self, keys: Vec<StoredKey>) -> Result<(), KeysError> {
+        let ring = self.keys.ring();
+        if ring.stored == keys {
+            return Ok(());
         }
-        Ok(())
+        self.tell_withdrawn(&ring.stored, &keys);
+        let (mut stored, mut opened, mut failed) = (Vec::new(), Vec::new(), Ok(()));
+        for row in keys {
+            match self.open_known(&ring, &row) {
+                Ok(key) => {
+                    opened.push(key);
+                    stored.push(row);
+                }
+                Err(error) => failed = Err(error),
+            }
+        }
+        self.keys.exchange(KeyRing::new(stored, opened));
+        failed
+    }
+
+    /// Logs the keys that are gone before their time.
+    fn tell_withdrawn(&self, before: &[StoredKey], after: &[StoredKey]) {
+        let now = self.now();
+        let gone = before
+            .iter()
+            .filter(|key| after.iter().all(|kept| kept.kid != key.kid));
+        for key in gone {
+            let replaced = replaced_at(before, key, now);
+            if replaced.is_none_or(|replaced| replaced + KEPT_AFTER > now) {
+                let (kid, alg) = (&key.kid, key.algorithm.name());
+                tracing::warn!(kid, alg, "signing key withdrawn: what it signed is refused");
+            }
+        }
     }
 
     /// When a key of this algorithm should begin to sign, if one has to be made now.
@@ -138,18 +185,12 @@ impl Service {
         }
     }
 
-    fn open_keys(&self, stored: &[StoredKey]) -> Result<Vec<Arc<SigningKey>>, KeysError> {
-        let known = self.keys.ring();
-        stored
-            .iter()
-            .map(|row| {
-                let at_hand = known.opened.iter().find(|key| key.kid() == row.kid);
-                match at_hand {
-                    Some(key) => Ok(Arc::clone(key)),
-                    None => open_key(row, &self.sealing, self.signatures.backend()).map(Arc::new),
-                }
-            })
-            .collect()
+    fn open_known(&self, ring: &KeyRing, row: &StoredKey) -> Result<Arc<SigningKey>, KeysError> {
+        let at_hand = ring.opened.iter().find(|key| key.kid() == row.kid);
+        match at_hand {
+            Some(key) => Ok(Arc::clone(key)),
+            None => open_key(row, &self.sealing, self.signatures.backend()).map(Arc::new),
+        }
     }
 }
 
@@ -182,4 +223,47 @@ pub(crate) async fn make_key(
         Err(error) => return Err(KeysError::Key(error.to_string())),
     };
     Ok(StoredKey::seal(&key, sealing, random, now, signs_from))
+}
+
+/// A key that was taken out of use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WithdrawnKey {
+    /// The key.
+    pub key: StoredKey,
+    /// Where in its life it was.
+    pub was: KeyState,
+    /// What signs instead from now on; `None` if it did not sign.
+    pub replaced_by: Option<StoredKey>,
+}
+
+/// Takes a key out of use at once. If it signs, another is made first, unpublished ahead as it is: a verifier that meets its
+/// `kid` fetches the set once more.
+///
+/// The new key is written before the old one goes. Interrupted in between, the old one only verifies, and the same command
+/// does the rest.
+pub(crate) async fn withdraw(
+    store: &dyn Store,
+    kid: &str,
+    sealing: &SealingKey,
+    random: &dyn Random,
+    now: i64,
+) -> Result<WithdrawnKey, KeysError> {
+    let keys = store.signing_keys().await?;
+    let unknown = || KeysError::Unknown {
+        kid: kid.to_owned(),
+    };
+    let key = keys.iter().find(|key| key.kid == kid).ok_or_else(unknown)?;
+    let was = state(&keys, key, now);
+    let mut replaced_by = None;
+    if was == KeyState::Signing {
+        let new = make_key(key.algorithm, sealing, random, now, now).await?;
+        store.insert_signing_key(new.clone()).await?;
+        replaced_by = Some(new);
+    }
+    store.delete_signing_key(kid.to_owned()).await?;
+    Ok(WithdrawnKey {
+        key: key.clone(),
+        was,
+        replaced_by,
+    })
 }

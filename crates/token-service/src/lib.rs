@@ -99,7 +99,7 @@ pub use authority::{AuthorityError, AuthoritySettings};
 pub use certificates::RenewalError;
 pub use config_file::{ConfigFile, ConfigFileError, Settings, Storage};
 pub use data_folder::{DataFolder, DataFolderError, FirstStart};
-pub use keyring::{KEPT_AFTER, KeysError, PUBLISHED_AHEAD};
+pub use keyring::{KEPT_AFTER, KeysError, PUBLISHED_AHEAD, WithdrawnKey};
 pub use policy::Policy;
 pub use protocol::RegistrationRules;
 pub use server::{Config, Listen, ListenError, RunningServer, Server, StartError};

@@ -247,7 +247,7 @@ impl Policy {
     }
 
     /// Whether any public client, whose name anyone can borrow, may skip the consent page after the first time (RFC 8252 §8.6);
-    /// otherwise only one whose answer goes to its registered https address.
+    /// otherwise only one whose answer goes to its registered https address, on a host that is not this machine.
     pub const fn remember_consent_of_public_clients(&self) -> bool {
         self.remember_consent_of_public_clients
     }

@@ -734,3 +734,51 @@ async fn signatures_by_our_own_rsa() {
     );
     server.shutdown().await;
 }
+
+#[tokio::test]
+async fn a_key_that_a_program_beside_it_withdraws_is_out_of_use_within_seconds() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("data");
+    let (server, first) = start(&folder).await;
+    let first = first.unwrap();
+    let mut client = Client::of(&server);
+    let authorization = basic(&first.client_id, first.client_secret.expose());
+    let token = async |client: &mut Client| {
+        let headers = [("authorization", &*authorization)];
+        let form = [("grant_type", "client_credentials")];
+        let answer = client.post("/token", &headers, &form).await;
+        answer.json()["access_token"].as_str().unwrap().to_owned()
+    };
+    let stolen = token(&mut client).await;
+    assert_eq!(
+        client.bearer("/api/me", &stolen).await.status,
+        StatusCode::OK
+    );
+    let admin = Admin::open(&folder).unwrap();
+    let keys = admin.signing_keys().await.unwrap();
+    let (key, _) = keys
+        .iter()
+        .find(|(key, state)| key.algorithm.name() == "RS256" && state.name() == "signing")
+        .unwrap();
+    let withdrawn = admin.withdraw_signing_key(&key.kid).await.unwrap();
+    let new = withdrawn.replaced_by.unwrap().kid;
+    let mut keys = String::new();
+    for _ in 0..100 {
+        keys = client.get("/jwks.json").await.body;
+        if !keys.contains(&key.kid) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(!keys.contains(&key.kid) && keys.contains(&new), "{keys}");
+    let refused = client.bearer("/api/me", &stolen).await;
+    assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+    let fresh = token(&mut client).await;
+    assert_eq!(
+        client.bearer("/api/me", &fresh).await.status,
+        StatusCode::OK
+    );
+    let unknown = admin.withdraw_signing_key(&key.kid).await.unwrap_err();
+    assert!(unknown.to_string().contains("keys list"), "{unknown}");
+    server.shutdown().await;
+}

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use stampmill_local_ca::acme::{AccountEntry, AcmeOperator, ExternalKey, OrderEntry};
-use stampmill_local_ca::{Authority, now, utc};
+use stampmill_local_ca::acme::{
+    AccountEntry, AcmeOperator, AuthorizationEntry, ChallengeEntry, ExternalKey, OrderEntry,
+};
+use stampmill_local_ca::{Authority, now};
 
 use super::args::AcmeVerb;
 use crate::print::Printer;
@@ -52,13 +54,17 @@ pub(super) fn external_keys(
         out.rows(keys.into_iter().map(|key| {
             vec![
                 ("kid", json!(key.kid)),
-                ("created_at", json!(utc(key.created_at))),
+                ("created_at", out.time(key.created_at)),
                 ("account", json!(key.account)),
             ]
         }));
         return Ok(());
     }
     let key = ExternalKey::make(&Arc::new(authority))?;
+    out.recorded(format!(
+        "the key {0} was made, and its secret is not shown again: `stampmill ca eab --withdraw {0}` takes it back",
+        key.kid()
+    ));
     out.fields(&[
         ("kid", json!(key.kid())),
         ("hmac-key", json!(*key.hmac_key())),
@@ -86,7 +92,7 @@ fn accounts(operator: &AcmeOperator, text: Option<&str>, out: Printer) -> anyhow
         vec![
             ("account", json!(account.id)),
             ("status", json!(account.status)),
-            ("created_at", json!(utc(account.created_at))),
+            ("created_at", out.time(account.created_at)),
             ("orders", json!(account.orders)),
             ("external_key", json!(account.external_key)),
             ("key", json!(account.key)),
@@ -105,18 +111,81 @@ fn orders(
 ) -> anyhow::Result<()> {
     let found = operator.orders(account, most, now())?.into_iter();
     let wanted = found.filter(|order| status.is_none_or(|status| status == order.status));
-    out.rows(wanted.map(row));
+    for order in wanted {
+        let looks = looks(&order, out);
+        let mut row = row(&order, out);
+        if out.is_json() {
+            row.push(("authorizations", json!(looks)));
+        }
+        out.rows([row]);
+        // What became a certificate needs no explanation.
+        if order.serial.is_none() {
+            looks.iter().for_each(|look| out.say(line(look)));
+        }
+    }
     Ok(())
 }
 
-fn row(order: OrderEntry) -> Vec<(&'static str, Value)> {
+fn row(order: &OrderEntry, out: Printer) -> Vec<(&'static str, Value)> {
     vec![
         ("order", json!(order.id)),
         ("account", json!(order.account)),
         ("status", json!(order.status)),
-        ("created_at", json!(utc(order.created_at))),
+        ("created_at", out.time(order.created_at)),
         ("profile", json!(order.profile)),
         ("serial", json!(order.serial)),
         ("names", json!(order.names)),
     ]
+}
+
+/// For each name where it stands, and each look at a challenge: how, when, where, and what was wrong.
+fn looks(order: &OrderEntry, out: Printer) -> Vec<Value> {
+    let challenge = |one: &ChallengeEntry| {
+        let (kind, detail) = one
+            .problem
+            .as_ref()
+            .map(|(kind, detail)| (kind, detail))
+            .unzip();
+        json!({
+            "type": one.kind.name(),
+            "status": one.status,
+            "began_at": one.began_at.map(|at| out.time(at)),
+            "ended_at": one.ended_at.map(|at| out.time(at)),
+            "tried": one.tried,
+            "problem": kind,
+            "detail": detail,
+        })
+    };
+    let authorization = |one: &AuthorizationEntry| {
+        json!({
+            "name": one.name,
+            "status": one.status,
+            "expires": out.time(one.expires),
+            "challenges": one.challenges.iter().map(challenge).collect::<Vec<_>>(),
+        })
+    };
+    order.authorizations.iter().map(authorization).collect()
+}
+
+/// The same in a line for people, indented below its order; one more for each look.
+fn line(authorization: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    let list = |value: &Value| -> Vec<Value> { value.as_array().cloned().unwrap_or_default() };
+    let (name, status) = (text(&authorization["name"]), text(&authorization["status"]));
+    let mut lines = format!(
+        "  {name}  {status}  until {}",
+        text(&authorization["expires"])
+    );
+    for look in list(&authorization["challenges"]) {
+        let (kind, status) = (text(&look["type"]), text(&look["status"]));
+        lines += &format!("\n    {kind}  {status}  {}", text(&look["ended_at"]));
+        let tried: Vec<String> = list(&look["tried"]).iter().map(text).collect();
+        if !tried.is_empty() {
+            lines += &format!("  tried {}", tried.join(", "));
+        }
+        if let Some(problem) = look["problem"].as_str() {
+            lines += &format!("\n      {problem}: {}", text(&look["detail"]));
+        }
+    }
+    lines
 }

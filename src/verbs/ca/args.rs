@@ -151,6 +151,50 @@ pub(crate) struct ServeArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct CrlArgs {
+    #[command(flatten)]
+    pub(crate) authority: AuthorityArgs,
+    #[command(flatten)]
+    pub(crate) root: RootKeyArgs,
+    /// The root's list instead of the issuing authority's.
+    #[arg(long = "of-root")]
+    pub(crate) of_root: bool,
+    /// Make the root's list anew; where its key lies in the folder without a passphrase, that is done whenever it is due.
+    #[arg(long, requires = "of_root")]
+    pub(crate) renew: bool,
+    /// The file, in PEM unless its name ends in .crl; standard output unless set.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RenewArgs {
+    #[command(flatten)]
+    pub(crate) authority: AuthorityArgs,
+    /// What `ca issue` was given first, or the certificate's file.
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// The folder of NAME.pem and NAME.key.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) out: PathBuf,
+    /// How many days the next one lives; as many as this one unless set.
+    #[arg(long)]
+    pub(crate) days: Option<u32>,
+    /// The kind of the new key; the present one's unless set.
+    #[arg(long)]
+    pub(crate) key: Option<KeyKind>,
+    /// Revoke the present certificate as superseded, once the next is in its place.
+    #[arg(long)]
+    pub(crate) revoke: bool,
+    /// Write NAME.p12 anew, under the password in this file's first line.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pkcs12_password_file: Option<PathBuf>,
+    /// Protect NAME.p12 as programs of before 2020 read it.
+    #[arg(long, requires = "pkcs12_password_file")]
+    pub(crate) pkcs12_legacy: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ProfileArgs {
     /// What the certificate is for: server, client or sub-ca.
     #[arg(long, default_value = "server")]
@@ -226,6 +270,8 @@ pub(crate) enum CaVerb {
         #[arg(long)]
         der: bool,
     },
+    /// Exchange a certificate and its key for the next: the same names, the same profile, a new key.
+    Renew(RenewArgs),
     /// Make a key and a certificate signing request.
     Csr {
         /// Host names and IP addresses, mail addresses, URIs; the first also names the files.
@@ -266,8 +312,8 @@ pub(crate) enum CaVerb {
     Show {
         #[command(flatten)]
         authority: AuthorityArgs,
-        /// The serial number, or its first digits.
-        serial: String,
+        /// The serial number, its first digits, or a name.
+        certificate: String,
         /// Only the certificate, in PEM.
         #[arg(long)]
         pem: bool,
@@ -284,7 +330,7 @@ pub(crate) enum CaVerb {
     Revoke {
         #[command(flatten)]
         authority: AuthorityArgs,
-        /// The serial number, its first digits, or the certificate's file.
+        /// The serial number, its first digits, a name, or the certificate's file.
         certificate: String,
         /// Why: keyCompromise, affiliationChanged, superseded, cessationOfOperation or privilegeWithdrawn; of an authority also cACompromise, of
         /// a leaf unspecified.
@@ -292,21 +338,7 @@ pub(crate) enum CaVerb {
         reason: Reason,
     },
     /// Write the list of what is revoked, made anew when it is a day old or lacks a revocation.
-    Crl {
-        #[command(flatten)]
-        authority: AuthorityArgs,
-        #[command(flatten)]
-        root: RootKeyArgs,
-        /// The root's list instead of the issuing authority's.
-        #[arg(long = "of-root")]
-        of_root: bool,
-        /// Make the root's list anew with this key; where it lies in the folder without a passphrase, that is done when it is due.
-        #[arg(long, requires = "of_root")]
-        renew: bool,
-        /// The file, in PEM unless its name ends in .crl; standard output unless set.
-        #[arg(long, value_name = "FILE")]
-        out: Option<PathBuf>,
-    },
+    Crl(CrlArgs),
     /// Make the next intermediate, for the key there is; it takes the root's key. What was issued stays good. After a theft, with --new-key.
     RenewIssuing {
         #[command(flatten)]
@@ -360,28 +392,17 @@ pub(crate) enum CaVerb {
     Zoo(super::zoo::ZooArgs),
     /// Show every byte of a certificate, request, CRL, OCSP answer or PKCS #12 file: place, length, type, name, value.
     View {
-        /// The file, in PEM or DER.
+        /// The file, in PEM or DER; of PEM every block. - is standard input.
         file: PathBuf,
     },
     /// Hold a certificate, a CRL or an OCSP answer against the checks of verifiers and auditors; errors among the findings make the program fail.
     Lint {
-        /// The certificate or CRL, in PEM or DER, or the OCSP answer in DER. Of a chain, the first.
-        certificate: PathBuf,
+        /// Certificates and CRLs, in PEM or DER, or the OCSP answer in DER; of PEM every block. - is standard input.
+        file: PathBuf,
         /// The rules: private or public-like.
         #[arg(long, default_value = "private")]
         rules: RuleSet,
     },
-    /// Check a chain step by step, then ask OpenSSL, at its strictest, whether the certificate holds for a host.
-    Verify {
-        #[command(flatten)]
-        authority: AuthorityArgs,
-        /// The certificate and its chain, in PEM.
-        certificate: PathBuf,
-        /// The host name or IP address a client would connect to, without scheme and port.
-        #[arg(long)]
-        host: String,
-        /// Show each question that a verifier asks, and what it finds.
-        #[arg(long)]
-        steps: bool,
-    },
+    /// Check a chain step by step, then ask OpenSSL, at its strictest, whether the certificate holds: for a host, a client, a responder.
+    Verify(Box<super::judge::VerifyArgs>),
 }

@@ -2,9 +2,12 @@
 
 mod acme;
 mod args;
+mod input;
+mod judge;
 mod look;
 mod make;
 mod records;
+mod renew;
 mod serve;
 mod status;
 mod trust;
@@ -35,6 +38,7 @@ pub(crate) fn run(verb: CaVerb, out: Printer) -> anyhow::Result<()> {
             der,
         } => {
             let files = make::IssueFiles {
+                authority: &authority.folder,
                 folder: &folder,
                 password_file: pkcs12_password_file.as_deref(),
                 legacy: pkcs12_legacy,
@@ -42,6 +46,7 @@ pub(crate) fn run(verb: CaVerb, out: Printer) -> anyhow::Result<()> {
             };
             make::issue(|| open(&authority), names, &profile, key, &files, out)
         }
+        CaVerb::Renew(args) => renew::renew(&open(&args.authority)?, &args, out),
         CaVerb::Csr {
             names,
             key,
@@ -52,45 +57,49 @@ pub(crate) fn run(verb: CaVerb, out: Printer) -> anyhow::Result<()> {
             root,
             csr,
             profile,
-        } => make::sign(open(&authority)?, &root, &csr, &profile, out),
+        } => make::sign(
+            open(&authority)?,
+            &authority.folder,
+            &root,
+            &csr,
+            &profile,
+            out,
+        ),
         CaVerb::List {
             authority,
             text,
             status,
             expiring,
-        } => records::list(&open(&authority)?, text, status.as_deref(), expiring, out),
+        } => {
+            let store = records::records_in(&authority.folder)?;
+            records::list(&store, text, status.as_deref(), expiring, out)
+        }
         CaVerb::Show {
             authority,
-            serial,
+            certificate,
             pem,
-        } => records::show(&open(&authority)?, &serial, pem, out),
-        CaVerb::Log { authority, most } => records::log(&open(&authority)?, most, out),
+        } => {
+            let store = records::records_in(&authority.folder)?;
+            records::show(&store, &certificate, pem, out)
+        }
+        CaVerb::Log { authority, most } => {
+            records::log(&records::records_in(&authority.folder)?, most, out)
+        }
         CaVerb::Revoke {
             authority,
             certificate,
             reason,
         } => status::revoke(&open(&authority)?, &certificate, reason, out),
-        CaVerb::Crl {
-            authority,
-            root,
-            of_root,
-            renew,
-            out: file,
-        } => {
-            let mut authority = open(&authority)?;
-            if renew {
-                unlock(&mut authority, &root)?;
-            }
-            status::crl(&authority, of_root, renew, file.as_deref(), out)
-        }
+        CaVerb::Crl(args) => status::crl(&args, out),
         CaVerb::RenewIssuing {
             authority: args,
             root,
             days,
+            new_key,
         } => {
             let mut authority = open(&args)?;
             unlock(&mut authority, &root)?;
-            make::renew_issuing(&mut authority, &args.folder, days, out)
+            make::renew_issuing(&mut authority, &args, days, new_key, out)
         }
         CaVerb::Ocsp {
             authority: args,
@@ -104,17 +113,12 @@ pub(crate) fn run(verb: CaVerb, out: Printer) -> anyhow::Result<()> {
             list,
             withdraw,
         } => acme::external_keys(open(&authority)?, list, withdraw.as_deref(), out),
-        CaVerb::Trust(args) => trust::trust(&open(&args.authority)?, &args, out),
-        CaVerb::Untrust(args) => trust::untrust(&open(&args.authority)?, &args, out),
+        CaVerb::Trust(args) => trust::trust(&args, out),
+        CaVerb::Untrust(args) => trust::untrust(&args, out),
         CaVerb::Zoo(args) => zoo::zoo(&args, out),
         CaVerb::View { file } => look::view_file(&file, out),
-        CaVerb::Lint { certificate, rules } => look::lint_file(&certificate, rules, out),
-        CaVerb::Verify {
-            authority,
-            certificate,
-            host,
-            steps,
-        } => look::judge(&authority.folder, &certificate, &host, steps, out),
+        CaVerb::Lint { file, rules } => look::lint_file(&file, rules, out),
+        CaVerb::Verify(args) => judge::judge(&args, out),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::print::Printer;
 
 pub(super) fn serve(authority: Authority, args: &ServeArgs, out: Printer) -> anyhow::Result<()> {
     super::super::serve::log_to_stderr();
+    authority.check_issuing()?;
     let authority = Arc::new(authority);
     let folder = &args.authority.folder;
     let responder = Arc::new(OcspResponder::open(Arc::clone(&authority), folder, now())?);

@@ -3,35 +3,39 @@
 use anyhow::Context as _;
 use serde_json::json;
 use stampmill_local_ca::{
-    Authority, TrustPlaces, TrustStep, TrustStore, check_trustworthy, trust_stores,
+    Authority, Certificate, TrustPlaces, TrustStep, TrustStore, check_trustworthy, trust_stores,
 };
 
 use super::args::TrustArgs;
+use super::judge::root;
 use crate::print::Printer;
 
-pub(super) fn trust(authority: &Authority, args: &TrustArgs, out: Printer) -> anyhow::Result<()> {
+pub(super) fn trust(args: &TrustArgs, out: Printer) -> anyhow::Result<()> {
     let folder = &args.authority.folder;
-    check_trustworthy(authority, folder, args.unconstrained, args.unprotected_key)?;
-    each(authority, args, out, |store| &store.add)
+    let root = root(folder)?;
+    check_trustworthy(&root, folder, args.unconstrained, args.unprotected_key)?;
+    each(&root, args, out, |store| &store.add)
 }
 
-pub(super) fn untrust(authority: &Authority, args: &TrustArgs, out: Printer) -> anyhow::Result<()> {
-    each(authority, args, out, |store| &store.remove)
+pub(super) fn untrust(args: &TrustArgs, out: Printer) -> anyhow::Result<()> {
+    each(&root(&args.authority.folder)?, args, out, |store| {
+        &store.remove
+    })
 }
 
 fn each(
-    authority: &Authority,
+    root: &Certificate,
     args: &TrustArgs,
     out: Printer,
     steps: fn(&TrustStore) -> &[TrustStep],
 ) -> anyhow::Result<()> {
-    let root = args.authority.folder.join(Authority::ROOT_FILE);
-    let root = std::path::absolute(&root).with_context(|| format!("{}", root.display()))?;
+    let file = args.authority.folder.join(Authority::ROOT_FILE);
+    let file = std::path::absolute(&file).with_context(|| format!("{}", file.display()))?;
     let places = match &args.root_dir {
         Some(folder) => TrustPlaces::below(folder),
         None => TrustPlaces::of_this_machine(),
     };
-    let mut stores = trust_stores(authority, &root, &places);
+    let mut stores = trust_stores(root, &file, &places);
     if let Some(wanted) = &args.store {
         let known: Vec<&str> = stores.iter().map(|store| store.name).collect();
         anyhow::ensure!(

@@ -9,8 +9,9 @@ import { chromium } from 'playwright-core'
 
 const QUIET = ['--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run', '--no-proxy-server']
 
-// Runs `use` with one browser context: one person's cookies.
-export async function inChromium({ ca }, use) {
+// Runs `use` with one browser context: one person's cookies. The service is found where it listens, and the application on this machine,
+// whatever their hosts are called.
+export async function inChromium({ ca, issuer, listening, application_host }, use) {
   const home = mkdtempSync(join(tmpdir(), 'chromium-'))
   try {
     const folder = join(home, '.pki/nssdb')
@@ -19,7 +20,7 @@ export async function inChromium({ ca }, use) {
     certutil('-N', '--empty-password')
     certutil('-A', '-t', 'C,,', '-n', 'root', '-i', ca)
     const executablePath = execFileSync('sh', ['-c', 'command -v chromium'], { encoding: 'utf8' }).trim()
-    const options = { executablePath, env: { ...process.env, HOME: home }, args: QUIET, timeout: 50_000 }
+    const options = { executablePath, env: { ...process.env, HOME: home }, args: [...QUIET, resolving(issuer, listening, application_host)], timeout: 50_000 }
     const browser = await chromium.launch(options)
     try {
       const context = await browser.newContext({ locale: 'en-GB' })
@@ -31,6 +32,11 @@ export async function inChromium({ ca }, use) {
   } finally {
     rmSync(home, { recursive: true, force: true, maxRetries: 5 })
   }
+}
+
+function resolving(issuer, listening, application_host) {
+  const { hostname, port } = new URL(issuer)
+  return `--host-resolver-rules=MAP ${hostname}:${port || 443} ${listening},MAP ${application_host} 127.0.0.1`
 }
 
 // Signs in on the real page, as a person does.

@@ -32,9 +32,10 @@ const page = (settings) => `<!doctype html>
 </script></html>`
 
 // Registers the application (a public client) and serves it: `origin`, and `close()`. While `holds` is true, whoever returns from a login
-// is stopped before the page sees what they bring. It is on the service's host at another port: another
-// origin, which needs CORS, but the same site, whose frames get cookies.
-export async function serveApplication({ ca, issuer, proxy_certificate, proxy_key }, { scope, ...settings }) {
+// is stopped before the page sees what they bring. It is on another host of the service's site: another origin, which needs CORS, but the
+// same site, whose frames get cookies.
+export async function serveApplication(context, { scope, ...settings }) {
+  const { issuer, application_host, proxy_certificate, proxy_key } = context
   const application = { holds: false }
   const server = createServer({ cert: readFileSync(proxy_certificate), key: readFileSync(proxy_key) }, (request, response) => {
     const library = request.url === '/oidc-client-ts.js'
@@ -42,9 +43,9 @@ export async function serveApplication({ ca, issuer, proxy_certificate, proxy_ke
     if (application.holds && request.url.startsWith('/callback')) response.end('held')
     else response.end(library ? readFileSync(LIBRARY) : application.html)
   })
-  server.listen(0, 'localhost')
+  server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const origin = `https://localhost:${server.address().port}`
+  const origin = `https://${application_host}:${server.address().port}`
   const addresses = { redirect_uri: `${origin}/callback`, silent_redirect_uri: `${origin}/silent`, post_logout_redirect_uri: `${origin}/bye` }
   const metadata = {
     client_name: 'An application',
@@ -53,7 +54,7 @@ export async function serveApplication({ ca, issuer, proxy_certificate, proxy_ke
     redirect_uris: [addresses.redirect_uri, addresses.silent_redirect_uri],
     post_logout_redirect_uris: [addresses.post_logout_redirect_uri],
   }
-  const { client_id } = await register({ ca, issuer }, metadata)
+  const { client_id } = await register(context, metadata)
   const html = page({ authority: issuer, client_id, scope, ...addresses, ...settings })
   const close = () => (server.close(), server.closeAllConnections())
   return Object.assign(application, { origin, html, close })

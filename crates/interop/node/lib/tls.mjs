@@ -5,11 +5,14 @@ import { readFileSync } from 'node:fs'
 import { Agent, buildConnector, fetch } from 'undici'
 
 // A fetch that trusts the certificate in the PEM file `ca` alone. With `port`, each connection goes to that port of the same
-// host, while addresses and TLS names stay as they are: what an attacker on the wire does.
-export function fetchTrusting(ca, { port } = {}) {
+// host, while addresses and TLS names stay as they are: what an attacker on the wire does. With `listening`, `ADDRESS:PORT`, it goes there,
+// whatever the host is called.
+export function fetchTrusting(ca, { port, listening } = {}) {
   const connect = buildConnector({ ca: readFileSync(ca) })
+  const [, address, at] = listening?.match(/^(.*):(\d+)$/) ?? []
+  const where = listening ? { hostname: address, port: at } : port ? { port } : {}
   const agent = new Agent({
-    connect: (options, done) => connect(port ? { ...options, port } : options, done),
+    connect: (options, done) => connect({ ...options, ...where }, done),
   })
   const dispatcher = agent.compose((dispatch) => (options, handler) => dispatch({ ...options, headers: asNavigation(options.headers) }, handler))
   return (url, options) => fetch(url, { ...options, dispatcher })

@@ -1,12 +1,48 @@
-//! Authorizations (RFC 8555 §7.5): read, and given up.
+//! Authorizations (RFC 8555 §7.5): asked for before any order (§7.4.1), read, and given up.
 
 use serde_json::{Map, Value, json};
 
 use super::AcmeServer;
+use super::challenge::LookAt;
+use super::identifier::Identifier;
 use super::order::rfc3339;
-use super::problem::Problem;
-use super::records::{Authorization, AuthorizationStatus, Challenge, ChallengeStatus};
+use super::problem::{Problem, ProblemKind};
+use super::records::{
+    Authorization, AuthorizationStatus, Challenge, ChallengeStatus, NewAuthorization,
+};
 use super::routes::{Call, Reply};
+
+/// newAuthz (§7.4.1): a proof before there is an order. What is valid once is valid for the account's orders, as every proof is
+/// ([`AcmeSettings::authorization_life`](super::AcmeSettings::authorization_life)); one that still waits is not asked for twice.
+pub(super) fn create(call: &Call<'_>) -> Result<Reply, Problem> {
+    let (server, account) = (call.server, call.account());
+    server.check_terms(account)?;
+    let asked = call.object().get("identifier");
+    let asked = asked.ok_or_else(|| Problem::malformed("`identifier` is missing"))?;
+    let identifier = Identifier::from_json(asked)?;
+    let (_, wildcard) = identifier.base();
+    if wildcard {
+        let detail = "a wildcard is authorized by an order: an authorization's own identifier has no `*` (RFC 8555 §7.4.1)";
+        return Err(Problem::malformed(detail));
+    }
+    server.check_identifier(&account.id, &identifier, call.now)?;
+    let new = NewAuthorization {
+        account: &account.id,
+        challenges: server.challenges_for(&identifier),
+        identifier: &identifier,
+        at: call.now,
+        expires: call.now + server.settings.order_life,
+    };
+    let most = server.settings.limits.open_authorizations;
+    let Some(id) = server.records.add_authorization(&new, most)? else {
+        let detail = format!("{most} names may wait for a proof without an order");
+        return Err(Problem::new(ProblemKind::RateLimited, detail).retry_after(60));
+    };
+    let found = server.records.authorization(&id)?;
+    let authorization = owned(call, found)?;
+    let shown = server.authorization_json(&authorization, call.now);
+    Ok(Reply::json(shown).created(server.authorization_url(&id)))
+}
 
 /// An authorization's own address: read, or deactivated (§7.5.2).
 pub(super) fn show_or_deactivate(call: &Call<'_>) -> Result<Reply, Problem> {
@@ -27,7 +63,10 @@ pub(super) fn show_or_deactivate(call: &Call<'_>) -> Result<Reply, Problem> {
         // of before a restart
         let processing = |challenge: &&Challenge| challenge.status == ChallengeStatus::Processing;
         let waiting = authorization.challenges.iter().find(processing);
-        reply.look_at = waiting.map(|challenge| challenge.id.clone());
+        reply.look_at = waiting.map(|challenge| LookAt {
+            account: authorization.account.clone(),
+            challenge: challenge.id.clone(),
+        });
     }
     Ok(reply)
 }

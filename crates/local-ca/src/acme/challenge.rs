@@ -2,19 +2,17 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use super::AcmeServer;
 use super::authorization::owned;
 use super::identifier::Identifier;
 use super::problem::Problem;
-use super::records::{AuthorizationStatus, ChallengeStatus};
+use super::records::{AuthorizationStatus, ChallengeStatus, Found};
 use super::routes::{Call, Reply};
-use super::validate::{self, Probe};
+use super::turns::Ticket;
+use super::validate::{self, Probe, Tried};
 use crate::names::shown;
-
-/// Challenges that are looked at or wait for it, in this process.
-const MOST_WAITING: usize = 4096;
 
 /// A way to prove that one has a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -112,7 +110,10 @@ pub(super) fn show_or_respond(call: &Call<'_>) -> Result<Reply, Problem> {
     let mut reply = Reply::json(server.challenge_json(&challenge)).link(up, "up");
     if challenge.status == ChallengeStatus::Processing {
         reply = reply.retry_after(1);
-        reply.look_at = Some(challenge.id);
+        reply.look_at = Some(LookAt {
+            account: authorization.account,
+            challenge: challenge.id,
+        });
     }
     Ok(reply)
 }
@@ -121,26 +122,23 @@ impl AcmeServer {
     /// Looks at a challenge that is processing, beside everything else; once at a time.
     ///
     /// Where too many wait already it stays processing, and the client's next question about the authorization brings it here again.
-    pub(super) fn look_at(self: &Arc<Self>, challenge: &str) {
-        let (server, id) = (Arc::clone(self), challenge.to_owned());
-        let mut running = server.running();
-        if running.len() >= MOST_WAITING || !running.insert(id.clone()) {
+    pub(super) fn look_at(self: &Arc<Self>, look: &LookAt) {
+        let Some(ticket) = self.turns.join(&look.account, &look.challenge) else {
             return;
-        }
-        drop(running);
+        };
+        let server = Arc::clone(self);
         tokio::spawn(async move {
-            let look = Look { server, id };
-            if let Err(problem) = look.server.validate(&look.id).await {
+            if let Err(problem) = server.validate(&ticket).await {
                 tracing::warn!(detail = problem.detail, "acme: a challenge stays undecided");
             }
         });
     }
 
-    async fn validate(self: &Arc<Self>, id: &str) -> Result<(), Problem> {
+    async fn validate(self: &Arc<Self>, ticket: &Ticket) -> Result<(), Problem> {
+        let id = ticket.challenge();
         // never closed
-        let _place = self
-            .places
-            .acquire()
+        let _place = ticket
+            .turn()
             .await
             .map_err(|error| Problem::internal(&error))?;
         let Some(probe) = self.in_records(id, Self::probe).await? else {
@@ -148,12 +146,16 @@ impl AcmeServer {
         };
         let found = validate::validate(&self.settings, &self.surroundings, &probe).await;
         let error = found.err().map(|problem| problem.to_json());
+        let tried = probe.tried.all();
         self.in_records(id, move |server, id| {
             let now = server.now();
-            let valid_until = now + server.settings.authorization_life;
-            Ok(server
-                .records
-                .end_challenge(id, error.as_ref(), now, valid_until)?)
+            let found = Found {
+                error: error.as_ref(),
+                tried: &tried,
+                at: now,
+                valid_until: now + server.settings.authorization_life,
+            };
+            Ok(server.records.end_challenge(id, &found)?)
         })
         .await
     }
@@ -178,6 +180,7 @@ impl AcmeServer {
             // §8.1
             key_authorization: format!("{}.{}", challenge.token, account.jwk.thumbprint()),
             account_url: self.account_url(&account.id),
+            tried: Tried::default(),
         }))
     }
 
@@ -190,22 +193,13 @@ impl AcmeServer {
         let done = tokio::task::spawn_blocking(move || work(&server, &id)).await;
         done.unwrap_or_else(|error| Err(Problem::internal(&error)))
     }
-
-    fn running(&self) -> std::sync::MutexGuard<'_, std::collections::HashSet<String>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// A look that is under way; however it ends, the next may begin.
-struct Look {
-    server: Arc<AcmeServer>,
-    id: String,
-}
-
-impl Drop for Look {
-    fn drop(&mut self) {
-        self.server.running().remove(&self.id);
-    }
+/// A challenge that is processing, to be looked at once its client has an answer.
+#[derive(Clone, Debug)]
+pub(super) struct LookAt {
+    pub(super) account: String,
+    pub(super) challenge: String,
 }
 
 #[cfg(test)]

@@ -68,15 +68,14 @@ mod routes;
 mod serve;
 mod settings;
 mod spki;
+mod turns;
 mod validate;
 
-use std::collections::HashSet;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use openssl::error::ErrorStack;
 use thiserror::Error;
-use tokio::sync::Semaphore;
 
 use crate::authority::{Authority, IssueError};
 use crate::moment::now;
@@ -85,7 +84,9 @@ use crate::store::StoreError;
 
 pub use binding::ExternalKey;
 pub use challenge::ChallengeKind;
-pub use operator::{AccountEntry, AcmeOperator, ExternalKeyEntry, OrderEntry};
+pub use operator::{
+    AccountEntry, AcmeOperator, AuthorizationEntry, ChallengeEntry, ExternalKeyEntry, OrderEntry,
+};
 pub use problem::ProblemKind;
 pub use routes::routes;
 pub use settings::{AcmeLimits, AcmeSettings, OrderProfile};
@@ -94,6 +95,7 @@ pub use validate::{Caa, DnsRecords, Surroundings};
 
 use nonce::Nonces;
 use records::Records;
+use turns::Turns;
 
 /// An ACME server: an authority, what an operator decided, and how to look around.
 pub struct AcmeServer {
@@ -103,9 +105,8 @@ pub struct AcmeServer {
     nonces: Nonces,
     surroundings: Surroundings,
     clock: Box<dyn Fn() -> i64 + Send + Sync>,
-    /// Challenges that are being looked at by this process.
-    running: Mutex<HashSet<String>>,
-    places: Arc<Semaphore>,
+    /// Challenges that are being looked at by this process, or wait for it.
+    turns: Arc<Turns>,
 }
 
 impl AcmeServer {
@@ -127,10 +128,9 @@ impl AcmeServer {
         settings.check(authority.rules(), now())?;
         let records = Records::open(Arc::clone(&authority))?.ok_or(AcmeError::NoRecords)?;
         Ok(Self {
-            places: Arc::new(Semaphore::new(settings.limits.validations_at_once)),
+            turns: Turns::new(&settings.limits),
             nonces: Nonces::new()?,
             clock: Box::new(now),
-            running: Mutex::default(),
             authority,
             settings,
             records,

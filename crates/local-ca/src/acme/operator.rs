@@ -3,8 +3,12 @@
 use std::sync::Arc;
 
 use super::AcmeError;
+use super::challenge::ChallengeKind;
 use super::identifier::Identifier;
-use super::records::{Account, AccountStatus, Ended, Order, Records};
+use super::problem::Problem;
+use super::records::{
+    Account, AccountStatus, Authorization, Challenge, ChallengeStatus, Ended, Order, Records,
+};
 use crate::authority::Authority;
 
 /// The operator's side of the ACME records.
@@ -70,6 +74,40 @@ pub struct OrderEntry {
     pub expires: i64,
     /// Of the certificate, once there is one.
     pub serial: Option<String>,
+    /// One for each name.
+    pub authorizations: Vec<AuthorizationEntry>,
+}
+
+/// Whether an account has shown that it has a name, and how that went, for the operator.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct AuthorizationEntry {
+    /// As it was ordered: `*.app.test`.
+    pub name: String,
+    /// `pending`, `valid`, `invalid`, `deactivated` or `expired` (RFC 8555 §7.1.6).
+    pub status: &'static str,
+    /// Until when it can be proved, or the proof holds.
+    pub expires: i64,
+    /// The challenges that its client had answered: what was looked at.
+    pub challenges: Vec<ChallengeEntry>,
+}
+
+/// A look at a challenge, for the operator.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ChallengeEntry {
+    /// Which way.
+    pub kind: ChallengeKind,
+    /// `processing`, `valid` or `invalid` (RFC 8555 §7.1.6).
+    pub status: &'static str,
+    /// When the client said that all is in its place; not known of before this was recorded.
+    pub began_at: Option<i64>,
+    /// When the server had looked.
+    pub ended_at: Option<i64>,
+    /// Where it looked, in the order in which it did: `127.0.0.1:80`, `TXT _acme-challenge.app.test`; with the reason where it may not.
+    pub tried: Vec<String>,
+    /// Why that was not the proof, as the client was told: the problem's type, without its prefix, and detail (RFC 8555 §6.7).
+    pub problem: Option<(&'static str, String)>,
 }
 
 /// A key that was given out, without its secret.
@@ -187,6 +225,11 @@ fn entry(account: Account, orders: u32, keys: &[ExternalKeyEntry]) -> AccountEnt
 
 fn order_entry(order: Order, created_at: i64, now: i64) -> OrderEntry {
     OrderEntry {
+        authorizations: order
+            .authorizations
+            .iter()
+            .map(|one| authorization_entry(one, now))
+            .collect(),
         status: order.status(now).name(),
         names: order.identifiers().iter().map(Identifier::value).collect(),
         id: order.id,
@@ -195,5 +238,28 @@ fn order_entry(order: Order, created_at: i64, now: i64) -> OrderEntry {
         created_at,
         expires: order.expires,
         serial: order.serial,
+    }
+}
+
+fn authorization_entry(authorization: &Authorization, now: i64) -> AuthorizationEntry {
+    let looked_at = |one: &&Challenge| one.status != ChallengeStatus::Pending;
+    let looked_at = authorization.challenges.iter().filter(looked_at);
+    AuthorizationEntry {
+        name: authorization.ordered().value(),
+        status: authorization.status(now).name(),
+        expires: authorization.expires,
+        challenges: looked_at.map(challenge_entry).collect(),
+    }
+}
+
+fn challenge_entry(challenge: &Challenge) -> ChallengeEntry {
+    let problem = challenge.error.as_ref().and_then(Problem::from_json);
+    ChallengeEntry {
+        kind: challenge.kind,
+        status: challenge.status.name(),
+        began_at: challenge.began_at,
+        ended_at: challenge.ended_at,
+        tried: challenge.tried.clone(),
+        problem: problem.map(|problem| (problem.kind.name(), problem.detail.clone())),
     }
 }

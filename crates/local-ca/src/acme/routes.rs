@@ -18,6 +18,7 @@ use stampmill_jose::Jwk;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use super::challenge::LookAt;
 use super::jws::{self, Jws, KeyClaim};
 use super::problem::{Problem, ProblemKind};
 use super::records::{Account, AccountStatus};
@@ -68,6 +69,7 @@ const ENDPOINTS: &[Endpoint] = &[
     Endpoint { path: "/account/{id}",        signed_by: SignedBy::Account, payload: Payload::Either, answer: account::show_or_update },
     Endpoint { path: "/account/{id}/orders", signed_by: SignedBy::Account, payload: Payload::Empty,  answer: order::list },
     Endpoint { path: "/key-change",          signed_by: SignedBy::Account, payload: Payload::Object, answer: key_change::change },
+    Endpoint { path: "/new-authz",           signed_by: SignedBy::Account, payload: Payload::Object, answer: authorization::create },
     Endpoint { path: "/new-order",           signed_by: SignedBy::Account, payload: Payload::Object, answer: order::create },
     Endpoint { path: "/order/{id}",          signed_by: SignedBy::Account, payload: Payload::Empty,  answer: order::show },
     Endpoint { path: "/order/{id}/finalize", signed_by: SignedBy::Account, payload: Payload::Object, answer: finalize::finalize },
@@ -156,7 +158,7 @@ pub(super) struct Reply {
     retry_after: Option<i64>,
     content: Content,
     /// A challenge to look at once this is answered.
-    pub(super) look_at: Option<String>,
+    pub(super) look_at: Option<LookAt>,
 }
 
 enum Content {
@@ -242,8 +244,8 @@ async fn signed(
     let answered = read_and_answer(&server, endpoint, request).await;
     let mut response = match answered {
         Ok(reply) => {
-            if let Some(id) = &reply.look_at {
-                server.look_at(id);
+            if let Some(look) = &reply.look_at {
+                server.look_at(look);
             }
             reply.into_response()
         }
@@ -385,7 +387,7 @@ fn read_nonce(_call: &Call<'_>) -> Result<Reply, Problem> {
     Ok(Reply::nothing())
 }
 
-/// §7.1.1. There is no `newAuthz`: names are proved for an order, and the proof then holds for others.
+/// §7.1.1.
 fn directory_json(server: &AcmeServer) -> Value {
     let settings = &server.settings;
     let profiles: Map<String, Value> = settings
@@ -413,6 +415,7 @@ fn directory_json(server: &AcmeServer) -> Value {
         "newNonce": server.url("/new-nonce"),
         "newAccount": server.url("/new-account"),
         "newOrder": server.url("/new-order"),
+        "newAuthz": server.url("/new-authz"),
         "revokeCert": server.url("/revoke-cert"),
         "keyChange": server.url("/key-change"),
         "renewalInfo": server.url("/renewal-info"),

@@ -102,6 +102,10 @@ impl AcmeSettings {
             let days = offered.profile.checked_days(rules, now);
             days.map_err(|error| AcmeError::Setting(format!("{}: {error}", offered.name)))?;
         }
+        let limits = &self.limits;
+        if limits.validations_at_once == 0 || limits.validations_per_account == 0 {
+            return refuse("no challenge would ever be looked at".to_owned());
+        }
         match self.order_life > 0 && self.authorization_life > 0 {
             true => Ok(()),
             false => refuse("orders and authorizations live longer than nothing".to_owned()),
@@ -121,6 +125,10 @@ pub struct AcmeLimits {
     pub failures_per_hour: u32,
     /// Validations that run at once: 32. The next ones wait.
     pub validations_at_once: usize,
+    /// Of these, how many are one account's: 8, so that it keeps no other waiting.
+    pub validations_per_account: usize,
+    /// Names that one account may be asked to prove without an order (RFC 8555 §7.4.1) and has not yet: 300.
+    pub open_authorizations: u32,
 }
 
 impl Default for AcmeLimits {
@@ -130,6 +138,8 @@ impl Default for AcmeLimits {
             orders_per_hour: 300,
             failures_per_hour: 20,
             validations_at_once: 32,
+            validations_per_account: 8,
+            open_authorizations: 300,
         }
     }
 }

@@ -95,6 +95,14 @@ pub enum CaError {
         "the public-like rules need an address for CRL, OCSP and the issuer's certificate (Baseline Requirements §7.1.2.7.7): give a base URL"
     )]
     BaseUrlNeeded,
+    /// A root's life that those rules do not know.
+    #[error(
+        "under the public-like rules a root lives 2922 to 9132 days, not {actual} (Baseline Requirements §7.1.2.1.1); `--issuing-days` shortens the intermediate's life"
+    )]
+    PublicLikeDays {
+        /// What was asked for.
+        actual: u32,
+    },
     /// A common name, country or organization that no certificate can carry.
     #[error(transparent)]
     Name(#[from] NameError),

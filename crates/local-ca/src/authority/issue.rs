@@ -105,8 +105,9 @@ impl Authority {
         let public = PublicKey::of(key.as_openssl()).expect("keys made here are certified here");
         let common_name = format!("{} OCSP responder", self.display_name());
         let plan = Plan {
-            // Baseline Requirements §7.1.2.8.3 would have country and organization; a blank keeps Java from taking it for a host
-            subject: subject::common_name(Some(&common_name)),
+            // country and organization as the intermediate has them (Baseline Requirements §7.1.2.8.3), within whose constraints it lies;
+            // a blank keeps Java from taking it for a host
+            subject: subject::renamed(issuing.subject(), &common_name),
             spki: public.spki(),
             life: issuing.life(now, profile.checked_days(self.rules, now)?),
             extensions: self.extensions(&issuing, row, &public, &[], Some(&common_name)),
@@ -185,12 +186,7 @@ impl Authority {
             return Err(ProfileError::PublicLike { profile: row.name }.into());
         }
         if row.role == Role::OcspResponder {
-            let what = "an OCSP responder's part, which the authority gives to itself only";
-            return Err(ProfileError::Wish {
-                profile: row.name,
-                what: what.to_owned(),
-            }
-            .into());
+            return Err(ProfileError::OwnResponder.into());
         }
         request.wishes().check(row)?;
         if row.needs_names && request.names().is_empty() {
@@ -304,7 +300,8 @@ impl Authority {
             extensions.push(names_extension(names, common_name.is_none()));
         }
         if is_authority {
-            extensions.extend(self.constraints.iter().map(|names| names.extension()));
+            // what is free for the authority is free for those below it, and the rest is what the root's certificate says anyway
+            extensions.extend(self.constraints.iter().map(|names| names.extension(None)));
         }
         if public && row.role == Role::Server {
             extensions.push(tbs::domain_validated());

@@ -59,8 +59,16 @@ impl Authority {
     }
 }
 
+/// A root's life in days (Baseline Requirements §7.1.2.1.1).
+const PUBLIC_ROOT_DAYS: std::ops::RangeInclusive<u32> = 2922..=9132;
+
 fn check(profile: &AuthorityProfile) -> Result<(), CaError> {
-    check_common_name(&profile.common_name)?;
+    let organization = profile.organization.as_deref().unwrap_or("none");
+    for name in [profile.common_name.as_str(), organization] {
+        if name.is_empty() || name.trim() != name {
+            return Err(NameError::Blank.into());
+        }
+    }
     check_common_name(&issuing_name(profile))?;
     if let Some(organization) = &profile.organization {
         check_common_name(organization)?;
@@ -74,6 +82,11 @@ fn check(profile: &AuthorityProfile) -> Result<(), CaError> {
     if profile.rules == RuleSet::PublicLike {
         if profile.base_url.is_none() {
             return Err(CaError::BaseUrlNeeded);
+        }
+        if !PUBLIC_ROOT_DAYS.contains(&profile.days) {
+            return Err(CaError::PublicLikeDays {
+                actual: profile.days,
+            });
         }
         if profile.key.caveat().is_some() {
             return Err(CaError::Profile(ProfileError::PublicLikeKey {
@@ -97,9 +110,15 @@ fn name(profile: &AuthorityProfile, common_name: &str) -> Vec<u8> {
     let attributes = [
         country.map(|country| (oid::COUNTRY, country)),
         organization.map(|organization| (oid::ORGANIZATION, organization)),
-        Some((oid::COMMON_NAME, common_name)),
+        (!common_name.is_empty()).then_some((oid::COMMON_NAME, common_name)),
     ];
     subject::name(&attributes.into_iter().flatten().collect::<Vec<_>>())
+}
+
+/// Country and organization alone: what the subjects below a constrained authority begin with, where they have any (Baseline Requirements
+/// §7.1.2.10.8).
+fn organization(profile: &AuthorityProfile) -> Vec<u8> {
+    name(profile, "")
 }
 
 fn self_signed(
@@ -120,7 +139,12 @@ fn self_signed(
         tbs::subject_key_identifier(&identifier),
         tbs::authority_key_identifier(&identifier),
     ];
-    extensions.extend(profile.constraints.iter().map(|names| names.extension()));
+    extensions.extend(
+        profile
+            .constraints
+            .iter()
+            .map(|names| names.extension(None)),
+    );
     let start = now - BACKDATE;
     let root = ToBeSigned {
         serial: random_serial()?,
@@ -155,7 +179,9 @@ fn intermediate(
         extensions.push(tbs::domain_validated());
     }
     // Java enforces the constraints of intermediates only, everybody else the root's as well.
-    extensions.extend(profile.constraints.iter().map(|names| names.extension()));
+    let directory = public.then(|| organization(profile));
+    let constraints = profile.constraints.iter();
+    extensions.extend(constraints.map(|names| names.extension(directory.as_deref())));
     if let Some(base) = &profile.base_url {
         extensions.extend(pointers_of_root(base));
     }

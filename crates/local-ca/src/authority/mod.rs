@@ -131,6 +131,7 @@ impl Authority {
         }
         let mut authority = Self::generate(profile, now())?;
         files::create_private_folder(dir)?;
+        files::check_folder(dir)?;
         let mut written = Written::default();
         authority.write(&folder, profile, &mut written)?;
         written.keep();
@@ -189,6 +190,7 @@ impl Authority {
                 dir: dir.to_owned(),
             });
         }
+        files::check_folder(dir)?;
         let root = read_authority(&folder.root, None)?;
         check_root_key(&folder, &root)?;
         folder.finish_exchange()?;

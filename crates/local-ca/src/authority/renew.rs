@@ -286,13 +286,7 @@ fn free_name(folder: &Folder) -> (PathBuf, u32) {
 
 /// The same name with another common name: the root's, and ` issuing 2`.
 fn numbered(before: &[u8], root: &str, number: u32) -> Vec<u8> {
-    let common_name = format!("{root} issuing {number}");
-    let attributes = subject::attributes(before);
-    let attributes = attributes.iter().map(|(kind, text)| match kind.as_slice() {
-        oid::COMMON_NAME => (oid::COMMON_NAME, common_name.as_str()),
-        kind => (kind, text.as_str()),
-    });
-    subject::name(&attributes.collect::<Vec<_>>())
+    subject::renamed(before, &format!("{root} issuing {number}"))
 }
 
 fn is_key_identifier(extension: &[u8]) -> bool {

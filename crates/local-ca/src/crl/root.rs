@@ -192,12 +192,21 @@ fn current_or_next(
             _ => None,
         },
     };
-    let (der, overdue) = match state.map(|state| (state, root())) {
-        None => (current.map(|crl| crl.der), None),
-        Some((_, Ok(root))) => (Some(make(store, &root, now)?), None),
-        Some((state, Err(error))) => {
+    let current = current.map(|crl| crl.der);
+    let Some(state) = state else {
+        return Ok(RootList {
+            der: current,
+            overdue: None,
+        });
+    };
+    let made = root()
+        .map_err(CrlError::from)
+        .and_then(|root| make(store, &root, now));
+    let (der, overdue) = match made {
+        Ok(der) => (Some(der), None),
+        Err(error) => {
             let why = error.to_string();
-            (current.map(|crl| crl.der), Some(Overdue { state, why }))
+            (current, Some(Overdue { state, why }))
         }
     };
     Ok(RootList { der, overdue })

@@ -3,7 +3,8 @@
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::X509Extension;
 
-use super::{Found, Input, error, unless, warning};
+use super::input::Input;
+use super::{Found, error, unless, warning};
 use crate::keys::{KeyError, PublicKey};
 
 /// G11: country in two letters of PrintableString, everything else in UTF8String or PrintableString, from the large to the small.
@@ -75,7 +76,7 @@ pub(super) fn issuing_pointers(input: &Input<'_>) -> Found {
     if !has(|one| matches!(one, ParsedExtension::AuthorityInfoAccess(_))) {
         return error("no authorityInfoAccess");
     }
-    super::policy(input)
+    super::leaves::policy(input)
 }
 
 /// S14: the only feature in use is status_request, 5.

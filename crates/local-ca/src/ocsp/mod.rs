@@ -31,8 +31,8 @@ use crate::moment::DAY;
 use crate::reason::Reason;
 use crate::store::StoreError;
 
-pub(crate) use request::MAX_BYTES;
-use request::{CertId, OcspRequest};
+use request::OcspRequest;
+pub(crate) use request::{CertId, MAX_BYTES};
 use response::{ErrorStatus, Single};
 
 /// How long an answer is good for: between 8 hours and 10 days (Baseline Requirements §4.9.9).

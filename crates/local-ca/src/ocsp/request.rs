@@ -23,14 +23,14 @@ pub(super) struct OcspRequest<'a> {
 type IsHashOf = fn(&[u8], &[u8]) -> bool;
 
 /// `CertID`: a certificate by its issuer's hashes and its serial number.
-pub(super) struct CertId<'a> {
+pub(crate) struct CertId<'a> {
     /// As it stands: the answer repeats it.
     pub(super) whole: &'a [u8],
     is_hash_of: IsHashOf,
     name_hash: &'a [u8],
     key_hash: &'a [u8],
     /// Contents octets.
-    pub(super) serial: &'a [u8],
+    pub(crate) serial: &'a [u8],
 }
 
 impl<'a> OcspRequest<'a> {
@@ -92,7 +92,7 @@ fn nonce(extensions: Element<'_>) -> Result<Option<&[u8]>, NotDer> {
 }
 
 impl<'a> CertId<'a> {
-    fn read(element: Element<'a>) -> Result<Self, NotDer> {
+    pub(crate) fn read(element: Element<'a>) -> Result<Self, NotDer> {
         let mut parts = element.inside();
         let mut algorithm = parts.expect(der::SEQUENCE)?.inside();
         let is_hash_of: IsHashOf = match algorithm.expect(der::OID)?.contents {
@@ -115,7 +115,11 @@ impl<'a> CertId<'a> {
 
     /// Whether the certificate's issuer is this one: by the hashes of its name and of its key's bits, with the asker's hash.
     pub(super) fn is_of(&self, issuer: &Issuer) -> bool {
-        (self.is_hash_of)(self.name_hash, issuer.subject())
-            && (self.is_hash_of)(self.key_hash, issuer.signer.public().bits())
+        self.is_by(issuer.subject(), issuer.signer.public().bits())
+    }
+
+    /// The same of an issuer by its name, whole, and its key's bits.
+    pub(crate) fn is_by(&self, name: &[u8], key_bits: &[u8]) -> bool {
+        (self.is_hash_of)(self.name_hash, name) && (self.is_hash_of)(self.key_hash, key_bits)
     }
 }

@@ -1,8 +1,9 @@
 //! Looking things up: one certificate, many, the log.
 
 use std::path::Path;
+use std::sync::Mutex;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 
 use super::{Store, StoreError};
 use crate::authority::Authority;
@@ -117,9 +118,42 @@ impl Store {
     /// [`StoreError::Database`], [`StoreError::Newer`].
     pub fn in_folder(dir: &Path) -> Result<Option<Self>, StoreError> {
         let path = dir.join(Authority::STORE_FILE);
-        match path.symlink_metadata() {
-            Ok(_) => Self::open(&path).map(Some),
-            Err(_) => Ok(None),
+        if path.symlink_metadata().is_err() {
+            return Ok(None);
+        }
+        let opened = Self::open(&path).or_else(|error| {
+            if matches!(error, StoreError::Exposed { .. }) {
+                return Err(error);
+            }
+            // somebody else's folder, or a disk that is not written to; a later version's tables stay what they are
+            let readable = [false, true].into_iter();
+            let mut found = readable.filter_map(|still| Self::open_to_read(&path, still).ok());
+            found.next().ok_or(error)
+        });
+        opened.map(Some)
+    }
+
+    /// Records that are not written to, by us at least. Reading along with others takes files of theirs beside it, which we may not make where
+    /// they are absent; then nobody writes, and the file stands `still` (sqlite.org/wal.html#read_only_databases).
+    fn open_to_read(path: &Path, still: bool) -> Result<Self, StoreError> {
+        let failed = |error: rusqlite::Error| StoreError::of(path, &error);
+        let mut url = url::Url::from_file_path(std::path::absolute(path).unwrap_or_default())
+            .map_err(|()| failed(rusqlite::Error::InvalidPath(path.to_owned())))?;
+        url.set_query(Some(if still { "immutable=1" } else { "mode=ro" }));
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+        let connection = Connection::open_with_flags(url.as_str(), flags).map_err(failed)?;
+        let store = Self {
+            path: path.to_owned(),
+            connection: Mutex::new(connection),
+        };
+        let found: i64 = store.read(|connection| {
+            connection.pragma_query_value(None, "user_version", |row| row.get(0))
+        })?;
+        let waiting = path.with_extension("sqlite3-wal");
+        let unread = waiting.metadata().is_ok_and(|log| log.len() > 0);
+        match found {
+            super::VERSION if !(still && unread) => Ok(store),
+            other => Err(store.newer(other, super::VERSION)),
         }
     }
 
@@ -162,6 +196,36 @@ impl Store {
                 serial: digits.to_owned(),
             }),
         }
+    }
+
+    /// The certificates that somebody may mean by a serial number, its beginning, or a name: by the number if there is one; else those with
+    /// exactly this name; else those with a name that has this text. The valid ones first, the newest of them first.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn meant_by(&self, text: &str, now: i64) -> Result<Vec<Entry>, StoreError> {
+        match self.find(text) {
+            Ok(entry) => return Ok(vec![entry]),
+            Err(StoreError::Unknown { .. } | StoreError::Ambiguous { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        let filter = Filter {
+            text: Some(text.to_owned()),
+            ..Filter::default()
+        };
+        let mut found = self.list(&filter, now)?;
+        let is_name = |entry: &Entry| {
+            entry
+                .names
+                .iter()
+                .any(|name| name.eq_ignore_ascii_case(text))
+        };
+        if found.iter().any(is_name) {
+            found.retain(is_name);
+        }
+        // stable: within each, the newest first as it was
+        found.sort_by_key(|entry| entry.status(now) != Status::Valid);
+        Ok(found)
     }
 
     /// The certificate with exactly this serial number, as [`Certificate::serial`] writes it.
@@ -241,6 +305,21 @@ impl Store {
                 Ok((row.get(0)?, reason))
             });
             found.optional()
+        })
+    }
+
+    /// The other certificates for the same key that are valid at this moment.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn others_of_key(&self, entry: &Entry, now: i64) -> Result<Vec<Entry>, StoreError> {
+        self.read(|connection| {
+            let query = format!(
+                "SELECT {COLUMNS} FROM certificate
+                 WHERE key = (SELECT key FROM certificate WHERE serial = ?1)
+                   AND serial <> ?1 AND revoked_at IS NULL AND not_after >= ?2"
+            );
+            entries(connection, &query, params![entry.serial, now])
         })
     }
 

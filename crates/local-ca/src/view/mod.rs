@@ -70,6 +70,12 @@ pub enum ViewError {
         /// What is wrong.
         reason: &'static str,
     },
+    /// Neither PEM nor DER.
+    #[error("nothing that can be shown: {came}")]
+    Other {
+        /// What it is, as far as that shows.
+        came: String,
+    },
     /// Not DER, from here on.
     #[error("not DER: at byte {offset} no element begins whose length fits")]
     NotDer {
@@ -78,24 +84,54 @@ pub enum ViewError {
     },
 }
 
-/// Takes a file apart: PEM or DER of a certificate, a request, a CRL, an OCSP question or answer, a PKCS #12 file; or any DER.
+/// Takes a file apart: PEM or DER of a certificate, a request, a CRL, an OCSP question or answer, a PKCS #12 file; or any DER. Of several in
+/// PEM, the first.
 ///
 /// # Errors
 /// [`ViewError`].
 pub fn view(bytes: &[u8]) -> Result<View, ViewError> {
+    let mut all = view_all(bytes)?;
+    Ok(all.swap_remove(0))
+}
+
+/// The same for everything in the file: of PEM, every block, in their order. A private key among them is named and not shown.
+///
+/// # Errors
+/// [`ViewError`]; [`ViewError::PrivateKey`] where there is nothing else.
+pub fn view_all(bytes: &[u8]) -> Result<Vec<View>, ViewError> {
     if bytes.len() > MAX_BYTES {
         return Err(ViewError::TooLarge {
             actual: bytes.len(),
         });
     }
-    let decoded;
-    let der = match std::str::from_utf8(bytes) {
-        Ok(text) if text.contains("-----BEGIN ") => {
-            decoded = unwrap(text)?;
-            &decoded
-        }
-        _ => bytes,
+    let Some(blocks) = pem::blocks(bytes) else {
+        return match bytes.first() {
+            Some(&der::SEQUENCE) => Ok(vec![one(bytes)?]),
+            _ => one(bytes)
+                .map(|view| vec![view])
+                .map_err(|_| ViewError::Other {
+                    came: pem::what_came(bytes),
+                }),
+        };
     };
+    let is_key = |block: &pem::Block<'_>| block.label.contains("PRIVATE KEY");
+    if blocks.iter().all(is_key) {
+        return Err(ViewError::PrivateKey);
+    }
+    blocks
+        .into_iter()
+        .map(|block| match is_key(&block) {
+            true => Ok(View {
+                title: "a private key: it is not shown",
+                lines: Vec::new(),
+                cut: false,
+            }),
+            false => one(&block.bytes.map_err(|reason| ViewError::Pem { reason })?),
+        })
+        .collect()
+}
+
+fn one(der: &[u8]) -> Result<View, ViewError> {
     let kind = Kind::of(der);
     if kind == Kind::PrivateKey {
         return Err(ViewError::PrivateKey);
@@ -106,21 +142,16 @@ pub fn view(bytes: &[u8]) -> Result<View, ViewError> {
         cut: false,
     };
     walk.all(Der::new(der), der.len(), kind.grammar(), None, 0)?;
-    Ok(View {
-        title: kind.title(),
-        lines: walk.lines,
-        cut: walk.cut,
-    })
-}
-
-/// The first block, unless it is a key's.
-fn unwrap(text: &str) -> Result<Vec<u8>, ViewError> {
-    let (_, rest) = text.split_once("-----BEGIN ").unwrap_or_default();
-    let label = rest.split("-----").next().unwrap_or_default();
-    if label.contains("PRIVATE KEY") {
-        return Err(ViewError::PrivateKey);
+    match walk.lines.is_empty() {
+        true => Err(ViewError::Other {
+            came: pem::what_came(der),
+        }),
+        false => Ok(View {
+            title: kind.title(),
+            lines: walk.lines,
+            cut: walk.cut,
+        }),
     }
-    pem::decode(text, label).map_err(|reason| ViewError::Pem { reason })
 }
 
 struct Walk {

@@ -69,6 +69,7 @@
 //! with the line and a caret under the place. Members have the names of RFC 7591 and RFC 8414 where those have one.
 
 mod client;
+mod introspectors;
 mod source;
 mod tables;
 #[cfg(test)]
@@ -86,6 +87,7 @@ use stampmill_outbound::Networks;
 use toml::Spanned;
 
 use self::client::ClientTable;
+use self::introspectors::{ClientElsewhere, Introspectors};
 use self::source::{Source, Words};
 use self::tables::{AuthorityTable, LifetimesTable, RegistrationTable, ResourceTable, UserTable};
 use crate::authority::AuthoritySettings;
@@ -93,6 +95,7 @@ use crate::domain::{ClientId, Registration, ResourceServer, ResponseType, User};
 use crate::policy::{Pkce, Policy};
 use crate::protocol::RegistrationRules;
 use crate::server::{Listen, Server};
+use crate::store::{Store, StoreError};
 
 /// Where the service keeps what happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -128,6 +131,8 @@ pub struct Settings {
     pub storage: Storage,
     /// What others get from the folder's certificate authority; nothing, if there is nothing.
     pub authority: Option<AuthoritySettings>,
+    /// Clients that the file counts on and does not have.
+    pub(crate) elsewhere: Vec<ClientElsewhere>,
 }
 
 impl Default for Settings {
@@ -144,11 +149,36 @@ impl Default for Settings {
             registration: None,
             storage: Storage::default(),
             authority: None,
+            elsewhere: Vec::new(),
         }
     }
 }
 
 impl Settings {
+    /// Whether every client that the file counts on is in it: where nothing was registered yet, none is elsewhere.
+    ///
+    /// # Errors
+    /// The refusal of the file, with the place that names the client.
+    pub fn check_alone(&self) -> Result<(), ConfigFileError> {
+        match self.elsewhere.first() {
+            Some(client) => Err(client.refusal.clone()),
+            None => Ok(()),
+        }
+    }
+
+    /// The same where some were registered; `Err` is a failure of the store.
+    pub(crate) async fn check_beside(
+        &self,
+        store: &dyn Store,
+    ) -> Result<Result<(), ConfigFileError>, StoreError> {
+        for client in &self.elsewhere {
+            if store.client(&client.id).await?.is_none() {
+                return Ok(Err(client.refusal.clone()));
+            }
+        }
+        Ok(Ok(()))
+    }
+
     /// What the authorization endpoint hands out: `code`, and what some client is configured for.
     pub(crate) fn response_types(&self) -> Vec<ResponseType> {
         let all = ResponseType::ALL.map(|(response_type, _)| response_type);
@@ -179,7 +209,7 @@ pub struct ConfigFile {
 }
 
 /// Why a file is refused: what is wrong, and where.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum ConfigFileError {
     /// It cannot be read.
     #[error("cannot read {path}: {reason}")]
@@ -237,7 +267,7 @@ impl ConfigFile {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    issuer: Option<String>,
+    issuer: Option<Spanned<String>>,
     listen: Option<Spanned<String>>,
     listen_plain: Option<Spanned<String>>,
     signer: Option<Spanned<String>>,
@@ -251,7 +281,7 @@ struct File {
     networks: Option<Vec<Spanned<String>>>,
     #[serde(default)]
     dpop_nonces: bool,
-    lifetimes: Option<Spanned<LifetimesTable>>,
+    lifetimes: Option<LifetimesTable>,
     #[serde(default)]
     resources: Vec<ResourceTable>,
     #[serde(default)]
@@ -275,9 +305,7 @@ impl File {
             .with_pushed_requests_only(self.require_pushed_authorization_requests)
             .with_dpop_nonces(self.dpop_nonces);
         if let Some(table) = &self.lifetimes {
-            policy = policy
-                .with_lifetimes(&table.get_ref().lifetimes())
-                .map_err(|error| source.refuse(table.span(), &error.to_string()))?;
+            policy = table.change(policy, source)?;
         }
         let mut settings = Settings {
             policy,
@@ -287,8 +315,18 @@ impl File {
             settings.storage = storage;
         }
         let listen = source.parsed(self.listen.as_ref())?;
+        let listen_plain = source.parsed(self.listen_plain.as_ref())?;
+        let issuer = self.issuer.as_ref().map(|issuer| issuer.get_ref().as_str());
+        if let Some(issuer) = &self.issuer {
+            Server::check(None, None, Some(issuer.get_ref()))
+                .map_err(|error| source.refuse(issuer.span(), &error.to_string()))?;
+        }
+        if let Some(plain) = &self.listen_plain {
+            Server::check(Some(Listen::Localhost(0)), listen_plain, None)
+                .map_err(|error| source.refuse(plain.span(), &error.to_string()))?;
+        }
         if let Some(store) = &self.store {
-            Server::check_storage(settings.storage, listen, self.issuer.as_deref())
+            Server::check_storage(settings.storage, listen, issuer)
                 .map_err(|error| source.refuse(store.span(), &error.to_string()))?;
         }
         if let Some(words) = &self.networks {
@@ -303,9 +341,10 @@ impl File {
         if let Some(table) = self.authority {
             settings.authority = Some(table.check(source)?);
         }
+        let mut introspectors = Introspectors::default();
         for table in self.resources {
             let span = table.resource.span();
-            let server = table.check(source)?;
+            let server = table.check(source, &mut introspectors)?;
             if settings
                 .resources
                 .iter()
@@ -316,8 +355,9 @@ impl File {
             settings.resources.push(server);
         }
         for table in self.clients {
-            table.check(source, &mut settings)?;
+            table.check(source, &mut settings, &introspectors)?;
         }
+        settings.elsewhere = introspectors.elsewhere(source, &settings.clients);
         for table in self.users {
             let span = table.username.span();
             let user = table.check(source)?;
@@ -328,9 +368,9 @@ impl File {
             settings.users.push(user);
         }
         Ok(ConfigFile {
-            issuer: self.issuer,
+            issuer: self.issuer.map(Spanned::into_inner),
             listen,
-            listen_plain: source.parsed(self.listen_plain.as_ref())?,
+            listen_plain,
             backend: source
                 .word(SIGNERS, self.signer.as_ref())?
                 .unwrap_or(Backend::OpenSsl),

@@ -165,17 +165,68 @@ pub(super) fn one_of(names: impl IntoIterator<Item = &'static str>) -> String {
     format!("expected one of {}", names.join(", "))
 }
 
-/// The text with the values of `client_secret` and `password_hash` crossed out; every other byte keeps its place.
+/// The text with the values of keys that sound like a secret crossed out, misspelled ones included; every other byte keeps its
+/// place. What follows on the line goes with them, and so do the other lines of a value that has several.
 fn redact(text: &str) -> String {
-    let hide = |line: &str| match line.split_once('=') {
-        Some((name, value)) if name.contains("client_secret") || name.contains("password") => {
-            let hidden: String = value
-                .bytes()
-                .map(|byte| if byte == b'\n' { '\n' } else { '*' })
-                .collect();
-            format!("{name}={hidden}")
+    let mut shown = text.as_bytes().to_vec();
+    let mut at = 0;
+    while at < text.len() {
+        let rest = &text[at..];
+        let word = rest.len() - rest.trim_start_matches(is_of_key).len();
+        let after = at + word;
+        let begins_line = text[..at].trim_end_matches([' ', '\t']).ends_with('\n') || at == 0;
+        match word > 0
+            && sounds_secret(&rest[..word])
+            && (begins_line || is_assigned(&text[after..]))
+        {
+            true => {
+                let end = after + length_of_value(&text[after..]);
+                let crossed_out = shown[after..end].iter_mut();
+                crossed_out
+                    .filter(|byte| !b"=\n\r \t".contains(byte))
+                    .for_each(|byte| *byte = b'*');
+                at = end;
+            }
+            false => at = after + text[after..].chars().next().map_or(0, char::len_utf8),
         }
-        _ => line.to_owned(),
+    }
+    String::from_utf8(shown).expect("whole characters were exchanged for asterisks")
+}
+
+fn is_of_key(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_' || c == '-'
+}
+
+/// Whether a key that ends here gets a value.
+fn is_assigned(after: &str) -> bool {
+    after
+        .trim_start_matches(['"', '\''])
+        .trim_start_matches([' ', '\t'])
+        .starts_with('=')
+}
+
+fn sounds_secret(word: &str) -> bool {
+    const SECRETS: [&str; 3] = ["client_secret", "password", "password_hash"];
+    let near = |secret: &&str| strsim::damerau_levenshtein(word, secret) <= 2;
+    word.contains("secret") || word.contains("password") || SECRETS.iter().any(|one| near(&one))
+}
+
+/// Up to the end of the line that the value ends on, or of the file if it does not end.
+fn length_of_value(after: &str) -> usize {
+    let start = after.len() - after.trim_start_matches(['"', '\'', '=', ' ', '\t']).len();
+    let quotes = &after[..start];
+    let (begin, end) = match after[start..].chars().next() {
+        _ if quotes.ends_with(r#"""""#) => (start, r#"""""#),
+        _ if quotes.ends_with("'''") => (start, "'''"),
+        // Of the wrong type, which is refused: a list or a table, over however many lines.
+        Some('[') => (start, "]"),
+        Some('{') => (start, "}"),
+        _ => (start, "\n"),
     };
-    text.split_inclusive('\n').map(hide).collect()
+    let value = after[begin..]
+        .find(end)
+        .map_or(after.len(), |length| begin + length);
+    after[value..]
+        .find('\n')
+        .map_or(after.len(), |rest| value + rest)
 }

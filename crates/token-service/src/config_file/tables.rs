@@ -10,6 +10,7 @@ use stampmill_local_ca::acme::AcmeSettings;
 use toml::Spanned;
 
 use super::ConfigFileError;
+use super::introspectors::Introspectors;
 use super::source::{ALGORITHMS, Source, Words};
 use crate::admin::{email_address, person_name};
 use crate::authority::AuthoritySettings;
@@ -18,7 +19,7 @@ use crate::domain::{
     ClientId, PersonClaims, Resource, ResourceServer, Scope, TokenFormat, User, UserId, Username,
 };
 use crate::password::PasswordHash;
-use crate::policy::Lifetimes;
+use crate::policy::{Lifetimes, Policy};
 use crate::protocol::RegistrationRules;
 
 const FORMATS: Words<TokenFormat> = &[("jwt", TokenFormat::Jwt), ("opaque", TokenFormat::Opaque)];
@@ -54,13 +55,13 @@ pub(super) struct AuthorityTable {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LifetimesTable {
-    code: Option<i64>,
-    access_token: Option<i64>,
-    id_token: Option<i64>,
-    session: Option<i64>,
-    refresh_token: Option<i64>,
-    offline: Option<i64>,
-    signing_key: Option<i64>,
+    code: Option<Spanned<i64>>,
+    access_token: Option<Spanned<i64>>,
+    id_token: Option<Spanned<i64>>,
+    session: Option<Spanned<i64>>,
+    refresh_token: Option<Spanned<i64>>,
+    offline: Option<Spanned<i64>>,
+    signing_key: Option<Spanned<i64>>,
 }
 
 #[derive(Deserialize)]
@@ -81,8 +82,7 @@ pub(super) struct ResourceTable {
 pub(super) struct UserTable {
     pub(super) username: Spanned<String>,
     password_hash: Spanned<String>,
-    #[serde(default)]
-    name: String,
+    name: Option<Spanned<String>>,
     email: Option<Spanned<String>>,
     #[serde(default)]
     email_verified: bool,
@@ -147,12 +147,17 @@ impl AuthorityTable {
                 .filter(|kinds| !kinds.is_empty())
                 .ok_or_else(|| source.refuse(words.span(), "expected at least one challenge"))?;
         }
-        Ok(AuthoritySettings {
+        let place = self.listen.as_ref().map(Spanned::span);
+        let settings = AuthoritySettings {
             listen: source.parsed(self.listen.as_ref())?,
             url: source.parsed(self.url.as_ref())?,
             acme: self.acme.unwrap_or(true).then_some(acme),
             name_server: source.parsed(self.name_server.as_ref())?,
-        })
+        };
+        settings
+            .check()
+            .map_err(|error| source.refuse(place.unwrap_or_default(), &error.to_string()))?;
+        Ok(settings)
     }
 }
 
@@ -178,21 +183,43 @@ impl AuthorityTable {
 }
 
 impl LifetimesTable {
-    pub(super) fn lifetimes(&self) -> Lifetimes {
-        Lifetimes {
-            code: self.code,
-            access_token: self.access_token,
-            id_token: self.id_token,
-            session: self.session,
-            refresh_token: self.refresh_token,
-            offline: self.offline,
-            signing_key: self.signing_key,
-        }
+    pub(super) fn change(
+        &self,
+        policy: Policy,
+        source: &Source<'_>,
+    ) -> Result<Policy, ConfigFileError> {
+        let seconds = |member: &Option<Spanned<i64>>| member.as_ref().map(|it| *it.get_ref());
+        let lifetimes = Lifetimes {
+            code: seconds(&self.code),
+            access_token: seconds(&self.access_token),
+            id_token: seconds(&self.id_token),
+            session: seconds(&self.session),
+            refresh_token: seconds(&self.refresh_token),
+            offline: seconds(&self.offline),
+            signing_key: seconds(&self.signing_key),
+        };
+        let place = |name: &str| match name {
+            "code" => &self.code,
+            "access_token" => &self.access_token,
+            "id_token" => &self.id_token,
+            "session" => &self.session,
+            "refresh_token" => &self.refresh_token,
+            "offline" => &self.offline,
+            _ => &self.signing_key,
+        };
+        policy.with_lifetimes(&lifetimes).map_err(|error| {
+            let place = place(error.name).as_ref().map(Spanned::span);
+            source.refuse(place.unwrap_or_default(), &error.to_string())
+        })
     }
 }
 
 impl ResourceTable {
-    pub(super) fn check(self, source: &Source<'_>) -> Result<ResourceServer, ConfigFileError> {
+    pub(super) fn check(
+        self,
+        source: &Source<'_>,
+        introspectors: &mut Introspectors,
+    ) -> Result<ResourceServer, ConfigFileError> {
         const A_DAY: std::ops::RangeInclusive<i64> = 1..=86_400;
         if let Some(lifetime) = &self.access_token_lifetime
             && !A_DAY.contains(lifetime.get_ref())
@@ -202,9 +229,11 @@ impl ResourceTable {
         }
         let resource = Resource::parse(self.resource.get_ref())
             .map_err(|error| source.refuse(self.resource.span(), &error.to_string()))?;
-        let introspected_by = self.introspected_by.iter().map(|id| {
-            ClientId::parse(id.get_ref())
-                .map_err(|error| source.refuse(id.span(), &error.to_string()))
+        let introspected_by = self.introspected_by.iter().map(|word| {
+            let id = ClientId::parse(word.get_ref())
+                .map_err(|error| source.refuse(word.span(), &error.to_string()))?;
+            introspectors.add(&id, word.span());
+            Ok(id)
         });
         Ok(ResourceServer {
             resource,
@@ -232,8 +261,10 @@ impl UserTable {
                 "expected an argon2id hash as `stampmill user hash` makes it, not a password";
             source.refuse(self.password_hash.span(), message)
         })?;
-        let name = person_name(&self.name, &username)
-            .map_err(|error| source.refuse(span, &error.to_string()))?;
+        let name = self.name.as_ref();
+        let place = name.map_or(span, Spanned::span);
+        let name = person_name(name.map_or("", |name| name.get_ref()), &username)
+            .map_err(|error| source.refuse(place, &error.to_string()))?;
         if let Some(email) = &self.email {
             email_address(Some(email.get_ref()))
                 .map_err(|error| source.refuse(email.span(), &error.to_string()))?;

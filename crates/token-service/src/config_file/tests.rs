@@ -303,7 +303,7 @@ fn mistakes_are_shown_with_line_and_caret() {
         (
             "\n[lifetimes]\ncode = 601",
             "code is 1 to 600 seconds",
-            "2:1",
+            "3:8",
         ),
         (
             "[[resources]]\nresource = 'nowhere'",
@@ -321,7 +321,16 @@ fn mistakes_are_shown_with_line_and_caret() {
             "4:12",
         ),
         ("[[clients]]\nclient_id = 'a b'", "client id", "2:13"),
-        ("[[clients]]\nclient_id = 'a'", "redirect URI", "2:13"),
+        (
+            "[[clients]]\nclient_id = 'a'",
+            "nothing to do yet: expected redirect_uris",
+            "2:13",
+        ),
+        (
+            "[[clients]]\nclient_id = 'a'\ngrant_types = ['authorization_code']",
+            "at least one redirect URI",
+            "3:16",
+        ),
         (
             &format!("{client}grant_types = ['password']"),
             "expected one of authorization_code",
@@ -335,7 +344,7 @@ fn mistakes_are_shown_with_line_and_caret() {
         (
             &format!("{client}token_endpoint_auth_method = 'client_secret_basic'"),
             "needs client_secret",
-            "2:13",
+            "4:30",
         ),
         (&format!("{client}{client}"), "twice", "5:13"),
         (
@@ -368,7 +377,104 @@ fn mistakes_are_shown_with_line_and_caret() {
         (
             &format!("{client}client_secret = 'short'"),
             "32 to 512",
-            "2:13",
+            "4:17",
+        ),
+        (
+            "issuer = 'http://id.example'",
+            "must begin with https://",
+            "1:10",
+        ),
+        ("issuer = 'https://id.example/'", "without a path", "1:10"),
+        (
+            "listen_plain = '0.0.0.0:80'",
+            "is not a loopback address",
+            "1:16",
+        ),
+        (
+            "[authority]\nacme = true\nlisten = '0.0.0.0:80'",
+            "give `url`",
+            "3:10",
+        ),
+        ("[lifetimes]\ncode = 60\nsigning_key = 60", "3600", "3:15"),
+        (&format!("{client}name = ''"), "1 to 100 printable", "4:8"),
+        (
+            &format!("{user}name = '{}'", "x".repeat(101)),
+            "up to 100 printable",
+            "4:8",
+        ),
+        (&format!("{client}scope = 'a \"'"), "scope", "4:9"),
+        (
+            "[[clients]]\nclient_id = 'a'\nredirect_uris = ['https://a.example/cb', 'http://a.example/cb']",
+            "over plain http",
+            "3:42",
+        ),
+        (
+            &format!("{client}post_logout_redirect_uris = ['https://a.example/#x']"),
+            "fragment",
+            "4:30",
+        ),
+        (
+            &format!("{client}backchannel_logout_uri = 'http://a.example/'"),
+            "backchannel_logout_uri is an https address",
+            "4:26",
+        ),
+        (
+            &format!("{client}frontchannel_logout_uri = 'https://b.example/'"),
+            "one of the redirect URIs",
+            "4:27",
+        ),
+        (
+            &format!("{client}jwks = '{{}}'"),
+            "jwks cannot be used",
+            "4:8",
+        ),
+        (
+            &format!("{client}jwks_uri = 'http://a.example/'"),
+            "https",
+            "4:12",
+        ),
+        (
+            &format!("{client}jwks = '{{}}'\njwks_uri = 'https://a.example/'"),
+            "not both",
+            "5:12",
+        ),
+        (
+            &format!("{client}request_uris = ['https://a.example/r']"),
+            "needs jwks or jwks_uri",
+            "4:16",
+        ),
+        (
+            &format!("{client}require_signed_request_object = true"),
+            "needs jwks or jwks_uri",
+            "4:33",
+        ),
+        (&format!("{client}default_max_age = -1"), "seconds", "4:19"),
+        (
+            &format!("{client}grant_types = ['authorization_code', 'client_credentials']"),
+            "this one is public",
+            "4:38",
+        ),
+        (
+            "[[clients]]\nclient_id = 'a'\ngrant_types = ['refresh_token']",
+            "goes with a grant of a person",
+            "3:16",
+        ),
+        (
+            "[[clients]]\nclient_id = 'a'\nresponse_types = ['code id_token']\ngrant_types = ['client_credentials']\nclient_secret = '0123456789abcdef0123456789abcdef'",
+            "goes with the grant authorization_code",
+            "3:18",
+        ),
+        (
+            "[[clients]]\nclient_id = 'a'\nsubject_type = 'pairwise'\nredirect_uris = ['https://a.example/', 'https://b.example/']",
+            "redirect URIs of one host",
+            "3:16",
+        ),
+        (
+            &format!(
+                "{client}token_endpoint_auth_method = 'none'\nclient_secret = '0123456789abcdef0123456789abcdef'"
+            ),
+            "has no client_secret",
+            "5:17",
         ),
     ] {
         let error = refused(text);
@@ -388,8 +494,90 @@ fn no_error_shows_a_secret() {
         "[[clients]]\nclient_secret = ['hunter2hunter2']\n",
         "[[users]]\nusername = 'a'\npassword_hash = 'hunter2'\n",
         "[[users]]\nusername = 'a'\npassword = 'hunter2'\n",
+        // Over several lines
+        "[[clients]]\nclient_id = 'a'\nclient_secret = \"\"\"\nhunter2\nhunter2\"\"\"\n",
+        "[[clients]]\nclient_id = 'a'\nclient_secret = '''\nhunter2\n'''\n",
+        "[[clients]]\nclient_id = 'a'\nclient_secret = [\n'hunter2',\n'hunter2'\n]\n",
+        // In one line
+        "clients = [{ client_id = 'a', client_secret = 'hunter2' }]\n",
+        "clients = [{ client_id = 'a', \"client_secret\" = 'hunter2' }]\n",
+        "users = [{ username = 'a', password_hash = 'hunter2' }]\n",
+        // Misspelled
+        "[[clients]]\nclient_id = 'a'\nclient_secert = 'hunter2'\n",
+        "[[clients]]\nclient_id = 'a'\nsecret = 'hunter2'\n",
+        "[[users]]\nusername = 'a'\npasswd = 'hunter2'\n",
+        // Not TOML
+        "[[clients]]\nclient_id = 'a'\nclient_secret 'hunter2'\n",
+        "[[clients]]\nclient_id = 'a'\nclient_secret = hunter2 hunter2\n",
+        "[[clients]]\nclient_id = 'a'\nclient_secret = 'a'hunter2'\n",
+        "[[clients]]\nclient_id = 'a'\nclient_secret = \"\"\"hunter2\nhunter2",
+        "\u{fc} client_secret = 'hunter2\u{fc}'\n",
     ] {
         let error = refused(text);
         assert!(!error.contains("hunter2"), "{error}");
+    }
+}
+
+const RESOURCE: &str =
+    "[[resources]]\nresource = 'https://api.example'\nintrospected_by = ['api']\n";
+const SECRET: &str = "client_secret = '0123456789abcdef0123456789abcdef'\n";
+
+#[test]
+fn whoever_introspects_is_a_client_or_the_file_is_refused_where_it_is_named() {
+    let file = format!(
+        "{RESOURCE}[[clients]]\nclient_id = 'app'\nredirect_uris = ['https://a.example/cb']\n"
+    );
+    let settings = ConfigFile::parse("id.toml", &file).unwrap().settings;
+    let error = settings.check_alone().unwrap_err().to_string();
+    assert_eq!(
+        error,
+        r#"the configuration is refused
+error: no client has this client_id, neither among [[clients]] nor in the data folder (`stampmill client list`); did you mean "app"?
+ --> id.toml:3:20
+  |
+3 | introspected_by = ['api']
+  |                    ^^^^^"#
+    );
+    let alone = ConfigFile::parse("id.toml", RESOURCE).unwrap().settings;
+    let error = alone.check_alone().unwrap_err().to_string();
+    assert!(!error.contains("did you mean"), "{error}");
+}
+
+#[test]
+fn a_resource_server_needs_a_secret_and_no_grant() {
+    for (more, grants) in [
+        (SECRET.to_owned(), 0),
+        (format!("{SECRET}grant_types = []\n"), 0),
+        (format!("{SECRET}grant_types = ['client_credentials']\n"), 1),
+        ("jwks_uri = 'https://api.example/jwks'\n".to_owned(), 0),
+    ] {
+        let text = format!("{RESOURCE}[[clients]]\nclient_id = 'api'\n{more}");
+        let settings = ConfigFile::parse("id.toml", &text).unwrap().settings;
+        assert_eq!(settings.clients[0].grant_types.len(), grants, "{more}");
+        assert!(settings.check_alone().is_ok());
+    }
+    for (text, message, place) in [
+        (
+            format!("{RESOURCE}[[clients]]\nclient_id = 'api'\n"),
+            "has to authenticate before it may introspect",
+            "5:13",
+        ),
+        (
+            format!("[[clients]]\nclient_id = 'api'\ngrant_types = []\n{SECRET}"),
+            "no resource has introspected_by = [\"api\"]; else expected one of authorization_code",
+            "3:15",
+        ),
+        (
+            format!("[[clients]]\nclient_id = 'api'\n{SECRET}"),
+            "or a resource with introspected_by = [\"api\"]",
+            "2:13",
+        ),
+    ] {
+        let error = refused(&text);
+        assert!(error.contains(message), "{text}\n{error}");
+        assert!(
+            error.contains(&format!("id.toml:{place}")),
+            "{place}\n{error}"
+        );
     }
 }

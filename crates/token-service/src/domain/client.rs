@@ -303,8 +303,10 @@ pub struct Registration {
     pub application: ApplicationType,
     /// Where its users may be sent back to.
     pub redirect_uris: Vec<String>,
-    /// What it may do.
+    /// What it may do; at least one thing, unless it introspects.
     pub grant_types: Vec<GrantType>,
+    /// Whether it is a resource server that asks about tokens (RFC 7662): it has to authenticate, and needs no grant.
+    pub introspects: bool,
     /// What it may ask the authorization endpoint for; `code` alone by default (RFC 7591 §2).
     pub response_types: Vec<ResponseType>,
     /// Where its users may be sent once they have signed out.
@@ -345,6 +347,7 @@ impl Default for Registration {
             application: ApplicationType::Web,
             redirect_uris: Vec::new(),
             grant_types: vec![GrantType::AuthorizationCode],
+            introspects: false,
             response_types: vec![ResponseType::Code],
             post_logout_redirect_uris: Vec::new(),
             logout: LogoutMetadata::default(),
@@ -395,7 +398,7 @@ impl Registration {
             SubjectType::Public => None,
             SubjectType::Pairwise => Some(sector(self.sector_identifier, &redirect_uris)?),
         };
-        if self.grant_types.is_empty() {
+        if self.grant_types.is_empty() && !self.introspects {
             return Err(RegistrationError::NoGrant);
         }
         if self.grant_types.contains(&GrantType::AuthorizationCode) && redirect_uris.is_empty() {
@@ -428,6 +431,9 @@ impl Registration {
         let public = self.secret_method.is_none() && keys.is_none();
         if public && self.grant_types.contains(&GrantType::ClientCredentials) {
             return Err(RegistrationError::PublicClientCredentials);
+        }
+        if public && self.introspects {
+            return Err(RegistrationError::PublicIntrospection);
         }
         let (authentication, secret) = match self.secret_method {
             Some(_) if keys.is_some() => return Err(RegistrationError::SecretAndKeys),
@@ -536,6 +542,11 @@ pub enum RegistrationError {
     /// RFC 6749 §4.4.
     #[error("client_credentials needs a client with a secret (RFC 6749 §4.4); this one is public")]
     PublicClientCredentials,
+    /// RFC 7662 §2.1.
+    #[error(
+        "a resource server has to authenticate before it may introspect (RFC 7662 §2.1): this client has no client_secret, jwks or jwks_uri"
+    )]
+    PublicIntrospection,
     /// Not an address to tell of the end of a session.
     #[error(
         "{0} is an https address of at most 2048 characters without fragment or user name; http only on this machine"

@@ -1,6 +1,7 @@
 //! Redirect URIs: where the browser may be sent with a code. Compared as strings, because two URL parsers never agree.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use url::{Host, Url};
 
@@ -100,10 +101,23 @@ fn names_a_host(text: &str) -> bool {
         .is_some_and(|host| !host.is_empty() && !host.starts_with('/'))
 }
 
-/// Whether the host is this machine by every name that is kept for it (RFC 6761 §6.3: `localhost` and all below it).
+/// Whether the host is this machine by every name that is kept for it (RFC 6761 §6.3: `localhost` and all below it, also
+/// as absolute names with a dot at the end), or by an address that leads there as well: `::ffff:127.0.0.1`, and the
+/// unspecified one, which connects to this machine on Linux and macOS.
 pub(crate) fn is_loopback(url: &Url) -> bool {
-    matches!(url.host(), Some(Host::Domain(name)) if name.ends_with(".localhost"))
-        || is_own_machine(url)
+    let leads_here = |address: IpAddr| {
+        let address = address.to_canonical();
+        address.is_loopback() || address.is_unspecified()
+    };
+    match url.host() {
+        Some(Host::Domain(name)) => {
+            let name = name.strip_suffix('.').unwrap_or(name);
+            name == "localhost" || name.ends_with(".localhost")
+        }
+        Some(Host::Ipv4(address)) => leads_here(address.into()),
+        Some(Host::Ipv6(address)) => leads_here(address.into()),
+        None => false,
+    }
 }
 
 fn is_own_machine(url: &Url) -> bool {

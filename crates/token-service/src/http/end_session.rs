@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::{Shared, answer, authorize, pages, request};
-use crate::protocol::{FrontChannelFrames, Logout, paths};
+use crate::protocol::{Farewell, FrontChannelFrames, Logout, paths};
 
 #[derive(Template)]
 #[template(path = "sign_out.html")]
@@ -25,9 +25,18 @@ struct SignOut<'a> {
 struct SignedOut<'a> {
     out: bool,
     frames: &'a [String],
+    /// Names of the applications that have not heard of it.
+    told_later: &'a [String],
     /// Where to go on; empty for nowhere.
     back: &'a str,
     script: &'static str,
+}
+
+impl SignedOut<'_> {
+    /// By itself: not where there is something to read first.
+    fn goes_on(&self) -> bool {
+        !self.back.is_empty() && self.told_later.is_empty()
+    }
 }
 
 /// Goes on once every frame has loaded or failed, and after five seconds anyway. Without script the page does so by itself,
@@ -77,14 +86,11 @@ fn shown(logout: Logout) -> Response {
         answer::without_cookie(response, request::STATE_COOKIE)
     };
     match logout {
-        Logout::Done {
-            frames: FrontChannelFrames(frames),
-            back,
-        } => without_session(match back {
-            Some(back) if frames.is_empty() => answer::see_other(&back),
-            back => signed_out(true, &frames, &back.unwrap_or_default()),
+        Logout::Done { farewell, back } => without_session(match back {
+            Some(back) if farewell == Farewell::default() => answer::see_other(&back),
+            back => signed_out(true, &farewell, &back.unwrap_or_default()),
         }),
-        Logout::Stayed => signed_out(false, &[], ""),
+        Logout::Stayed => signed_out(false, &Farewell::default(), ""),
         Logout::Refuse(sentence) => pages::problem(StatusCode::BAD_REQUEST, sentence),
         Logout::Broken => pages::problem(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -116,10 +122,15 @@ fn shown(logout: Logout) -> Response {
 }
 
 /// The page at the end, with the frames that tell clients (Front-Channel Logout 1.0 §2).
-fn signed_out(out: bool, frames: &[String], back: &str) -> Response {
+fn signed_out(out: bool, farewell: &Farewell, back: &str) -> Response {
+    let Farewell {
+        frames: FrontChannelFrames(frames),
+        told_later,
+    } = farewell;
     let html = SignedOut {
         out,
         frames,
+        told_later,
         back,
         script: SCRIPT,
     };
@@ -128,7 +139,7 @@ fn signed_out(out: bool, frames: &[String], back: &str) -> Response {
     sources.dedup();
     let sources = sources.join(" ");
     let policy = pages::Policy {
-        script: if back.is_empty() {
+        script: if !html.goes_on() {
             "'none'"
         } else {
             &SCRIPT_SOURCE

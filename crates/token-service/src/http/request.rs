@@ -160,25 +160,32 @@ pub(super) fn dpop_proofs(headers: &HeaderMap) -> Vec<String> {
         .collect()
 }
 
-/// A request whose credentials cannot be told: more than one token (RFC 6750 §2), or not exactly one proof for a token of
-/// the `DPoP` scheme (RFC 9449 §7.1).
+/// Why a request that may hold an access token holds none that counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Unclear;
+pub(super) enum NoToken {
+    /// More than one (RFC 6750 §2).
+    Several,
+    /// The scheme `DPoP`, and not exactly one proof (RFC 9449 §7.1).
+    Proofs,
+    /// The form that may hold one could not be read.
+    Form(NotAForm),
+}
 
 /// The access token of a header (RFC 6750 §2.1, RFC 9449 §7.1) or, by POST, of a form field (§2.2). A token in the query
 /// is not looked at (RFC 9700 §4.3.2).
-pub(super) async fn access_token(request: Request) -> Result<Option<ResourceRequest>, Unclear> {
+pub(super) async fn access_token(request: Request) -> Result<Option<ResourceRequest>, NoToken> {
     let by_post = request.method() == Method::POST;
-    let method = if by_post { "POST" } else { "GET" };
+    let method = match *request.method() {
+        Method::POST => "POST",
+        Method::HEAD => "HEAD",
+        _ => "GET",
+    };
     let in_header = header_token(request.headers(), method)?;
     let in_form = if by_post && is_form(request.headers()) {
-        let form = form_text(request)
-            .await
-            .ok()
-            .and_then(|text| Parameters::parse(&text).ok())
-            .unwrap_or_default();
+        let text = form_text(request).await.map_err(NoToken::Form)?;
+        let form = Parameters::parse(&text).map_err(|_| NoToken::Form(NotAForm::Type))?;
         form.one("access_token")
-            .map_err(|_| Unclear)?
+            .map_err(|_| NoToken::Several)?
             .map(|token| ResourceRequest {
                 token: Secret::new(token),
                 proof: None,
@@ -188,16 +195,16 @@ pub(super) async fn access_token(request: Request) -> Result<Option<ResourceRequ
         None
     };
     match (in_header, in_form) {
-        (Some(_), Some(_)) => Err(Unclear),
+        (Some(_), Some(_)) => Err(NoToken::Several),
         (one, other) => Ok(one.or(other)),
     }
 }
 
 /// The bearer token of the header, where nothing else is taken.
-pub(super) fn bearer_token(headers: &HeaderMap) -> Result<Option<Secret>, Unclear> {
+pub(super) fn bearer_token(headers: &HeaderMap) -> Result<Option<Secret>, NoToken> {
     let shown = header_token(headers, "")?;
     match shown {
-        Some(ResourceRequest { proof: Some(_), .. }) => Err(Unclear),
+        Some(ResourceRequest { proof: Some(_), .. }) => Err(NoToken::Proofs),
         shown => Ok(shown.map(|shown| shown.token)),
     }
 }
@@ -205,12 +212,12 @@ pub(super) fn bearer_token(headers: &HeaderMap) -> Result<Option<Secret>, Unclea
 fn header_token(
     headers: &HeaderMap,
     method: &'static str,
-) -> Result<Option<ResourceRequest>, Unclear> {
+) -> Result<Option<ResourceRequest>, NoToken> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = match (values.next(), values.next()) {
         (None, _) => return Ok(None),
         (Some(value), None) => value.to_str().unwrap_or_default(),
-        _ => return Err(Unclear),
+        _ => return Err(NoToken::Several),
     };
     // The scheme's name is case-blind (RFC 9110 §11.1).
     let Some((scheme, token)) = value.split_once(' ') else {
@@ -220,7 +227,7 @@ fn header_token(
         "bearer" => None,
         "dpop" => match <[String; 1]>::try_from(dpop_proofs(headers)) {
             Ok([proof]) => Some(proof),
-            Err(_) => return Err(Unclear),
+            Err(_) => return Err(NoToken::Proofs),
         },
         _ => return Ok(None),
     };

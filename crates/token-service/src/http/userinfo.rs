@@ -4,17 +4,30 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
+use super::request::NoToken;
 use super::{Shared, answer, request};
 use crate::protocol::{BearerError, ErrorCode, OAuthError, UserInfoAnswer};
 
 /// OIDC Core §5.3.1, by GET and POST.
 pub(super) async fn userinfo(State(app): Shared, request: Request) -> Response {
-    const TWO_METHODS: OAuthError = OAuthError::new(
-        ErrorCode::InvalidRequest,
-        "send one access token, and with the scheme DPoP one proof",
+    const TWO_METHODS: OAuthError =
+        OAuthError::new(ErrorCode::InvalidRequest, "send one access token");
+    const PROOFS: OAuthError = OAuthError::new(
+        ErrorCode::InvalidDpopProof,
+        "the scheme DPoP needs exactly one DPoP header",
     );
-    let Ok(asked) = request::access_token(request).await else {
-        return answer::bearer_error(&BearerError::Refused(TWO_METHODS));
+    const NOT_A_FORM: OAuthError = OAuthError::new(
+        ErrorCode::InvalidRequest,
+        "the form that may hold an access token cannot be read",
+    );
+    let refused = |error| answer::bearer_error(&BearerError::Refused(error));
+    let asked = match request::access_token(request).await {
+        Ok(asked) => asked,
+        Err(NoToken::Several) => return refused(TWO_METHODS),
+        Err(NoToken::Proofs) => return refused(PROOFS),
+        Err(NoToken::Form(error)) => {
+            return answer::with_status(refused(NOT_A_FORM), error.status());
+        }
     };
     let answer = match app.service.userinfo(asked.as_ref()).await {
         Ok(UserInfoAnswer::Json(claims)) => answer::private_json(StatusCode::OK, &claims),

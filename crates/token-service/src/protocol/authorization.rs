@@ -452,9 +452,21 @@ fn id_token_hint_is_ours(
         ErrorCode::InvalidRequest,
         "id_token_hint is not an ID token of this issuer",
     );
-    request.expected_user = match parameters.one("id_token_hint")? {
-        None => None,
-        Some(token) => Some(service.subject_of_hint(token).ok_or(NOT_OURS)?),
+    const UNVOUCHED: OAuthError = OAuthError::new(
+        ErrorCode::LoginRequired,
+        "the key of the id_token_hint is not in use any more",
+    );
+    let Some(token) = parameters.one("id_token_hint")? else {
+        return Ok(());
     };
+    request.expected_user = service.subject_of_hint(token);
+    if request.expected_user.is_none() {
+        // Whom it means cannot be told any more. So whoever is there signs in anew, and the client compares `sub`.
+        service.unvouched_hint(token).ok_or(NOT_OURS)?;
+        if request.prompt.none {
+            return Err(UNVOUCHED);
+        }
+        request.prompt.login = true;
+    }
     Ok(())
 }

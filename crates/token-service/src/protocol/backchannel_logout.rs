@@ -1,19 +1,28 @@
 //! Telling clients, server to server, that a session ended: OpenID Connect Back-Channel Logout 1.0.
 //!
 //! ```text
-//!   session ends ──▶ for each client of it that registered an address: a logout token, signed as its ID tokens are
+//!   session ends ──▶ the store keeps who has to hear of it, in the same transaction
+//!                    ▼
+//!                    for each client that registered an address: a logout token, signed as its ID tokens are
 //!                    │                              (typ logout+jwt, events, sub, sid, jti; never a nonce: §2.4)
 //!                    ▼
 //!                    POST logout_token=...  in the background, some at once, a few tries, a time limit each
+//!                    │       └─ nobody there: the same after half a minute, ... half an hour, with a new token
+//!                    ▼
+//!                    told, refused, or given up: the store forgets it
 //! ```
-//! The person does not wait for it, and what a client answers changes nothing here: it is logged. A session that ends because
-//! `stampmill user` changed a password or removed a person is found in the store soon after. One that only grew too old is not told:
-//! the client's own tokens are as old.
+//! The person does not wait for it, and what a client answers changes nothing here: it is logged. Whom nobody could tell (no key
+//! to sign with, too many others waiting, a server that ended meanwhile) stays in the store, where every look finds the rest: the
+//! same way that sessions come which `stampmill user` ended with a password or a person. After a crash in between, or where
+//! several servers look, a client hears of it twice; the second time there is no session to end, which is no error (§2.6).
+//! Only what may pass is tried again (§2.5): no answer, 5xx, 429.
+//! A session that only grew too old is not told: the client's own tokens are as old.
 
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -24,7 +33,8 @@ use zeroize::Zeroizing;
 use super::Service;
 use super::error::OAuthError;
 use crate::clock::random_bytes;
-use crate::domain::{Client, ClientId, EndedSession};
+use crate::domain::{Client, ClientId, EndedSession, SessionId};
+use crate::store::Store;
 
 /// §2.4: "the value MUST be a JSON object that contains a member of this name".
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
@@ -35,7 +45,7 @@ const LIFETIME: i64 = 120;
 /// Requests under way at once, whoever they are for.
 const AT_ONCE: usize = 16;
 
-/// Requests that may wait. More are given up: this is a courtesy to clients, and not worth running out of memory.
+/// Requests that may wait here. More wait in the store.
 const WAITING: usize = 4096;
 
 /// Longest time for one try.
@@ -64,48 +74,174 @@ struct LogoutToken {
     sid: String,
 }
 
+/// Which client has to hear of which session.
+type Addressee = (SessionId, ClientId);
+
 /// One client that is to hear of it.
 struct Notice {
-    client: ClientId,
+    to: Claim,
     uri: String,
     form: Zeroizing<String>,
+}
+
+/// While it lives, nobody else of this program tells the same client of the same session.
+struct Claim {
+    to: Addressee,
+    /// How often it was put off before.
+    put_off: usize,
+    all: Arc<Mutex<Standings>>,
+}
+
+/// How it stands with those who are being told.
+type Standings = HashMap<Addressee, Standing>;
+
+#[derive(Debug, Clone, Copy)]
+enum Standing {
+    Claimed,
+    /// Nobody was there; to be tried again from then on.
+    PutOff {
+        times: usize,
+        until: Instant,
+    },
+}
+
+impl Claim {
+    fn client(&self) -> &ClientId {
+        &self.to.1
+    }
+
+    /// To be tried again after the next pause; false if there is none left.
+    fn put_off(&self, pauses: &Pauses) -> bool {
+        let Some(pause) = pauses.rounds.get(self.put_off) else {
+            return false;
+        };
+        let standing = Standing::PutOff {
+            times: self.put_off + 1,
+            until: Instant::now() + *pause,
+        };
+        locked(&self.all).insert(self.to.clone(), standing);
+        true
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let mut all = locked(&self.all);
+        if let Some(Standing::Claimed) = all.get(&self.to) {
+            all.remove(&self.to);
+        }
+    }
+}
+
+/// How a notice was received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Received {
+    /// There was an answer that another try would not change.
+    Answered,
+    /// There was none.
+    Unheard,
+}
+
+/// How long is waited.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pauses {
+    /// Before each further try.
+    pub(crate) tries: [Duration; 2],
+    /// After tries in vain, before the next ones.
+    pub(crate) rounds: [Duration; 4],
+}
+
+/// How far a notice is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// The client has no address for it.
+    NotWanted,
+    /// It is being sent.
+    OnItsWay,
+    /// Too many others are being sent.
+    Later,
 }
 
 /// Sends notices in the background.
 pub(crate) struct Notifier {
     courier: Arc<dyn Courier>,
-    pauses: [Duration; 2],
+    pauses: Pauses,
     at_once: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
+    standings: Arc<Mutex<Standings>>,
 }
 
 impl Notifier {
-    /// How long is waited before each further try.
-    pub(crate) const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
+    /// Long enough for a client that is started anew, or moved.
+    pub(crate) const PAUSES: Pauses = Pauses {
+        tries: [Duration::from_secs(1), Duration::from_secs(5)],
+        rounds: [
+            Duration::from_secs(30),
+            Duration::from_secs(120),
+            Duration::from_secs(600),
+            Duration::from_secs(1800),
+        ],
+    };
 
-    pub(crate) fn new(courier: Arc<dyn Courier>, pauses: [Duration; 2]) -> Notifier {
+    pub(crate) fn new(courier: Arc<dyn Courier>, pauses: Pauses) -> Notifier {
         Notifier {
             courier,
             pauses,
             at_once: Arc::new(Semaphore::new(AT_ONCE)),
             waiting: Arc::new(Semaphore::new(WAITING)),
+            standings: Arc::default(),
         }
     }
 
-    /// False if too many wait already: the notice is given up then.
-    fn send(&self, notice: Notice) -> bool {
+    /// `None` while somebody else tells this client of it, or its turn has not come again.
+    fn claim(&self, to: Addressee) -> Option<Claim> {
+        let all = Arc::clone(&self.standings);
+        let mut standings = locked(&all);
+        let put_off = match standings.get(&to) {
+            None => 0,
+            Some(Standing::PutOff { times, until }) if *until <= Instant::now() => *times,
+            Some(_) => return None,
+        };
+        standings.insert(to.clone(), Standing::Claimed);
+        drop(standings);
+        Some(Claim { to, put_off, all })
+    }
+
+    /// Forgets when to try again those who need not be told any more: others told them, or they are gone.
+    fn keep_only(&self, untold: &HashSet<Addressee>) {
+        locked(&self.standings)
+            .retain(|to, standing| matches!(standing, Standing::Claimed) || untold.contains(to));
+    }
+
+    /// Sends it in the background. The store forgets it then, unless it is to be tried again.
+    fn send(&self, notice: Notice, store: Arc<dyn Store>) -> Told {
         let Ok(place) = Arc::clone(&self.waiting).try_acquire_owned() else {
-            tracing::warn!(client_id = %notice.client, "too many logout notices wait; this client is not told now");
-            return false;
+            tracing::warn!(client_id = %notice.to.client(), "too many logout notices wait; this client is told later");
+            return Told::Later;
         };
         let (courier, at_once) = (Arc::clone(&self.courier), Arc::clone(&self.at_once));
         let pauses = self.pauses;
         tokio::spawn(async move {
-            deliver(&*courier, &at_once, pauses, &notice).await;
+            let received = deliver(&*courier, &at_once, pauses.tries, &notice).await;
             drop(place);
+            if received == Received::Unheard {
+                if notice.to.put_off(&pauses) {
+                    return;
+                }
+                tracing::error!(client_id = %notice.to.client(), "client never told of a logout: given up");
+            }
+            let (session, client) = notice.to.to.clone();
+            if let Err(error) = store.told_of_logout(session, client).await {
+                tracing::error!(%error, "the store failed: a client is told of a logout once more");
+            }
         });
-        true
+        Told::OnItsWay
     }
+}
+
+/// A panic between two of its statements leaves nothing half done.
+fn locked(standings: &Mutex<Standings>) -> MutexGuard<'_, Standings> {
+    standings.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Tries until there is an answer that another try would not change.
@@ -114,14 +250,14 @@ async fn deliver(
     at_once: &Semaphore,
     pauses: [Duration; 2],
     notice: &Notice,
-) {
-    let client_id = &notice.client;
+) -> Received {
+    let client_id = notice.to.client();
     let before = [Duration::ZERO].into_iter().chain(pauses);
     for (attempt, pause) in before.enumerate() {
         tokio::time::sleep(pause).await;
         // The one that waits for its next try holds nobody up.
         let Ok(_turn) = at_once.acquire().await else {
-            return;
+            return Received::Unheard;
         };
         let posted = courier.post(notice.uri.clone(), notice.form.clone());
         let answer = tokio::time::timeout(TIMEOUT, posted).await;
@@ -129,12 +265,12 @@ async fn deliver(
         match answer {
             Ok(status @ 200..=299) => {
                 tracing::info!(%client_id, status, "client told of the logout");
-                return;
+                return Received::Answered;
             }
             // §2.8: 400 says that it failed there, and the like says that we are wrong; only what is theirs may pass.
             Ok(status) if status < 500 && status != 429 => {
                 tracing::warn!(%client_id, status, "client refused the logout token");
-                return;
+                return Received::Answered;
             }
             Ok(status) => {
                 tracing::warn!(%client_id, status, attempt, "client not told of the logout")
@@ -144,53 +280,61 @@ async fn deliver(
             }
         }
     }
+    Received::Unheard
 }
 
 impl Service {
-    /// Tells the clients of sessions that a program beside this one ended, with a person's password or the person.
-    ///
-    /// What is to be told stays in the store until it is on its way: whoever is not told for some reason is told the next time, and
-    /// after a crash in between somebody hears of it twice.
+    /// Tells the clients that have not been told yet: of sessions that a program beside this one ended, and those that this one,
+    /// or one before it, did not get to.
     pub(crate) async fn tell_untold_logouts(&self) -> Result<(), OAuthError> {
-        for ended in self.store.untold_logouts().await? {
-            for client in &ended.clients {
-                match self.tell(client, &ended).await {
-                    Ok(true) => {
-                        let (session, client) = (ended.session.clone(), client.id.clone());
-                        self.store.told_of_logout(session, client).await?;
-                    }
-                    Ok(false) => {}
-                    Err(error) => {
-                        tracing::error!(client_id = %client.id, %error, "client not told of a logout yet");
-                    }
-                }
+        let untold = self.store.untold_logouts().await?;
+        let addressees = untold.iter().flat_map(|ended| {
+            let clients = ended.clients.iter();
+            clients.map(|client| (ended.session.clone(), client.id.clone()))
+        });
+        self.notifier.keep_only(&addressees.collect());
+        for ended in &untold {
+            self.tell_clients(ended).await;
+        }
+        Ok(())
+    }
+
+    /// Tells every client of the session that it ended, without waiting for their answers. Gives the names of those that
+    /// could not be told yet: they are in the store, and hear of it later.
+    pub(super) async fn tell_clients(&self, ended: &EndedSession) -> Vec<String> {
+        let mut later = Vec::new();
+        for client in &ended.clients {
+            let told = self.tell(client, ended).await;
+            if let Err(error) = &told {
+                tracing::error!(client_id = %client.id, %error, "client not told of the logout yet");
+            }
+            if matches!(told, Err(_) | Ok(Told::Later)) {
+                later.push(client.name.clone());
             }
         }
-        Ok(())
+        later
     }
 
-    /// Tells every client of the session that it ended. Does not wait for their answers.
-    pub(super) async fn tell_clients(&self, ended: &EndedSession) -> Result<(), OAuthError> {
-        for client in &ended.clients {
-            self.tell(client, ended).await?;
-        }
-        Ok(())
-    }
-
-    /// Sends one client its notice, if it wants one; false if too many others wait.
-    async fn tell(&self, client: &Client, ended: &EndedSession) -> Result<bool, OAuthError> {
+    /// Sends one client its notice, if it wants one and it is not on its way.
+    async fn tell(&self, client: &Client, ended: &EndedSession) -> Result<Told, OAuthError> {
+        let to = (ended.session.clone(), client.id.clone());
         let Some(uri) = &client.logout.backchannel_logout_uri else {
-            return Ok(true);
+            self.store.told_of_logout(to.0, to.1).await?;
+            return Ok(Told::NotWanted);
+        };
+        let Some(to) = self.notifier.claim(to) else {
+            return Ok(Told::OnItsWay);
         };
         let token = self.logout_token(client, ended).await?;
         let form = form_urlencoded::Serializer::new(String::new())
             .append_pair("logout_token", &token)
             .finish();
-        Ok(self.notifier.send(Notice {
-            client: client.id.clone(),
+        let notice = Notice {
+            to,
             uri: uri.clone(),
             form: Zeroizing::new(form),
-        }))
+        };
+        Ok(self.notifier.send(notice, Arc::clone(&self.store)))
     }
 
     async fn logout_token(

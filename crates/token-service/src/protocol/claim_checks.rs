@@ -1,7 +1,11 @@
 //! Claim checks: `issue_when` of a client decides whether a token may be issued, `accept_when` of a resource whether it is
 //! let in. Both read the claims of the access token; a check that cannot be evaluated says no.
+//!
+//! The client hears that, and not why. The log tells which check it was and which part of it decided, without the value of a
+//! claim: [`Denial`].
 
-use stampmill_claim_check::{ClaimCheck, Context};
+use stampmill_claim_check::ClaimCheck;
+use stampmill_resource_guard::Denial;
 
 use super::Service;
 use super::error::{ErrorCode, OAuthError};
@@ -21,23 +25,37 @@ pub(super) fn token_may_be_issued(
         return Ok(());
     };
     let claims = service.access_token_claims(asking, service.fresh_jti());
-    if service.claim_check_holds(check, &claims) {
-        Ok(())
-    } else {
-        Err(REFUSED)
+    match service.denied(check, &claims)? {
+        None => Ok(()),
+        Some(denial) => {
+            let (client_id, resource) = (&claims.client_id, &claims.aud);
+            tracing::info!(client_id, resource, %denial, "access token not issued: issue_when");
+            Err(REFUSED)
+        }
     }
 }
 
 impl Service {
-    /// Whether a check is true of these claims.
-    pub(super) fn claim_check_holds(&self, check: &ClaimCheck, claims: &AccessTokenClaims) -> bool {
-        let Ok(payload) = serde_json::to_vec(claims) else {
-            return false;
+    /// The resource's `accept_when`: a guard that asks us has its claim check decided here.
+    pub(super) fn accepts(&self, claims: &AccessTokenClaims) -> Result<bool, OAuthError> {
+        let server = self.resources.named(&claims.aud);
+        let Some(check) = server.and_then(|server| server.accept_when.as_ref()) else {
+            return Ok(true);
         };
-        let decided = check.decide(&payload, &Context { now: self.now() });
-        decided.unwrap_or_else(|error| {
-            tracing::info!(%error, check = check.source(), "a claim check could not be evaluated");
-            false
-        })
+        let denial = self.denied(check, claims)?;
+        if let Some(denial) = &denial {
+            let (client_id, resource, jti) = (&claims.client_id, &claims.aud, &claims.jti);
+            tracing::info!(client_id, resource, jti, %denial, "access token told to be inactive: accept_when");
+        }
+        Ok(denial.is_none())
+    }
+
+    fn denied(
+        &self,
+        check: &ClaimCheck,
+        claims: &AccessTokenClaims,
+    ) -> Result<Option<Denial>, OAuthError> {
+        let payload = serde_json::to_vec(claims).map_err(|_| OAuthError::SERVER_ERROR)?;
+        Ok(Denial::of(check, &payload, self.now()))
     }
 }

@@ -1,8 +1,9 @@
 //! Signing out at a client's wish: OpenID Connect RP-Initiated Logout 1.0.
 //!
 //! Anybody can make a browser come here, so coming here alone ends nothing. An ID token of ours for the person who is
-//! signed in shows that a client they use asks (§2); without one the person is asked, on a page. And the browser goes back
-//! only to an address that is registered, character for character, for the client that asked (§3).
+//! signed in shows that a client they use asks (§2); without one, or with one whose key we have no more, the person is
+//! asked, on a page. And the browser goes back only to an address that is registered, character for character, for the
+//! client that asked (§3).
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use super::interaction::Browser;
 use super::parameters::{Parameters, append_query};
 use super::sealed_request::SealedRequest;
 use super::tokens::IdTokenHint;
-use super::{FrontChannelFrames, Service};
+use super::{Farewell, Service};
 use crate::domain::{Client, ClientId, Session, User};
 use crate::secret::{Digest, Secret};
 
@@ -29,9 +30,10 @@ pub(crate) enum Logout {
         back: Option<String>,
         new_binding: Option<Secret>,
     },
-    /// Nobody is signed in any more. Where frames are to be opened first, or there is no way back, our own page says so.
+    /// Nobody is signed in any more. Where frames are to be opened first, a client could not be told, or there is no way back,
+    /// our own page says so.
     Done {
-        frames: FrontChannelFrames,
+        farewell: Farewell,
         back: Option<String>,
     },
     /// The person chose to stay.
@@ -53,20 +55,20 @@ struct Asked {
 }
 
 impl Asked {
-    fn done(self, frames: FrontChannelFrames) -> Logout {
+    fn done(self, farewell: Farewell) -> Logout {
         let state = self.state.as_deref().map(|state| ("state", state));
         let back = self.back.map(|back| match state {
             Some(state) => append_query(&back, [state]),
             None => back,
         });
-        Logout::Done { frames, back }
+        Logout::Done { farewell, back }
     }
 
     /// Nobody is signed in, so nothing was ended.
     fn nothing_to_do(self) -> Logout {
         // §3: without an ID token there is no going back that the person did not choose.
         let back = self.hint.is_some().then_some(self.back).flatten();
-        Asked { back, ..self }.done(FrontChannelFrames::default())
+        Asked { back, ..self }.done(Farewell::default())
     }
 }
 
@@ -114,7 +116,7 @@ impl Service {
         };
         match self.check_end_session(&parameters).await {
             Ok(asked) => match self.end_session_of(session).await {
-                Ok(frames) => asked.done(frames),
+                Ok(farewell) => asked.done(farewell),
                 Err(_) => Logout::Broken,
             },
             Err(refused) => refused,
@@ -131,8 +133,8 @@ impl Service {
             return Ok(asked.nothing_to_do());
         };
         if self.names_this_session(&asked, &session) {
-            let frames = self.end_session_of(hash).await?;
-            return Ok(asked.done(frames));
+            let farewell = self.end_session_of(hash).await?;
+            return Ok(asked.done(farewell));
         }
         let binding = browser
             .binding
@@ -176,12 +178,18 @@ impl Service {
         );
         parameters.refuse_repeats().map_err(|_| TWICE)?;
         let one = |name| parameters.one(name).ok().flatten();
-        let hint = match one("id_token_hint") {
-            None => None,
-            Some(token) => Some(self.id_token_hint(token).ok_or(FOREIGN_HINT)?),
+        let token = one("id_token_hint");
+        let hint = token.and_then(|token| self.id_token_hint(token));
+        // One that a withdrawn key signed is no proof, so the person is asked; it still names the client, as `client_id` does.
+        let unvouched = match (token, &hint) {
+            (Some(token), None) => Some(self.unvouched_hint(token).ok_or(FOREIGN_HINT)?),
+            _ => None,
         };
         let named = one("client_id");
-        let audience = hint.as_ref().map(|hint| hint.audience.as_str());
+        let audience = match (&hint, &unvouched) {
+            (Some(hint), _) => Some(hint.audience.as_str()),
+            (None, unvouched) => unvouched.as_ref().map(|hint| hint.audience.as_str()),
+        };
         if named.is_some() && audience.is_some() && named != audience {
             return Err(OTHER_CLIENT);
         }

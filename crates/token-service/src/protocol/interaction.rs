@@ -1,6 +1,8 @@
 //! Between the request and its answer: who is the person, did they agree, and the code (OIDC Core §3.1.2.3 to
 //! §3.1.2.6).
 
+use url::Url;
+
 use super::Service;
 use super::authorization::{AuthorizationRequest, Refusal};
 use super::error::{ErrorCode, OAuthError};
@@ -8,7 +10,9 @@ use super::hybrid::FrontTokens;
 use super::parameters::Parameters;
 use super::response_mode::AuthorizationResponse;
 use super::sealed_request::SealedRequest;
-use crate::domain::{AuthorizationCode, Grant, GrantId, Scope, Session, User, Username};
+use crate::domain::{
+    AuthorizationCode, Grant, GrantId, Scope, Session, User, Username, is_loopback,
+};
 use crate::policy::Policy;
 use crate::secret::{Digest, Secret};
 use crate::throttle::TooSoon;
@@ -222,10 +226,9 @@ impl Service {
             Decision::Allow => {
                 match next(&self.policy, &request, Some(&present), fresh, self.now()) {
                     Next::SignIn => Ok(self.ask_to_sign_in(request, sealed.signed_out(), None)),
-                    Next::Consent | Next::Issue => self
-                        .issue_code(&request, &present, true)
-                        .await
-                        .map(Outcome::Respond),
+                    Next::Consent | Next::Issue => {
+                        self.answer(request, sealed, &present, true, None).await
+                    }
                 }
             }
         }
@@ -270,10 +273,29 @@ impl Service {
                     new_binding,
                 })
             }
-            (Next::Issue, Some(present)) => self
-                .issue_code(&request, &present, false)
-                .await
-                .map(Outcome::Respond),
+            (Next::Issue, Some(present)) => {
+                self.answer(request, sealed, &present, false, new_binding)
+                    .await
+            }
+        }
+    }
+
+    /// The code; or, where the session has ended since it was looked at, what whoever is not signed in gets. `asked`: the
+    /// person clicked.
+    async fn answer(
+        &self,
+        request: AuthorizationRequest,
+        sealed: SealedRequest,
+        present: &Present,
+        asked: bool,
+        new_binding: Option<Secret>,
+    ) -> Result<Outcome, OAuthError> {
+        match self.issue_code(&request, present, asked).await? {
+            Some(response) => Ok(Outcome::Respond(response)),
+            None if request.prompt.none => Ok(Outcome::Respond(
+                self.error_response(&request, LOGIN_REQUIRED),
+            )),
+            None => Ok(self.ask_to_sign_in(request, sealed.signed_out(), new_binding)),
         }
     }
 
@@ -388,13 +410,14 @@ impl Service {
     }
 
     /// The answer everyone waited for: a code bound to client, redirect URI, challenge, nonce and person (RFC 6749
-    /// §4.1.2), and tokens beside it if the response type is hybrid.
+    /// §4.1.2), and tokens beside it if the response type is hybrid. `None` if the session has ended meanwhile: nothing has
+    /// happened then.
     async fn issue_code(
         &self,
         request: &AuthorizationRequest,
         present: &Present,
         asked: bool,
-    ) -> Result<AuthorizationResponse, OAuthError> {
+    ) -> Result<Option<AuthorizationResponse>, OAuthError> {
         let now = self.now();
         let code = Secret::generate(&*self.random);
         let expires_at = now + self.policy.code_lifetime();
@@ -420,17 +443,20 @@ impl Service {
         let (hash, none) = (Digest::of(code.expose()), Parameters::default());
         let tokens = match FrontTokens::prepare(self, request, &record, hash, &none) {
             Ok(tokens) => tokens,
-            Err(error) => return Ok(self.error_response(request, error)),
+            Err(error) => return Ok(Some(self.error_response(request, error))),
         };
-        if let Err(error) = self.spend_pushed(request.parameters.provenance()).await {
-            return Ok(self.error_response(request, error));
-        }
         let before = present.consented.clone().unwrap_or_default();
         let remember = (asked && may_remember(&self.policy, request))
             .then(|| before.union(&request.to_consent()));
+        let grant = record.grant.id.clone();
         // They signed out, or were signed out, since they were looked at.
         if !self.store.issue_code(hash, record, remember).await? {
-            return Ok(self.error_response(request, LOGIN_REQUIRED));
+            return Ok(None);
+        }
+        // After the code, so that a request without one can still be answered; of two answers at once one goes no further.
+        if let Err(error) = self.spend_pushed(request.parameters.provenance()).await {
+            self.store.revoke_grant(grant, now).await?;
+            return Ok(Some(self.error_response(request, error)));
         }
         tracing::info!(client_id = %request.client.id, "authorization code issued");
         let mut answer = vec![("code", code.expose().to_owned())];
@@ -440,10 +466,10 @@ impl Service {
         }
         let state = self.session_state(request, &present.session.id);
         answer.extend(state.map(|state| ("session_state", state)));
-        Ok(AuthorizationResponse {
+        Ok(Some(AuthorizationResponse {
             browser_state: Some(self.browser_state(&present.session.id)),
             ..self.response(request, answer)
-        })
+        }))
     }
 }
 
@@ -487,18 +513,22 @@ fn next(
 }
 
 /// RFC 6749 §10.2, RFC 8252 §8.6: a client without a secret may be anybody who borrowed its name, so the person is asked each
-/// time, unless the answer goes to an https address registered as it is (on a loopback host that may be any program of the
-/// person's own machine). That is what silent renewal
-/// in a page (`prompt=none` in a frame) lives on. A refresh token is never given silently to such a client. The person is also
+/// time, unless the answer goes to an https address registered as it is, on a host that is somebody's: that is what silent
+/// renewal in a page (`prompt=none` in a frame) lives on. `https://localhost` is nobody's, since every program of the person's
+/// machine can listen there. A refresh token is never given silently to such a client. The person is also
 /// asked where the answer goes to a loopback port of the request's own choice: any program there could be waiting.
 fn may_remember(policy: &Policy, request: &AuthorizationRequest) -> bool {
     let client = &request.client;
     let mut registered = client.redirect_uris.iter();
     let registered_as_it_is = registered.any(|uri| uri.as_str() == request.redirect_uri);
-    let known_by_address = request.redirect_uri.starts_with("https://")
+    let known_by_address = is_somebodys_https_address(&request.redirect_uri)
         && !request.scope.contains(Scope::OFFLINE_ACCESS);
     let known = registered_as_it_is && (!client.is_public() || known_by_address);
     known || policy.remember_consent_of_public_clients()
+}
+
+fn is_somebodys_https_address(redirect_uri: &str) -> bool {
+    Url::parse(redirect_uri).is_ok_and(|url| url.scheme() == "https" && !is_loopback(&url))
 }
 
 fn refused(refusal: Refusal) -> Outcome {

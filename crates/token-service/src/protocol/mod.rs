@@ -80,6 +80,8 @@ use stampmill_claim_check::ClaimCheck;
 use stampmill_jose::Jwks;
 
 pub(crate) use authorization::{AuthorizationRequest, LONGEST_REQUEST};
+#[cfg(test)]
+pub(crate) use backchannel_logout::Pauses;
 pub(crate) use backchannel_logout::{Courier, Notifier};
 pub(crate) use claims::SINGLE as SINGLE_CLAIM;
 pub(crate) use client_authentication::{BasicCredentials, CredentialsError};
@@ -96,7 +98,7 @@ pub(crate) use parameters::Parameters;
 pub use registration::RegistrationRules;
 pub(crate) use registration::{Pace, Refusal};
 pub(crate) use response_mode::AuthorizationResponse;
-pub(crate) use session::FrontChannelFrames;
+pub(crate) use session::{Farewell, FrontChannelFrames};
 pub(crate) use signing::Signatures;
 #[cfg(test)]
 pub(crate) use tokens::ACR;

@@ -211,6 +211,7 @@ pub(super) fn registration(
             .word("application_type", application)?
             .unwrap_or(ApplicationType::Web),
         redirect_uris,
+        introspects: false,
         grant_types,
         response_types,
         post_logout_redirect_uris: members

@@ -43,22 +43,21 @@ impl Service {
         let hash = Digest::of(cookie.expose());
         let ended = self.store.start_session(hash, session, replaces, now);
         if let Some(ended) = ended.await? {
-            self.tell_clients(&ended).await?;
+            self.tell_clients(&ended).await;
         }
         Ok(cookie)
     }
 
-    /// Ends a session and tells its clients; gives what the browser has yet to open.
-    pub(super) async fn end_session_of(
-        &self,
-        session: Digest,
-    ) -> Result<FrontChannelFrames, OAuthError> {
+    /// Ends a session and tells its clients. An error means that it did not end.
+    pub(super) async fn end_session_of(&self, session: Digest) -> Result<Farewell, OAuthError> {
         match self.store.end_session(session, self.now()).await? {
-            None => Ok(FrontChannelFrames::default()),
+            None => Ok(Farewell::default()),
             Some(ended) => {
                 tracing::info!(clients = ended.clients.len(), "session ended");
-                self.tell_clients(&ended).await?;
-                Ok(self.frames(&ended))
+                Ok(Farewell {
+                    told_later: self.tell_clients(&ended).await,
+                    frames: self.frames(&ended),
+                })
             }
         }
     }
@@ -104,6 +103,15 @@ impl Service {
         });
         FrontChannelFrames(clients.collect())
     }
+}
+
+/// What is left to do when a session has ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Farewell {
+    /// What the browser opens.
+    pub(crate) frames: FrontChannelFrames,
+    /// Names of the clients that could not be told yet.
+    pub(crate) told_later: Vec<String>,
 }
 
 /// What the browser opens in frames, so that clients that keep their session in its cookies can end it: OpenID Connect

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use stampmill_jose::{base64url, verify_jws};
+use stampmill_jose::{JwtError, base64url, verify_jws};
 
 use super::Service;
 use super::claims;
@@ -302,6 +302,35 @@ impl Service {
             audience: claim("aud")?.to_owned(),
             sid: claim("sid").map(str::to_owned),
         })
+    }
+}
+
+/// What an ID token says that is signed by a key we have no more, or never had.
+pub(super) struct UnvouchedHint {
+    /// The client it says it was issued to.
+    pub(super) audience: String,
+}
+
+impl Service {
+    /// Whether a token says that it is an ID token of ours, and names a key that we do not have: one that was withdrawn, or let
+    /// go long since. Anybody could have written it, so it shows nothing but which client the asker means; yet an honest
+    /// client has no better one.
+    pub(super) fn unvouched_hint(&self, token: &str) -> Option<UnvouchedHint> {
+        let Err(JwtError::UnknownKeyId { .. }) = verify_jws(token, &self.jwks()) else {
+            return None;
+        };
+        let mut parts = token.split('.');
+        let mut object = || -> Option<Value> {
+            serde_json::from_slice(&base64url::decode(parts.next()?).ok()?).ok()
+        };
+        let (header, claims) = (object()?, object()?);
+        let is_id_token = match header.get("typ") {
+            None => true,
+            Some(typ) => typ.as_str()?.eq_ignore_ascii_case("JWT"),
+        };
+        let ours = is_id_token && claims.get("iss")?.as_str() == Some(self.issuer());
+        let audience = claims.get("aud")?.as_str()?.to_owned();
+        ours.then_some(UnvouchedHint { audience })
     }
 }
 

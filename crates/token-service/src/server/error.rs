@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use openssl::error::ErrorStack;
 
 use crate::authority::AuthorityError;
+use crate::config_file::ConfigFileError;
 use crate::data_folder::DataFolderError;
 use crate::keyring::KeysError;
 
@@ -62,6 +63,9 @@ pub enum StartError {
         /// What is wrong.
         reason: &'static str,
     },
+    /// The configuration file: it counts on a client that is not there.
+    #[error(transparent)]
+    Configuration(#[from] ConfigFileError),
     /// Two clients of one id.
     #[error(
         "the client {client_id:?} of the configuration is registered already: choose another client_id"

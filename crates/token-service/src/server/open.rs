@@ -52,6 +52,10 @@ pub(super) async fn service(
         trust = trust.with(authority.clone());
     }
     let outbound = Outbound::new(settings.networks.clone()).with_trust(trust);
+    settings
+        .check_beside(&store)
+        .await
+        .map_err(DataFolderError::from)??;
     let configured = settings.clients.into_iter().map(|registration| {
         let checked = registration.check(&sealing, &SystemRandom, SystemClock.now());
         checked.map(|(client, _)| client)

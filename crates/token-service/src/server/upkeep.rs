@@ -11,6 +11,8 @@ use crate::protocol::Service;
 const PURGE_EVERY: Duration = Duration::from_secs(300);
 /// How often the signing keys are looked after. Much less than the time a key is published before it signs.
 const TEND_KEYS_EVERY: Duration = Duration::from_secs(60);
+/// How soon a key that another program made or withdrew is met.
+const FOLLOW_KEYS_EVERY: Duration = Duration::from_secs(1);
 /// How soon clients hear of sessions that another program ended.
 const TELL_LOGOUTS_EVERY: Duration = Duration::from_secs(2);
 
@@ -23,11 +25,16 @@ pub(super) fn start(service: &Arc<Service>, stopped: &watch::Receiver<bool>) {
 
 async fn tend_keys(service: Arc<Service>, mut stopped: watch::Receiver<bool>) {
     let mut every = tokio::time::interval(TEND_KEYS_EVERY);
+    let mut follow = tokio::time::interval(FOLLOW_KEYS_EVERY);
     loop {
         tokio::select! {
             _ = stopped.changed() => return,
             _ = every.tick() => if let Err(error) = service.tend_keys().await {
                 tracing::error!(%error, "the signing keys could not be looked after; trying again in a minute");
+            },
+            // What goes wrong here goes wrong there, too, and is told once a minute.
+            _ = follow.tick() => if let Err(error) = service.follow_keys().await {
+                tracing::debug!(%error, "the signing keys could not be looked at");
             },
         }
     }

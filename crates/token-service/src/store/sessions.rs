@@ -85,6 +85,14 @@ pub(super) fn end(
          AND instr(' ' || scope || ' ', ' offline_access ') = 0",
         params![session.id.as_str(), now],
     )?;
+    // Until they are told, whoever tells them.
+    execute(
+        connection,
+        "INSERT OR IGNORE INTO untold_logouts (session_id, user_id, client_id)
+         SELECT session_id, ?2, client_id FROM session_clients JOIN clients USING (client_id)
+         WHERE session_id = ?1 AND json_extract(logout, '$.backchannel_logout_uri') IS NOT NULL",
+        [session.id.as_str(), session.user.as_str()],
+    )?;
     // Its list of clients goes with it.
     execute(
         connection,

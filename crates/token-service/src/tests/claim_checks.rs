@@ -9,7 +9,7 @@ use stampmill_claim_check::ClaimCheck;
 use super::support::{Fixture, OTHER, VAULT};
 use crate::domain::{ClientId, Resource, ResourceServer, TokenFormat};
 
-async fn fixture(issue_when: &str, accept_when: &str) -> Fixture {
+pub(super) async fn fixture(issue_when: &str, accept_when: &str) -> Fixture {
     let vault = ResourceServer {
         format: TokenFormat::Opaque,
         accept_when: Some(Arc::new(ClaimCheck::compile(accept_when).unwrap())),

@@ -173,32 +173,50 @@ async fn rfc9449_7_a_bound_token_needs_its_key_at_userinfo() {
     let good = prove(&key, token);
     let answer = userinfo(&fixture, "dPoP", token, std::slice::from_ref(&good)).await;
     assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
-    for (name, scheme, proofs, status) in [
-        ("as a bearer token", "Bearer", vec![], 401),
+    let another = prove(&key, "another");
+    // §7.1: a bad proof is told in its own scheme, as the guard of an API tells it.
+    let (token_is_bad, proof_is_bad) = (
+        r#"Bearer realm="stampmill", error="invalid_token""#,
+        r#"DPoP realm="stampmill", error="invalid_dpop_proof""#,
+    );
+    for (name, scheme, proofs, told) in [
+        ("as a bearer token", "Bearer", vec![], token_is_bad),
         (
             "as a bearer token, with a proof",
             "Bearer",
             vec![prove(&key, token)],
-            401,
+            token_is_bad,
         ),
-        ("no proof", "DPoP", vec![], 400),
+        ("no proof", "DPoP", vec![], proof_is_bad),
         (
             "two proofs",
             "DPoP",
             vec![prove(&key, token), prove(&key, token)],
-            400,
+            proof_is_bad,
         ),
-        ("another key", "DPoP", vec![prove(&thief, token)], 401),
         (
-            "for another token",
+            "another key",
             "DPoP",
-            vec![prove(&key, "another")],
-            401,
+            vec![prove(&thief, token)],
+            token_is_bad,
         ),
-        ("used before", "DPoP", vec![good], 401),
+        ("for another token", "DPoP", vec![another], proof_is_bad),
+        ("used before", "DPoP", vec![good], proof_is_bad),
     ] {
         let answer = userinfo(&fixture, scheme, token, &proofs).await;
-        assert_eq!(answer.status.as_u16(), status, "{name}: {answer:?}");
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{name}");
+        let challenge = answer.header("www-authenticate");
+        assert!(challenge.starts_with(told), "{name}: {challenge}");
+    }
+    // A proof is for one method, and HEAD is another than GET.
+    let (uri, now) = (format!("{ISSUER}/userinfo"), fixture.service.now());
+    for (method, good) in [("HEAD", true), ("GET", false)] {
+        let proof = dpop_proof(&key, method, &uri, Some(token), None, now).unwrap();
+        let request = Request::head("/userinfo")
+            .header("authorization", format!("DPoP {token}"))
+            .header("dpop", proof);
+        let answer = fixture.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status == StatusCode::OK, good, "{method}");
     }
     let unbound = fixture.tokens().await;
     let token = unbound["access_token"].as_str().unwrap();

@@ -150,6 +150,43 @@ async fn rfc8252_8_6_a_public_client_at_its_https_address_is_remembered_but_for_
     assert!(browser.get(&fixture, &offline).await.is_consent_page());
 }
 
+/// Every program of the person's machine can listen at an https address of it, and answer to the client's name there.
+#[tokio::test]
+async fn rfc8252_8_6_no_address_of_this_machine_is_a_public_clients_own() {
+    let fixture = Fixture::new().await;
+    for (id, uri) in [
+        ("name", "https://localhost:4200/cb"),
+        ("absolute-name", "https://localhost.:4200/cb"),
+        ("below", "https://app.localhost/cb"),
+        ("v4", "https://127.0.0.2/cb"),
+        ("v6", "https://[::1]:4200/cb"),
+        ("mapped", "https://[::ffff:127.0.0.1]/cb"),
+        ("unspecified", "https://0.0.0.0/cb"),
+    ] {
+        let registered = fixture.register(id, |spa| {
+            spa.secret_method = None;
+            spa.redirect_uris = vec![uri.into()];
+        });
+        assert_eq!(registered.await, "", "{uri}");
+        let mut browser = Browser::default();
+        let own = [
+            ("client_id", id),
+            ("redirect_uri", uri),
+            ("scope", "openid"),
+        ];
+        let request = ask_for(&own);
+        browser.through(&fixture, &request).await;
+        assert!(
+            browser.get(&fixture, &request).await.is_consent_page(),
+            "{uri}"
+        );
+        let silent = ask_for(&[&own[..], &[("prompt", "none")]].concat());
+        let back = browser.get(&fixture, &silent).await;
+        let error = back.parameter("error");
+        assert_eq!(error.as_deref(), Some("consent_required"), "{uri}");
+    }
+}
+
 #[tokio::test]
 async fn oidc_core_3_1_2_1_prompt_login_asks_again() {
     let fixture = Fixture::new().await;
@@ -458,4 +495,55 @@ async fn a_form_sent_by_another_site_is_refused() {
         .send(request.body(Body::from("username=alice")).unwrap())
         .await;
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
+}
+
+/// They signed out in another tab between our look at the session and the code.
+#[tokio::test]
+async fn oidc_core_3_1_2_3_whose_session_ends_meanwhile_signs_in_again() {
+    let fixture = Fixture::new().await;
+    let mut browser = Browser::default();
+    browser.through(&fixture, &ask_for(&[])).await;
+    fixture.end_sessions_meanwhile();
+    let page = browser.get(&fixture, &ask_for(&[])).await;
+    assert!(page.is_sign_in_page(), "{page:?}");
+    let back = browser.sign_in(&fixture, &page, "alice").await;
+    assert!(back.parameter("code").is_some(), "{back:?}");
+
+    fixture.end_sessions_meanwhile();
+    let silent = ask_for(&[("prompt", "none")]);
+    let silent = browser.get(&fixture, &silent).await;
+    assert_eq!(silent.parameter("error").unwrap(), "login_required");
+
+    // With the click on Allow.
+    browser.through(&fixture, &ask_for(&[])).await;
+    let asked = ask_for(&[("prompt", "consent")]);
+    let page = browser.get(&fixture, &asked).await;
+    fixture.end_sessions_meanwhile();
+    let page = browser.decide(&fixture, &page, "allow").await;
+    assert!(page.is_sign_in_page(), "{page:?}");
+    let page = browser.sign_in(&fixture, &page, "bob").await;
+    assert!(page.is_consent_page(), "another person is asked: {page:?}");
+}
+
+/// What was pushed is spent by an answer, and that was none.
+#[tokio::test]
+async fn rfc9126_4_a_pushed_request_whose_session_ends_meanwhile_is_still_good() {
+    let fixture = Fixture::new().await;
+    let mut browser = Browser::default();
+    browser.through(&fixture, &ask_for(&[])).await;
+    let form = ask_for(&[]).replace("/authorize?", "");
+    let pushed = fixture.post("/par", fixture.basic("web"), &form).await;
+    let uri = pushed.json()["request_uri"].as_str().unwrap().to_owned();
+    let asked = format!("/authorize?client_id=web&request_uri={uri}");
+    fixture.end_sessions_meanwhile();
+    let page = browser.get(&fixture, &asked).await;
+    assert!(page.is_sign_in_page(), "{page:?}");
+    let back = browser.sign_in(&fixture, &page, "alice").await;
+    assert!(back.parameter("code").is_some(), "{back:?}");
+    let again = browser.get(&fixture, &asked).await;
+    assert_eq!(
+        again.status,
+        StatusCode::BAD_REQUEST,
+        "and then it is spent"
+    );
 }

@@ -5,7 +5,10 @@ use std::sync::{Arc, Mutex};
 
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::support::{Browser, Fixture, PASSWORD, VERIFIER, ask_for, basic, redemption};
+use super::claim_checks;
+use super::support::{
+    Browser, Fixture, OTHER, PASSWORD, VAULT, VERIFIER, ask_for, basic, claims, redemption,
+};
 
 #[derive(Clone, Default)]
 struct Captured(Arc<Mutex<Vec<u8>>>);
@@ -77,6 +80,7 @@ async fn nothing_secret_is_logged() {
         )
         .await;
     fixture.get("/path-secret?query-secret").await;
+    let values = claim_checks_say_no().await;
 
     fixture.break_the_database();
     let broken = fixture.redeem("wrong-code").await;
@@ -95,6 +99,17 @@ async fn nothing_secret_is_logged() {
         "the log works: {log}"
     );
     assert!(log.contains("used twice"), "{log}");
+    // Which part of a check decided, and nothing of what the claims say.
+    for denial in [
+        "issue_when client_id=\"web\" resource=\"https://other.example/\" denial=the claim check \
+         `claims.exp > now && claims.aud != 'https://other.example/'` is false: decided by `claims.aud != 'https://other.example/'`\n",
+        "denial=the claim check `claims.exp > now && claims.sub == 'x'` is false: decided by `claims.sub == 'x'`\n",
+    ] {
+        assert!(log.contains(denial), "{denial}\n{log}");
+    }
+    for value in values {
+        assert!(!log.contains(&value), "{value}:\n{log}");
+    }
     let cookies: Vec<&str> = browser.cookies.values().map(String::as_str).collect();
     let secrets = [
         PASSWORD,
@@ -115,4 +130,17 @@ async fn nothing_secret_is_logged() {
     for secret in secrets.into_iter().chain(cookies) {
         assert!(!log.contains(secret), "{secret} is in the log:\n{log}");
     }
+}
+
+/// A token that may not be issued, and one that is not let in; gives the subject of both.
+async fn claim_checks_say_no() -> [String; 1] {
+    let issue_when = "claims.exp > now && claims.aud != 'https://other.example/'";
+    let fixture = claim_checks::fixture(issue_when, "claims.exp > now && claims.sub == 'x'").await;
+    let tokens = fixture.tokens_for(&[OTHER]).await;
+    assert_eq!(tokens["error"], "access_denied");
+    let tokens = fixture.tokens_for(&[VAULT]).await;
+    let form = format!("token={}", tokens["access_token"].as_str().unwrap());
+    let asked = fixture.post("/introspect", fixture.basic("web"), &form);
+    assert_eq!(asked.await.json()["active"], false);
+    [claims(&tokens["id_token"])["sub"].as_str().unwrap().into()]
 }

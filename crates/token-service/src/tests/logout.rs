@@ -70,6 +70,32 @@ impl Stage {
         self.browser.get(&self.fixture, &path).await
     }
 
+    /// Signs out on our own page.
+    async fn sign_out_here(&mut self) -> Answer {
+        let page = self.browser.get(&self.fixture, "/end_session").await;
+        let form = [("request", page.hidden()), ("decision", "end")];
+        let path = "/end_session/decision";
+        self.browser.post(&self.fixture, path, &form).await
+    }
+
+    /// Who has not heard of it.
+    async fn untold(&self) -> Vec<String> {
+        let ended = self.fixture.service.store.untold_logouts().await.unwrap();
+        let clients = ended.iter().flat_map(|ended| &ended.clients);
+        clients.map(|client| client.id.to_string()).collect()
+    }
+
+    /// As many as expected, after a while.
+    async fn untold_in_the_end(&self, expected: &[&str]) {
+        for _ in 0..200 {
+            if self.untold().await == expected {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(self.untold().await, expected);
+    }
+
     fn sid(tokens: &Value) -> String {
         claims(&tokens["id_token"])["sid"].as_str().unwrap().into()
     }
@@ -324,6 +350,118 @@ async fn backchannel_2_5_a_client_that_is_down_is_tried_again_a_few_times() {
         fixture.post.posted(tries).await;
         tokio::time::sleep(Duration::from_millis(20)).await;
         assert_eq!(fixture.post.posted(tries).await.len(), tries);
+    }
+}
+
+/// `one` cannot be told, for there is no key that signs for it: the next one is told all the same, and the page says so.
+#[tokio::test]
+async fn backchannel_2_5_a_client_that_cannot_be_told_keeps_nobody_else_from_it_and_is_told_later()
+{
+    let mut stage = Stage::new().await;
+    let service = std::sync::Arc::clone(&stage.fixture.service);
+    for key in service.store.signing_keys().await.unwrap() {
+        if key.algorithm == Algorithm::Rs256 {
+            service.store.delete_signing_key(key.kid).await.unwrap();
+        }
+    }
+    service.follow_keys().await.unwrap();
+    let page = stage.sign_out_here().await;
+    assert_eq!(page.status, StatusCode::OK, "{page:?}");
+    assert!(page.body.contains("<h1>Signed out</h1>"), "{page:?}");
+    assert!(
+        page.body.contains("soon as that can be done: one."),
+        "{page:?}"
+    );
+    let posted = stage.fixture.post.posted(1).await;
+    assert_eq!(posted.len(), 1);
+    assert!(posted[0].0.starts_with("https://two.example/"));
+    stage.untold_in_the_end(&["one"]).await;
+    // There is a key again.
+    service.tend_keys().await.unwrap();
+    service.tell_untold_logouts().await.unwrap();
+    let posted = stage.fixture.post.posted(2).await;
+    assert_eq!(posted.len(), 2);
+    assert!(posted[0].0.starts_with("https://one.example/"));
+    stage.untold_in_the_end(&[]).await;
+}
+
+#[tokio::test]
+async fn backchannel_2_5_a_way_back_waits_until_the_person_has_read_who_was_not_told() {
+    let mut stage = Stage::new().await;
+    let service = std::sync::Arc::clone(&stage.fixture.service);
+    for key in service.store.signing_keys().await.unwrap() {
+        // The one that signs for `two`, who did not ask.
+        if key.algorithm == Algorithm::Es256 {
+            service.store.delete_signing_key(key.kid).await.unwrap();
+        }
+    }
+    service.follow_keys().await.unwrap();
+    let page = stage.sign_out().await;
+    assert!(
+        page.body.contains("soon as that can be done: two."),
+        "{page:?}"
+    );
+    let link = format!("<a id=\"continue\" href=\"{BYE}?state=s\">");
+    assert!(page.body.contains(&link), "{page:?}");
+    assert!(!page.body.contains("<script>") && !page.body.contains("http-equiv"));
+}
+
+/// A server that ends meanwhile forgets nobody.
+#[tokio::test]
+async fn backchannel_2_5_who_is_to_be_told_is_kept_until_they_answered() {
+    let mut stage = Stage::new().await;
+    stage.fixture.post.hold();
+    stage.sign_out_here().await;
+    assert_eq!(stage.fixture.post.posted(2).await.len(), 2);
+    assert_eq!(stage.untold().await, ["one", "two"]);
+    // Further looks send nothing twice.
+    for _ in 0..2 {
+        stage.fixture.service.tell_untold_logouts().await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(stage.fixture.post.posted(3).await.len(), 2);
+    assert_eq!(stage.untold().await, ["one", "two"]);
+
+    let mut stage = Stage::new().await;
+    stage.sign_out_here().await;
+    assert_eq!(stage.fixture.post.posted(2).await.len(), 2);
+    stage.untold_in_the_end(&[]).await;
+}
+
+/// Started anew or moved, and back after a while: told then. Gone for good: given up.
+#[tokio::test]
+async fn backchannel_2_5_a_client_that_stays_down_is_tried_again_later_and_given_up_in_the_end() {
+    const ROUNDS: usize = 5;
+    for (rounds_down, tries) in [(2, 2 * 3 + 1), (ROUNDS, ROUNDS * 3)] {
+        let fixture = Fixture::new().await;
+        let logout = LogoutMetadata {
+            backchannel_logout_uri: Some("https://one.example/out".into()),
+            ..LogoutMetadata::default()
+        };
+        let registered = fixture.register("one", |client| client.logout = logout);
+        registered.await;
+        let mut browser = Browser::default();
+        let asked = ask_for(&[("client_id", "one")]);
+        browser.through(&fixture, &asked).await;
+        let down = std::iter::repeat_n(Err("refused".to_owned()), rounds_down * 3);
+        fixture.post.answer(down);
+        let page = browser.get(&fixture, "/end_session").await;
+        let form = [("request", page.hidden()), ("decision", "end")];
+        browser.post(&fixture, "/end_session/decision", &form).await;
+        let store = &fixture.service.store;
+        for _ in 0..200 {
+            if store.untold_logouts().await.unwrap().is_empty() {
+                break;
+            }
+            fixture.service.tell_untold_logouts().await.unwrap();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert!(store.untold_logouts().await.unwrap().is_empty());
+        let posted = fixture.post.posted(tries).await;
+        assert_eq!(posted.len(), tries, "{rounds_down} rounds in vain");
+        // Another round is another token: the first has expired by then.
+        let tokens: std::collections::BTreeSet<_> = posted.iter().map(|(_, form)| form).collect();
+        assert_eq!(tokens.len(), tries.div_ceil(3));
     }
 }
 

@@ -18,7 +18,7 @@ use tower::ServiceExt;
 use zeroize::Zeroizing;
 
 use super::web::Web;
-use crate::clock::{Clock, SystemRandom};
+use crate::clock::{Clock, Random, SystemRandom};
 use crate::domain::{
     ApplicationType, ClientId, GrantType, PersonClaims, Registration, Resource, ResourceServer,
     Resources, ResponseType, SIGNING_ALGORITHMS, SecretMethod, StoredKey, TokenFormat, User,
@@ -27,7 +27,9 @@ use crate::domain::{
 use crate::http::router;
 use crate::password::PasswordHash;
 use crate::policy::Policy;
-use crate::protocol::{Courier, Fetches, Notifier, Parts, RegistrationRules, Service, Signatures};
+use crate::protocol::{
+    Courier, Fetches, Notifier, Parts, Pauses, RegistrationRules, Service, Signatures,
+};
 use crate::secret::{SealingKey, Secret};
 use crate::store::{SqliteStore, Store};
 
@@ -39,6 +41,11 @@ pub(super) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub(super) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 pub(super) const PASSWORD: &str = "correct horse battery staple";
 pub(super) const START: i64 = 1_800_000_000;
+
+const WITHOUT_PAUSES: Pauses = Pauses {
+    tries: [std::time::Duration::ZERO; 2],
+    rounds: [std::time::Duration::ZERO; 4],
+};
 
 /// A clock the test moves.
 #[derive(Clone)]
@@ -56,11 +63,32 @@ impl HandClock {
     }
 }
 
+/// The system's generator, with which a test gets in between two steps: something may happen when it is next asked.
+#[derive(Default, Clone)]
+pub(super) struct HookedRandom(Arc<Mutex<Option<Hook>>>);
+
+type Hook = Box<dyn FnOnce() + Send>;
+
+impl Random for HookedRandom {
+    fn fill(&self, bytes: &mut [u8]) {
+        let hook = self.0.lock().unwrap().take();
+        hook.into_iter().for_each(|hook| hook());
+        SystemRandom.fill(bytes);
+    }
+}
+
+impl HookedRandom {
+    pub(super) fn next_time(&self, hook: impl FnOnce() + Send + 'static) {
+        *self.0.lock().unwrap() = Some(Box::new(hook));
+    }
+}
+
 /// A service with three clients (`web`: Basic, `post`: form fields, `native`: public) and two people (`alice`, `bob`).
 pub(super) struct Fixture {
     pub(super) service: Arc<Service>,
     pub(super) router: Router,
     pub(super) clock: HandClock,
+    pub(super) random: HookedRandom,
     pub(super) secrets: BTreeMap<&'static str, String>,
     /// Where clients' addresses lead.
     pub(super) web: Web,
@@ -77,9 +105,15 @@ pub(super) struct PostOffice(Arc<Mutex<PostOfficeState>>);
 struct PostOfficeState {
     posted: Vec<(String, String)>,
     answers: VecDeque<Result<u16, String>>,
+    held: bool,
 }
 
 impl PostOffice {
+    /// From here on no client answers.
+    pub(super) fn hold(&self) {
+        self.0.lock().unwrap().held = true;
+    }
+
     /// The next answers.
     pub(super) fn answer(&self, answers: impl IntoIterator<Item = Result<u16, String>>) {
         self.0.lock().unwrap().answers.extend(answers);
@@ -108,6 +142,9 @@ impl Courier for PostOffice {
     ) -> Pin<Box<dyn Future<Output = Result<u16, String>> + Send + '_>> {
         let mut state = self.0.lock().unwrap();
         state.posted.push((uri, form.to_string()));
+        if state.held {
+            return Box::pin(std::future::pending());
+        }
         let answer = state.answers.pop_front().unwrap_or(Ok(200));
         Box::pin(async { answer })
     }
@@ -247,6 +284,7 @@ impl Fixture {
             store.insert_signing_key(row).await.unwrap();
         }
         let post = PostOffice::default();
+        let random = HookedRandom::default();
         let service = Arc::new(Service::new(Parts {
             issuer: ISSUER.into(),
             policy,
@@ -254,13 +292,13 @@ impl Fixture {
             response_types,
             issue_when,
             clock: Arc::new(clock.clone()),
-            random: Arc::new(SystemRandom),
+            random: Arc::new(random.clone()),
             store: Arc::new(store),
             signatures: Signatures::new(Backend::OpenSsl).unwrap(),
             sealing,
             registration,
             fetches: Fetches::new(web.outbound()),
-            notifier: Notifier::new(Arc::new(post.clone()), [std::time::Duration::ZERO; 2]),
+            notifier: Notifier::new(Arc::new(post.clone()), WITHOUT_PAUSES),
             lock: None,
         }));
         service.tend_keys().await.unwrap();
@@ -268,6 +306,7 @@ impl Fixture {
             router: router(Arc::clone(&service), Router::new()),
             service,
             clock,
+            random,
             secrets,
             web,
             post,
@@ -328,6 +367,15 @@ impl Fixture {
                 "ALTER TABLE clients RENAME TO gone; ALTER TABLE codes RENAME TO gone_too",
             )
             .unwrap();
+    }
+
+    /// When randomness is next asked for, every session ends.
+    pub(super) fn end_sessions_meanwhile(&self) {
+        let path = self.folder.path().join("store.sqlite3");
+        self.random.next_time(move || {
+            let database = rusqlite::Connection::open(path).unwrap();
+            database.execute_batch("DELETE FROM sessions").unwrap();
+        });
     }
 
     /// Every byte the database has written.

@@ -71,6 +71,29 @@ async fn oidc_core_5_3_1_by_post_with_header_or_field() {
 }
 
 #[tokio::test]
+async fn a_form_that_cannot_be_read_is_no_missing_token() {
+    let fixture = Fixture::new().await;
+    let tokens = fixture.tokens().await;
+    let bearer = format!("Bearer {}", tokens["access_token"].as_str().unwrap());
+    let token = format!("access_token={}", &bearer[7..]);
+    let long = format!("{token}&x={}", "x".repeat(40_000));
+    let many = format!("{token}{}", "&x=1".repeat(200));
+    for (form, status) in [
+        (long, StatusCode::PAYLOAD_TOO_LARGE),
+        (many, StatusCode::BAD_REQUEST),
+        ("access_token=\u{e4}".into(), StatusCode::BAD_REQUEST),
+    ] {
+        // The form may hold a second one.
+        for header in [None, Some(bearer.clone())] {
+            let refused = fixture.post("/userinfo", header, &form).await;
+            assert_eq!(refused.status, status);
+            let challenge = refused.header("www-authenticate");
+            assert!(challenge.contains("invalid_request"), "{challenge}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn rfc6750_3_1_refusals() {
     let fixture = Fixture::new().await;
     let tokens = fixture.tokens().await;

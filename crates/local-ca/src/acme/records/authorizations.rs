@@ -1,13 +1,15 @@
 //! Authorizations and their challenges (RFC 8555 §7.1.4, §7.1.5).
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Records;
 use super::accounts::damaged;
 use crate::acme::challenge::ChallengeKind;
 use crate::acme::identifier::Identifier;
 use crate::acme::problem::Problem;
+use crate::acme::random_id;
+use crate::moment::DAY;
 use crate::store::{Event, StoreError, log};
 
 /// Whether an account may have certificates for a name.
@@ -41,8 +43,33 @@ pub(crate) struct Challenge {
     pub(crate) kind: ChallengeKind,
     pub(crate) token: String,
     pub(crate) status: ChallengeStatus,
+    pub(crate) began_at: Option<i64>,
     pub(crate) ended_at: Option<i64>,
+    /// Where the server looked.
+    pub(crate) tried: Vec<String>,
     pub(crate) error: Option<Value>,
+}
+
+/// What a look found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found<'a> {
+    /// Why that was not the proof.
+    pub(crate) error: Option<&'a Value>,
+    /// Where the server looked.
+    pub(crate) tried: &'a [String],
+    pub(crate) at: i64,
+    /// Until when a proof holds.
+    pub(crate) valid_until: i64,
+}
+
+/// An authorization to be made.
+pub(crate) struct NewAuthorization<'a> {
+    pub(crate) account: &'a str,
+    pub(crate) identifier: &'a Identifier,
+    /// The ways to prove it.
+    pub(crate) challenges: Vec<ChallengeKind>,
+    pub(crate) at: i64,
+    pub(crate) expires: i64,
 }
 
 /// RFC 8555 §7.1.6.
@@ -125,7 +152,7 @@ impl Authorization {
 }
 
 const COLUMNS: &str = "number, id, account, kind, value, wildcard, status, expires";
-const CHALLENGE_COLUMNS: &str = "id, kind, token, status, ended_at, error";
+const CHALLENGE_COLUMNS: &str = "id, kind, token, status, ended_at, error, began_at, tried";
 
 impl Records {
     pub(crate) fn authorization(&self, id: &str) -> Result<Option<Authorization>, StoreError> {
@@ -159,6 +186,32 @@ impl Records {
         })
     }
 
+    /// Records an authorization without an order, or finds the one there is: valid already, or still waiting for its proof. `None` if so many
+    /// wait already.
+    pub(crate) fn add_authorization(
+        &self,
+        new: &NewAuthorization<'_>,
+        most: u32,
+    ) -> Result<Option<String>, StoreError> {
+        self.store().write(|transaction| {
+            // An account's own, so that asking costs no room for ever.
+            let old = format!(
+                "DELETE FROM acme_authorization WHERE account = ?1 AND expires < ?2 AND {NO_ORDER}"
+            );
+            transaction.execute(&old, params![new.account, new.at - DAY])?;
+            let number = match reusable(transaction, new.account, new.identifier, new.at)? {
+                Some(valid) => valid,
+                None => match waiting(transaction, new)? {
+                    Some(waiting) => waiting,
+                    None if open(transaction, new)? >= most => return Ok(None),
+                    None => insert(transaction, new)?,
+                },
+            };
+            let query = "SELECT id FROM acme_authorization WHERE number = ?1";
+            transaction.query_row(query, [number], |row| row.get(0))
+        })
+    }
+
     pub(crate) fn deactivate_authorization(&self, id: &str) -> Result<(), StoreError> {
         self.store().write(|transaction| {
             let update = "UPDATE acme_authorization SET status = 'deactivated'
@@ -171,7 +224,7 @@ impl Records {
     pub(crate) fn begin_challenge(&self, id: &str, now: i64) -> Result<bool, StoreError> {
         self.store().write(|transaction| {
             let changed = transaction.execute(
-                r#"UPDATE acme_challenge SET status = 'processing'
+                r#"UPDATE acme_challenge SET status = 'processing', began_at = ?2
                    WHERE id = ?1 AND status = 'pending'
                      AND EXISTS (SELECT 1 FROM acme_authorization a
                                  WHERE a.number = "authorization" AND a.status = 'pending' AND a.expires >= ?2)"#,
@@ -185,13 +238,13 @@ impl Records {
     ///
     /// An authorization that ran out, or was given up, while we looked stays as it is. Then the challenge has not proved anything: it is
     /// valid only where its authorization is (§7.1.6), be it by another challenge.
-    pub(crate) fn end_challenge(
-        &self,
-        id: &str,
-        error: Option<&Value>,
-        now: i64,
-        valid_until: i64,
-    ) -> Result<(), StoreError> {
+    pub(crate) fn end_challenge(&self, id: &str, end: &Found<'_>) -> Result<(), StoreError> {
+        let Found {
+            error,
+            tried,
+            at: now,
+            valid_until,
+        } = *end;
         let found = if error.is_none() { "valid" } else { "invalid" };
         let over = Problem::unauthorized(
             "the authorization ran out, or was given up, before this was looked at",
@@ -209,9 +262,9 @@ impl Records {
                 error => (found, error),
             };
             transaction.execute(
-                "UPDATE acme_challenge SET status = ?2, ended_at = ?3, error = ?4
+                "UPDATE acme_challenge SET status = ?2, ended_at = ?3, error = ?4, tried = ?5
                  WHERE id = ?1 AND status = 'processing'",
-                params![id, status, now, error.map(Value::to_string)],
+                params![id, status, now, error.map(Value::to_string), json!(tried).to_string()],
             )?;
             match decided {
                 0 => Ok(()),
@@ -301,6 +354,63 @@ pub(super) fn reusable(
         .optional()
 }
 
+/// An authorization without an order for this very name that still waits for its proof.
+fn waiting(connection: &Connection, new: &NewAuthorization<'_>) -> rusqlite::Result<Option<i64>> {
+    let (base, wildcard) = new.identifier.base();
+    connection
+        .prepare_cached(&format!(
+            "SELECT number FROM acme_authorization WHERE {OPEN} AND {NO_ORDER} AND value = ?3 AND kind = ?4 AND wildcard = ?5 LIMIT 1"
+        ))?
+        .query_row(
+            params![new.account, new.at, base.value(), base.kind(), wildcard],
+            |row| row.get(0),
+        )
+        .optional()
+}
+
+/// How many authorizations without an order wait for this account's proofs.
+fn open(connection: &Connection, new: &NewAuthorization<'_>) -> rusqlite::Result<u32> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT count(*) FROM acme_authorization WHERE {OPEN} AND {NO_ORDER}"
+        ))?
+        .query_row(params![new.account, new.at], |row| row.get(0))
+}
+
+const NO_ORDER: &str =
+    r#"NOT EXISTS (SELECT 1 FROM acme_order_authorization l WHERE l."authorization" = number)"#;
+/// An account's, at a moment.
+const OPEN: &str = "account = ?1 AND status = 'pending' AND expires >= ?2";
+
+/// A new one, with its challenges.
+pub(super) fn insert(
+    transaction: &Transaction<'_>,
+    new: &NewAuthorization<'_>,
+) -> rusqlite::Result<i64> {
+    let (base, wildcard) = new.identifier.base();
+    transaction.execute(
+        "INSERT INTO acme_authorization (id, account, kind, value, wildcard, status, expires)
+         VALUES (?1, ?2, ?3, ?4, ?5, 'pending', ?6)",
+        params![
+            random_id(),
+            new.account,
+            base.kind(),
+            base.value(),
+            wildcard,
+            new.expires
+        ],
+    )?;
+    let number = transaction.last_insert_rowid();
+    for (place, kind) in (0_i64..).zip(&new.challenges) {
+        transaction.execute(
+            r#"INSERT INTO acme_challenge (id, "authorization", place, kind, token, status)
+               VALUES (?1, ?2, ?3, ?4, ?5, 'pending')"#,
+            params![random_id(), number, place, kind.name(), random_id()],
+        )?;
+    }
+    Ok(number)
+}
+
 /// The authorizations of an order, in the order of its identifiers.
 pub(super) fn of_order(
     connection: &Connection,
@@ -351,7 +461,7 @@ fn with_challenges(
 
 fn challenge(row: &Row<'_>) -> rusqlite::Result<Challenge> {
     let (kind, status): (String, String) = (row.get(1)?, row.get(3)?);
-    let error: Option<String> = row.get(5)?;
+    let (error, tried): (Option<String>, Option<String>) = (row.get(5)?, row.get(7)?);
     let kind = ChallengeKind::from_name(&kind)
         .ok_or_else(|| damaged(1, std::io::Error::other("an unknown kind of challenge")))?;
     Ok(Challenge {
@@ -359,7 +469,12 @@ fn challenge(row: &Row<'_>) -> rusqlite::Result<Challenge> {
         kind,
         token: row.get(2)?,
         status: ChallengeStatus::from_name(&status),
+        began_at: row.get(6)?,
         ended_at: row.get(4)?,
+        tried: match tried {
+            None => Vec::new(),
+            Some(text) => serde_json::from_str(&text).map_err(|error| damaged(7, error))?,
+        },
         error: error
             .map(|text| serde_json::from_str(&text).map_err(|error| damaged(5, error)))
             .transpose()?,
@@ -396,6 +511,15 @@ mod tests {
         records
     }
 
+    fn found(error: Option<&Value>, at: i64) -> Found<'_> {
+        Found {
+            error,
+            tried: &[],
+            at,
+            valid_until: at + 1000,
+        }
+    }
+
     fn states(records: &Records, now: i64) -> (AuthorizationStatus, [ChallengeStatus; 2]) {
         let found = records.authorization("a").unwrap().unwrap();
         let challenges = [found.challenges[0].status, found.challenges[1].status];
@@ -407,7 +531,7 @@ mod tests {
         use AuthorizationStatus as A;
         use ChallengeStatus as C;
         let proved = |records: &Records, id, now| {
-            records.end_challenge(id, None, now, now + 1000).unwrap();
+            records.end_challenge(id, &found(None, now)).unwrap();
         };
 
         let good = records();
@@ -434,7 +558,7 @@ mod tests {
         // what another challenge has lost is lost, and what was found stays
         let lost = records();
         let no = Problem::unauthorized("no").to_json();
-        lost.end_challenge("two", Some(&no), NOW, NOW).unwrap();
+        lost.end_challenge("two", &found(Some(&no), NOW)).unwrap();
         proved(&lost, "one", NOW);
         proved(&lost, "two", NOW);
         assert_eq!(states(&lost, NOW), (A::Invalid, [C::Invalid, C::Invalid]));

@@ -17,18 +17,21 @@ use crate::authority::Authority;
 use crate::store::{Store, StoreError};
 
 pub(crate) use accounts::{Account, AccountChange, AccountStatus, Bound, Ended, NewAccount};
-pub(crate) use authorizations::{Authorization, AuthorizationStatus, Challenge, ChallengeStatus};
+pub(crate) use authorizations::{
+    Authorization, AuthorizationStatus, Challenge, ChallengeStatus, Found, NewAuthorization,
+};
 pub(crate) use orders::{NewOrder, Order, OrderStatus};
 
 /// The version of the tables, among the settings.
-const VERSION: &str = "2";
+const VERSION: usize = UPGRADES.len() + 1;
 
-/// From version 1 to 2.
-const UPGRADE: &str = "
-    ALTER TABLE acme_account ADD COLUMN terms_url TEXT;
-    CREATE INDEX acme_authorization_expires ON acme_authorization (expires);
-    UPDATE setting SET value = '2' WHERE name = 'acme_tables';
-";
+/// From each version to the next, the first from 1 to 2.
+const UPGRADES: &[&str] = &[
+    "ALTER TABLE acme_account ADD COLUMN terms_url TEXT;
+     CREATE INDEX acme_authorization_expires ON acme_authorization (expires);",
+    "ALTER TABLE acme_challenge ADD COLUMN began_at INTEGER;
+     ALTER TABLE acme_challenge ADD COLUMN tried TEXT;",
+];
 
 /// The tables.
 #[derive(Clone)]
@@ -50,22 +53,33 @@ impl Records {
                     |row| row.get(0),
                 )
                 .optional()?;
-            match found.as_deref() {
-                None => {
-                    transaction.execute_batch(include_str!("schema.sql"))?;
-                    transaction.execute(
-                        "INSERT INTO setting (name, value) VALUES ('acme_tables', ?1)",
-                        [VERSION],
-                    )?;
-                }
-                Some("1") => transaction.execute_batch(UPGRADE)?,
-                Some(_) => {}
+            let Some(found) = found else {
+                transaction.execute_batch(include_str!("schema.sql"))?;
+                transaction.execute(
+                    "INSERT INTO setting (name, value) VALUES ('acme_tables', ?1)",
+                    [VERSION.to_string()],
+                )?;
+                return Ok(VERSION);
+            };
+            let found = found.parse().unwrap_or(usize::MAX);
+            let Some(missing) = UPGRADES.get(found.saturating_sub(1)..) else {
+                return Ok(found);
+            };
+            for upgrade in missing {
+                transaction.execute_batch(upgrade)?;
             }
-            Ok(found)
+            if !missing.is_empty() {
+                transaction.execute(
+                    "UPDATE setting SET value = ?1 WHERE name = 'acme_tables'",
+                    [VERSION.to_string()],
+                )?;
+            }
+            Ok(VERSION)
         })?;
-        match found.as_deref() {
-            None | Some("1" | VERSION) => Ok(Some(Self { authority })),
-            Some(newer) => Err(store.newer(newer.parse().unwrap_or(i64::MAX), 2)),
+        let number = |version: usize| i64::try_from(version).unwrap_or(i64::MAX);
+        match found {
+            VERSION => Ok(Some(Self { authority })),
+            newer => Err(store.newer(number(newer), number(VERSION))),
         }
     }
 

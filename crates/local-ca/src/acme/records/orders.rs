@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::Records;
-use super::authorizations::{self, Authorization, AuthorizationStatus};
+use super::authorizations::{self, Authorization, AuthorizationStatus, NewAuthorization};
 use crate::acme::challenge::ChallengeKind;
 use crate::acme::identifier::Identifier;
 use crate::acme::random_id;
@@ -109,11 +109,21 @@ impl Records {
             )?;
             let order = transaction.last_insert_rowid();
             for (place, (identifier, challenges)) in (0_i64..).zip(&new.identifiers) {
-                let authorization =
-                    match authorizations::reusable(transaction, new.account, identifier, new.at)? {
-                        Some(number) => number,
-                        None => add_authorization(transaction, new, identifier, challenges)?,
-                    };
+                let valid =
+                    authorizations::reusable(transaction, new.account, identifier, new.at)?;
+                let authorization = match valid {
+                    Some(number) => number,
+                    None => {
+                        let new = NewAuthorization {
+                            account: new.account,
+                            identifier,
+                            challenges: challenges.clone(),
+                            at: new.at,
+                            expires: new.expires,
+                        };
+                        authorizations::insert(transaction, &new)?
+                    }
+                };
                 transaction.execute(
                     r#"INSERT INTO acme_order_authorization ("order", place, "authorization") VALUES (?1, ?2, ?3)"#,
                     params![order, place, authorization],
@@ -198,36 +208,6 @@ impl Records {
                 .query_row(params![account, since], |row| Ok((row.get(0)?, row.get(1)?)))
         })
     }
-}
-
-fn add_authorization(
-    transaction: &Transaction<'_>,
-    new: &NewOrder<'_>,
-    identifier: &Identifier,
-    challenges: &[ChallengeKind],
-) -> rusqlite::Result<i64> {
-    let (base, wildcard) = identifier.base();
-    transaction.execute(
-        "INSERT INTO acme_authorization (id, account, kind, value, wildcard, status, expires)
-         VALUES (?1, ?2, ?3, ?4, ?5, 'pending', ?6)",
-        params![
-            random_id(),
-            new.account,
-            base.kind(),
-            base.value(),
-            wildcard,
-            new.expires
-        ],
-    )?;
-    let number = transaction.last_insert_rowid();
-    for (place, kind) in (0_i64..).zip(challenges) {
-        transaction.execute(
-            r#"INSERT INTO acme_challenge (id, "authorization", place, kind, token, status)
-               VALUES (?1, ?2, ?3, ?4, ?5, 'pending')"#,
-            params![random_id(), number, place, kind.name(), random_id()],
-        )?;
-    }
-    Ok(number)
 }
 
 /// Whether an order that is not invalid names this certificate as the one it replaces.

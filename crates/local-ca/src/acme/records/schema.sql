@@ -70,7 +70,9 @@ CREATE TABLE acme_challenge (
     kind           TEXT NOT NULL,         -- http-01 | dns-01 | tls-alpn-01
     token          TEXT NOT NULL,
     status         TEXT NOT NULL,         -- pending | processing | valid | invalid
+    began_at       INTEGER,               -- when its client said that all is in its place; not known of before version 3
     ended_at       INTEGER,
+    tried          TEXT,                  -- where the server looked, a JSON list of texts
     error          TEXT                   -- a problem document
 ) STRICT, WITHOUT ROWID;
 

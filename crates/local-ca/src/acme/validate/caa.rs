@@ -108,6 +108,7 @@ mod tests {
             token: String::new(),
             key_authorization: String::new(),
             account_url: "https://ca/acme/account/1".to_owned(),
+            tried: super::super::Tried::default(),
         }
     }
 

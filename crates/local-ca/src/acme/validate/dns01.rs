@@ -8,6 +8,7 @@ use crate::acme::problem::{Problem, ProblemKind};
 /// Any of the records will do: a name and its wildcard are proved by two. A CNAME is followed by whoever answers us.
 pub(super) async fn look(surroundings: &Surroundings, probe: &Probe) -> Result<(), Problem> {
     let name = format!("_acme-challenge.{}", probe.identifier.value());
+    probe.tried.note(format!("TXT {name}"));
     let found = surroundings.records().txt(&name).await;
     let found = found.map_err(|error| {
         Problem::new(ProblemKind::Dns, format!("no answer about {name}: {error}"))

@@ -17,7 +17,7 @@ pub(super) async fn look(
     surroundings: &Surroundings,
     probe: &Probe,
 ) -> Result<(), Problem> {
-    let outbound = outbound(settings, surroundings)
+    let outbound = outbound(settings, surroundings, probe)
         .with_plain_http()
         .with_trust(Trust::danger_anyone())
         .with_redirects(MOST_REDIRECTS);
@@ -27,7 +27,8 @@ pub(super) async fn look(
     };
     let (host, token) = (probe.host(), &probe.token);
     let url = format!("http://{host}{port}/.well-known/acme-challenge/{token}");
-    let answer = outbound.get(&url).await.map_err(|error| failed(&error))?;
+    let answer = outbound.get(&url).await;
+    let answer = answer.map_err(|error| failed(&error, probe))?;
     if !answer.status.is_success() {
         return Err(incorrect(format!(
             "{} answers {}",

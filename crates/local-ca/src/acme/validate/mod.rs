@@ -10,6 +10,7 @@ mod http01;
 mod network;
 mod tls_alpn01;
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use openssl::sha::sha256;
@@ -36,6 +37,29 @@ pub(super) struct Probe {
     /// `token.thumbprint` (RFC 8555 §8.1).
     pub(super) key_authorization: String,
     pub(super) account_url: String,
+    pub(super) tried: Tried,
+}
+
+/// Where was looked, in the order in which it was, for the operator: addresses that were connected to or were not allowed, and records
+/// that were asked for.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tried(Arc<Mutex<Vec<String>>>);
+
+impl Tried {
+    fn note(&self, place: String) {
+        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // A name with very many addresses is no reason to keep them all.
+        if places.len() < 16 {
+            places.push(place);
+        }
+    }
+
+    pub(super) fn all(&self) -> Vec<String> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
 }
 
 impl Probe {
@@ -74,11 +98,11 @@ pub(super) async fn validate(
 }
 
 /// Connections to the networks that the operator named, at the ports of validation.
-fn outbound(settings: &AcmeSettings, surroundings: &Surroundings) -> Outbound {
+fn outbound(settings: &AcmeSettings, surroundings: &Surroundings, probe: &Probe) -> Outbound {
     let ports = [80, 443, settings.http_01_port, settings.tls_alpn_01_port];
     Outbound::new(settings.networks.clone())
         .with_resolver(surroundings.resolver())
-        .with_connector(surroundings.connector(&ports))
+        .with_connector(surroundings.connector(&ports, &probe.tried))
         .with_limits(Limits {
             time: PATIENCE,
             connect: PATIENCE / 2,
@@ -89,14 +113,22 @@ fn outbound(settings: &AcmeSettings, surroundings: &Surroundings) -> Outbound {
 
 /// Which of RFC 8555 §6.7's types a failure is. What it says helps whoever set up the name; where it would tell of a network that the
 /// client may not ask about, it says little.
-fn failed(error: &OutboundError) -> Problem {
+fn failed(error: &OutboundError, probe: &Probe) -> Problem {
     tracing::info!(%error, "acme: validation failed");
     match error {
         OutboundError::Resolve { .. } => Problem::new(ProblemKind::Dns, error.to_string()),
-        OutboundError::Forbidden { host, .. } => Problem::new(
-            ProblemKind::Connection,
-            format!("{host} has an address in a network that this server does not connect to"),
-        ),
+        OutboundError::Forbidden {
+            host,
+            address,
+            purpose,
+        } => {
+            probe
+                .tried
+                .note(format!("{address} (not allowed: {purpose})"));
+            let detail =
+                format!("{host} has an address in a network that this server does not connect to");
+            Problem::new(ProblemKind::Connection, detail)
+        }
         OutboundError::Tls { .. } => Problem::new(ProblemKind::Tls, error.to_string()),
         _ => Problem::new(ProblemKind::Connection, error.to_string()),
     }

@@ -13,6 +13,7 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{Name, RData};
 use stampmill_outbound::{BoxFuture, BoxStream, Connector, Resolver, SystemResolver, TcpConnector};
 
+use super::Tried;
 use crate::acme::AcmeError;
 
 /// What a validation asks a name server for besides addresses.
@@ -100,9 +101,10 @@ impl Surroundings {
         Localhost(Arc::clone(&self.resolver))
     }
 
-    pub(super) fn connector(&self, ports: &[u16]) -> impl Connector {
+    pub(super) fn connector(&self, ports: &[u16], tried: &Tried) -> impl Connector {
         AtPorts {
             ports: ports.to_vec(),
+            tried: tried.clone(),
             connector: Arc::clone(&self.connector),
         }
     }
@@ -129,18 +131,22 @@ impl Resolver for Localhost {
 /// A redirect may lead to another of the ports of validation, and to nothing else that listens there.
 struct AtPorts {
     ports: Vec<u16>,
+    tried: Tried,
     connector: Arc<dyn Connector>,
 }
 
 impl Connector for AtPorts {
     fn connect(&self, address: SocketAddr) -> BoxFuture<'_, io::Result<BoxStream>> {
         if self.ports.contains(&address.port()) {
+            self.tried.note(address.to_string());
             return self.connector.connect(address);
         }
         let error = io::Error::new(
             io::ErrorKind::PermissionDenied,
             format!("validation does not connect to port {}", address.port()),
         );
+        self.tried
+            .note(format!("{address} (not allowed: its port)"));
         Box::pin(async { Err(error) })
     }
 }

@@ -27,11 +27,11 @@ pub(super) async fn look(
     surroundings: &Surroundings,
     probe: &Probe,
 ) -> Result<(), Problem> {
-    let outbound = outbound(settings, surroundings);
+    let outbound = outbound(settings, surroundings, probe);
     let connection = outbound
         .connect(&probe.host(), settings.tls_alpn_01_port)
         .await;
-    let connection = connection.map_err(|error| failed(&error))?;
+    let connection = connection.map_err(|error| failed(&error, probe))?;
     let tls = |error: &dyn std::fmt::Display| {
         let detail = format!("no TLS connection with {}: {error}", probe.host());
         Problem::new(ProblemKind::Tls, detail)

@@ -1,10 +1,7 @@
 //! Proves that tls-alpn-01 believes the certificate of RFC 8737 §3 and RFC 8738 §6, made by OpenSSL, and none that differs from it in one
 //! thing.
-#![allow(clippy::unwrap_used)]
 
-mod acme_support;
-
-use acme_support::{Scene, challenge};
+use crate::support::{Scene, challenge};
 use openssl::asn1::{Asn1Object, Asn1OctetString, Asn1Time};
 use openssl::hash::MessageDigest;
 use openssl::sha::sha256;

@@ -1,12 +1,9 @@
 //! Proves that no request, however it is made wrong, is answered with an error of the server's own, with nothing, or with a form that clients
 //! cannot read: right requests to every address, signed, with parts of header, payload and body replaced, dropped or damaged.
-#![allow(clippy::unwrap_used)]
-
-mod acme_support;
 
 use std::time::Duration;
 
-use acme_support::{BASE, Client, Scene, challenge, csr, full, identifier, jws, send};
+use crate::support::{BASE, Client, Scene, challenge, csr, full, identifier, jws, send};
 use axum::body::Body;
 use http::{Request, StatusCode, Uri};
 use proptest::prelude::*;
@@ -247,8 +244,8 @@ async fn prepare(scene: &Scene) -> (Client, Vec<Right>) {
     let (challenge, _) = challenge(&shown.body, "dns-01");
     let new = SigningKey::generate(Algorithm::Es256).unwrap();
     let inner = (
-        json!({"alg": "ES256", "jwk": acme_support::jwk(&new), "url": full("/key-change")}),
-        json!({"account": account, "oldKey": acme_support::jwk(&new)}),
+        json!({"alg": "ES256", "jwk": crate::support::jwk(&new), "url": full("/key-change")}),
+        json!({"account": account, "oldKey": crate::support::jwk(&new)}),
     );
     let right = |path: &str, payload: Value| Right {
         path: path.strip_prefix(BASE).unwrap_or(path).to_owned(),

@@ -1,24 +1,31 @@
 //! A world in memory for an ACME server: names, records and servers that a test puts there, and two ways to talk to the server without a
 //! socket.
-#![allow(dead_code)]
 
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use axum::Router;
-use axum::body::Body;
-use http::{HeaderMap, Request, StatusCode};
+use http::HeaderMap;
 use openssl::ssl::{Ssl, SslAcceptor};
-use serde_json::{Value, json};
-use stampmill_jose::{Algorithm, SigningKey, base64url};
 use stampmill_local_ca::Authority;
 use stampmill_local_ca::acme::{AcmeServer, AcmeSettings, Caa, DnsRecords, Surroundings, routes};
 use stampmill_outbound::{BoxFuture, BoxStream, Connector, Resolver};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tower::ServiceExt as _;
+
+// What nearly every file beside this one needs.
+pub(crate) use std::sync::Arc;
+pub(crate) use std::sync::atomic::{AtomicI64, Ordering};
+
+pub(crate) use axum::body::Body;
+pub(crate) use http::{Request, StatusCode};
+pub(crate) use serde_json::{Value, json};
+pub(crate) use stampmill_jose::{Algorithm, SigningKey, base64url};
+pub(crate) use stampmill_local_ca::acme::{AcmeOperator, ExternalKey};
+pub(crate) use stampmill_local_ca::{Certificate, CertificateRequest, LeafKey, Reason, now};
 
 pub(crate) const BASE: &str = "https://ca.test/acme";
 
@@ -220,7 +227,7 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) fn new(change: impl FnOnce(&mut AcmeSettings)) -> Self {
-        Self::at(change, stampmill_local_ca::now)
+        Self::at(change, now)
     }
 
     pub(crate) fn at(
@@ -516,8 +523,123 @@ pub(crate) fn challenge(authorization: &Value, kind: &str) -> (String, String) {
 }
 
 /// A request for these names in base64url, and its key.
-pub(crate) fn csr(names: &[&str]) -> (String, stampmill_local_ca::LeafKey) {
+pub(crate) fn csr(names: &[&str]) -> (String, LeafKey) {
     let names: Vec<_> = names.iter().map(|name| name.parse().unwrap()).collect();
-    let (request, key) = stampmill_local_ca::CertificateRequest::new("", &names).unwrap();
+    let (request, key) = CertificateRequest::new("", &names).unwrap();
     (base64url::encode(request.to_der()), key)
+}
+
+/// A scene with a clock that can be set forward.
+pub(crate) fn with_clock() -> (Scene, Arc<AtomicI64>) {
+    with_clock_and(|_| {})
+}
+
+/// The same with other settings.
+pub(crate) fn with_clock_and(change: impl FnOnce(&mut AcmeSettings)) -> (Scene, Arc<AtomicI64>) {
+    let moment = Arc::new(AtomicI64::new(now()));
+    let clock = Arc::clone(&moment);
+    let scene = Scene::at(change, move || clock.load(Ordering::SeqCst));
+    (scene, moment)
+}
+
+pub(crate) fn links(answer: &Answer) -> Vec<String> {
+    let links = answer.headers.get_all("link").iter();
+    links
+        .map(|link| link.to_str().unwrap().to_owned())
+        .collect()
+}
+
+pub(crate) fn first(order: &Value, member: &str) -> String {
+    order[member][0].as_str().unwrap().to_owned()
+}
+
+pub(crate) fn der_of(chain: &str) -> String {
+    base64url::encode(Certificate::from_pem(chain.as_bytes()).unwrap().der())
+}
+
+/// RFC 8555 §7.3.4.
+pub(crate) fn binding(secret: &[u8], kid: &str, account: &Value) -> Value {
+    let header = json!({"alg": "HS256", "kid": kid, "url": full("/new-account")});
+    let (protected, payload) = (
+        base64url::encode(header.to_string()),
+        base64url::encode(account.to_string()),
+    );
+    let hmac = openssl::pkey::PKey::hmac(secret).unwrap();
+    let mut signer =
+        openssl::sign::Signer::new(openssl::hash::MessageDigest::sha256(), &hmac).unwrap();
+    let mac = signer
+        .sign_oneshot_to_vec(format!("{protected}.{payload}").as_bytes())
+        .unwrap();
+    json!({"protected": protected, "payload": payload, "signature": base64url::encode(mac)})
+}
+
+/// What an honest http-01 proof of a name fails with; empty if it does not.
+pub(crate) async fn http_error(world: &World, client: &Client, name: &str) -> String {
+    let order = client.order(&[name]).await;
+    let authorization = first(&order.body, "authorizations");
+    let shown = client.post(&authorization, Value::Null).await;
+    let (url, token) = challenge(&shown.body, "http-01");
+    world.page(
+        &format!("/.well-known/acme-challenge/{token}"),
+        &client.proof(&token),
+    );
+    client.post(&url, json!({})).await;
+    let decided = client.decided(&authorization).await;
+    let kind = decided.body["challenges"][0]["error"]["type"]
+        .as_str()
+        .unwrap_or_default();
+    kind.rsplit(':').next().unwrap_or_default().to_owned()
+}
+
+pub(crate) fn key() -> SigningKey {
+    SigningKey::generate(Algorithm::Es256).unwrap()
+}
+
+/// RFC 9773 §4.1, by x509-parser.
+pub(crate) fn certificate_id(leaf: &Certificate) -> String {
+    use x509_parser::prelude::*;
+    let der = leaf.der();
+    let (_, certificate) = X509Certificate::from_der(&der).unwrap();
+    let mut extensions = certificate.extensions().iter();
+    let key = extensions.find_map(|extension| match extension.parsed_extension() {
+        ParsedExtension::AuthorityKeyIdentifier(id) => id.key_identifier.clone(),
+        _ => None,
+    });
+    let (key, serial) = (key.unwrap(), certificate.raw_serial());
+    format!("{}.{}", base64url::encode(key.0), base64url::encode(serial))
+}
+
+/// An order for one name whose http-01 fails: what the client is told.
+pub(crate) async fn failed(
+    scene: &Scene,
+    client: &Client,
+    name: &str,
+    put: impl FnOnce(&str, &str),
+) -> Value {
+    let order = client.order(&[name]).await;
+    let authorization = order.body["authorizations"][0].as_str().unwrap();
+    let shown = client.post(authorization, Value::Null).await;
+    let (url, token) = challenge(&shown.body, "http-01");
+    put(
+        &format!("/.well-known/acme-challenge/{token}"),
+        &client.proof(&token),
+    );
+    let started = client.post(&url, json!({})).await;
+    assert_eq!(started.status, StatusCode::OK, "{}", started.body);
+    assert!(
+        started.header("link").contains("up") || started.headers.get_all("link").iter().count() > 1
+    );
+    let decided = client.decided(authorization).await;
+    assert_eq!(decided.body["status"], "invalid", "{}", decided.body);
+    let order = client.post(&order.header("location"), Value::Null).await;
+    assert_eq!(order.body["status"], "invalid");
+    let challenges = decided.body["challenges"].as_array().unwrap();
+    assert_eq!(challenges.len(), 1, "the one that decided");
+    assert_eq!(scene.issued(), 0);
+    challenges[0]["error"].clone()
+}
+
+pub(crate) fn kind(error: &Value) -> &str {
+    let kind = error["type"].as_str().unwrap();
+    kind.strip_prefix("urn:ietf:params:acme:error:").unwrap()
 }

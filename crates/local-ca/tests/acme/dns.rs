@@ -1,13 +1,10 @@
 //! Proves that a name server over UDP is asked what RFC 8555 §8.4 and RFC 8659 say, for addresses as for records, and believed only where
 //! it answers.
-#![allow(clippy::unwrap_used)]
-
-mod acme_support;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
-use acme_support::{Scene, World, challenge};
+use crate::support::{Scene, World, challenge};
 use hickory_resolver::proto::op::{Message, MessageType, ResponseCode};
 use hickory_resolver::proto::rr::rdata::{A, CAA, CNAME, TXT};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};

@@ -1,11 +1,8 @@
 //! Proves that somebody else's client (instant-acme) gets, renews and revokes certificates by every challenge, without a socket.
-#![allow(clippy::unwrap_used)]
-
-mod acme_support;
 
 use std::pin::Pin;
 
-use acme_support::{BASE, Scene};
+use crate::support::{BASE, Scene};
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
