@@ -28,7 +28,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Run the token service: HTTPS, strict, durable unless told to keep nothing (loopback only). SIGHUP renews its certificate.
+    /// Run the token service: HTTPS, strict, durable unless told to keep nothing (loopback only). SIGHUP reads its configuration again and renews its certificate.
     Serve(ServeArgs),
     /// A certificate authority of one's own.
     #[command(subcommand)]
@@ -67,7 +67,7 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
 
-    /// Issuer, clients, resources and lifetimes, in TOML; what is given here counts more than what is there.
+    /// Issuer, clients, people, resources and lifetimes, in TOML (docs/configuration.md); what is given here counts more than what is there.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 

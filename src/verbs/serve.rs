@@ -1,12 +1,13 @@
 //! `stampmill serve`: the token service, from first start to a clean stop.
 
 use std::io::{IsTerminal as _, stdin};
+use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 use stampmill_token_service::{
-    Config, ConfigFile, DataFolder, FirstStart, Listen, RunningServer, Server,
+    Backend, Config, ConfigFile, DataFolder, FirstStart, Listen, RunningServer, Server, Settings,
 };
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::ServeArgs;
@@ -14,31 +15,17 @@ use crate::print::Printer;
 
 pub(crate) fn run(args: ServeArgs, out: Printer) -> anyhow::Result<()> {
     log_to_stderr();
-    let file = match &args.config {
-        Some(path) => ConfigFile::read(path)?,
-        None => ConfigFile::parse("", "")?,
-    };
-    let listen = match &args.listen {
-        Some(listen) => listen.parse()?,
-        None => file.listen.unwrap_or(Listen::Localhost(8443)),
-    };
-    let listen_plain = args.listen_plain.or(file.listen_plain);
-    let issuer = args.issuer.or(file.issuer);
-    let mut settings = file.settings;
-    if args.authority || args.authority_listen.is_some() {
-        let authority = settings.authority.get_or_insert_default();
-        authority.listen = args.authority_listen.or(authority.listen);
+    let wanted = Wanted::read(&args)?;
+    let kept = wanted.kept();
+    // A service whose clients or people are configured needs none that are made up.
+    let settings = &wanted.settings;
+    let configured = !settings.clients.is_empty() || !settings.users.is_empty();
+    if configured && DataFolder::is_new(&args.data.data)? {
+        settings.check_alone()?;
     }
-    // What is wrong with the arguments is said before a folder is made.
-    Server::check(Some(listen), listen_plain, issuer.as_deref())?;
-    Server::check_storage(settings.storage, Some(listen), issuer.as_deref())?;
-    if let Some(authority) = &settings.authority {
-        authority.check()?;
-    }
-    // A service whose people are configured needs none that are made up.
-    let (data, first) = match settings.users.is_empty() {
-        true => DataFolder::open_or_create(&args.data.data)?,
-        false => {
+    let (data, first) = match configured {
+        false => DataFolder::open_or_create(&args.data.data)?,
+        true => {
             let data = DataFolder::open_or_create_without_demo(&args.data.data)?;
             (data, None)
         }
@@ -47,18 +34,82 @@ pub(crate) fn run(args: ServeArgs, out: Printer) -> anyhow::Result<()> {
     if let Some(first) = &first {
         introduce(first, out);
     }
-    let config = Config {
-        data,
-        listen: Some(listen),
-        issuer,
-        listen_plain,
-        backend: file.backend,
-        settings,
-    };
-    tokio::runtime::Runtime::new()?.block_on(serve(config, first, out))
+    let config = wanted.config(data);
+    tokio::runtime::Runtime::new()?.block_on(serve(config, first, &args, &kept, out))
 }
 
-async fn serve(config: Config, first: Option<FirstStart>, out: Printer) -> anyhow::Result<()> {
+/// What the arguments and the file come to together.
+struct Wanted {
+    listen: Listen,
+    listen_plain: Option<SocketAddr>,
+    issuer: Option<String>,
+    backend: Backend,
+    settings: Settings,
+}
+
+impl Wanted {
+    /// Reads the file, and says what is wrong with it or with the arguments before a folder is made.
+    fn read(args: &ServeArgs) -> anyhow::Result<Wanted> {
+        let file = match &args.config {
+            Some(path) => ConfigFile::read(path)?,
+            None => ConfigFile::parse("", "")?,
+        };
+        let listen = match &args.listen {
+            Some(listen) => listen.parse()?,
+            None => file.listen.unwrap_or(Listen::Localhost(8443)),
+        };
+        let mut settings = file.settings;
+        if args.authority || args.authority_listen.is_some() {
+            let authority = settings.authority.get_or_insert_default();
+            authority.listen = args.authority_listen.or(authority.listen);
+        }
+        let listen_plain = args.listen_plain.or(file.listen_plain);
+        let issuer = args.issuer.clone().or(file.issuer);
+        Server::check(Some(listen), listen_plain, issuer.as_deref())?;
+        Server::check_storage(settings.storage, Some(listen), issuer.as_deref())?;
+        if let Some(authority) = &settings.authority {
+            authority.check()?;
+        }
+        Ok(Wanted {
+            listen,
+            listen_plain,
+            issuer,
+            backend: file.backend,
+            settings,
+        })
+    }
+
+    fn config(self, data: DataFolder) -> Config {
+        Config {
+            data,
+            listen: Some(self.listen),
+            issuer: self.issuer,
+            listen_plain: self.listen_plain,
+            backend: self.backend,
+            settings: self.settings,
+        }
+    }
+
+    /// What a running server keeps, by its key in the file.
+    fn kept(&self) -> [(&'static str, String); 6] {
+        [
+            ("listen", format!("{:?}", self.listen)),
+            ("listen_plain", format!("{:?}", self.listen_plain)),
+            ("issuer", format!("{:?}", self.issuer)),
+            ("signer", format!("{:?}", self.backend)),
+            ("store", format!("{:?}", self.settings.storage)),
+            ("[authority]", format!("{:?}", self.settings.authority)),
+        ]
+    }
+}
+
+async fn serve(
+    config: Config,
+    first: Option<FirstStart>,
+    args: &ServeArgs,
+    kept: &[(&'static str, String)],
+    out: Printer,
+) -> anyhow::Result<()> {
     // Before the ready line: a signal that follows it must find its handler.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -77,10 +128,19 @@ async fn serve(config: Config, first: Option<FirstStart>, out: Printer) -> anyho
         }
     };
     announce(&server, first.as_ref(), out);
+    let reloading = async {
+        while hangup.recv().await.is_some() {
+            // The hangup was the terminal's, which is gone.
+            if at_terminal && !stdin().is_terminal() {
+                return;
+            }
+            reload(&server, args, kept).await;
+        }
+    };
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
-        () = renew_at(&mut hangup, &server, at_terminal) => {}
+        () = reloading => {}
     }
     // A second signal does not wait for the requests under way.
     tokio::select! {
@@ -91,15 +151,38 @@ async fn serve(config: Config, first: Option<FirstStart>, out: Printer) -> anyho
     Ok(())
 }
 
-/// Renews the certificate at each hangup, as service managers send it for `reload`. Ends when the hangup was that of the terminal.
-async fn renew_at(hangup: &mut Signal, server: &RunningServer, at_terminal: bool) {
-    while hangup.recv().await.is_some() {
-        if at_terminal && !stdin().is_terminal() {
-            return;
+/// What service managers send a hangup for: the configuration is read again, and the certificate renewed. The log says what came of it.
+async fn reload(server: &RunningServer, args: &ServeArgs, kept: &[(&'static str, String)]) {
+    if args.config.is_some() {
+        match Wanted::read(args) {
+            Ok(wanted) => put_in_force(server, wanted, kept).await,
+            Err(refused) => stays(&refused),
         }
-        // The log says what came of it.
-        let _ = server.renew_certificate().await;
     }
+    // What came of it is in the log, too.
+    let _ = server.renew_certificate().await;
+}
+
+async fn put_in_force(server: &RunningServer, wanted: Wanted, kept: &[(&'static str, String)]) {
+    let now = wanted.kept();
+    let changed = kept.iter().zip(&now).filter(|(kept, now)| kept != now);
+    let changed: Vec<&str> = changed.map(|((name, _), _)| *name).collect();
+    let settings = wanted.settings;
+    let (clients, users) = (settings.clients.len(), settings.users.len());
+    match server.reload(settings).await {
+        Ok(()) => {
+            tracing::info!(clients, users, "the configuration was read again");
+            if !changed.is_empty() {
+                let changed = changed.join(", ");
+                tracing::warn!("{changed}: this waits for a restart; the rest is in force");
+            }
+        }
+        Err(error) => stays(&error.into()),
+    }
+}
+
+fn stays(refused: &anyhow::Error) {
+    tracing::error!("the configuration stays as it was: {refused}");
 }
 
 /// What a first start made up, for people; programs find it in the ready line.

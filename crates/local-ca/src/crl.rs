@@ -206,7 +206,10 @@ fn make_crl(
     url: Option<&str>,
     (now, life): (i64, i64),
 ) -> Result<Vec<u8>, CrlError> {
-    let next = (now + life).min(issuer.certificate.not_after());
+    // what would end in the moment in which it begins is void
+    issuer.check_life(now + 1)?;
+    let end = issuer.certificate.not_after();
+    let next = (now + life).min(end);
     let made = store.replace_crl(scope, (now, next), append_entry, |number, entries| {
         encode(issuer, number, (now, next), url, entries)
     })?;
@@ -390,6 +393,26 @@ mod tests {
             .collect();
         let distinct: HashSet<_> = numbers.iter().collect();
         assert_eq!(distinct.len(), 5, "{numbers:?}");
+    }
+
+    #[test]
+    fn who_has_expired_makes_no_list_that_is_void_from_the_beginning() {
+        let authority = authority();
+        let end = authority.issuing().not_after();
+        let last = authority.crl(end - 1).unwrap();
+        assert_eq!(life(&last).unwrap(), (end - 1, end));
+        for made in [
+            authority.crl(end + 2 * DAY),
+            authority.renew_root_crl(end + 2 * DAY),
+        ] {
+            assert!(
+                matches!(
+                    made,
+                    Err(CrlError::Issuer(IssueError::IssuerExpired { .. }))
+                ),
+                "{made:?}"
+            );
+        }
     }
 
     fn number(der: &[u8]) -> Vec<u8> {

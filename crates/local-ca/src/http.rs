@@ -2,6 +2,7 @@
 //!
 //! | | |
 //! |---|---|
+//! | `GET /` | a page for people: which authority this is, its root's fingerprint, how to trust it, how to get a certificate |
 //! | `GET /root.pem`, `/root.cer`, `/issuing.cer` | the certificates (`application/pkix-cert`, RFC 2585) |
 //! | `GET /issuing/SERIAL.cer` | the intermediate of this serial number, which may have been renewed since |
 //! | `GET /crl/issuing.crl`, `/crl/root.crl` | the lists (`application/pkix-crl`), remade before they lapse |
@@ -23,8 +24,10 @@ use stampmill_listener::{Plain, serve};
 use tokio::net::TcpListener;
 use tokio::task::spawn_blocking;
 
+use crate::acme::AcmeServer;
 use crate::authority::Authority;
 use crate::certificate::hex;
+use crate::front::{self, AcmeDoor};
 use crate::limits::SERVER;
 use crate::moment::{http_date, now};
 use crate::ocsp::{self, OcspAnswer, OcspResponder};
@@ -36,6 +39,10 @@ pub struct Published {
     responder: Arc<OcspResponder>,
     /// The hour in which it was last told that the root's list is overdue.
     told: Arc<AtomicI64>,
+    /// Where the routes are, for the front page.
+    address: Arc<str>,
+    /// The ACME server beside them.
+    acme: Option<Arc<AcmeDoor>>,
 }
 
 /// How often the root's list is looked at, whether or not somebody asks for it.
@@ -45,10 +52,31 @@ impl Published {
     /// An authority and its responder.
     #[must_use]
     pub fn new(authority: Arc<Authority>, responder: Arc<OcspResponder>) -> Self {
+        let address = authority.base_url().map(ToString::to_string);
         Self {
+            address: address.unwrap_or_default().into(),
+            acme: None,
             authority,
             responder,
             told: Arc::new(AtomicI64::new(0)),
+        }
+    }
+
+    /// Reached at this address, without a slash at its end, as the front page writes it; the authority's base URL unless set.
+    #[must_use]
+    pub fn at(self, address: &str) -> Self {
+        Self {
+            address: address.into(),
+            ..self
+        }
+    }
+
+    /// With an ACME server elsewhere, of which the front page tells.
+    #[must_use]
+    pub fn beside(self, server: &AcmeServer) -> Self {
+        Self {
+            acme: Some(Arc::new(server.door())),
+            ..self
         }
     }
 
@@ -105,6 +133,7 @@ impl Published {
     pub fn router(self) -> Router {
         let question_limit = DefaultBodyLimit::max(ocsp::MAX_BYTES);
         Router::new()
+            .route("/", get(front_page))
             .route("/root.pem", get(root_pem))
             .route("/root.cer", get(root_certificate))
             .route("/issuing.cer", get(issuing_certificate))
@@ -118,6 +147,16 @@ impl Published {
             .layer(DefaultBodyLimit::max(16 * 1024))
             .with_state(self)
     }
+}
+
+async fn front_page(State(published): State<Published>) -> Response {
+    // It asks the records how many parts the list has.
+    let page = spawn_blocking(move || {
+        let acme = published.acme.as_deref();
+        front::page(&published.authority, &published.address, acme)
+    });
+    page.await
+        .unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
 async fn root_pem(State(published): State<Published>) -> Response {

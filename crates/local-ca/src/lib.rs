@@ -90,6 +90,7 @@ mod crl;
 mod der;
 mod explain;
 mod files;
+mod front;
 mod http;
 mod input;
 mod keys;

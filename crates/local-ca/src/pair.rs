@@ -46,8 +46,12 @@ impl PairFiles {
     /// Writes the next key beside the present one, with its owner and mode.
     ///
     /// # Errors
-    /// [`FileError::Io`]: one of the two is absent or a link of somebody else's, its owner cannot be kept, the folder cannot be written.
+    /// [`FileError::Io`]: one of the two is absent, in another folder or a link of somebody else's, its owner cannot be kept, the folder cannot be written.
     pub fn stage(&self, key: &[u8]) -> Result<StagedPair<'_>, FileError> {
+        if self.certificate.parent() != self.key.parent() {
+            let why = "it lies in another folder than the certificate";
+            return Err(FileError::io("replace", &self.key)(io::Error::other(why)));
+        }
         for path in [&self.certificate, &self.key] {
             let metadata = io("read", path, path.symlink_metadata())?;
             if metadata.is_symlink() && !self.is_ours(path) {

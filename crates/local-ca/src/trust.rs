@@ -13,6 +13,7 @@ use crate::certificate::{Certificate, hex};
 use crate::der::oid;
 use crate::files::{self, FileError};
 use crate::keys;
+use crate::moment::{now, utc};
 
 /// A command as it is run: a program and its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,6 +128,12 @@ pub enum TrustError {
         "this root is good for every name in the world: whoever copies a key of this authority is everybody's bank to this machine. Make one with constraints, or say --unconstrained"
     )]
     Unconstrained,
+    /// Its time is over.
+    #[error("this root expired at {end}: who trusts it believes nothing for it")]
+    Expired {
+        /// When, for people.
+        end: String,
+    },
     /// Its key lies beside it without a passphrase.
     #[error("{} has no passphrase: whoever copies it signs in this root's name. Move it elsewhere, or say --unprotected-key", path.display())]
     UnprotectedKey {
@@ -149,13 +156,18 @@ pub enum TrustError {
 /// Looks whether a root may be trusted without a louder word.
 ///
 /// # Errors
-/// [`TrustError::Unconstrained`], [`TrustError::UnprotectedKey`].
+/// [`TrustError::Expired`], [`TrustError::Unconstrained`], [`TrustError::UnprotectedKey`].
 pub fn check_trustworthy(
     root: &Certificate,
     folder: &Path,
     unconstrained: bool,
     unprotected_key: bool,
 ) -> Result<(), TrustError> {
+    if root.not_after() < now() {
+        return Err(TrustError::Expired {
+            end: utc(root.not_after()),
+        });
+    }
     let constraints = root.parsed().extension(oid::NAME_CONSTRAINTS);
     if constraints.is_none() && !unconstrained {
         return Err(TrustError::Unconstrained);
@@ -395,5 +407,31 @@ impl std::fmt::Display for TrustStep {
             })
             .collect();
         f.write_str(&words.join(" "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authority::AuthorityProfile;
+    use crate::moment::DAY;
+
+    #[test]
+    fn a_root_without_bounds_or_time_is_not_trusted() {
+        let folder = Path::new("nowhere");
+        let root = |profile: &AuthorityProfile, before: i64| {
+            let authority = Authority::generate(profile, now() - before).unwrap();
+            authority.root()
+        };
+        let mut profile = AuthorityProfile::new("trust");
+        let good = root(&profile, 0);
+        assert!(check_trustworthy(&good, folder, false, false).is_ok());
+        let expired = check_trustworthy(&root(&profile, 4000 * DAY), folder, true, true);
+        assert!(matches!(expired, Err(TrustError::Expired { .. })));
+        profile.constraints = None;
+        let open = root(&profile, 0);
+        let refused = check_trustworthy(&open, folder, false, false);
+        assert!(matches!(refused, Err(TrustError::Unconstrained)));
+        assert!(check_trustworthy(&open, folder, true, false).is_ok());
     }
 }

@@ -115,6 +115,10 @@ impl Mounted {
             AcmeServer::open(authority, acme, surroundings).map(Arc::new)
         });
         let acme = acme.transpose().map_err(AuthorityError::Acme)?;
+        let mut published = published.at(&format!("{issuer}{PUBLISHED}"));
+        if let Some(server) = &acme {
+            published = published.beside(server);
+        }
         Ok(Mounted {
             directory: acme.as_ref().map(|server| server.directory_url()),
             acme: acme.map(acme::routes),

@@ -85,7 +85,12 @@ impl DataFolder {
         Ok((DataFolder::open_locked(path, lock)?, Some(first)))
     }
 
-    /// The same without demo client and user: for a service whose people stand in its configuration.
+    /// Whether there is no such folder yet, or nothing in it: [`open_or_create`](Self::open_or_create) would make it.
+    pub fn is_new(path: &Path) -> Result<bool, DataFolderError> {
+        is_absent_or_empty(path)
+    }
+
+    /// The same without demo client and user: for a service whose clients or people stand in its configuration.
     pub fn open_or_create_without_demo(path: &Path) -> Result<DataFolder, DataFolderError> {
         if !is_absent_or_empty(path)? {
             return DataFolder::open(path);

@@ -40,7 +40,7 @@
 //!
 //! # What is kept, and how
 //! Codes, refresh tokens, opaque access tokens, session cookies and the browser's own cookie are 256 random bits; the store
-//! keeps their SHA-256 ([`secret::Digest`]). Client secrets and signing keys are sealed under a key beside the database
+//! keeps their SHA-256 ([`secret::Digest`]). The first three say beside it where their row is ([`handle`]). Client secrets and signing keys are sealed under a key beside the database
 //! ([`secret::SealingKey`]), passwords hashed with argon2id ([`password`]), and wrong ones are answered ever more slowly.
 //! JWTs are not kept at all: what can be revoked is their `jti` and the *grant* they name, which UserInfo, introspection and
 //! `/api/me` look up. A resource server that does not ask us accepts a revoked JWT until it expires, ten minutes at most; one
@@ -82,12 +82,14 @@ mod config_file;
 mod courier;
 mod data_folder;
 pub mod domain;
+pub mod handle;
 mod http;
 mod keyring;
 mod listener;
 pub mod password;
 pub mod policy;
 pub mod protocol;
+mod reload;
 pub mod secret;
 mod server;
 mod staple;

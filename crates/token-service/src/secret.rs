@@ -17,6 +17,9 @@ use crate::clock::{Random, random_bytes};
 pub struct Secret(Zeroizing<Box<str>>);
 
 impl Secret {
+    /// Characters of a [generated](Self::generate) or [derived](SealingKey::derive) one.
+    pub(crate) const GENERATED: usize = 43;
+
     /// Wraps a text that came from outside.
     pub fn new(text: impl Into<String>) -> Secret {
         let text: String = text.into();
@@ -124,7 +127,7 @@ impl SealingKey {
 
     /// HKDF-Expand (RFC 5869 §2.3) with the purpose as `info`. This key is uniformly random, so there is nothing to
     /// extract (§3.3).
-    fn subkey(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
+    pub(crate) fn subkey(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
         let mut subkey = Zeroizing::new([0; 32]);
         Hkdf::<sha2::Sha256>::from_prk(self.as_bytes())
             .expect("32 bytes are as many as SHA-256 has")

@@ -259,11 +259,18 @@ async fn an_intermediate_that_was_renewed_is_followed() {
 async fn certificates_do_not_point_at_every_address() {
     let scratch = tempfile::tempdir().unwrap();
     let folder = scratch.path().join("data");
-    let refused = configured(&folder, "[authority]\nlisten = '0.0.0.0:0'\n").await;
+    let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    let (data, _) = DataFolder::open_or_create(&folder).unwrap();
+    let mut config = Config::new(data);
+    config.settings.authority.get_or_insert_default().listen = Some(everywhere);
+    let refused = Server::start(config).await;
     assert!(matches!(
         refused,
-        Err(StartError::AuthorityUrlNeeded { .. })
+        Err(StartError::AuthorityUrlNeeded { address }) if address == everywhere
     ));
+    let file = ConfigFile::parse("test.toml", "[authority]\nlisten = '0.0.0.0:0'\n");
+    let refused = file.unwrap_err().to_string();
+    assert!(refused.contains("test.toml:2:10"), "{refused}");
     let toml = "[authority]\nlisten = '0.0.0.0:0'\nurl = 'http://pki.internal'\nacme = false\n";
     let server = configured(&folder, toml).await.unwrap();
     let client = Client::of(&server);

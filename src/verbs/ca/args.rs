@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use stampmill_local_ca::acme::{ChallengeKind, Network};
 use stampmill_local_ca::{BaseUrl, KeyKind, Profile, Reason, RuleSet};
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct AuthorityArgs {
     /// The authority's folder; the one of the token service is stampmill-data/ca.
     #[arg(long = "ca", value_name = "DIR", default_value = "stampmill-ca")]

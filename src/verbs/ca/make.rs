@@ -2,9 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::thread;
 
 use anyhow::Context as _;
 use serde_json::json;
@@ -136,8 +134,8 @@ pub(super) struct IssueFiles<'a> {
 }
 
 pub(super) fn issue(
-    open: impl FnOnce() -> anyhow::Result<Authority>,
-    names: Vec<String>,
+    authority: &Authority,
+    names: &[String],
     profile: &ProfileArgs,
     kind: KeyKind,
     files: &IssueFiles<'_>,
@@ -157,14 +155,8 @@ pub(super) fn issue(
         "{} and its key are there already and are not overwritten; `stampmill ca renew` exchanges them for the next",
         paths.certificate.display()
     );
-    // Neither needs the other, and setting up OpenSSL is the larger part of both. Where there is no authority, nobody waits for a key.
-    let made = thread::spawn(move || new_request(&names, kind));
-    let authority = open()?;
     let password = super::passphrase(files.password_file)?;
-    let (request, key) = match made.join() {
-        Ok(made) => made?,
-        Err(panic) => resume_unwind(panic),
-    };
+    let (request, key) = new_request(names, kind)?;
     let mut written = NewFiles::new();
     // The key first: a certificate without its key is of no use to anybody.
     written.private(&paths.key, &key.to_pkcs8_pem())?;

@@ -44,7 +44,7 @@ pub(crate) fn run(verb: CaVerb, out: Printer) -> anyhow::Result<()> {
                 legacy: pkcs12_legacy,
                 der,
             };
-            make::issue(|| open(&authority), names, &profile, key, &files, out)
+            make::issue(&open(&authority)?, &names, &profile, key, &files, out)
         }
         CaVerb::Renew(args) => renew::renew(&open(&args.authority)?, &args, out),
         CaVerb::Csr {

@@ -1,7 +1,9 @@
 //! `ca serve`: what the authority publishes, and its ACME server, until it is told to stop.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use serde_json::json;
@@ -10,19 +12,28 @@ use stampmill_local_ca::{Authority, OcspResponder, Published, now};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::args::ServeArgs;
+use super::args::{AuthorityArgs, ServeArgs};
 use crate::print::Printer;
+
+/// How often it is asked whether the intermediate ends soon: within the last quarter of its life, or ninety days.
+const LOOK_EVERY: Duration = Duration::from_secs(6 * 60 * 60);
 
 pub(super) fn serve(authority: Authority, args: &ServeArgs, out: Printer) -> anyhow::Result<()> {
     super::super::serve::log_to_stderr();
     authority.check_issuing()?;
     let authority = Arc::new(authority);
+    let looked_after = Arc::clone(&authority);
     let folder = &args.authority.folder;
     let responder = Arc::new(OcspResponder::open(Arc::clone(&authority), folder, now())?);
     let published = Published::new(Arc::clone(&authority), responder);
     super::super::block_on(async move {
         let plain = listen(args.listen).await?;
         let plain_url = format!("http://{}", plain.local_addr()?);
+        // Where certificates point, the front page points, too.
+        let mut published = match authority.base_url() {
+            Some(_) => published,
+            None => published.at(&reached(plain.local_addr()?)),
+        };
         let (stop, stopping) = watch::channel(());
         let told = |mut stopping: watch::Receiver<()>| async move {
             // an error is a sender that is gone: told as well
@@ -34,7 +45,10 @@ pub(super) fn serve(authority: Authority, args: &ServeArgs, out: Printer) -> any
                 let listener = listen(acme_address(args, plain.local_addr()?)).await?;
                 let server = Arc::new(acme(authority, args, listener.local_addr()?)?);
                 let directory = server.directory_url();
-                let serving = server.serve(listener, told(stopping.clone())).context(
+                published = published.beside(&server);
+                let others = published.clone().router();
+                let serving = server.serve_with(others, listener, told(stopping.clone()));
+                let serving = serving.context(
                     "ACME cannot be served; --acme-url names another host, --no-acme leaves it out",
                 )?;
                 (Some(directory), Some(serving))
@@ -53,9 +67,43 @@ pub(super) fn serve(authority: Authority, args: &ServeArgs, out: Printer) -> any
             drop(stop);
             anyhow::Ok(())
         };
-        tokio::try_join!(async { Ok(plain.await?) }, secure, waited)?;
-        Ok(())
+        let served = async { tokio::try_join!(async { Ok(plain.await?) }, secure, waited) };
+        tokio::select! {
+            served = served => served.map(drop),
+            () = look_after(&looked_after, &args.authority) => Ok(()),
+        }
     })?
+}
+
+/// Renews the intermediate in good time, where the root's key is at hand; what serves sees it by itself, as it sees one that another
+/// process renewed.
+async fn look_after(authority: &Authority, args: &AuthorityArgs) {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        if !authority.issuing_is_due(now()) {
+            continue;
+        }
+        let args = args.clone();
+        // Opening it renews it, or says why not.
+        let opened = tokio::task::spawn_blocking(move || super::open(&args).map(drop)).await;
+        let failed = match opened {
+            Ok(Ok(())) => continue,
+            Ok(Err(error)) => format!("{error:#}"),
+            Err(error) => error.to_string(),
+        };
+        let _ = writeln!(
+            anstream::stderr(),
+            "stampmill: the intermediate is not looked after: {failed}"
+        );
+    }
+}
+
+/// An address that a link can have.
+fn reached(at: SocketAddr) -> String {
+    match at.ip().is_unspecified() {
+        true => format!("http://localhost:{}", at.port()),
+        false => format!("http://{at}"),
+    }
 }
 
 /// The port after the plain one, or a free one if that was.

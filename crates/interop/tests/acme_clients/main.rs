@@ -67,6 +67,11 @@ fn main() -> ExitCode {
                 servers::nginx,
             ),
             Verdict::new(
+                "openssl_and_curl_see_a_renewed_intermediate_without_a_restart",
+                needs(&[]),
+                servers::renewed_intermediate,
+            ),
+            Verdict::new(
                 "acme_client_for_node_changes_its_key",
                 needs(&["node"]).and_path(
                     libraries::node_project().join("node_modules"),

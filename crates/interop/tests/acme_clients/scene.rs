@@ -24,6 +24,8 @@ pub(crate) struct Setup {
     pub(crate) eab_required: bool,
     /// Certificates say where OCSP answers and lists are.
     pub(crate) published: bool,
+    /// The intermediate lives a month.
+    pub(crate) short_issuing: bool,
 }
 
 /// A folder with everything in it: the authority, the server, the client's own files.
@@ -33,7 +35,7 @@ pub(crate) struct Scene {
     /// The address where ACME clients begin.
     pub(crate) directory: String,
     /// Where CRL and OCSP answers are.
-    url: String,
+    pub(crate) url: String,
     /// Where http-01 looks.
     pub(crate) http_port: u16,
     /// Where tls-alpn-01 looks.
@@ -66,7 +68,12 @@ impl Scene {
             false => String::new(),
         };
         let program = stampmill_program()?;
-        stampmill(folder.path(), &format!("ca init --ca ca{base_url}"))?;
+        let issuing = match setup.short_issuing {
+            true => " --issuing-days 30",
+            false => "",
+        };
+        let init = format!("ca init --ca ca{base_url}{issuing}");
+        stampmill(folder.path(), &init)?;
         let authorities = ["root.pem", "issuing.pem"]
             .map(|name| std::fs::read(folder.path().join("ca").join(name)));
         let authorities = authorities.into_iter().collect::<Result<Vec<_>, _>>();

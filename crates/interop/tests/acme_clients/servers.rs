@@ -10,6 +10,46 @@ use crate::scene::{Issued, Scene, Setup, expect};
 const PATIENCE: Duration = Duration::from_secs(30);
 const NAME: &str = "app.localhost";
 
+/// `ca renew-issuing` beside the running `ca serve`: who comes next is shown the next intermediate, by every door, and believes it.
+pub(crate) fn renewed_intermediate() -> Result<(), String> {
+    let scene = Scene::with(&Setup {
+        short_issuing: true,
+        ..Setup::default()
+    })?;
+    let serial = |file: &str| scene.run("openssl", &format!("x509 -in {file} -noout -serial"));
+    let published = || {
+        let from = format!("{}/issuing.cer", scene.url);
+        scene.run("curl", &format!("-sS -o shown.cer {from}"))?;
+        serial("shown.cer")
+    };
+    let shaken = || {
+        let at = scene.directory.trim_start_matches("https://");
+        let at = at.split('/').next().unwrap_or_default();
+        let asked = format!(
+            "s_client -connect {at} -servername localhost -showcerts -CAfile ca/root.pem -verify_return_error"
+        );
+        let shown = scene.run("openssl", &asked)?;
+        expect(&shown, "Verify return code: 0 (ok)")?;
+        let intermediate = shown.split("-----BEGIN CERTIFICATE-----").nth(2);
+        let intermediate = intermediate.ok_or("no intermediate was shown")?;
+        scene.write(
+            "shown.pem",
+            &format!("-----BEGIN CERTIFICATE-----{intermediate}"),
+        )?;
+        serial("shown.pem")
+    };
+    let before = serial("ca/issuing.pem")?;
+    expect(&published()?, &before)?;
+    expect(&shaken()?, &before)?;
+    scene.stampmill("ca renew-issuing --ca ca --days 200")?;
+    let next = serial("ca/issuing.pem")?;
+    if next == before {
+        return Err("there is no other intermediate".to_owned());
+    }
+    expect(&published()?, &next)?;
+    expect(&shaken()?, &next)
+}
+
 /// Caddy proves its name, staples what the responder says, and when that is `revoked` it gets another certificate. A staple is good for
 /// days, so it is thrown away; Caddy looks when it starts.
 pub(crate) fn caddy() -> Result<(), String> {

@@ -78,6 +78,7 @@ use openssl::error::ErrorStack;
 use thiserror::Error;
 
 use crate::authority::{Authority, IssueError};
+use crate::front::AcmeDoor;
 use crate::moment::now;
 use crate::profile::{Role, RuleSet};
 use crate::store::StoreError;
@@ -149,6 +150,15 @@ impl AcmeServer {
     #[must_use]
     pub fn directory_url(&self) -> String {
         self.url("/directory")
+    }
+
+    /// What people are told of it.
+    pub(crate) fn door(&self) -> AcmeDoor {
+        AcmeDoor {
+            directory: self.directory_url(),
+            http_01_port: self.settings.http_01_port,
+            external_key: self.settings.external_account_required,
+        }
     }
 
     /// The address of a path below where the routes are mounted.

@@ -38,12 +38,26 @@ impl AcmeServer {
         listener: TcpListener,
         stopped: impl Future<Output = ()> + Send + 'static,
     ) -> Result<impl Future<Output = io::Result<()>> + Send + 'static, AcmeError> {
+        self.serve_with(Router::new(), listener, stopped)
+    }
+
+    /// The same, with other routes beside them, such as [`Published`](crate::Published)'s.
+    ///
+    /// # Errors
+    /// As [`serve`](Self::serve).
+    pub fn serve_with(
+        self: Arc<Self>,
+        others: Router,
+        listener: TcpListener,
+        stopped: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<impl Future<Output = io::Result<()>> + Send + 'static, AcmeError> {
         let base = Url::parse(&self.settings.base_url)
             .map_err(|error| AcmeError::Setting(format!("base URL: {error}")))?;
         let identity = Identity::new(Arc::clone(&self.authority), names(&base, &self.authority)?)?;
         let router = match base.path() {
+            // both have answers for what is nowhere
             "/" | "" => routes(self),
-            path => Router::new().nest(path, routes(self)),
+            path => others.nest(path, routes(self)),
         };
         Ok(async move {
             let door = Tls::new(move || identity.context());

@@ -1,11 +1,13 @@
 //! Proves that the ACME server does what RFC 8555 and its companions ask, one file a section; what it refuses; and that a client which
-//! nobody here wrote (`client.rs`, instant-acme) gets along with it. `support.rs` is the world that all of them happen in.
+//! nobody here wrote (`client.rs`, instant-acme) gets along with it. `support.rs` is what all of them begin with, in the names and
+//! servers of `world.rs`.
 #![allow(clippy::unwrap_used)]
 
 mod accounts;
 mod authorizations;
 mod client;
 mod dns;
+mod finalize;
 mod messages;
 mod mutations;
 mod operator;
@@ -15,3 +17,4 @@ mod revocation;
 mod support;
 mod tls_alpn;
 mod validation;
+mod world;

@@ -251,8 +251,6 @@ async fn hosts_that_say_nothing_are_given_up_and_few_are_asked_at_once() {
     assert_eq!(scene.world.most_open(), 3);
 }
 
-/// Orders `name`, sets the world up with token and proof, and returns the problem of http-01.
-
 /// Two hosts that send the server to each other, for ever.
 #[tokio::test]
 async fn redirects_in_a_circle_end() {

@@ -7,7 +7,8 @@
 //! All serve plain HTTP on loopback with one thread for requests, to the same 32 keep-alive connections, in turns. What
 //! is divided by is CPU time of the server's process (`/proc/PID/stat`), so neither the client nor other programs of the
 //! machine count. Every answer must have status 200; the first of each row is looked at.
-//! `STAMPMILL_BIN` names another program than `target/release/stampmill`.
+//! `STAMPMILL_BIN` names another program than `target/release/stampmill`; `STAMPMILL_BEFORE` one that takes its turns beside it,
+//! such as the one before a change. `BENCH_ROWS` keeps the rows whose name contains it.
 
 use std::env;
 use std::error::Error;
@@ -81,17 +82,28 @@ fn rows() -> impl Iterator<Item = Row> {
 fn setups() -> Result<Vec<Setup>> {
     let disk = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     std::fs::create_dir_all(&disk)?;
-    let setup = |name, signer, store| Setup {
+    let setup = |name, program, signer, store| Setup {
         name,
+        program,
         signer,
         store,
         folder: disk.clone(),
     };
-    Ok(vec![
-        setup("stampmill", "openssl", "memory"),
-        setup("stampmill, its own signer", "stampmill", "memory"),
-        setup("stampmill, on disk", "openssl", "file"),
-    ])
+    let mut setups = vec![
+        setup("stampmill", stampmill(), "openssl", "memory"),
+        setup(
+            "stampmill, its own signer",
+            stampmill(),
+            "stampmill",
+            "memory",
+        ),
+        setup("stampmill, on disk", stampmill(), "openssl", "file"),
+    ];
+    if let Some(before) = env::var_os("STAMPMILL_BEFORE").map(PathBuf::from) {
+        setups.push(setup("before", before.clone(), "openssl", "memory"));
+        setups.push(setup("before, on disk", before, "openssl", "file"));
+    }
+    Ok(setups)
 }
 
 fn print_head(setups: &[Setup]) {

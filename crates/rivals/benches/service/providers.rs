@@ -63,6 +63,8 @@ pub(crate) fn refresh(token: &str) -> String {
 /// How `stampmill serve` is set up.
 pub(crate) struct Setup {
     pub(crate) name: &'static str,
+    /// The program that is started.
+    pub(crate) program: PathBuf,
     /// `signer` of the configuration.
     pub(crate) signer: &'static str,
     /// `store` of the configuration.
@@ -88,13 +90,13 @@ impl Ours {
         let config = folder.path().join("bench.toml");
         // Once to make keys, database and person; what counts is how the next start goes.
         std::fs::write(&config, configuration(setup.signer, "file"))?;
-        let (mut first, ready) = started(&mut Ours::command(folder.path()))?;
+        let (mut first, ready) = started(&mut Ours::command(&setup.program, folder.path()))?;
         let ready: Value = serde_json::from_str(&ready)?;
         first.kill()?;
         first.wait()?;
         std::fs::write(&config, configuration(setup.signer, setup.store))?;
         let before = Instant::now();
-        let (child, again) = started(&mut Ours::command(folder.path()))?;
+        let (child, again) = started(&mut Ours::command(&setup.program, folder.path()))?;
         let ready_after = before.elapsed();
         let again: Value = serde_json::from_str(&again)?;
         let server = Server {
@@ -118,8 +120,8 @@ impl Ours {
         Ok(ours)
     }
 
-    fn command(folder: &Path) -> Command {
-        let mut command = Command::new(stampmill());
+    fn command(program: &Path, folder: &Path) -> Command {
+        let mut command = Command::new(program);
         command
             .args([
                 "--json",

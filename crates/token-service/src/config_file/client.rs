@@ -55,15 +55,15 @@ pub(super) struct ClientTable {
     issue_when: Option<Text>,
 }
 
-const APPLICATIONS: Words<ApplicationType> = &[
+pub(super) const APPLICATIONS: Words<ApplicationType> = &[
     ("web", ApplicationType::Web),
     ("native", ApplicationType::Native),
 ];
-const SUBJECT_TYPES: Words<SubjectType> = &[
+pub(super) const SUBJECT_TYPES: Words<SubjectType> = &[
     ("public", SubjectType::Public),
     ("pairwise", SubjectType::Pairwise),
 ];
-const AUTH_METHODS: Words<AuthMethod> = &[
+pub(super) const AUTH_METHODS: Words<AuthMethod> = &[
     (
         "client_secret_basic",
         AuthMethod::Secret(SecretMethod::Basic),
@@ -75,7 +75,7 @@ const AUTH_METHODS: Words<AuthMethod> = &[
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum AuthMethod {
+pub(super) enum AuthMethod {
     Secret(SecretMethod),
     PrivateKey,
     None,

@@ -1,75 +1,20 @@
-//! The configuration file of `serve --config`: TOML, read strictly.
+//! The configuration file of `serve --config`: TOML, read strictly. Its reference is docs/configuration.md, which a test holds against
+//! the tables here.
 //!
-//! ```toml
-//! issuer = "https://id.example"
-//! listen = "0.0.0.0:8443"
-//! pkce = "all"                          # or "public"
-//! require_pushed_authorization_requests = false
-//! dpop_nonces = false                   # true: DPoP proofs must carry a nonce of ours (RFC 9449 §8)
-//! networks = ["public"]                 # where addresses that clients name may lead; "loopback", "10.0.0.0/8"
-//! trusted_authorities = "partners.pem"  # believed there besides this machine's; a file beside this one
-//! signer = "openssl"                    # or "stampmill": RSA by this project's own arithmetic
-//! store = "file"                        # or "memory": what happens is forgotten when the server ends; for tests on loopback
-//!
-//! [registration]                        # without it, no client registers itself
-//! access = "token"                      # or "open"
-//! scope = "openid profile"
-//! response_types = ["code"]
-//! per_minute = 30
-//! most_clients = 10000
-//!
-//! [authority]                           # without it, nobody else gets anything from this folder's certificate authority
-//! listen = "127.0.0.1:8380"             # certificates, CRL and OCSP over plain HTTP; what is issued points there
-//! url = "http://ca.internal"            # how others reach that, if not by this address
-//! acme = true                           # /acme beside the service's own addresses; what follows is for it
-//! external_account_required = false     # true: accounts need a key of `stampmill ca eab`
-//! terms_of_service = "https://ca.internal/terms"
-//! terms_asked_again = false             # true: who agreed to other terms agrees to these before the next order
-//! challenges = ["http-01"]              # all three if left out
-//! http_01_port = 80
-//! tls_alpn_01_port = 443
-//! name_server = "127.0.0.1:53"          # instead of the system's
-//! networks = ["loopback"]               # where names that are to be proved may lead
-//! caa_identities = ["ca.internal"]      # with none, CAA records are not looked at
-//!
-//! [lifetimes]                           # in seconds
-//! access_token = 300
-//!
-//! [[resources]]
-//! resource = "https://api.example"
-//! format = "opaque"                     # or "jwt"
-//! introspected_by = ["api"]
-//! accept_when = "claims.scope.contains('api')"
-//!
-//! [[clients]]
-//! client_id = "app"
-//! name = "The application"
-//! client_secret = "..."
-//! redirect_uris = ["https://app.example/callback"]
-//! grant_types = ["authorization_code", "refresh_token"]
-//! response_types = ["code", "code id_token"]  # only "code" if left out
-//! post_logout_redirect_uris = ["https://app.example/bye"]
-//! backchannel_logout_uri = "https://app.example/logout"
-//! scope = "openid profile offline_access api"
-//! jwks_uri = "https://app.example/jwks.json"  # or jwks; request objects are verified with it
-//! require_signed_request_object = true  # and request_object_signing_alg, request_uris
-//! require_pushed_authorization_requests = true
-//! issue_when = "claims.sub != claims.client_id"
-//!
-//! [[users]]
-//! username = "alice"
-//! password_hash = "$argon2id$..."       # stampmill user hash
-//! name = "Alice Example"
-//! email = "alice@example.com"
-//! email_verified = true
-//! claims = { given_name = "Alice", address = { country = "GB" } }
+//! ```text
+//!   text ──▶ tables        as serde reads them: keys that are known, values of their types, each with its place in the text
+//!               ▼
+//!            check         each value against its rule, then against the others
+//!               ▼
+//!            ConfigFile    types that cannot be illegal; or a refusal, with the line and a caret under the value
 //! ```
-//!
-//! A member that is not known, a value that is not legal and a claim check that does not compile refuse the whole file,
-//! with the line and a caret under the place. Members have the names of RFC 7591 and RFC 8414 where those have one.
+//! A member that is not known, a value that is not legal and a claim check that does not compile refuse the whole file. Members have the
+//! names of RFC 7591 and RFC 8414 where those have one.
 
 mod client;
 mod introspectors;
+#[cfg(test)]
+mod reference;
 mod source;
 mod tables;
 #[cfg(test)]
@@ -275,12 +220,12 @@ struct File {
     pkce: Option<Spanned<String>>,
     #[serde(default)]
     require_pushed_authorization_requests: bool,
+    #[serde(default)]
+    dpop_nonces: bool,
+    networks: Option<Vec<Spanned<String>>>,
     trusted_authorities: Option<Spanned<String>>,
     registration: Option<RegistrationTable>,
     authority: Option<AuthorityTable>,
-    networks: Option<Vec<Spanned<String>>>,
-    #[serde(default)]
-    dpop_nonces: bool,
     lifetimes: Option<LifetimesTable>,
     #[serde(default)]
     resources: Vec<ResourceTable>,

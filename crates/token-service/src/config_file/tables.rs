@@ -22,8 +22,9 @@ use crate::password::PasswordHash;
 use crate::policy::{Lifetimes, Policy};
 use crate::protocol::RegistrationRules;
 
-const FORMATS: Words<TokenFormat> = &[("jwt", TokenFormat::Jwt), ("opaque", TokenFormat::Opaque)];
-const ACCESS: Words<bool> = &[("token", false), ("open", true)];
+pub(super) const FORMATS: Words<TokenFormat> =
+    &[("jwt", TokenFormat::Jwt), ("opaque", TokenFormat::Opaque)];
+pub(super) const ACCESS: Words<bool> = &[("token", false), ("open", true)];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -32,7 +32,7 @@ pub use logout::{EndedSession, LogoutMetadata};
 pub use pkce::{CodeChallenge, CodeVerifier, PkceError};
 pub(crate) use redirect_uri::is_loopback;
 pub use redirect_uri::{RedirectUri, RedirectUriError};
-pub use refresh_token::{Grace, NewRefreshToken, RefreshToken, Rotation};
+pub use refresh_token::{Grace, NewRefreshToken, RefreshToken, Rotation, Successor};
 pub use resource::{Resource, ResourceError, ResourceServer, Resources, TokenFormat};
 pub use response_type::ResponseType;
 pub use scope::{Scope, ScopeError};

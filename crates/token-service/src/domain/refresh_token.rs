@@ -7,20 +7,22 @@
 //!   R0 used once more: somebody else holds the family. It dies.
 //! ```
 //!
-//! The store keeps the hash of each. To give the *same* successor twice without having kept it, a token's successor is
-//! computed from the token, a seed in its row and the service's key: nobody gets it from a copy of the database.
+//! A family is one row: its grant's number, which generation is current, the hash of that token and of its direct predecessor.
+//! An older token needs none: its text proves that it is of the family ([`handle`](crate::handle)), and its generation that it
+//! was used.
+//!
+//! To give the *same* successor twice without having kept it, it is computed from its predecessor, a seed that is drawn when
+//! it is made, and the service's key: nobody gets it from a copy of the database.
 
 use super::Grant;
 use crate::secret::Digest;
 
-/// A refresh token's row.
+/// A refresh token that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefreshToken {
     /// The grant it renews; its client is the only one that may use it.
     pub grant: Grant,
-    /// With the token and the service's key it makes the successor.
-    pub seed: [u8; 16],
-    /// First second at which it is too old.
+    /// First second at which the family's current token is too old.
     pub expires_at: i64,
     /// The key it is bound to, if any (RFC 9449 §5).
     pub dpop_jkt: Option<String>,
@@ -28,15 +30,24 @@ pub struct RefreshToken {
     pub used: bool,
 }
 
-/// A refresh token to be written.
+/// The first token of a family, to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewRefreshToken {
-    /// Its hash.
+    /// The hash of its secret.
     pub hash: Digest,
-    /// For its own successor.
-    pub seed: [u8; 16],
-    /// The key it is bound to.
+    /// The key it is bound to, and those that follow it.
     pub dpop_jkt: Option<String>,
+    /// First second at which it is too old.
+    pub expires_at: i64,
+}
+
+/// What takes a token's place, if the token is the current one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Successor {
+    /// What its secret was made with, beside its predecessor's.
+    pub seed: [u8; 16],
+    /// The hash of its secret.
+    pub hash: Digest,
     /// First second at which it is too old.
     pub expires_at: i64,
 }
@@ -56,7 +67,10 @@ pub enum Rotation {
     /// The token was current; its successor is now.
     Rotated,
     /// The direct predecessor, within its grace: the same successor once more.
-    Again,
+    Again {
+        /// What it was made with.
+        seed: [u8; 16],
+    },
     /// An older one, or too late: the grant is revoked.
     Reused,
     /// Unknown, expired, or its grant is gone.

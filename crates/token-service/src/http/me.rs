@@ -50,7 +50,7 @@ struct Me<'a> {
 }
 
 /// The route, its guard, and what the guard tells of itself (RFC 9728).
-pub(super) fn routes<S: Clone + Send + Sync + 'static>(service: &Arc<Service>) -> Router<S> {
+pub(super) fn routes(service: &Arc<Service>) -> Router {
     let rule = may_call(service);
     let plain = ClaimCheck::interpreted_in(&rule, &Environment::claims()).expect(COMPILES);
     let metadata = guard(service, plain)
@@ -72,11 +72,8 @@ pub(super) fn routes<S: Clone + Send + Sync + 'static>(service: &Arc<Service>) -
         async move { answer }
     });
     Router::new()
-        .route(paths::ME, guarded.options(answer::preflight))
-        .route(
-            paths::PROTECTED_RESOURCE,
-            describe.options(answer::preflight),
-        )
+        .route(paths::ME, guarded)
+        .route(paths::PROTECTED_RESOURCE, describe)
 }
 
 const COMPILES: &str =

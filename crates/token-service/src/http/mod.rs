@@ -21,13 +21,15 @@ mod revocation;
 mod token;
 mod userinfo;
 
-use std::sync::Arc;
+use std::convert::Infallible;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{FromRef, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
+use tower::ServiceExt as _;
 use tower::layer::layer_fn;
 use tower::util::MapResponseLayer;
 
@@ -36,17 +38,59 @@ pub(crate) use around::REQUEST_TIMEOUT;
 pub(crate) use crate::protocol::LONGEST_REQUEST;
 use crate::protocol::{Document, Service, paths};
 
-/// What the handlers share.
+/// What the handlers share. A request keeps what it began with.
 struct App {
     service: Arc<Service>,
     metadata: Document,
+    /// Our own API with its guard.
+    api: Router,
 }
 
 type Shared = State<Arc<App>>;
 
+/// What is served at the moment: it is exchanged whole when the configuration is read again.
+#[derive(Clone)]
+pub(crate) struct Current(Arc<RwLock<Arc<App>>>);
+
+impl Current {
+    pub(crate) fn new(service: Arc<Service>) -> Current {
+        Current(Arc::new(RwLock::new(Arc::new(App::new(service)))))
+    }
+
+    /// The service that the next request meets.
+    pub(crate) fn service(&self) -> Arc<Service> {
+        Arc::clone(&self.app().service)
+    }
+
+    pub(crate) fn exchange(&self, service: Arc<Service>) {
+        let app = Arc::new(App::new(service));
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = app;
+    }
+
+    fn app(&self) -> Arc<App> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl FromRef<Current> for Arc<App> {
+    fn from_ref(current: &Current) -> Arc<App> {
+        current.app()
+    }
+}
+
+impl App {
+    fn new(service: Arc<Service>) -> App {
+        App {
+            metadata: service.metadata(),
+            api: me::routes(&service),
+            service,
+        }
+    }
+}
+
 /// For programs: any web page may read the answers (no cookie is looked at), so that browser clients work (CORS).
 #[rustfmt::skip]
-fn for_programs() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
+fn for_programs() -> Vec<(&'static str, MethodRouter<Current>)> {
     vec![
         (paths::OPENID_CONFIGURATION, get(metadata::metadata)),
         (paths::AUTHORIZATION_SERVER, get(metadata::metadata)),
@@ -59,12 +103,14 @@ fn for_programs() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         (paths::REGISTERED_CLIENT,    get(registration::show).put(registration::replace).delete(registration::delete)),
         (paths::DEVICE_AUTHORIZATION, post(device::authorization)),
         (paths::USERINFO,             get(userinfo::userinfo).post(userinfo::userinfo)),
+        (paths::ME,                   get(api)),
+        (paths::PROTECTED_RESOURCE,   get(api)),
     ]
 }
 
 /// For people: never readable by another page, never in a frame (RFC 9700 §2.6, §4.16), save the one that is for frames.
 #[rustfmt::skip]
-fn for_people() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
+fn for_people() -> Vec<(&'static str, MethodRouter<Current>)> {
     vec![
         (paths::HOME,            get(home)),
         (paths::STYLE,           get(pages::style)),
@@ -83,8 +129,8 @@ fn for_people() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
 
 /// The service as an axum router: the same one behind TLS, behind a proxy and in tests. `beside` is served with it, at addresses that the
 /// service has not.
-pub(crate) fn router(service: Arc<Service>, beside: Router) -> Router {
-    let mut open = me::routes(&service);
+pub(crate) fn router(current: Current, beside: Router) -> Router {
+    let mut open = Router::new();
     for (path, methods) in for_programs() {
         open = open.route(path, methods.options(answer::preflight));
     }
@@ -92,14 +138,14 @@ pub(crate) fn router(service: Arc<Service>, beside: Router) -> Router {
     for (path, methods) in for_people() {
         all = all.route(path, methods);
     }
-    let app = Arc::new(App {
-        metadata: service.metadata(),
-        service,
-    });
     all.fallback(not_found)
-        .with_state(app)
+        .with_state(current)
         .merge(beside)
         .layer(layer_fn(around::Around::new))
+}
+
+async fn api(State(app): Shared, request: Request) -> Result<Response, Infallible> {
+    app.api.clone().oneshot(request).await
 }
 
 async fn home(State(app): Shared) -> Response {

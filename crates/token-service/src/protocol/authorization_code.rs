@@ -4,7 +4,7 @@ use super::Service;
 use super::error::{ErrorCode, OAuthError};
 use super::token::{Asking, Ticket};
 use crate::domain::{AuthorizationCode, CodeVerifier};
-use crate::secret::Digest;
+use crate::handle::{HandleKind, Shown};
 
 /// Unknown, expired, spent and another client's: one answer, so that a guesser learns nothing.
 const NO_GOOD: OAuthError = OAuthError::new(
@@ -16,10 +16,14 @@ const NO_GOOD: OAuthError = OAuthError::new(
 /// use means.
 pub(super) async fn find(service: &Service, asking: &mut Asking<'_>) -> Result<(), OAuthError> {
     const MISSING: OAuthError = OAuthError::new(ErrorCode::InvalidRequest, "code is missing");
-    let hash = Digest::of(asking.parameters.one("code")?.ok_or(MISSING)?);
+    let code = asking.parameters.one("code")?.ok_or(MISSING)?;
+    let shown = service
+        .shown(HandleKind::Code, code)
+        .await?
+        .ok_or(NO_GOOD)?;
     let row = service
         .store
-        .code(hash)
+        .code(shown)
         .await?
         .filter(|row| row.code.grant.client == asking.client.id)
         .ok_or(NO_GOOD)?;
@@ -27,7 +31,7 @@ pub(super) async fn find(service: &Service, asking: &mut Asking<'_>) -> Result<(
         return Err(NO_GOOD);
     }
     asking.scope = row.code.grant.scope.clone();
-    asking.ticket = Some(Ticket::Code(hash, row.code));
+    asking.ticket = Some(Ticket::Code(shown, row.code));
     Ok(())
 }
 
@@ -80,21 +84,22 @@ pub(super) fn verifier_fits(_: &Service, asking: &Asking<'_>) -> Result<(), OAut
 /// secret, if it has one), the redirect URI and the verifier: what is needed to use a code is in two hands, so the
 /// tokens go (RFC 6749 §4.1.2).
 pub(super) async fn spend(service: &Service, asking: &mut Asking<'_>) -> Result<(), OAuthError> {
-    let (hash, code) = found(asking)?;
+    let (shown, code) = found(asking)?;
     let refresh_token =
         service.first_refresh_token(&asking.client, &code.grant, asking.jkt.as_deref());
-    let (token, first) = refresh_token.unzip();
+    let (secret, first) = refresh_token.unzip();
     if service
         .store
-        .spend_code(*hash, service.now(), first)
+        .spend_code(*shown, service.now(), first)
         .await?
     {
-        asking.refresh_token = token;
+        // The family has the number of the code: both have their grant's.
+        asking.refresh_token = secret.map(|secret| service.refresh_token(shown.place, &secret));
         return Ok(());
     }
     let now_spent = service
         .store
-        .code(*hash)
+        .code(*shown)
         .await?
         .is_some_and(|row| row.spent);
     if now_spent {
@@ -114,9 +119,9 @@ async fn revoke(service: &Service, code: &AuthorizationCode) -> Result<(), OAuth
     Ok(())
 }
 
-fn found<'a>(asking: &'a Asking<'_>) -> Result<(&'a Digest, &'a AuthorizationCode), OAuthError> {
+fn found<'a>(asking: &'a Asking<'_>) -> Result<(&'a Shown, &'a AuthorizationCode), OAuthError> {
     match &asking.ticket {
-        Some(Ticket::Code(hash, code)) => Ok((hash, code)),
+        Some(Ticket::Code(shown, code)) => Ok((shown, code)),
         _ => Err(NO_GOOD),
     }
 }

@@ -193,6 +193,17 @@ impl Notifier {
         }
     }
 
+    /// The same with another courier for what is sent from now on.
+    pub(super) fn through(&self, courier: Arc<dyn Courier>) -> Notifier {
+        Notifier {
+            courier,
+            pauses: self.pauses,
+            at_once: Arc::clone(&self.at_once),
+            waiting: Arc::clone(&self.waiting),
+            standings: Arc::clone(&self.standings),
+        }
+    }
+
     /// `None` while somebody else tells this client of it, or its turn has not come again.
     fn claim(&self, to: Addressee) -> Option<Claim> {
         let all = Arc::clone(&self.standings);

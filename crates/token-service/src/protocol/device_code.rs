@@ -4,6 +4,7 @@ use super::Service;
 use super::error::{ErrorCode, OAuthError};
 use super::token::{Asking, Ticket};
 use crate::domain::Polled;
+use crate::handle::Place;
 use crate::secret::Digest;
 
 const NO_GOOD: OAuthError = OAuthError::new(
@@ -49,14 +50,15 @@ pub(super) async fn spend(service: &Service, asking: &mut Asking<'_>) -> Result<
         return Err(NO_GOOD);
     };
     let jkt = asking.jkt.as_deref();
-    let (token, first) = service
+    let (secret, first) = service
         .first_refresh_token(&asking.client, grant, jkt)
         .unzip();
     let spent = service.store.spend_device_code(*hash, service.now(), first);
-    if spent.await? {
-        asking.refresh_token = token;
-        Ok(())
-    } else {
-        Err(NO_GOOD)
-    }
+    let number = spent.await?.ok_or(NO_GOOD)?;
+    let first = Place {
+        number,
+        generation: 0,
+    };
+    asking.refresh_token = secret.map(|secret| service.refresh_token(first, &secret));
+    Ok(())
 }

@@ -80,7 +80,7 @@ pub(super) fn key_is_the_bound_one(_: &Service, asking: &Asking<'_>) -> Result<(
         "this is bound to another key than the DPoP proof shows",
     );
     let bound_to = match &asking.ticket {
-        Some(Ticket::Code(_, code)) => code.dpop_jkt.as_ref(),
+        Some(Ticket::Code(_, code) | Ticket::CodeToBe(code)) => code.dpop_jkt.as_ref(),
         Some(Ticket::Refresh(_, token)) => token.dpop_jkt.as_ref(),
         Some(Ticket::Device(..)) | None => None,
     };

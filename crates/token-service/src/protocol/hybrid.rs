@@ -14,7 +14,6 @@ use super::error::{ErrorCode, OAuthError};
 use super::parameters::Parameters;
 use super::token::{Asking, Ticket};
 use crate::domain::{AuthorizationCode, ResourceServer, ResponseType};
-use crate::secret::Digest;
 
 /// The rule: a response type this server offers, and this client is registered for.
 pub(super) fn response_type_is_registered(
@@ -105,7 +104,6 @@ impl<'a> FrontTokens<'a> {
         service: &Service,
         request: &AuthorizationRequest,
         code: &AuthorizationCode,
-        hash: Digest,
         no_parameters: &'a Parameters,
     ) -> Result<Option<FrontTokens<'a>>, OAuthError> {
         if !request.response_type.is_hybrid() {
@@ -123,7 +121,7 @@ impl<'a> FrontTokens<'a> {
             token_scope: service.resources.scope_for(&resource, &request.scope),
             scope: request.scope.clone(),
             resource,
-            ticket: Some(Ticket::Code(hash, code.clone())),
+            ticket: Some(Ticket::CodeToBe(code.clone())),
             refresh_token: None,
         };
         claim_checks::token_may_be_issued(service, &asking)?;

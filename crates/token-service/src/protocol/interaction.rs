@@ -13,6 +13,7 @@ use super::sealed_request::SealedRequest;
 use crate::domain::{
     AuthorizationCode, Grant, GrantId, Scope, Session, User, Username, is_loopback,
 };
+use crate::handle::{HandleKind, Place};
 use crate::policy::Policy;
 use crate::secret::{Digest, Secret};
 use crate::throttle::TooSoon;
@@ -419,7 +420,7 @@ impl Service {
         asked: bool,
     ) -> Result<Option<AuthorizationResponse>, OAuthError> {
         let now = self.now();
-        let code = Secret::generate(&*self.random);
+        let secret = Secret::generate(&*self.random);
         let expires_at = now + self.policy.code_lifetime();
         let grant = Grant {
             id: GrantId::generate(&*self.random),
@@ -440,8 +441,8 @@ impl Service {
             dpop_jkt: request.dpop_jkt.clone(),
             expires_at,
         };
-        let (hash, none) = (Digest::of(code.expose()), Parameters::default());
-        let tokens = match FrontTokens::prepare(self, request, &record, hash, &none) {
+        let none = Parameters::default();
+        let tokens = match FrontTokens::prepare(self, request, &record, &none) {
             Ok(tokens) => tokens,
             Err(error) => return Ok(Some(self.error_response(request, error))),
         };
@@ -450,14 +451,20 @@ impl Service {
             .then(|| before.union(&request.to_consent()));
         let grant = record.grant.id.clone();
         // They signed out, or were signed out, since they were looked at.
-        if !self.store.issue_code(hash, record, remember).await? {
+        let hash = Digest::of(secret.expose());
+        let Some(number) = self.store.issue_code(hash, record, remember).await? else {
             return Ok(None);
-        }
+        };
         // After the code, so that a request without one can still be answered; of two answers at once one goes no further.
         if let Err(error) = self.spend_pushed(request.parameters.provenance()).await {
             self.store.revoke_grant(grant, now).await?;
             return Ok(Some(self.error_response(request, error)));
         }
+        let place = Place {
+            number,
+            generation: 0,
+        };
+        let code = self.handles.write(HandleKind::Code, place, &secret);
         tracing::info!(client_id = %request.client.id, "authorization code issued");
         let mut answer = vec![("code", code.expose().to_owned())];
         if let Some(tokens) = tokens {

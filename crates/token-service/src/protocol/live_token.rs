@@ -6,29 +6,46 @@ use super::Service;
 use super::error::OAuthError;
 use super::tokens::AccessTokenClaims;
 use crate::domain::{ClientId, GrantId, RefreshToken};
-use crate::secret::Digest;
+use crate::handle::{HandleKind, Shown};
+use crate::secret::{Digest, Secret};
 
 /// A token of ours that is alive. Whom it is for was not looked at.
 #[derive(Debug)]
 pub(crate) enum LiveToken {
     /// A signed access token.
     Jwt(AccessTokenClaims),
-    /// An access token whose claims are kept here, and its hash.
-    Opaque(Digest, AccessTokenClaims),
+    /// An access token whose claims are kept here.
+    Opaque(Shown, AccessTokenClaims),
     /// A refresh token.
     Refresh(Box<RefreshToken>),
 }
 
 impl Service {
-    /// Finds out what a token is. Their kinds cannot be mistaken: a JWT has dots, the others are found by their hash.
+    /// Where the row of a handle is, if we made it for this. One of an earlier version is its secret alone.
+    pub(super) async fn shown(
+        &self,
+        kind: HandleKind,
+        text: &str,
+    ) -> Result<Option<Shown>, OAuthError> {
+        let shown = self.handles.read(kind, text);
+        if shown.is_some() || text.len() != Secret::GENERATED {
+            return Ok(shown);
+        }
+        let hash = Digest::of(text);
+        let place = self.store.earlier_token(kind, hash).await?;
+        Ok(place.map(|place| Shown { place, hash }))
+    }
+
+    /// Finds out what a token is. Their kinds cannot be mistaken: a JWT has dots, a handle is of one kind.
     pub(super) async fn live_token(&self, token: &str) -> Result<Option<LiveToken>, OAuthError> {
         if let Some(access) = self.live_access_token(token).await? {
             return Ok(Some(access));
         }
-        let refresh = self.store.refresh_token(Digest::of(token), self.now());
-        let current = refresh
-            .await?
-            .filter(|token| !token.used && token.expires_at > self.now());
+        let Some(shown) = self.shown(HandleKind::RefreshToken, token).await? else {
+            return Ok(None);
+        };
+        let found = self.store.refresh_token(shown, self.now()).await?;
+        let current = found.filter(|token| !token.used && token.expires_at > self.now());
         Ok(current.map(|token| LiveToken::Refresh(Box::new(token))))
     }
 
@@ -40,9 +57,14 @@ impl Service {
         if token.contains('.') {
             return self.live_jwt(token).await;
         }
-        let row = self.store.access_token(Digest::of(token), self.now());
-        let kept = row.await?;
-        Ok(kept.map(|row| LiveToken::Opaque(row.hash, self.claims_of_opaque(row))))
+        let Some(shown) = self.shown(HandleKind::AccessToken, token).await? else {
+            return Ok(None);
+        };
+        let Some(found) = self.store.access_token(shown, self.now()).await? else {
+            return Ok(None);
+        };
+        let claims = self.claims_of_opaque(shown.hash, found).await?;
+        Ok(claims.map(|claims| LiveToken::Opaque(shown, claims)))
     }
 
     /// An access token we signed (an ID token is none, though the same key signed it), neither expired nor revoked.

@@ -106,6 +106,7 @@ pub(crate) use userinfo::{BearerError, ResourceRequest, UserInfoAnswer};
 
 use crate::clock::{Clock, Random};
 use crate::domain::{ClientId, Resources, ResponseType, SealedSecret};
+use crate::handle::HandleKeys;
 use crate::keyring::Keys;
 use crate::password::PasswordGate;
 use crate::policy::Policy;
@@ -114,6 +115,9 @@ use crate::store::Store;
 use crate::throttle::Throttle;
 
 /// The authorization server without its sockets: what every rule may ask.
+///
+/// Nothing of it changes but behind a lock of its own: other rules are another service ([`Service::under`]) over the same store,
+/// keys and counters.
 pub struct Service {
     pub(crate) issuer: String,
     pub(crate) policy: Policy,
@@ -121,29 +125,30 @@ pub struct Service {
     /// What the authorization endpoint hands out: `code`, and what the configuration gives to some client.
     pub(crate) response_types: Vec<ResponseType>,
     /// May this token be issued? By client; one without is not asked.
-    pub(crate) issue_when: HashMap<ClientId, ClaimCheck>,
+    pub(crate) issue_when: HashMap<ClientId, Arc<ClaimCheck>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) signatures: Signatures,
-    pub(crate) keys: Keys,
+    pub(crate) signatures: Arc<Signatures>,
+    pub(crate) keys: Arc<Keys>,
     pub(crate) sealing: SealingKey,
-    pub(crate) known_secrets: KnownSecrets,
-    pub(crate) passwords: PasswordGate,
-    pub(crate) throttle: Throttle,
+    pub(crate) handles: Arc<HandleKeys>,
+    pub(crate) known_secrets: Arc<KnownSecrets>,
+    pub(crate) passwords: Arc<PasswordGate>,
+    pub(crate) throttle: Arc<Throttle>,
     /// Who may register clients; nobody, if there is nothing.
     pub(crate) registration: Option<RegistrationRules>,
-    pub(crate) pace: Pace,
+    pub(crate) pace: Arc<Pace>,
     /// What clients named for us to fetch.
     pub(crate) fetches: Fetches,
     /// Tells clients, in the background, that a session ended.
     pub(crate) notifier: Notifier,
     /// The same for user codes of devices, by person.
-    pub(crate) code_throttle: Throttle,
+    pub(crate) code_throttle: Arc<Throttle>,
     /// A secret nobody knows: an unknown client is compared with it, so that it costs what a known one costs.
     pub(crate) nobody: (ClientId, SealedSecret),
-    /// The data folder's lock, let go when the service ends. After the store in this list, so that it is closed first.
-    _lock: Option<File>,
+    /// The data folder's lock, let go when the last service ends. After the store in this list, so that it is closed first.
+    pub(crate) lock: Option<Arc<File>>,
 }
 
 /// What a [`Service`] is made of.
@@ -152,7 +157,7 @@ pub(crate) struct Parts {
     pub(crate) policy: Policy,
     pub(crate) resources: Resources,
     pub(crate) response_types: Vec<ResponseType>,
-    pub(crate) issue_when: HashMap<ClientId, ClaimCheck>,
+    pub(crate) issue_when: HashMap<ClientId, Arc<ClaimCheck>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) store: Arc<dyn Store>,
@@ -162,6 +167,17 @@ pub(crate) struct Parts {
     pub(crate) fetches: Fetches,
     pub(crate) notifier: Notifier,
     pub(crate) lock: Option<File>,
+}
+
+/// What of a service the configuration changes while it runs.
+pub(crate) struct Rules {
+    pub(crate) policy: Policy,
+    pub(crate) resources: Resources,
+    pub(crate) response_types: Vec<ResponseType>,
+    pub(crate) issue_when: HashMap<ClientId, Arc<ClaimCheck>>,
+    pub(crate) registration: Option<RegistrationRules>,
+    pub(crate) fetches: Fetches,
+    pub(crate) courier: Arc<dyn Courier>,
 }
 
 impl Service {
@@ -191,21 +207,50 @@ impl Service {
             response_types,
             issue_when,
             clock,
-            signatures,
-            keys: Keys::none(),
-            passwords: PasswordGate::new(&*random),
-            throttle: Throttle::default(),
+            signatures: Arc::new(signatures),
+            keys: Arc::new(Keys::none()),
+            passwords: Arc::new(PasswordGate::new(&*random)),
+            throttle: Arc::default(),
             registration,
-            pace: Pace::default(),
+            pace: Arc::default(),
             fetches,
             notifier,
-            code_throttle: Throttle::default(),
+            code_throttle: Arc::default(),
             nobody: (id, secret),
             random,
             store,
+            handles: Arc::new(HandleKeys::new(&sealing)),
             sealing,
-            known_secrets: KnownSecrets::default(),
-            _lock: lock,
+            known_secrets: Arc::default(),
+            lock: lock.map(Arc::new),
+        }
+    }
+
+    /// The same service under other rules: what it keeps, and what it has counted, are common to both.
+    pub(crate) fn under(&self, rules: Rules) -> Service {
+        Service {
+            policy: rules.policy,
+            resources: rules.resources,
+            response_types: rules.response_types,
+            issue_when: rules.issue_when,
+            registration: rules.registration,
+            fetches: rules.fetches,
+            notifier: self.notifier.through(rules.courier),
+            issuer: self.issuer.clone(),
+            clock: Arc::clone(&self.clock),
+            random: Arc::clone(&self.random),
+            store: Arc::clone(&self.store),
+            signatures: Arc::clone(&self.signatures),
+            keys: Arc::clone(&self.keys),
+            sealing: self.sealing.clone(),
+            handles: Arc::clone(&self.handles),
+            known_secrets: Arc::clone(&self.known_secrets),
+            passwords: Arc::clone(&self.passwords),
+            throttle: Arc::clone(&self.throttle),
+            pace: Arc::clone(&self.pace),
+            code_throttle: Arc::clone(&self.code_throttle),
+            nobody: self.nobody.clone(),
+            lock: self.lock.clone(),
         }
     }
 

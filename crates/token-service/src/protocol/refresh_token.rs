@@ -8,7 +8,10 @@ use super::Service;
 use super::error::{ErrorCode, OAuthError};
 use super::token::{Asking, Ticket};
 use crate::clock::random_bytes;
-use crate::domain::{Client, Grant, GrantType, NewRefreshToken, RefreshToken, Rotation, Scope};
+use crate::domain::{
+    Client, Grant, GrantType, NewRefreshToken, RefreshToken, Rotation, Scope, Successor,
+};
+use crate::handle::{HandleKeys, HandleKind, Place, Shown};
 use crate::secret::{Digest, Secret};
 use crate::store::FirstRefresh;
 
@@ -22,13 +25,15 @@ const NO_GOOD: OAuthError = OAuthError::new(
 pub(super) async fn find(service: &Service, asking: &mut Asking<'_>) -> Result<(), OAuthError> {
     const MISSING: OAuthError =
         OAuthError::new(ErrorCode::InvalidRequest, "refresh_token is missing");
-    let hash = Digest::of(asking.parameters.one("refresh_token")?.ok_or(MISSING)?);
-    let token = service.store.refresh_token(hash, service.now()).await?;
+    let text = asking.parameters.one("refresh_token")?.ok_or(MISSING)?;
+    let shown = service.shown(HandleKind::RefreshToken, text).await?;
+    let shown = shown.ok_or(NO_GOOD)?;
+    let token = service.store.refresh_token(shown, service.now()).await?;
     let token = token
         .filter(|token| token.grant.client == asking.client.id)
         .ok_or(NO_GOOD)?;
     asking.scope = token.grant.scope.clone();
-    asking.ticket = Some(Ticket::Refresh(hash, token));
+    asking.ticket = Some(Ticket::Refresh(shown, token));
     Ok(())
 }
 
@@ -57,16 +62,26 @@ pub(super) fn narrow_scope(_: &Service, asking: &mut Asking<'_>) -> Result<(), O
 
 /// Uses the token up and makes its successor, or learns that the token is in two hands.
 pub(super) async fn rotate(service: &Service, asking: &mut Asking<'_>) -> Result<(), OAuthError> {
-    let (hash, token) = found(asking)?;
-    let shown = Secret::new(asking.parameters.one("refresh_token")?.ok_or(NO_GOOD)?);
-    let successor = service.sealing.derive(SUCCESSOR, &token.seed, &shown);
-    let row = service.new_refresh_token(&successor, &token.grant, token.dpop_jkt.clone());
+    let (shown, token) = found(asking)?;
+    let text = asking.parameters.one("refresh_token")?.ok_or(NO_GOOD)?;
+    let shown_secret = HandleKeys::secret_in(text);
+    let seed = random_bytes(&*service.random);
+    let made_with = |seed| service.sealing.derive(SUCCESSOR, &seed, &shown_secret);
+    let mut secret = made_with(seed);
+    let successor = Successor {
+        seed,
+        hash: Digest::of(secret.expose()),
+        expires_at: service.refresh_token_expires_at(token.grant.expires_at),
+    };
     let (grace, now) = (service.policy.refresh_grace(), service.now());
-    let rotated = service.store.rotate_refresh_token(*hash, row, grace, now);
+    let rotated = service
+        .store
+        .rotate_refresh_token(*shown, successor, grace, now);
     match rotated.await? {
         Rotation::Rotated => {}
-        Rotation::Again => {
+        Rotation::Again { seed } => {
             tracing::info!(client_id = %asking.client.id, "a refresh token was used again within its grace");
+            secret = made_with(seed);
         }
         Rotation::Reused => {
             tracing::warn!(client_id = %asking.client.id, "a refresh token was used twice; its grant is revoked");
@@ -74,21 +89,25 @@ pub(super) async fn rotate(service: &Service, asking: &mut Asking<'_>) -> Result
         }
         Rotation::Dead => return Err(NO_GOOD),
     }
-    asking.refresh_token = Some(successor);
+    let next = Place {
+        generation: shown.place.generation.saturating_add(1),
+        ..shown.place
+    };
+    asking.refresh_token = Some(service.refresh_token(next, &secret));
     Ok(())
 }
 
 const SUCCESSOR: &str = "successor of a refresh token";
 
-fn found<'a>(asking: &'a Asking<'_>) -> Result<(&'a Digest, &'a RefreshToken), OAuthError> {
+fn found<'a>(asking: &'a Asking<'_>) -> Result<(&'a Shown, &'a RefreshToken), OAuthError> {
     match &asking.ticket {
-        Some(Ticket::Refresh(hash, token)) => Ok((hash, token)),
+        Some(Ticket::Refresh(shown, token)) => Ok((shown, token)),
         _ => Err(NO_GOOD),
     }
 }
 
 impl Service {
-    /// The first refresh token of a grant, if the person allowed one and the client may use it.
+    /// The secret of a grant's first refresh token, if the person allowed one and the client may use it.
     pub(super) fn first_refresh_token(
         &self,
         client: &Client,
@@ -100,16 +119,16 @@ impl Service {
             return None;
         }
         let grant_expires_at = self.now() + self.policy.offline_lifetime();
-        let renewed = Grant {
-            expires_at: grant_expires_at,
-            ..grant.clone()
-        };
-        let value = Secret::generate(&*self.random);
+        let secret = Secret::generate(&*self.random);
         // RFC 9449 §5: a public client's is bound to the key; a confidential client has its authentication.
         let jkt = jkt.filter(|_| client.is_public()).map(str::to_owned);
-        let token = self.new_refresh_token(&value, &renewed, jkt);
+        let token = NewRefreshToken {
+            hash: Digest::of(secret.expose()),
+            dpop_jkt: jkt,
+            expires_at: self.refresh_token_expires_at(grant_expires_at),
+        };
         Some((
-            value,
+            secret,
             FirstRefresh {
                 token,
                 grant_expires_at,
@@ -117,20 +136,14 @@ impl Service {
         ))
     }
 
-    /// It dies early enough that the last access token it brings dies before the grant's row goes.
-    fn new_refresh_token(
-        &self,
-        value: &Secret,
-        grant: &Grant,
-        dpop_jkt: Option<String>,
-    ) -> NewRefreshToken {
+    /// The text of a refresh token.
+    pub(super) fn refresh_token(&self, place: Place, secret: &Secret) -> Secret {
+        self.handles.write(HandleKind::RefreshToken, place, secret)
+    }
+
+    /// One made now dies early enough that the last access token it brings dies before the grant's row goes.
+    fn refresh_token_expires_at(&self, grant_expires_at: i64) -> i64 {
         let idle = self.now() + self.policy.refresh_token_lifetime();
-        let last = grant.expires_at - self.longest_first_token();
-        NewRefreshToken {
-            hash: Digest::of(value.expose()),
-            seed: random_bytes(&*self.random),
-            dpop_jkt,
-            expires_at: idle.min(last),
-        }
+        idle.min(grant_expires_at - self.longest_first_token())
     }
 }

@@ -44,7 +44,7 @@ impl Service {
             LiveToken::Refresh(token) => {
                 self.store.revoke_grant(token.grant.id, self.now()).await?;
             }
-            LiveToken::Opaque(hash, _) => self.store.delete_access_token(hash).await?,
+            LiveToken::Opaque(shown, _) => self.store.delete_access_token(shown).await?,
             LiveToken::Jwt(claims) => {
                 let jti = Digest::of(&claims.jti);
                 self.store.revoke_jti(jti, claims.exp).await?;

@@ -48,7 +48,7 @@ impl Service {
         claims: impl Serialize + Send + 'static,
     ) -> Result<String, OAuthError> {
         let key = self.signer(algorithm)?;
-        let signed = match &self.signatures {
+        let signed = match &*self.signatures {
             // Elliptic curves take some ten microseconds: less than to hand them over.
             _ if algorithm.key_type() != "RSA" => key.sign_jwt(typ, &claims),
             Signatures::Stampmill(signer) => key.sign_jwt_in_batch(signer, typ, &claims).await,

@@ -20,6 +20,7 @@ use super::resource;
 use crate::domain::{
     AuthorizationCode, Client, Grant, GrantType, RefreshToken, ResourceServer, Scope,
 };
+use crate::handle::Shown;
 use crate::secret::{Digest, Secret};
 
 /// The successful answer (RFC 6749 §5.1, OIDC Core §3.1.3.3).
@@ -54,10 +55,12 @@ pub(crate) struct Asking<'a> {
     pub(crate) refresh_token: Option<Secret>,
 }
 
-/// What a client trades for tokens, with its hash.
+/// What a client trades for tokens, as it was shown.
 pub(crate) enum Ticket {
-    Code(Digest, AuthorizationCode),
-    Refresh(Digest, RefreshToken),
+    Code(Shown, AuthorizationCode),
+    /// What a code will be for, where tokens come beside it.
+    CodeToBe(AuthorizationCode),
+    Refresh(Shown, RefreshToken),
     Device(Digest, Grant),
 }
 
@@ -65,7 +68,7 @@ impl Ticket {
     /// What the person allowed.
     pub(crate) fn grant(&self) -> &Grant {
         match self {
-            Ticket::Code(_, code) => &code.grant,
+            Ticket::Code(_, code) | Ticket::CodeToBe(code) => &code.grant,
             Ticket::Refresh(_, token) => &token.grant,
             Ticket::Device(_, grant) => grant,
         }
@@ -74,7 +77,7 @@ impl Ticket {
     /// OIDC Core §12.2: a refreshed ID token has none. Nor has a device's, which asked without one.
     pub(crate) fn nonce(&self) -> Option<&str> {
         match self {
-            Ticket::Code(_, code) => code.nonce.as_deref(),
+            Ticket::Code(_, code) | Ticket::CodeToBe(code) => code.nonce.as_deref(),
             Ticket::Refresh(..) | Ticket::Device(..) => None,
         }
     }

@@ -10,9 +10,10 @@ use super::claims;
 use super::error::OAuthError;
 use super::token::{Asking, Ticket, TokenResponse};
 use crate::clock::random_bytes;
-use crate::domain::{Client, TokenFormat};
+use crate::domain::{Client, ResourceServer, TokenFormat};
+use crate::handle::{HandleKind, Place};
 use crate::secret::{Digest, Secret};
-use crate::store::OpaqueToken;
+use crate::store::{FoundToken, OpaqueToken};
 
 /// RFC 9068 §2.2: what an access token says, be it signed (a JWT) or kept here (opaque).
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -181,6 +182,12 @@ impl Service {
         base64url::encode(random_bytes::<16>(&*self.random))
     }
 
+    /// Seconds an access token for the resource lives.
+    fn access_token_lifetime(&self, resource: &ResourceServer) -> i64 {
+        let of_all = self.policy.access_token_lifetime();
+        resource.access_token_lifetime.unwrap_or(of_all)
+    }
+
     /// What the access token of that name will say.
     pub(super) fn access_token_claims(
         &self,
@@ -189,7 +196,6 @@ impl Service {
     ) -> AccessTokenClaims {
         let (now, client) = (self.now(), &asking.client);
         let grant = asking.ticket.as_ref().map(Ticket::grant);
-        let lifetime = asking.resource.access_token_lifetime;
         // RFC 9068 §2.2: `sub` is the client where no person takes part.
         let sub = match grant {
             None => client.id.to_string(),
@@ -201,7 +207,7 @@ impl Service {
             aud: asking.resource.resource.to_string(),
             client_id: client.id.to_string(),
             iat: now,
-            exp: now + lifetime.unwrap_or(self.policy.access_token_lifetime()),
+            exp: now + self.access_token_lifetime(&asking.resource),
             jti,
             scope: asking.token_scope.to_string(),
             auth_time: grant.map(|grant| grant.auth_time),
@@ -210,47 +216,57 @@ impl Service {
         }
     }
 
-    /// An opaque token: 256 random bits for the client, what it says under their hash for us.
+    /// An opaque token: a handle for the client, what it says under the handle's number for us.
     async fn issue_opaque_token(&self, asking: &Asking<'_>) -> Result<(String, i64), OAuthError> {
-        let token = Secret::generate(&*self.random);
-        let hash = Digest::of(token.expose());
-        let claims = self.access_token_claims(asking, jti_of(hash));
-        let expires_in = claims.exp - claims.iat;
-        let row = OpaqueToken {
-            hash,
-            grant: asking
-                .ticket
-                .as_ref()
-                .map(|ticket| ticket.grant().id.clone()),
+        let secret = Secret::generate(&*self.random);
+        let hash = Digest::of(secret.expose());
+        let now = self.now();
+        let (resource, ticket) = (&asking.resource, asking.ticket.as_ref());
+        let expires_in = self.access_token_lifetime(resource);
+        let token = OpaqueToken {
+            grant: ticket.map(|ticket| ticket.grant().id.clone()),
             client: asking.client.id.clone(),
-            jkt: claims.jkt().map(str::to_owned),
-            subject: Some(claims.sub).filter(|sub| *sub != claims.client_id),
-            audience: claims.aud,
-            scope: claims.scope,
-            issued_at: claims.iat,
-            expires_at: claims.exp,
-            auth_time: claims.auth_time,
+            audience: resource.resource.to_string(),
+            scope: asking.token_scope.to_string(),
+            issued_at: now,
+            expires_at: now + expires_in,
+            jkt: asking.jkt.clone(),
         };
-        self.store.insert_access_token(row).await?;
+        let place = Place {
+            number: self.store.insert_access_token(hash, token).await?,
+            generation: 0,
+        };
+        let token = self.handles.write(HandleKind::AccessToken, place, &secret);
         Ok((token.expose().to_owned(), expires_in))
     }
 
-    /// What was kept of an opaque token, as a JWT would say it.
-    pub(super) fn claims_of_opaque(&self, row: OpaqueToken) -> AccessTokenClaims {
-        let client_id = row.client.to_string();
-        AccessTokenClaims {
+    /// What was kept of an opaque token, as a JWT would say it; `None` if its client has gone in this moment.
+    pub(super) async fn claims_of_opaque(
+        &self,
+        hash: Digest,
+        found: FoundToken,
+    ) -> Result<Option<AccessTokenClaims>, OAuthError> {
+        let FoundToken { token, person } = found;
+        let sub = match &person {
+            None => token.client.to_string(),
+            Some(person) => match self.store.client(&token.client).await? {
+                Some(client) => self.subject(&client, &person.user),
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(AccessTokenClaims {
             iss: self.issuer.clone(),
-            sub: row.subject.unwrap_or_else(|| client_id.clone()),
-            aud: row.audience,
-            client_id,
-            iat: row.issued_at,
-            exp: row.expires_at,
-            jti: jti_of(row.hash),
-            scope: row.scope,
-            auth_time: row.auth_time,
-            grant_id: row.grant.map(|grant| grant.to_string()),
-            cnf: row.jkt.map(|jkt| json!({ "jkt": jkt })),
-        }
+            sub,
+            aud: token.audience,
+            client_id: token.client.to_string(),
+            iat: token.issued_at,
+            exp: token.expires_at,
+            jti: jti_of(hash),
+            scope: token.scope,
+            auth_time: person.map(|person| person.auth_time),
+            grant_id: token.grant.map(|grant| grant.to_string()),
+            cnf: token.jkt.map(|jkt| json!({ "jkt": jkt })),
+        }))
     }
 
     /// OIDC Core §3.1.3.6, §3.3.2.11: `at_hash` and `c_hash` by the hash of the ID token's own algorithm.

@@ -16,6 +16,16 @@ pub enum Listen {
     Address(SocketAddr),
 }
 
+impl Listen {
+    /// Whether a free port is taken, another one each time.
+    pub(super) fn is_any_port(self) -> bool {
+        match self {
+            Listen::Localhost(port) => port == 0,
+            Listen::Address(address) => address.port() == 0,
+        }
+    }
+}
+
 impl FromStr for Listen {
     type Err = ListenError;
 

@@ -25,8 +25,9 @@ use crate::certificates::{Certificates, Renewal, Tending};
 use crate::config_file::{Settings, Storage};
 use crate::data_folder::DataFolder;
 use crate::domain::is_loopback;
-use crate::http::router;
+use crate::http::{Current, router};
 use crate::listener::{Closing, Transport, accept_loop};
+use crate::reload::Configured;
 
 pub use error::StartError;
 pub use listen::{Listen, ListenError};
@@ -125,6 +126,7 @@ impl Server {
         Server::check(config.listen, config.listen_plain, config.issuer.as_deref())?;
         let mut settings = config.settings;
         Server::check_storage(settings.storage, config.listen, config.issuer.as_deref())?;
+        let configured = Configured::of(&settings);
         let authority_settings = settings.authority.take();
         if let Some(authority) = &authority_settings {
             authority.check()?;
@@ -134,6 +136,7 @@ impl Server {
         let addresses = sockets.addresses()?;
         let plain_address = sockets.plain.as_ref().map(address).transpose()?;
         let status_address = sockets.authority.as_ref().map(address).transpose()?;
+        let issuer_given = config.issuer.is_some();
         let issuer = match config.issuer {
             Some(issuer) => Issuer::parse(&issuer)?,
             None => Issuer::of(config.listen, addresses.first())?,
@@ -144,7 +147,17 @@ impl Server {
             let authority = X509::from_pem(ca_root_pem.as_bytes())?;
             service(authority, config.data, issuer, config.backend, settings).await?
         };
+        if config.listen.is_some_and(Listen::is_any_port) && !issuer_given {
+            tracing::info!(
+                issuer = issuer.text,
+                "the port is free for this run only: at the next start the issuer is another, and what was issued \
+                is no longer accepted; give --issuer, or --listen a port"
+            );
+        }
         let (service, certificates) = (Arc::new(service), Arc::new(certificates));
+        if authority_settings.is_none() {
+            tell_of_earlier_address(&certificates);
+        }
         let mounted = authority_settings
             .map(|settings| mount(&certificates, settings, &issuer, status_address))
             .transpose()?;
@@ -160,7 +173,8 @@ impl Server {
         };
 
         let beside = mounted.as_ref().map(Mounted::beside).unwrap_or_default();
-        let router = router(Arc::clone(&service), beside);
+        let current = Current::new(Arc::clone(&service));
+        let router = router(current.clone(), beside);
         let (stop, stopped) = watch::channel(false);
         let closing = Closing::new();
         let accept = |listener, transport, router| {
@@ -193,7 +207,7 @@ impl Server {
             every: LOOK_AT_CERTIFICATES_EVERY,
         };
         tokio::spawn(tending.run(stopped.clone(), closing.ticket()));
-        upkeep::start(&service, &stopped);
+        upkeep::start(&current, &stopped);
         Ok(RunningServer {
             issuer: issuer.text,
             addresses,
@@ -205,7 +219,8 @@ impl Server {
             renewal,
             closing,
             stop,
-            _service: service,
+            current,
+            configured: tokio::sync::Mutex::new(configured),
         })
     }
 }
@@ -216,12 +231,27 @@ fn mount(
     issuer: &Issuer,
     listening: Option<SocketAddr>,
 ) -> Result<Mounted, StartError> {
-    if let Some(url) = settings.base_url(listening) {
-        certificates.point_at(&url)?;
+    match settings.base_url(listening) {
+        Some(url) => {
+            certificates.point_at(&url)?;
+            if settings.url.is_none() && settings.listen.is_some_and(|listen| listen.port() == 0) {
+                tracing::warn!(%url, "certificates issued from now on point there for their status, and the port is free for this run only: \
+                    give `listen` in [authority] a port, or a `url`");
+            }
+        }
+        None => tell_of_earlier_address(certificates),
     }
     let folder = certificates.authority_folder();
     let mounted = Mounted::new(certificates.authority(), &folder, settings, &issuer.text)?;
     Ok(mounted)
+}
+
+/// The authority's records keep the address that an earlier configuration gave: somebody else may serve it by now.
+fn tell_of_earlier_address(certificates: &Certificates) {
+    if let Some(url) = certificates.authority().base_url() {
+        tracing::warn!(%url, "certificates issued here still point there for their status, as an earlier configuration said, and this server does \
+            not answer there: give `listen` or `url` in [authority], with `acme = false` if that is all that is wanted");
+    }
 }
 
 #[cfg(test)]

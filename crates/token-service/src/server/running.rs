@@ -1,6 +1,7 @@
 //! A server that answers, and how it falls silent.
 
 use std::fmt;
+use std::fs::File;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -9,8 +10,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::certificates::{Renewal, RenewalError, renew_now};
+use crate::http::Current;
 use crate::listener::Closing;
-use crate::protocol::Service;
+use crate::reload::Configured;
 
 /// A server that answers. Dropping it stops it as [`shutdown`](Self::shutdown) does, without waiting: no more
 /// connections are taken, and those there are have up to ten seconds to finish what they are at, if the runtime lives
@@ -27,7 +29,9 @@ pub struct RunningServer {
     pub(super) closing: Closing,
     pub(super) stop: watch::Sender<bool>,
     // Until the last request has its answer, the folder stays locked and the database open.
-    pub(super) _service: Arc<Service>,
+    pub(crate) current: Current,
+    /// Whom the configuration named when it was read last.
+    pub(crate) configured: tokio::sync::Mutex<Configured>,
 }
 
 impl RunningServer {
@@ -60,7 +64,7 @@ impl RunningServer {
     /// theirs. When it fails, the present one goes on being shown.
     pub async fn renew_certificate(&self) -> Result<String, RenewalError> {
         let renewal = self.renewal.clone().ok_or(RenewalError::NoTls)?;
-        renew_now(renewal, self._service.now()).await
+        renew_now(renewal, self.current.service().now()).await
     }
 
     /// The root certificate clients trust, in PEM.
@@ -78,19 +82,24 @@ impl RunningServer {
         let RunningServer {
             closing,
             stop,
-            _service: service,
+            current,
             ..
         } = self;
         let _ = stop.send(true);
         closing.wait().await;
+        let service = current.service();
+        drop(current);
         // A folder that is copied now is whole without SQLite's side files.
         if let Err(error) = service.store.checkpoint().await {
             tracing::warn!(%error, "the write-ahead log could not be written into the database");
         }
         // The database's last write and the folder's lock go with the last owner; connections that were cut off may
         // hold it a moment longer.
+        let lock = service.lock.clone();
+        drop(service);
+        let is_last = |lock: &Arc<File>| Arc::strong_count(lock) == 1;
         for _ in 0..100 {
-            if Arc::strong_count(&service) == 1 {
+            if lock.as_ref().is_none_or(is_last) {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -1,63 +1,129 @@
 //! Opaque access tokens, and JWTs that were revoked, in SQL.
+//!
+//! A token's number begins with the second in which it expires, so rows lie in the order in which they will go, and what is
+//! expired is the front of the table. What many tokens say alike (client, audience, scope, lifetime) is a row of
+//! `access_token_kinds`, what a person's tokens say alike is in the grant: neither is referenced in SQL's sense, because it would
+//! take an index to remove a kind or a grant. A token whose kind or grant has gone is dead, and goes when it expires.
 
 use rusqlite::{Connection, params};
+use subtle::ConstantTimeEq;
 
-use super::{OpaqueToken, StoreError, execute, rows};
-use crate::domain::GrantId;
+use super::statements::{database, execute, one};
+use super::{FoundToken, OpaqueToken, Person, StoreError, clients};
+use crate::domain::{GrantId, UserId};
+use crate::handle::Shown;
 use crate::secret::Digest;
 
-pub(super) fn insert(connection: &Connection, token: &OpaqueToken) -> Result<(), StoreError> {
-    let sql = "INSERT INTO access_tokens
-               (token_hash, grant_id, client_id, subject, audience, scope, issued_at, expires_at, auth_time, jkt)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+/// A number is the second of expiry, times this, and a count. More tokens than that in a second take numbers of the next, and
+/// live that one longer.
+const SECOND: i64 = 1 << 22;
+
+/// Seconds for which a kind is kept beyond its tokens, so that not every token has to write how long that is.
+const KINDS_KEPT: i64 = 3600;
+
+/// Keeps a token; gives its number.
+pub(super) fn insert(
+    connection: &Connection,
+    hash: Digest,
+    token: &OpaqueToken,
+) -> Result<i64, StoreError> {
+    // A time beyond what a number can begin with is none that is ever reached.
+    let first = token.expires_at.min(i64::MAX / SECOND - 1) * SECOND;
+    let kind = kind_of(connection, token)?;
+    let sql = "INSERT INTO access_tokens (number, secret_hash, kind, grant_number, jkt) VALUES (
+        coalesce((SELECT max(number) + 1 FROM access_tokens WHERE number >= ?1 AND number < ?2), ?1),
+        ?3, ?4, (SELECT number FROM grants WHERE grant_id = ?5), ?6)";
     let row = params![
-        token.hash.as_bytes(),
+        first,
+        first + SECOND,
+        kept(&hash),
+        kind,
         token.grant.as_ref().map(GrantId::as_str),
-        token.client.as_str(),
-        token.subject,
-        token.audience,
-        token.scope,
-        token.issued_at,
-        token.expires_at,
-        token.auth_time,
         token.jkt,
     ];
-    execute(connection, sql, row).map(drop)
+    execute(connection, sql, row)?;
+    Ok(connection.last_insert_rowid())
 }
 
-/// By hash, at a time.
+/// What is kept of a secret's hash.
+fn kept(hash: &Digest) -> &[u8] {
+    &hash.as_bytes()[..16]
+}
+
+/// The number of what the token says like others, which is there for as long as the token lives.
+fn kind_of(connection: &Connection, token: &OpaqueToken) -> Result<i64, StoreError> {
+    let sql = "SELECT kind FROM access_token_kinds
+               WHERE client_id = ?1 AND audience = ?2 AND scope = ?3 AND lifetime = ?4 AND keep_until >= ?5";
+    let lifetime = token.expires_at - token.issued_at;
+    let (client, until) = (token.client.as_str(), token.expires_at);
+    let known = params![client, token.audience, token.scope, lifetime, until];
+    if let Some(kind) = one(connection, sql, known, |row| row.get(0))? {
+        return Ok(kind);
+    }
+    let sql = "INSERT INTO access_token_kinds (client_id, audience, scope, lifetime, keep_until) VALUES (?1, ?2, ?3, ?4, ?5)
+               ON CONFLICT DO UPDATE SET keep_until = excluded.keep_until RETURNING kind";
+    let until = until.saturating_add(KINDS_KEPT);
+    let new = params![client, token.audience, token.scope, lifetime, until];
+    let mut statement = connection.prepare_cached(sql).map_err(database)?;
+    statement.query_row(new, |row| row.get(0)).map_err(database)
+}
+
+/// By number, at a time. A grant that has gone has no end, which is no later one.
 pub(super) const FIND: &str =
-    "SELECT token_hash, client_id, grant_id, subject, audience, scope, issued_at, expires_at, auth_time, jkt
-     FROM access_tokens AS token
-     WHERE substr(token_hash, 1, 8) = substr(?1, 1, 8) AND token_hash = ?1 AND expires_at > ?2
-       AND (grant_id IS NULL OR EXISTS (SELECT 1 FROM grants WHERE grants.grant_id = token.grant_id
-            AND revoked_at IS NULL AND grants.expires_at > ?2))";
+    "SELECT token.number, secret_hash, kinds.client_id, audience, kinds.scope, lifetime, jkt, grant_id, user_id, auth_time
+     FROM access_tokens AS token JOIN access_token_kinds AS kinds USING (kind)
+          LEFT JOIN grants ON grants.number = token.grant_number
+     WHERE token.number = ?1 AND (grant_number IS NULL OR (revoked_at IS NULL AND grants.expires_at > ?2))";
 
 pub(super) fn find(
     connection: &Connection,
-    hash: Digest,
+    shown: &Shown,
     now: i64,
-) -> Result<Option<OpaqueToken>, StoreError> {
+) -> Result<Option<FoundToken>, StoreError> {
     // By number, as the columns stand above: to find each by its name takes longer than to read it.
-    rows::one(connection, FIND, params![hash.as_bytes(), now], |row| {
-        Ok(OpaqueToken {
-            hash: Digest(row.get(0)?),
-            client: rows::client_id(row, 1)?,
-            grant: row.get::<_, Option<String>>(2)?.map(GrantId::from_text),
-            subject: row.get(3)?,
-            audience: row.get(4)?,
-            scope: row.get(5)?,
-            issued_at: row.get(6)?,
-            expires_at: row.get(7)?,
-            auth_time: row.get(8)?,
-            jkt: row.get(9)?,
-        })
-    })
+    let found = one(connection, FIND, [shown.place.number, now], |row| {
+        let expires_at = row.get::<_, i64>(0)? / SECOND;
+        let grant = row.get::<_, Option<String>>(7)?.map(GrantId::from_text);
+        let person = match &grant {
+            None => None,
+            Some(_) => Some(Person {
+                user: UserId::from_store(row.get(8)?),
+                auth_time: row.get(9)?,
+            }),
+        };
+        let token = OpaqueToken {
+            grant,
+            client: clients::client_id(row, 2)?,
+            audience: row.get(3)?,
+            scope: row.get(4)?,
+            issued_at: expires_at - row.get::<_, i64>(5)?,
+            expires_at,
+            jkt: row.get(6)?,
+        };
+        Ok((row.get::<_, [u8; 16]>(1)?, FoundToken { token, person }))
+    })?;
+    Ok(found.and_then(|(hash, found)| {
+        let same = bool::from(hash.ct_eq(kept(&shown.hash)));
+        (same && found.token.expires_at > now).then_some(found)
+    }))
 }
 
-pub(super) fn delete(connection: &Connection, hash: Digest) -> Result<(), StoreError> {
-    let sql = "DELETE FROM access_tokens WHERE substr(token_hash, 1, 8) = substr(?1, 1, 8) AND token_hash = ?1";
-    execute(connection, sql, [hash.as_bytes()]).map(drop)
+pub(super) fn delete(connection: &Connection, shown: &Shown) -> Result<(), StoreError> {
+    let sql = "DELETE FROM access_tokens WHERE number = ?1 AND secret_hash = ?2";
+    execute(
+        connection,
+        sql,
+        params![shown.place.number, kept(&shown.hash)],
+    )
+    .map(drop)
+}
+
+/// Takes expired tokens off the front, and kinds that no token can name any more; gives how many.
+pub(super) fn purge(connection: &Connection, now: i64) -> Result<usize, StoreError> {
+    let first_alive = now.saturating_add(1).saturating_mul(SECOND);
+    let tokens = "DELETE FROM access_tokens WHERE number < ?1";
+    let kinds = "DELETE FROM access_token_kinds WHERE keep_until <= ?1";
+    Ok(execute(connection, tokens, [first_alive])? + execute(connection, kinds, [now])?)
 }
 
 pub(super) fn jti_stands(
@@ -70,7 +136,7 @@ pub(super) fn jti_stands(
                AND (?2 IS NULL OR EXISTS (SELECT 1 FROM grants WHERE grant_id = ?2
                     AND revoked_at IS NULL AND expires_at > ?3))";
     let grant = grant.map(GrantId::as_str);
-    let stands = rows::one(
+    let stands = one(
         connection,
         sql,
         params![jti.as_bytes(), grant, now],

@@ -14,16 +14,9 @@ use std::sync::{Mutex, MutexGuard};
 use rusqlite::Connection;
 
 use super::StoreError;
-use super::writer::{Writer, in_savepoint, run_statement};
-
-/// How much of a write is one piece.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Extent {
-    /// One statement, which happens whole or not at all by itself.
-    Statement,
-    /// Several, which a savepoint holds together.
-    Several,
-}
+use super::statements::run_statement;
+use super::transaction::{self, Extent};
+use super::writer::Writer;
 
 /// The connections of one store.
 pub(super) enum Connections {
@@ -137,7 +130,7 @@ impl Memory {
         if self.writes == 0 {
             run_statement(connection, "BEGIN")?;
         }
-        let result = run(connection, extent, write);
+        let result = transaction::run(connection, extent, write);
         self.writes += 1;
         if self.writes >= WRITES && !self.connection.is_autocommit() {
             match run_statement(&self.connection, "COMMIT") {
@@ -157,26 +150,13 @@ impl Memory {
     }
 }
 
-/// One write: whole, or taken back whole.
-pub(super) fn run<T>(
-    connection: &Connection,
-    extent: Extent,
-    write: impl FnOnce(&Connection) -> Result<T, StoreError>,
-) -> Result<T, StoreError> {
-    match extent {
-        Extent::Statement => write(connection),
-        // Where no transaction is open, a savepoint is one.
-        Extent::Several => in_savepoint(connection, write),
-    }
-}
-
 fn locked<T>(connection: &Mutex<T>) -> Result<MutexGuard<'_, T>, StoreError> {
     connection.lock().map_err(|_| StoreError::Closed)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::writer::database;
+    use super::super::statements::database;
     use super::*;
 
     fn memory(schema: &str) -> Connections {

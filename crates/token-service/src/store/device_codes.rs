@@ -3,8 +3,8 @@
 
 use rusqlite::{Connection, named_params, params};
 
-use super::writer::database;
-use super::{StoreError, rows};
+use super::statements::{database, one};
+use super::{FirstRefresh, StoreError, clients, grants, refresh_tokens};
 use crate::domain::{ClientId, DeviceRequest, Grant, Polled, Resource, UserCode};
 use crate::secret::Digest;
 
@@ -40,12 +40,12 @@ pub(super) fn find(
 ) -> Result<Option<DeviceRequest>, StoreError> {
     let sql = "SELECT user_code, client_id, scope, resources, expires_at FROM device_codes
                WHERE user_code = ?1 AND expires_at > ?2 AND grant_id IS NULL AND denied = 0";
-    rows::one(connection, sql, params![code.letters(), now], |row| {
+    one(connection, sql, params![code.letters(), now], |row| {
         Ok(DeviceRequest {
             user_code: UserCode::from_store(row.get("user_code")?),
-            client: rows::client_id(row, "client_id")?,
-            scope: rows::scope(row, "scope")?,
-            resources: rows::resources(row, "resources")?,
+            client: clients::client_id(row, "client_id")?,
+            scope: grants::scope(row, "scope")?,
+            resources: grants::resources(row, "resources")?,
             expires_at: row.get("expires_at")?,
         })
     })
@@ -58,7 +58,7 @@ pub(super) fn decide(
     now: i64,
 ) -> Result<bool, StoreError> {
     if let Some(grant) = grant {
-        rows::insert_grant(connection, grant).map_err(database)?;
+        grants::insert(connection, grant).map_err(database)?;
     }
     let id = grant.map(|grant| grant.id.as_str());
     let decided = connection
@@ -99,7 +99,7 @@ pub(super) fn poll(
     let sql = "SELECT expires_at, poll_interval, polled_at, denied, grant_id IS NOT NULL AS allowed FROM device_codes
                WHERE device_hash = ?1 AND client_id = ?2 AND spent_at IS NULL";
     let key = params![hash.as_bytes(), client.as_str()];
-    let found = rows::one(connection, sql, key, |row| {
+    let found = one(connection, sql, key, |row| {
         Ok(Row {
             expires_at: row.get("expires_at")?,
             interval: row.get("poll_interval")?,
@@ -134,9 +134,27 @@ fn grant_of(connection: &Connection, hash: Digest, now: i64) -> Result<Polled, S
     let sql = format!(
         "{} WHERE grant_id = (SELECT grant_id FROM device_codes WHERE device_hash = ?1)
          AND revoked_at IS NULL AND expires_at > ?2",
-        rows::GRANT
+        grants::GRANT
     );
-    let read = |row: &rusqlite::Row<'_>| rows::grant(row, 0);
-    let grant = rows::one(connection, &sql, params![hash.as_bytes(), now], read)?;
+    let read = |row: &rusqlite::Row<'_>| grants::grant(row, 0);
+    let grant = one(connection, &sql, params![hash.as_bytes(), now], read)?;
     Ok(grant.map_or(Polled::Unknown, |grant| Polled::Allowed(Box::new(grant))))
+}
+
+/// Spends a code that was allowed, once, and writes what follows from it; gives the grant's number.
+pub(super) fn spend(
+    connection: &Connection,
+    hash: Digest,
+    now: i64,
+    first: Option<&FirstRefresh>,
+) -> Result<Option<i64>, StoreError> {
+    let sql = "UPDATE device_codes SET spent_at = ?2
+               WHERE device_hash = ?1 AND spent_at IS NULL AND grant_id IS NOT NULL AND expires_at > ?2
+               RETURNING (SELECT number FROM grants WHERE grants.grant_id = device_codes.grant_id)";
+    let key = params![hash.as_bytes(), now];
+    let number = one(connection, sql, key, |row| row.get(0))?;
+    if let (Some(number), Some(first)) = (number, first) {
+        refresh_tokens::begin(connection, number, first)?;
+    }
+    Ok(number)
 }

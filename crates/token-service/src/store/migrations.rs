@@ -22,6 +22,7 @@ const MIGRATIONS: &[(u32, &str)] = &[
     (13, include_str!("migrations/0013_registration.sql")),
     (14, include_str!("migrations/0014_untold_logouts.sql")),
     (15, include_str!("migrations/0015_lean_access_tokens.sql")),
+    (16, include_str!("migrations/0016_numbered_tokens.sql")),
 ];
 
 /// `PRAGMA application_id`: "stml" in ASCII, so that another program's database is not taken for ours.
@@ -55,6 +56,17 @@ pub(super) fn apply(connection: &mut Connection) -> rusqlite::Result<()> {
         step.commit()?;
     }
     connection.pragma_update(None, "foreign_keys", enforced)
+}
+
+/// Brings an empty database to an earlier version.
+#[cfg(test)]
+pub(super) fn apply_up_to(connection: &Connection, last: usize) {
+    for (_, sql) in &MIGRATIONS[..last] {
+        connection.execute_batch(sql).unwrap();
+    }
+    let pragma = |name, value: i64| connection.pragma_update(None, name, value).unwrap();
+    pragma("application_id", APPLICATION_ID.into());
+    pragma("user_version", i64::try_from(last).unwrap());
 }
 
 #[cfg(test)]
@@ -98,7 +110,7 @@ mod tests {
         assert_eq!(count("SELECT count(*) FROM consents"), 1);
         assert_eq!(
             count(
-                "SELECT count(*) FROM codes JOIN grants USING (grant_id) WHERE scope = 'openid' AND auth_time = 7"
+                "SELECT count(*) FROM codes JOIN grants USING (number) WHERE scope = 'openid' AND auth_time = 7"
             ),
             1
         );
@@ -113,13 +125,10 @@ mod tests {
     #[test]
     fn opaque_tokens_of_an_earlier_version_say_what_they_said() {
         let mut connection = Connection::open_in_memory().unwrap();
-        for (_, sql) in &MIGRATIONS[..14] {
-            connection.execute_batch(sql).unwrap();
-        }
+        apply_up_to(&connection, 14);
         connection
             .execute_batch(
-                r#"PRAGMA user_version = 14;
-                INSERT INTO clients (client_id, name, auth_method, application, redirect_uris, grant_types, scope, id_token_alg, dpop_bound, created_at, origin)
+                r#"INSERT INTO clients (client_id, name, auth_method, application, redirect_uris, grant_types, scope, id_token_alg, dpop_bound, created_at, origin)
                     VALUES ('app', 'App', 'none', 'web', '', '', '', 'RS256', 0, 1, 'file');
                 INSERT INTO access_tokens (token_hash, client_id, claims, expires_at) VALUES (zeroblob(32), 'app',
                     '{"iss":"https://i","sub":"user-1","aud":"urn:a","client_id":"app","iat":5,"exp":9,"jti":"x","scope":"a b","cnf":{"jkt":"k"}}', 9);
@@ -129,13 +138,14 @@ mod tests {
             .unwrap();
         apply(&mut connection).unwrap();
         let rows: Vec<String> = connection
-            .prepare("SELECT concat_ws('|', subject, audience, scope, issued_at, expires_at, auth_time, jkt) FROM access_tokens ORDER BY id")
+            .prepare("SELECT concat_ws('|', audience, scope, (number >> 22) - lifetime, number >> 22, jkt)
+                      FROM access_tokens JOIN access_token_kinds USING (kind) ORDER BY number")
             .unwrap()
             .query_map([], |row| row.get(0))
             .unwrap()
             .collect::<Result<_, _>>()
             .unwrap();
-        assert_eq!(rows, ["user-1|urn:a|a b|5|9|k", "urn:a||5|9|3"]);
+        assert_eq!(rows, ["urn:a|a b|5|9|k", "urn:a||5|9"]);
     }
 
     #[test]

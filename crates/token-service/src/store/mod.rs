@@ -1,21 +1,36 @@
 //! What outlives a request: one trait, so that the rules above do not know which database answers.
 //!
+//! ```text
+//! Store        the trait: what the rules may ask
+//!   sqlite       its methods, each a read or a write of one of the files of SQL below
+//!     clients users sessions grants codes refresh_tokens access_tokens …      one file for each family of tables
+//!       connections   where it runs: the writer's groups for a file, at once in memory
+//!       transaction   one write whole or not at all, statements, file, migrations
+//! ```
 //! SQLite is behind it today ([`SqliteStore`]), in a file or in memory. Every method is one statement or one transaction, because what must
 //! hold between two requests (a code is spent once) must hold between two processes as well.
 
 mod access_tokens;
 mod client_cache;
+mod clients;
+mod codes;
 mod connections;
 mod device_codes;
+mod earlier_tokens;
+mod file;
+mod grants;
 mod migrations;
 mod pushed_requests;
 mod refresh_tokens;
 mod registrations;
-mod rows;
 mod sessions;
+mod signing_keys;
 mod sqlite;
+mod statements;
 #[cfg(test)]
 pub(crate) mod suite;
+mod transaction;
+mod users;
 mod writer;
 
 use std::future::Future;
@@ -23,13 +38,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 pub use sqlite::SqliteStore;
-use sqlite::execute;
 
 use crate::domain::{
     AuthorizationCode, Client, ClientId, CodeRow, DeviceRequest, EndedSession, Grace, Grant,
     GrantId, NewRefreshToken, Polled, RefreshToken, Rotation, Scope, SealedSecret, Session,
-    SessionId, StoredKey, User, UserCode, UserId, Username,
+    SessionId, StoredKey, Successor, User, UserCode, UserId, Username,
 };
+use crate::handle::{HandleKind, Place, Shown};
 use crate::password::PasswordHash;
 use crate::secret::Digest;
 
@@ -119,27 +134,28 @@ pub trait Store: Send + Sync + 'static {
     /// What the user has allowed the client so far.
     fn consent<'a>(&'a self, user: &'a UserId, client: &'a ClientId) -> Answer<'a, Option<Scope>>;
     /// Records a grant, its code, (if it shall be remembered) the consent, and that the grant's session knows the client, all
-    /// or nothing. False, and nothing is recorded, if that session has ended: a grant cannot be given in it any more.
+    /// or nothing; gives the grant's number, which is the code's. `None`, and nothing is recorded, if that session has ended: a
+    /// grant cannot be given in it any more.
     fn issue_code(
         &self,
         hash: Digest,
         code: AuthorizationCode,
         remember: Option<Scope>,
-    ) -> Answer<'_, bool>;
-    /// The code behind a hash, spent or not.
-    fn code(&self, hash: Digest) -> Answer<'_, Option<CodeRow>>;
+    ) -> Answer<'_, Option<i64>>;
+    /// The code that was shown, spent or not.
+    fn code(&self, shown: Shown) -> Answer<'_, Option<CodeRow>>;
     /// Spends a code: true for exactly one caller, ever, and for none from `expires_at` on (RFC 6749 §4.1.2). For that
     /// one its grant's first refresh token, if there shall be one, is written in the same step.
-    fn spend_code(&self, hash: Digest, now: i64, first: Option<FirstRefresh>) -> Answer<'_, bool>;
+    fn spend_code(&self, shown: Shown, now: i64, first: Option<FirstRefresh>) -> Answer<'_, bool>;
 
-    /// The refresh token behind a hash, used or not, if its grant stands.
-    fn refresh_token(&self, hash: Digest, now: i64) -> Answer<'_, Option<RefreshToken>>;
+    /// The refresh token that was shown, used or not, if its grant stands.
+    fn refresh_token(&self, shown: Shown, now: i64) -> Answer<'_, Option<RefreshToken>>;
     /// Uses a refresh token: of any number of callers one rotates it, some get the same successor within the grace, and
     /// any other use of a used one revokes the grant (RFC 9700 §4.14.2).
     fn rotate_refresh_token(
         &self,
-        hash: Digest,
-        successor: NewRefreshToken,
+        shown: Shown,
+        successor: Successor,
         grace: Grace,
         now: i64,
     ) -> Answer<'_, Rotation>;
@@ -166,20 +182,22 @@ pub trait Store: Send + Sync + 'static {
     ) -> Answer<'_, bool>;
     /// A device asks how far the person is (RFC 8628 §3.5).
     fn poll_device_code(&self, hash: Digest, client: ClientId, now: i64) -> Answer<'_, Polled>;
-    /// Spends a device code that was allowed: true for exactly one caller, ever.
+    /// Spends a device code that was allowed; gives its grant's number to exactly one caller, ever.
     fn spend_device_code(
         &self,
         hash: Digest,
         now: i64,
         first: Option<FirstRefresh>,
-    ) -> Answer<'_, bool>;
+    ) -> Answer<'_, Option<i64>>;
 
-    /// Keeps the claims of an opaque access token.
-    fn insert_access_token(&self, token: OpaqueToken) -> Answer<'_, ()>;
-    /// The opaque access token behind a hash, if it has not expired, was not revoked, and its grant stands.
-    fn access_token(&self, hash: Digest, now: i64) -> Answer<'_, Option<OpaqueToken>>;
+    /// Keeps what an opaque access token says, and the hash of its secret; gives its number.
+    fn insert_access_token(&self, hash: Digest, token: OpaqueToken) -> Answer<'_, i64>;
+    /// The opaque access token that was shown, if it has not expired, was not revoked, and its grant stands.
+    fn access_token(&self, shown: Shown, now: i64) -> Answer<'_, Option<FoundToken>>;
     /// Kills an opaque access token.
-    fn delete_access_token(&self, hash: Digest) -> Answer<'_, ()>;
+    fn delete_access_token(&self, shown: Shown) -> Answer<'_, ()>;
+    /// Where the row is of a token that an earlier version gave out: its text is its secret alone, and this is its hash.
+    fn earlier_token(&self, kind: HandleKind, hash: Digest) -> Answer<'_, Option<Place>>;
     /// Remembers until `expires_at` that the token of this `jti` is dead.
     fn revoke_jti(&self, jti: Digest, expires_at: i64) -> Answer<'_, ()>;
     /// Whether a JWT is still good: its `jti` was not revoked, and its grant (if it has one) stands.
@@ -266,17 +284,13 @@ pub struct PushedRequest {
     pub keep_until: i64,
 }
 
-/// An opaque access token's row.
+/// What an opaque access token says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpaqueToken {
-    /// Its hash.
-    pub hash: Digest,
     /// The grant it came of; `None` for a client's own.
     pub grant: Option<GrantId>,
     /// Who got it.
     pub client: ClientId,
-    /// Whom it speaks for; `None` for the client itself.
-    pub subject: Option<String>,
     /// The resource it is for.
     pub audience: String,
     /// What it allows there.
@@ -285,10 +299,26 @@ pub struct OpaqueToken {
     pub issued_at: i64,
     /// First second at which it is too old.
     pub expires_at: i64,
-    /// When the person signed in.
-    pub auth_time: Option<i64>,
     /// The thumbprint of the key it is bound to.
     pub jkt: Option<String>,
+}
+
+/// An opaque access token that is alive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundToken {
+    /// What it says itself.
+    pub token: OpaqueToken,
+    /// Whom it speaks for, which its grant says; `None` for the client itself.
+    pub person: Option<Person>,
+}
+
+/// Who gave a grant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// The person.
+    pub user: UserId,
+    /// When they signed in.
+    pub auth_time: i64,
 }
 
 /// Why the store did not answer.

@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, params};
 
-use super::sqlite::execute;
-use super::{PushedRequest, StoreError, rows};
+use super::statements::{execute, one};
+use super::{PushedRequest, StoreError, clients};
 use crate::secret::Digest;
 
 pub(super) fn insert(
@@ -31,9 +31,9 @@ pub(super) fn find(
 ) -> Result<Option<PushedRequest>, StoreError> {
     let sql = "SELECT client_id, form_sealed, expires_at, keep_until FROM pushed_requests
                WHERE uri_hash = ?1 AND expires_at > ?2";
-    rows::one(connection, sql, params![hash.as_bytes(), now], |row| {
+    one(connection, sql, params![hash.as_bytes(), now], |row| {
         Ok(PushedRequest {
-            client: rows::client_id(row, "client_id")?,
+            client: clients::client_id(row, "client_id")?,
             form_sealed: row.get("form_sealed")?,
             expires_at: row.get("expires_at")?,
             keep_until: row.get("keep_until")?,

@@ -1,104 +1,138 @@
-//! Refresh tokens in SQL. Whether a token may be used is decided by one statement, and everything that follows from it is
-//! written in the same transaction.
+//! Refresh tokens in SQL: one row a family, changed in place. Whether a token may be used is decided by one statement, which
+//! writes what follows from it; of the three below at most one finds its row.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::writer::database;
-use super::{StoreError, execute, rows};
-use crate::domain::{Grace, GrantId, NewRefreshToken, RefreshToken, Rotation};
+use super::statements::{database, execute, one};
+use super::{FirstRefresh, StoreError, grants};
+use crate::domain::{Grace, RefreshToken, Rotation, Successor};
+use crate::handle::Shown;
 use crate::secret::Digest;
 
-/// A token that was never used, or the direct predecessor of one that was never used, within its grace; of a grant that
-/// stands.
-const USE: &str = "UPDATE refresh_tokens
-    SET uses = uses + 1, used_at = coalesce(used_at, ?2)
-    WHERE token_hash = ?1 AND expires_at > ?2
-      AND (uses = 0
-           OR (uses <= ?3 AND used_at + ?4 > ?2
-               AND NOT EXISTS (SELECT 1 FROM refresh_tokens AS successor
-                               WHERE successor.predecessor = refresh_tokens.id AND successor.uses > 0)))
-      AND EXISTS (SELECT 1 FROM grants WHERE grants.grant_id = refresh_tokens.grant_id
-                  AND grants.revoked_at IS NULL AND grants.expires_at > ?2)
-    RETURNING uses, grant_id, id";
+/// The current token: its successor takes its place, and it becomes the predecessor.
+pub(super) const ROTATE: &str = "UPDATE refresh_families
+    SET generation = generation + 1, predecessor = token_hash, token_hash = ?5, seed = ?6, rotated_at = ?4, graces = 0, expires_at = ?7
+    WHERE number = ?1 AND generation = ?2 AND token_hash = ?3 AND expires_at > ?4
+      AND EXISTS (SELECT 1 FROM grants WHERE grants.number = ?1 AND revoked_at IS NULL AND grants.expires_at > ?4)";
+
+/// The direct predecessor of the current token, within its grace.
+const AGAIN: &str = "UPDATE refresh_families SET graces = graces + 1
+    WHERE number = ?1 AND generation = ?2 + 1 AND predecessor = ?3 AND expires_at > ?4
+      AND graces < ?5 AND rotated_at + ?6 > ?4
+      AND EXISTS (SELECT 1 FROM grants WHERE grants.number = ?1 AND revoked_at IS NULL AND grants.expires_at > ?4)
+    RETURNING seed";
+
+/// Any other that was used: it is in two hands, and its family dies (RFC 9700 §4.14.2). No hash of it is kept; that it is of the
+/// family its handle proves.
+const END: &str = "UPDATE grants SET revoked_at = ?3 WHERE number = ?1 AND revoked_at IS NULL
+    AND EXISTS (SELECT 1 FROM refresh_families WHERE refresh_families.number = ?1 AND generation > ?2)";
 
 pub(super) fn rotate(
     connection: &Connection,
-    hash: Digest,
-    successor: &NewRefreshToken,
+    shown: &Shown,
+    successor: &Successor,
     grace: Grace,
     now: i64,
 ) -> Result<Rotation, StoreError> {
-    let used = connection
-        .prepare_cached(USE)
-        .and_then(|mut statement| {
-            let parameters = params![hash.as_bytes(), now, grace.uses, grace.seconds];
-            let row = |row: &rusqlite::Row<'_>| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get(2)?))
-            };
-            statement.query_row(parameters, row).optional()
-        })
-        .map_err(database)?;
-    match used {
-        Some((1, grant, id)) => {
-            let grant = GrantId::from_text(grant);
-            insert(connection, &grant, Some(id), successor).map(|()| Rotation::Rotated)
-        }
-        Some(_) => Ok(Rotation::Again),
-        None => refuse(connection, hash, now),
+    let (place, hash) = (shown.place, shown.hash.as_bytes());
+    let (number, generation) = (place.number, place.generation);
+    let next = params![
+        number,
+        generation,
+        hash,
+        now,
+        successor.hash.as_bytes(),
+        successor.seed,
+        successor.expires_at
+    ];
+    if execute(connection, ROTATE, next)? == 1 {
+        return Ok(Rotation::Rotated);
     }
-}
-
-/// A used token that came again is in two hands: its family dies (RFC 9700 §4.14.2).
-fn refuse(connection: &Connection, hash: Digest, now: i64) -> Result<Rotation, StoreError> {
-    let revoked = connection
-        .prepare_cached(
-            "UPDATE grants SET revoked_at = ?2 WHERE revoked_at IS NULL
-             AND grant_id = (SELECT grant_id FROM refresh_tokens WHERE token_hash = ?1 AND uses > 0)",
-        )
-        .and_then(|mut statement| statement.execute(params![hash.as_bytes(), now]))
+    let again = params![number, generation, hash, now, grace.uses, grace.seconds];
+    let seed = connection
+        .prepare_cached(AGAIN)
+        .and_then(|mut statement| statement.query_row(again, |row| row.get(0)).optional())
         .map_err(database)?;
-    Ok(match revoked {
-        0 => Rotation::Dead,
-        _ => Rotation::Reused,
-    })
+    if let Some(seed) = seed {
+        return Ok(Rotation::Again { seed });
+    }
+    Ok(
+        match execute(connection, END, params![number, generation, now])? {
+            0 => Rotation::Dead,
+            _ => Rotation::Reused,
+        },
+    )
 }
 
-pub(super) fn insert(
+/// Begins a family: the grant lives for as long as it can.
+pub(super) fn begin(
     connection: &Connection,
-    grant: &GrantId,
-    predecessor: Option<i64>,
-    token: &NewRefreshToken,
+    number: i64,
+    first: &FirstRefresh,
 ) -> Result<(), StoreError> {
-    let sql =
-        "INSERT INTO refresh_tokens (token_hash, grant_id, predecessor, seed, dpop_jkt, expires_at)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    execute(
+        connection,
+        "UPDATE grants SET expires_at = ?2 WHERE number = ?1",
+        [number, first.grant_expires_at],
+    )?;
+    let token = &first.token;
+    let sql = "INSERT INTO refresh_families (number, generation, token_hash, graces, dpop_jkt, expires_at) VALUES (?1, 0, ?2, 0, ?3, ?4)";
     let row = params![
+        number,
         token.hash.as_bytes(),
-        grant.as_str(),
-        predecessor,
-        token.seed,
         token.dpop_jkt,
-        token.expires_at,
+        token.expires_at
     ];
     execute(connection, sql, row).map(drop)
 }
 
+struct Family {
+    generation: i64,
+    current: Digest,
+    predecessor: Option<Digest>,
+    token: RefreshToken,
+}
+
 pub(super) fn find(
     connection: &Connection,
-    hash: Digest,
+    shown: &Shown,
     now: i64,
 ) -> Result<Option<RefreshToken>, StoreError> {
-    let sql = "SELECT seed, uses, dpop_jkt, refresh_tokens.expires_at,
+    let sql = "SELECT generation, token_hash, predecessor, dpop_jkt, family.expires_at,
                grants.grant_id, client_id, user_id, scope, resources, claims, session_id, auth_time, grants.expires_at
-               FROM refresh_tokens JOIN grants USING (grant_id)
-               WHERE token_hash = ?1 AND revoked_at IS NULL AND grants.expires_at > ?2";
-    rows::one(connection, sql, params![hash.as_bytes(), now], |row| {
-        Ok(RefreshToken {
-            seed: row.get(0)?,
-            used: row.get::<_, i64>(1)? > 0,
-            dpop_jkt: row.get(2)?,
-            expires_at: row.get(3)?,
-            grant: rows::grant(row, 4)?,
+               FROM refresh_families AS family JOIN grants USING (number)
+               WHERE number = ?1 AND revoked_at IS NULL AND grants.expires_at > ?2";
+    let family = one(connection, sql, [shown.place.number, now], |row| {
+        Ok(Family {
+            generation: row.get(0)?,
+            current: Digest(row.get(1)?),
+            predecessor: row.get::<_, Option<_>>(2)?.map(Digest),
+            token: RefreshToken {
+                dpop_jkt: row.get(3)?,
+                expires_at: row.get(4)?,
+                grant: grants::grant(row, 5)?,
+                used: false,
+            },
         })
-    })
+    });
+    Ok(family?.and_then(|family| family.token_of(shown)))
+}
+
+impl Family {
+    /// The token as it was shown, if it is of this family.
+    fn token_of(self, shown: &Shown) -> Option<RefreshToken> {
+        let same = |hash: Digest| hash.ct_eq(&shown.hash);
+        let behind = self.generation - i64::from(shown.place.generation);
+        let known = match behind {
+            ..0 => false,
+            0 => same(self.current),
+            1 => self.predecessor.is_some_and(same),
+            // Its hash is not kept; its handle proves it.
+            2.. => true,
+        };
+        known.then_some(RefreshToken {
+            used: behind > 0,
+            ..self.token
+        })
+    }
 }

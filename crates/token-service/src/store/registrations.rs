@@ -2,9 +2,8 @@
 
 use rusqlite::{Connection, params};
 
-use super::sqlite::execute;
-use super::writer::database;
-use super::{InitialToken, NewClient, Registered, StoreError, rows};
+use super::statements::{database, execute, one};
+use super::{InitialToken, NewClient, Registered, StoreError, clients};
 use crate::domain::{Client, ClientId};
 use crate::secret::Digest;
 
@@ -15,7 +14,7 @@ pub(super) fn register(
     now: i64,
 ) -> Result<Registered, StoreError> {
     let count = "SELECT count(*) FROM registrations";
-    let there = rows::one(connection, count, [], |row| row.get::<_, i64>(0))?.unwrap_or(0);
+    let there = one(connection, count, [], |row| row.get::<_, i64>(0))?.unwrap_or(0);
     if there >= new.most {
         return Ok(Registered::Full);
     }
@@ -26,7 +25,7 @@ pub(super) fn register(
             return Ok(Registered::TokenSpent);
         }
     }
-    rows::insert_client(connection, &new.client).map_err(database)?;
+    clients::insert_client(connection, &new.client).map_err(database)?;
     let insert = "INSERT INTO registrations (client_id, token_hash) VALUES (?1, ?2)";
     let row = params![new.client.id.as_str(), new.token.as_bytes()];
     execute(connection, insert, row).map(|_| Registered::Done)
@@ -36,9 +35,9 @@ pub(super) fn register(
 pub(super) fn find(connection: &Connection, token: Digest) -> Result<Option<Client>, StoreError> {
     let sql = format!(
         "{} WHERE client_id = (SELECT client_id FROM registrations WHERE token_hash = ?1)",
-        rows::CLIENT
+        clients::CLIENT
     );
-    rows::one(connection, &sql, [token.as_bytes()], rows::client)
+    one(connection, &sql, [token.as_bytes()], clients::client)
 }
 
 /// Everything that hangs on the client goes with it: grants, codes, tokens, consents.
@@ -70,6 +69,6 @@ pub(super) fn initial_token_is_good(
     now: i64,
 ) -> Result<bool, StoreError> {
     let sql = "SELECT 1 FROM initial_access_tokens WHERE token_hash = ?1 AND uses_left > 0 AND expires_at > ?2";
-    let found = rows::one(connection, sql, params![token.as_bytes(), now], |_| Ok(()));
+    let found = one(connection, sql, params![token.as_bytes(), now], |_| Ok(()));
     Ok(found?.is_some())
 }

@@ -1,28 +1,22 @@
 //! Sessions in SQL. What ends a session runs in the writer's transaction: the row, the grants that end with it, and the
 //! list of those who must hear of it belong together.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
-use super::writer::database;
-use super::{StoreError, execute, rows};
+use super::statements::{all, database, execute, one};
+use super::{StoreError, clients};
 use crate::domain::{Client, ClientId, EndedSession, Session, SessionId, UserId};
 use crate::secret::Digest;
+
+const SESSION: &str = "SELECT session_id, user_id, auth_time, expires_at FROM sessions";
 
 pub(super) fn find(
     connection: &Connection,
     hash: Digest,
     now: i64,
 ) -> Result<Option<Session>, StoreError> {
-    let sql = format!(
-        "{} WHERE session_hash = ?1 AND expires_at > ?2",
-        rows::SESSION
-    );
-    rows::one(
-        connection,
-        &sql,
-        params![hash.as_bytes(), now],
-        rows::session,
-    )
+    let sql = format!("{SESSION} WHERE session_hash = ?1 AND expires_at > ?2");
+    one(connection, &sql, params![hash.as_bytes(), now], session)
 }
 
 /// A session that is replaced by one of the same name goes on under another cookie; any other ends.
@@ -72,8 +66,8 @@ pub(super) fn end(
     hash: Digest,
     now: i64,
 ) -> Result<Option<EndedSession>, StoreError> {
-    let sql = format!("{} WHERE session_hash = ?1", rows::SESSION);
-    let session = rows::one(connection, &sql, [hash.as_bytes()], rows::session)?;
+    let sql = format!("{SESSION} WHERE session_hash = ?1");
+    let session = one(connection, &sql, [hash.as_bytes()], session)?;
     let Some(session) = session else {
         return Ok(None);
     };
@@ -134,12 +128,12 @@ pub(super) fn end_all_of(
 
 pub(super) fn untold(connection: &Connection) -> Result<Vec<EndedSession>, StoreError> {
     let sql = "SELECT DISTINCT session_id, user_id FROM untold_logouts ORDER BY session_id";
-    let names = |row: &rusqlite::Row<'_>| {
+    let names = |row: &Row<'_>| {
         let session = SessionId::from_store(row.get(0)?);
         Ok((session, UserId::from_store(row.get(1)?)))
     };
     let mut ended = Vec::new();
-    for (session, user) in rows::all(connection, sql, names)? {
+    for (session, user) in all(connection, sql, names)? {
         let clients = clients_in(connection, "untold_logouts", &session)?;
         ended.push(EndedSession {
             session,
@@ -171,7 +165,7 @@ pub(super) fn lives(
 ) -> Result<bool, StoreError> {
     let sql = "SELECT 1 FROM sessions WHERE session_id = ?1 AND user_id = ?2";
     let params = [session.as_str(), user.as_str()];
-    let found = rows::one(connection, sql, params, |row| row.get::<_, i64>(0))?;
+    let found = one(connection, sql, params, |row| row.get::<_, i64>(0))?;
     Ok(found.is_some())
 }
 
@@ -197,11 +191,20 @@ fn clients_in(
 ) -> Result<Vec<Client>, StoreError> {
     let sql = format!(
         "{} JOIN {table} USING (client_id) WHERE session_id = ?1 ORDER BY client_id",
-        rows::CLIENT
+        clients::CLIENT
     );
     let mut statement = connection.prepare_cached(&sql).map_err(database)?;
     let found = statement
-        .query_map([session.as_str()], rows::client)
+        .query_map([session.as_str()], clients::client)
         .map_err(database)?;
     found.collect::<Result<_, _>>().map_err(database)
+}
+
+fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
+    Ok(Session {
+        id: SessionId::from_store(row.get("session_id")?),
+        user: UserId::from_store(row.get("user_id")?),
+        auth_time: row.get("auth_time")?,
+        expires_at: row.get("expires_at")?,
+    })
 }

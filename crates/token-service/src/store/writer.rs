@@ -23,7 +23,8 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::task::yield_now;
 
 use super::StoreError;
-use super::connections::{self, Extent};
+use super::statements::{database, run_statement};
+use super::transaction::{self, Extent};
 
 /// Most writes in one transaction: bounds how long the first caller waits for the last.
 const GROUP: usize = 256;
@@ -83,7 +84,7 @@ impl Writer {
         let place = place.map_err(|_| StoreError::Closed)?;
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
-            let result = connections::run(connection, extent, write);
+            let result = transaction::run(connection, extent, write);
             // The caller may have gone (a closed connection): the write stands, nobody listens.
             Box::new(move |commit| {
                 drop(place);
@@ -255,46 +256,11 @@ fn commit_group(connection: &Connection, group: Vec<Job>) {
     }
 }
 
-pub(super) fn in_savepoint<T>(
-    connection: &Connection,
-    write: impl FnOnce(&Connection) -> Result<T, StoreError>,
-) -> Result<T, StoreError> {
-    run_statement(connection, "SAVEPOINT one_write")?;
-    let result = write(connection);
-    if connection.is_autocommit() {
-        // Rolled back as a whole, by SQLite itself: the savepoint went with it.
-        return result;
-    }
-    let closed = match &result {
-        Ok(_) => Ok(()),
-        Err(_) => run_statement(connection, "ROLLBACK TO one_write"),
-    };
-    let closed = closed.and_then(|()| run_statement(connection, "RELEASE one_write"));
-    if let Err(error) = closed {
-        // Half of this write could be committed with the others': rather none of them is.
-        run_statement(connection, "ROLLBACK")?;
-        return Err(error);
-    }
-    result
-}
-
-/// One without parameters, compiled once.
-pub(super) fn run_statement(connection: &Connection, sql: &str) -> Result<(), StoreError> {
-    connection
-        .prepare_cached(sql)
-        .and_then(|mut statement| statement.execute([]))
-        .map(drop)
-        .map_err(database)
-}
-
-pub(super) fn database(error: rusqlite::Error) -> StoreError {
-    StoreError::Database(error.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use std::task::Poll;
 
+    use super::super::transaction::in_savepoint;
     use super::*;
 
     fn count(connection: &Connection) -> Result<i64, StoreError> {

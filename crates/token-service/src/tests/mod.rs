@@ -13,6 +13,7 @@ mod discovery;
 mod dpop;
 mod end_session;
 mod fuzz;
+mod handles;
 mod hybrid;
 mod interaction;
 mod introspection;

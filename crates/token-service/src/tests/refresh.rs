@@ -311,7 +311,7 @@ async fn the_database_holds_no_refresh_token() {
     let second = fixture.refresh(&first["refresh_token"], "").await.json();
     let bytes = fixture.database_bytes();
     for tokens in [first, second] {
-        let token = tokens["refresh_token"].as_str().unwrap().as_bytes();
-        assert!(!bytes.windows(token.len()).any(|window| window == token));
+        let secret = &tokens["refresh_token"].as_str().unwrap().as_bytes()[..43];
+        assert!(!bytes.windows(secret.len()).any(|window| window == secret));
     }
 }

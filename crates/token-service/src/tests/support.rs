@@ -24,7 +24,7 @@ use crate::domain::{
     Resources, ResponseType, SIGNING_ALGORITHMS, SecretMethod, StoredKey, TokenFormat, User,
     UserId, Username,
 };
-use crate::http::router;
+use crate::http::{Current, router};
 use crate::password::PasswordHash;
 use crate::policy::Policy;
 use crate::protocol::{
@@ -290,7 +290,9 @@ impl Fixture {
             policy,
             resources: Resources::new(Resource::parse(ISSUER).unwrap(), resources),
             response_types,
-            issue_when,
+            issue_when: (issue_when.into_iter())
+                .map(|(client, check)| (client, Arc::new(check)))
+                .collect(),
             clock: Arc::new(clock.clone()),
             random: Arc::new(random.clone()),
             store: Arc::new(store),
@@ -303,7 +305,7 @@ impl Fixture {
         }));
         service.tend_keys().await.unwrap();
         Fixture {
-            router: router(Arc::clone(&service), Router::new()),
+            router: router(Current::new(Arc::clone(&service)), Router::new()),
             service,
             clock,
             random,

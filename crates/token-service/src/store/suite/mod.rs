@@ -1,17 +1,21 @@
 //! What every store must do. Written against the trait, so that the next implementation runs it unchanged.
 
+mod tokens;
+
 use std::sync::Arc;
 
 use stampmill_jose::{Algorithm, SigningKey};
 
-use super::{FirstRefresh, InitialToken, NewClient, PushedRequest, Registered, Store, StoreError};
+pub(crate) use tokens::{one_code_one_winner, one_refresh_token_one_successor};
+
+use super::{InitialToken, NewClient, PushedRequest, Registered, Store, StoreError};
 use crate::clock::SystemRandom;
 use crate::domain::{
     ApplicationType, AuthorizationCode, Client, ClientAuthentication, ClientKeys, CodeChallenge,
-    EndedSession, Grace, Grant, GrantId, GrantType, LogoutMetadata, NewRefreshToken, PersonClaims,
-    Registration, RequestedClaims, Resource, Rotation, SecretMethod, Session, SessionId, StoredKey,
-    User, UserId, Username,
+    EndedSession, Grant, GrantId, GrantType, LogoutMetadata, PersonClaims, Registration,
+    RequestedClaims, Resource, SecretMethod, Session, SessionId, StoredKey, User, UserId, Username,
 };
+use crate::handle::{Place, Shown};
 use crate::password::PasswordHash;
 use crate::secret::{Digest, SealingKey};
 
@@ -27,9 +31,7 @@ pub(crate) async fn run(store: &dyn Store) {
     sessions_know_their_clients_and_take_grants_along(store).await;
     a_session_that_ended_gives_no_grant(store).await;
     untold_logouts_stay_until_they_are_told(store).await;
-    codes_are_spent_once_and_in_time(store).await;
-    grants_die_with_all_that_came_of_them(store).await;
-    refresh_tokens_rotate(store).await;
+    tokens::run(store).await;
     registered_clients_come_and_go(store).await;
     pushed_requests_are_answered_once(store).await;
     purging_removes_only_what_cannot_matter(store).await;
@@ -112,13 +114,16 @@ fn code(grant: &str) -> AuthorizationCode {
     }
 }
 
-fn refresh_token(value: &str) -> NewRefreshToken {
-    NewRefreshToken {
-        hash: Digest::of(value),
-        seed: [3; 16],
-        dpop_jkt: Some("thumbprint".into()),
-        expires_at: NOW + 1000,
-    }
+/// Records a grant with a code of that secret; gives the code as it would be shown.
+async fn issue(store: &dyn Store, secret: &str, code: AuthorizationCode) -> Shown {
+    let hash = Digest::of(secret);
+    let number = store.issue_code(hash, code, None).await.unwrap();
+    shown(number.unwrap(), 0, hash)
+}
+
+fn shown(number: i64, generation: u32, hash: Digest) -> Shown {
+    let place = Place { number, generation };
+    Shown { place, hash }
 }
 
 async fn clients_come_back_as_they_went_in(store: &dyn Store) {
@@ -334,8 +339,7 @@ async fn sessions_know_their_clients_and_take_grants_along(store: &dyn Store) {
         code.grant.client = client(client_id, None).id;
         code.grant.scope = scope.parse().unwrap();
         code.grant.session = session.cloned();
-        let issued = store.issue_code(Digest::of(name), code, None);
-        assert!(issued.await.unwrap(), "{name}");
+        issue(store, name, code).await;
     }
     let ended = store.end_session(hash, NOW).await.unwrap().unwrap();
     let clients: Vec<_> = ended.clients.iter().map(|one| one.id.as_str()).collect();
@@ -372,15 +376,14 @@ async fn a_session_that_ended_gives_no_grant(store: &dyn Store) {
     };
     store.insert_user(user("bob")).await.unwrap();
     let issued = store.issue_code(Digest::of("e-bob"), anothers, None);
-    assert!(!issued.await.unwrap(), "another person's session");
+    assert_eq!(issued.await.unwrap(), None, "another person's session");
     store.end_session(hash, NOW).await.unwrap().unwrap();
     let consent = Some("openid phone".parse().unwrap());
     let late = in_it("e-late");
     let (grant, client) = (late.grant.id.clone(), late.grant.client.clone());
     let before = store.consent(&here.user, &client).await.unwrap();
     let issued = store.issue_code(Digest::of("e-late"), late, consent);
-    assert!(!issued.await.unwrap());
-    assert!(store.code(Digest::of("e-late")).await.unwrap().is_none());
+    assert_eq!(issued.await.unwrap(), None);
     assert!(!store.grant_is_alive(&grant, NOW).await.unwrap());
     let after = store.consent(&here.user, &client).await.unwrap();
     assert_eq!(after, before, "all or nothing");
@@ -403,8 +406,7 @@ async fn untold_logouts_stay_until_they_are_told(store: &dyn Store) {
                 code.grant.client = client(client_id, None).id;
                 code.grant.user = user(who).id;
                 code.grant.session = Some(id.clone());
-                let issued = store.issue_code(Digest::of(&name), code, None);
-                assert!(issued.await.unwrap());
+                issue(store, &name, code).await;
             }
         }
     };
@@ -479,149 +481,12 @@ async fn untold_logouts_stay_until_they_are_told(store: &dyn Store) {
         grant: in_it,
         ..code("u-4")
     };
-    assert!(store.issue_code(hash, code, None).await.unwrap());
+    issue(store, "u-4", code).await;
     let refused = store.delete_user(grace.id.clone(), NOW).await.unwrap();
     assert!(!refused, "the file would bring them back");
     store.configure_users(Vec::new(), NOW).await.unwrap();
     let ended = told(store.untold_logouts().await.unwrap());
     assert_eq!(ended, [("u-4".into(), grace.id, "web".into())]);
-}
-
-async fn codes_are_spent_once_and_in_time(store: &dyn Store) {
-    let code = code("g-once");
-    let hash = Digest::of("code one");
-    let consented = Some("openid email".parse().unwrap());
-    store
-        .issue_code(hash, code.clone(), consented.clone())
-        .await
-        .unwrap();
-    assert_eq!(
-        store
-            .consent(&code.grant.user, &code.grant.client)
-            .await
-            .unwrap(),
-        consented
-    );
-    let row = store.code(hash).await.unwrap().unwrap();
-    assert!(row.code == code && !row.spent);
-    assert!(
-        !store.spend_code(hash, code.expires_at, None).await.unwrap(),
-        "too late"
-    );
-    assert!(store.spend_code(hash, NOW, None).await.unwrap());
-    assert!(
-        !store.spend_code(hash, NOW, None).await.unwrap(),
-        "a second time"
-    );
-    assert!(store.code(hash).await.unwrap().unwrap().spent);
-    assert!(
-        !store
-            .spend_code(Digest::of("never issued"), NOW, None)
-            .await
-            .unwrap()
-    );
-}
-
-async fn grants_die_with_all_that_came_of_them(store: &dyn Store) {
-    let code = code("g-revoked");
-    let grant = code.grant.clone();
-    store
-        .issue_code(Digest::of("code two"), code, None)
-        .await
-        .unwrap();
-    assert!(store.grant_is_alive(&grant.id, NOW).await.unwrap());
-    let found = store.grant(&grant.id, NOW).await.unwrap();
-    assert_eq!(found.as_ref(), Some(&grant));
-    assert!(
-        !store
-            .grant_is_alive(&grant.id, grant.expires_at)
-            .await
-            .unwrap(),
-        "expired"
-    );
-    store.revoke_grant(grant.id.clone(), NOW).await.unwrap();
-    assert!(
-        !store.grant_is_alive(&grant.id, NOW).await.unwrap(),
-        "revoked"
-    );
-    assert_eq!(store.grant(&grant.id, NOW).await.unwrap(), None);
-    assert!(
-        !store
-            .grant_is_alive(&GrantId::from_text("never".into()), NOW)
-            .await
-            .unwrap()
-    );
-}
-
-async fn refresh_tokens_rotate(store: &dyn Store) {
-    use Rotation::{Again, Dead, Reused, Rotated};
-    let grace = Grace {
-        seconds: 30,
-        uses: 2,
-    };
-    let family = async |name: &str| {
-        let code = code(name);
-        let hash = Digest::of(name);
-        let first = FirstRefresh {
-            token: refresh_token(&format!("{name} 0")),
-            grant_expires_at: NOW + 5000,
-        };
-        store.issue_code(hash, code.clone(), None).await.unwrap();
-        assert!(store.spend_code(hash, NOW, Some(first)).await.unwrap());
-        code.grant.id
-    };
-    let hash = |name: &str, number: u32| Digest::of(&format!("{name} {number}"));
-    let next = |name: &str, number: u32| refresh_token(&format!("{name} {}", number + 1));
-    let rotate = async |name: &str, number: u32, now: i64| {
-        let rotated =
-            store.rotate_refresh_token(hash(name, number), next(name, number), grace, now);
-        rotated.await.unwrap()
-    };
-
-    let grant = family("lost").await;
-    let token = store.refresh_token(hash("lost", 0), NOW).await.unwrap();
-    let token = token.unwrap();
-    assert_eq!(
-        (token.grant.id.clone(), token.seed),
-        (grant.clone(), [3; 16])
-    );
-    assert_eq!(
-        (token.grant.expires_at, token.grant.resources.len()),
-        (NOW + 5000, 1)
-    );
-    assert_eq!(rotate("lost", 0, NOW).await, Rotated);
-    assert_eq!(rotate("lost", 0, NOW + 29).await, Again);
-    assert_eq!(rotate("lost", 0, NOW + 29).await, Again);
-    assert_eq!(rotate("lost", 0, NOW + 29).await, Reused, "counted");
-    assert!(!store.grant_is_alive(&grant, NOW + 29).await.unwrap());
-    assert_eq!(rotate("lost", 1, NOW + 29).await, Dead, "the family died");
-    assert!(
-        store
-            .refresh_token(hash("lost", 1), NOW)
-            .await
-            .unwrap()
-            .is_none()
-    );
-
-    let grant = family("late").await;
-    assert_eq!(rotate("late", 0, NOW).await, Rotated);
-    assert_eq!(rotate("late", 0, NOW + 30).await, Reused, "after the grace");
-    assert!(!store.grant_is_alive(&grant, NOW + 30).await.unwrap());
-
-    let grant = family("older").await;
-    assert_eq!(rotate("older", 0, NOW).await, Rotated);
-    assert_eq!(rotate("older", 1, NOW + 1).await, Rotated);
-    assert_eq!(
-        rotate("older", 0, NOW + 2).await,
-        Reused,
-        "its successor was used: not the direct predecessor of the current one"
-    );
-    assert!(!store.grant_is_alive(&grant, NOW + 2).await.unwrap());
-
-    let grant = family("idle").await;
-    assert_eq!(rotate("idle", 0, NOW + 1000).await, Dead, "expired");
-    assert!(store.grant_is_alive(&grant, NOW + 1000).await.unwrap());
-    assert_eq!(rotate("never", 0, NOW).await, Dead);
 }
 
 /// RFC 7591, RFC 7592: a token's use, room, client and its own token go together, and what is removed is gone with all it had.
@@ -697,13 +562,13 @@ async fn registered_clients_come_and_go(store: &dyn Store) {
 
     let mut code = code("r-grant");
     code.grant.client = one.clone();
-    let (hash, grant) = (Digest::of("r-code"), code.grant.id.clone());
-    assert!(store.issue_code(hash, code, None).await.unwrap());
+    let grant = code.grant.id.clone();
+    let shown = issue(store, "r-code", code).await;
     assert!(store.delete_client(one.clone()).await.unwrap());
     assert!(!store.delete_client(one.clone()).await.unwrap(), "once");
     assert_eq!(store.client(&one).await.unwrap(), None);
     assert_eq!(by_token("r-1").await, None, "its token is dead");
-    assert!(store.code(hash).await.unwrap().is_none());
+    assert!(store.code(shown).await.unwrap().is_none());
     assert!(!store.grant_is_alive(&grant, NOW).await.unwrap());
     assert!(store.client(&web).await.unwrap().is_some());
 }
@@ -733,10 +598,12 @@ async fn pushed_requests_are_answered_once(store: &dyn Store) {
 }
 
 async fn purging_removes_only_what_cannot_matter(store: &dyn Store) {
+    // What other rules left.
+    store.purge(NOW + 659).await.unwrap();
     let code = code("g-purged");
     let grant = code.grant.clone();
-    let (hash, hash_of_session) = (Digest::of("code three"), Digest::of("third"));
-    store.issue_code(hash, code.clone(), None).await.unwrap();
+    let hash_of_session = Digest::of("third");
+    let shown = issue(store, "code three", code).await;
     store
         .start_session(hash_of_session, session("kept", NOW + 9999), None, NOW)
         .await
@@ -746,10 +613,10 @@ async fn purging_removes_only_what_cannot_matter(store: &dyn Store) {
         0,
         "a spent code is kept until its tokens are dead"
     );
-    assert!(store.code(hash).await.unwrap().is_some());
+    assert!(store.code(shown).await.unwrap().is_some());
     assert!(store.purge(NOW + 660).await.unwrap() >= 2);
     assert!(
-        store.code(hash).await.unwrap().is_none()
+        store.code(shown).await.unwrap().is_none()
             && !store.grant_is_alive(&grant.id, NOW).await.unwrap()
     );
     assert!(store.session(hash_of_session, NOW).await.unwrap().is_some());
@@ -783,28 +650,6 @@ async fn what_may_be_used_once_is(store: &dyn Store) {
     assert!(store.use_once(hash, NOW + 60).await.unwrap(), "forgotten");
 }
 
-/// Sixteen at once, one winner (RFC 6749 §4.1.2).
-pub(crate) async fn one_code_one_winner(store: Arc<dyn Store>) {
-    store.insert_client(client("web", None)).await.unwrap();
-    store.insert_user(user("alice")).await.unwrap();
-    for round in 0..8 {
-        let code = code(&format!("g{round}"));
-        let hash = Digest::of(&format!("round {round}"));
-        store.issue_code(hash, code, None).await.unwrap();
-        let tasks: Vec<_> = (0..16)
-            .map(|_| {
-                let store = Arc::clone(&store);
-                tokio::spawn(async move { store.spend_code(hash, NOW, None).await.unwrap() })
-            })
-            .collect();
-        let mut winners = 0;
-        for task in tasks {
-            winners += usize::from(task.await.unwrap());
-        }
-        assert_eq!(winners, 1);
-    }
-}
-
 /// Sixteen registrations at once with a token for three (RFC 7591 §1.2).
 pub(crate) async fn one_use_one_client(store: Arc<dyn Store>) {
     let initial = Digest::of("for three");
@@ -831,43 +676,4 @@ pub(crate) async fn one_use_one_client(store: Arc<dyn Store>) {
         done += usize::from(task.await.unwrap() == Registered::Done);
     }
     assert_eq!((done, store.clients().await.unwrap().len()), (3, 3));
-}
-
-/// Sixteen refreshes at once: one rotates, the others are in its grace, and all hear of the same successor.
-pub(crate) async fn one_refresh_token_one_successor(store: Arc<dyn Store>) {
-    store.insert_client(client("web", None)).await.unwrap();
-    store.insert_user(user("alice")).await.unwrap();
-    for round in 0..8 {
-        let (hash, name) = (Digest::of(&format!("r{round}")), format!("round {round}"));
-        store.issue_code(hash, code(&name), None).await.unwrap();
-        let first = FirstRefresh {
-            token: refresh_token(&name),
-            grant_expires_at: NOW + 5000,
-        };
-        assert!(store.spend_code(hash, NOW, Some(first)).await.unwrap());
-        let grace = Grace {
-            seconds: 30,
-            uses: 15,
-        };
-        let tasks: Vec<_> = (0..16)
-            .map(|_| {
-                let (store, token) = (Arc::clone(&store), Digest::of(&name));
-                let successor = refresh_token(&format!("{name} successor"));
-                tokio::spawn(async move {
-                    let rotated = store.rotate_refresh_token(token, successor, grace, NOW);
-                    rotated.await.unwrap()
-                })
-            })
-            .collect();
-        let mut outcomes = Vec::new();
-        for task in tasks {
-            outcomes.push(task.await.unwrap());
-        }
-        let count = |what| outcomes.iter().filter(|found| **found == what).count();
-        assert_eq!(
-            (count(Rotation::Rotated), count(Rotation::Again)),
-            (1, 15),
-            "{outcomes:?}"
-        );
-    }
 }
