@@ -88,6 +88,15 @@ impl NameConstraints {
         Self { uris: true, ..self }
     }
 
+    /// Neither mail addresses nor URIs, whatever verifiers would say.
+    pub(crate) fn for_servers(self) -> Self {
+        Self {
+            mail: false,
+            uris: false,
+            ..self
+        }
+    }
+
     /// Whether names of this kind are certified at all, if the domains permit.
     pub(crate) fn has_kind_of(&self, name: &SubjectAltName) -> bool {
         match name {

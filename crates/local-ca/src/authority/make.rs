@@ -8,6 +8,7 @@ use super::current::Current;
 use super::{Authority, AuthorityProfile, BACKDATE, CaError, Issuer, last_second};
 use crate::base_url::BaseUrl;
 use crate::certificate::Certificate;
+use crate::constraints::NameConstraints;
 use crate::der::oid;
 use crate::keys::Signer;
 use crate::names::{NameError, check_common_name};
@@ -139,12 +140,7 @@ fn self_signed(
         tbs::subject_key_identifier(&identifier),
         tbs::authority_key_identifier(&identifier),
     ];
-    extensions.extend(
-        profile
-            .constraints
-            .iter()
-            .map(|names| names.extension(None)),
-    );
+    extensions.extend(constraints(profile).map(|names| names.extension(None)));
     let start = now - BACKDATE;
     let root = ToBeSigned {
         serial: random_serial()?,
@@ -155,6 +151,16 @@ fn self_signed(
         extensions: &extensions,
     };
     root.sign(signer)
+}
+
+/// The constraints as certificates have them. Under the public-like rules they do not mention mail addresses and URIs: those rules discourage it
+/// (Baseline Requirements §7.1.2.10.8), and whatever is below the intermediate is for servers only.
+fn constraints(profile: &AuthorityProfile) -> Option<NameConstraints> {
+    let constraints = profile.constraints.clone()?;
+    Some(match profile.rules {
+        RuleSet::Private => constraints,
+        RuleSet::PublicLike => constraints.with_mail().with_uris(),
+    })
 }
 
 /// It lives as long as its root, may have no authority below it, and bounds what its leaves are for.
@@ -180,7 +186,7 @@ fn intermediate(
     }
     // Java enforces the constraints of intermediates only, everybody else the root's as well.
     let directory = public.then(|| organization(profile));
-    let constraints = profile.constraints.iter();
+    let constraints = constraints(profile);
     extensions.extend(constraints.map(|names| names.extension(directory.as_deref())));
     if let Some(base) = &profile.base_url {
         extensions.extend(pointers_of_root(base));

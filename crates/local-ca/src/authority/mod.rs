@@ -221,7 +221,11 @@ impl Authority {
         let constraints = constraints
             .map(NameConstraints::read)
             .transpose()
-            .map_err(|_| damaged(&folder.issuing, "its name constraints cannot be read"))?;
+            .map_err(|_| damaged(&folder.issuing, "its name constraints cannot be read"))?
+            .map(|names| match rules {
+                RuleSet::Private => names,
+                RuleSet::PublicLike => names.for_servers(),
+            });
         let is_root = state == State::RootOnly;
         let authority = Self {
             root_signer: is_root.then(|| issuing.signer.clone()),
