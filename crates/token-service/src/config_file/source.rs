@@ -208,7 +208,7 @@ fn is_assigned(after: &str) -> bool {
 fn sounds_secret(word: &str) -> bool {
     const SECRETS: [&str; 3] = ["client_secret", "password", "password_hash"];
     let near = |secret: &&str| strsim::damerau_levenshtein(word, secret) <= 2;
-    word.contains("secret") || word.contains("password") || SECRETS.iter().any(|one| near(&one))
+    word.contains("secret") || word.contains("password") || SECRETS.iter().any(near)
 }
 
 /// Up to the end of the line that the value ends on, or of the file if it does not end.

@@ -116,7 +116,7 @@ use crate::throttle::Throttle;
 
 /// The authorization server without its sockets: what every rule may ask.
 ///
-/// Nothing of it changes but behind a lock of its own: other rules are another service ([`Service::under`]) over the same store,
+/// Nothing of it changes but behind a lock of its own: other rules are another service (`Service::under`) over the same store,
 /// keys and counters.
 pub struct Service {
     pub(crate) issuer: String,
