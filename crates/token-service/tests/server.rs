@@ -553,9 +553,48 @@ async fn lost_secrets_are_made_anew_beside_a_running_server() {
     );
 
     let error = admin.reset_password("nobody").await.unwrap_err();
-    assert_eq!(error.to_string(), "no user is named \"nobody\"");
+    let error = error.to_string();
+    assert!(error.contains("no user is named \"nobody\"") && error.contains("user list"));
     let error = admin.renew_secret("nobody").await.unwrap_err();
-    assert_eq!(error.to_string(), "no client has the id \"nobody\"");
+    let error = error.to_string();
+    assert!(error.contains("no client has the id \"nobody\"") && error.contains("client list"));
+    server.shutdown().await;
+}
+
+/// What the help of `client secret` and `client remove` says: once they have answered, a running server has heard of it.
+#[tokio::test]
+async fn what_became_of_a_client_holds_from_the_answer_on() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("data");
+    let (server, first) = start(&folder).await;
+    let first = first.unwrap();
+    let admin = Admin::open(&folder).unwrap();
+    let mut client = Client::of(&server);
+    let form = [("grant_type", "client_credentials")];
+    let old = basic(&first.client_id, first.client_secret.expose());
+    let answer = client
+        .post("/token", &[("authorization", &old)], &form)
+        .await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    let secret = admin.renew_secret(&first.client_id).await.unwrap();
+    let answer = client
+        .post("/token", &[("authorization", &old)], &form)
+        .await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "the old secret");
+
+    let new = basic(&first.client_id, secret.expose());
+    let answer = client
+        .post("/token", &[("authorization", &new)], &form)
+        .await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    let token = answer.json()["access_token"].as_str().unwrap().to_owned();
+    admin.remove_client(&first.client_id).await.unwrap();
+    let answer = client
+        .post("/token", &[("authorization", &new)], &form)
+        .await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "no such client");
+    let answer = client.bearer("/api/me", &token).await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "its token");
     server.shutdown().await;
 }
 
