@@ -677,7 +677,7 @@ async fn clients_hear_of_a_new_password_and_of_a_person_who_is_gone() {
         "another session"
     );
     let error = admin.remove_user("bob").await.unwrap_err();
-    assert_eq!(error.to_string(), "no user is named \"bob\"");
+    assert!(error.to_string().contains("no user is named \"bob\""));
     server.shutdown().await;
 }
 
@@ -717,7 +717,7 @@ async fn what_the_file_says_of_clients_and_people_holds_and_nothing_is_made_up_b
     admin.add_client(registration).await.unwrap();
     admin.remove_client("added").await.unwrap();
     let error = admin.remove_client("added").await.unwrap_err();
-    assert_eq!(error.to_string(), "no client has the id \"added\"");
+    assert!(error.to_string().contains("no client has the id \"added\""));
     server.shutdown().await;
 }
 
