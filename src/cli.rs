@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use stampmill_jose::Algorithm;
-use stampmill_token_service::domain::{GrantType, SIGNING_ALGORITHMS, signing_algorithm};
+use stampmill_token_service::domain::{
+    GrantType, ResponseType, SIGNING_ALGORITHMS, signing_algorithm,
+};
 
 use crate::verbs::ca::CaVerb;
 
@@ -255,46 +257,17 @@ pub(crate) enum TokenVerb {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ClientVerb {
-    /// Register a client; a generated secret is printed once.
-    Add {
-        #[command(flatten)]
-        data: DataArgs,
-        /// The name people see when they are asked for consent.
-        name: String,
-        /// Where the client may be sent back to; may be given several times.
-        #[arg(long = "redirect-uri", value_name = "URI")]
-        redirect_uris: Vec<String>,
-        /// A client that can keep no secret: an application on a device or in a browser.
-        #[arg(long)]
-        public: bool,
-        /// How the client sends its secret.
-        #[arg(long, value_enum, default_value_t = SecretIn::Basic)]
-        secret_in: SecretIn,
-        /// An application on the user's machine: any port of a loopback redirect URI will do (RFC 8252 §7.3).
-        #[arg(long)]
-        native: bool,
-        /// What the client may do, authorization_code or client_credentials; the first if it has a redirect URI, else the
-        /// second. May be given several times.
-        #[arg(long = "grant", value_name = "GRANT", value_parser = grant_type)]
-        grants: Vec<GrantType>,
-        /// The most it may ask for, separated by spaces.
-        #[arg(
-            long,
-            value_name = "SCOPES",
-            default_value = "openid profile email api"
-        )]
-        scope: String,
-        #[command(flatten)]
-        logout: ClientLogoutArgs,
-    },
-    /// Give a client a new secret, printed once; the old one is refused from then on.
+    /// Register a client; a generated secret is printed once. A claim check (`issue_when`) and what else there is stand in a
+    /// configuration file (docs/configuration.md).
+    Add(Box<ClientAddArgs>),
+    /// Give a client a new secret, printed once; when it is, a running server refuses the old one.
     Secret {
         #[command(flatten)]
         data: DataArgs,
         /// The client's identifier.
         client_id: String,
     },
-    /// Remove a client with everything that was issued to it.
+    /// Remove a client with everything that was issued to it; when this is done, a running server knows neither.
     Remove {
         #[command(flatten)]
         data: DataArgs,
@@ -317,6 +290,54 @@ pub(crate) enum ClientVerb {
         #[command(flatten)]
         data: DataArgs,
     },
+}
+
+/// A client as `client add` registers it.
+#[derive(Debug, Args)]
+pub(crate) struct ClientAddArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// The name people see when they are asked for consent.
+    pub(crate) name: String,
+    /// Where the client may be sent back to; may be given several times.
+    #[arg(long = "redirect-uri", value_name = "URI")]
+    pub(crate) redirect_uris: Vec<String>,
+    /// A client that can keep no secret: an application on a device or in a browser.
+    #[arg(long, conflicts_with_all = ["secret_in", "jwks", "jwks_uri"])]
+    pub(crate) public: bool,
+    /// How the client sends its secret [default: basic].
+    #[arg(long, value_enum, conflicts_with_all = ["jwks", "jwks_uri"])]
+    pub(crate) secret_in: Option<SecretIn>,
+    /// Its public keys, a JWK set: it signs assertions with them (private_key_jwt) and has no secret.
+    #[arg(long, value_name = "FILE", conflicts_with = "jwks_uri")]
+    pub(crate) jwks: Option<PathBuf>,
+    /// Where its public keys are, instead: an https address, fetched when they are needed.
+    #[arg(long, value_name = "URI")]
+    pub(crate) jwks_uri: Option<String>,
+    /// An application on the user's machine: any port of a loopback redirect URI will do (RFC 8252 §7.3).
+    #[arg(long)]
+    pub(crate) native: bool,
+    /// What the client may do: authorization_code, refresh_token, client_credentials or
+    /// urn:ietf:params:oauth:grant-type:device_code. Without it authorization_code if it has a redirect URI, else
+    /// client_credentials. May be given several times.
+    #[arg(long = "grant", value_name = "GRANT", value_parser = grant_type)]
+    pub(crate) grants: Vec<GrantType>,
+    /// What it may ask the authorization endpoint for: "code", "code id_token", "code token" or "code id_token token". May be
+    /// given several times; "code" alone without it.
+    #[arg(long = "response-type", value_name = "TYPE", value_parser = response_type)]
+    pub(crate) response_types: Vec<ResponseType>,
+    /// Whether a person's `sub` is the same for all clients, or another for each host of a redirect URI.
+    #[arg(long, value_name = "TYPE", default_value = "public", value_parser = ["public", "pairwise"])]
+    pub(crate) subject_type: String,
+    /// The most it may ask for, separated by spaces. `offline_access` needs `--grant refresh_token`, too.
+    #[arg(
+        long,
+        value_name = "SCOPES",
+        default_value = "openid profile email api"
+    )]
+    pub(crate) scope: String,
+    #[command(flatten)]
+    pub(crate) logout: ClientLogoutArgs,
 }
 
 /// Where a client and its people go when a session ends.
@@ -370,14 +391,14 @@ pub(crate) enum UserVerb {
     },
     /// Read a password from standard input and print its hash, for the configuration file.
     Hash,
-    /// Give a person a new password, printed once, and end their sessions; clients are told of it.
+    /// Give a person a new password, printed once, and end their sessions; a running server tells clients within seconds.
     Password {
         #[command(flatten)]
         data: DataArgs,
         /// The name to log in with.
         username: String,
     },
-    /// Remove a person with their sessions and all they allowed; clients are told of it.
+    /// Remove a person with their sessions and all they allowed; a running server tells clients within seconds.
     Remove {
         #[command(flatten)]
         data: DataArgs,
@@ -398,7 +419,7 @@ pub(crate) enum KeysVerb {
         #[command(flatten)]
         data: DataArgs,
     },
-    /// Make the next key of an algorithm. A running server publishes it within seconds and signs with it 15 minutes later.
+    /// Make the next key of an algorithm. A running server publishes it within two seconds and signs with it 15 minutes later.
     Rotate {
         #[command(flatten)]
         data: DataArgs,
@@ -406,8 +427,8 @@ pub(crate) enum KeysVerb {
         #[arg(long, value_name = "ALG", default_value = "RS256", value_parser = signing_alg)]
         alg: Algorithm,
     },
-    /// Withdraw a key that others may have: unpublished at once, what it signed refused, and a new one signs. A running
-    /// server does so within seconds; who caches the key set, when they fetch it again.
+    /// Withdraw a key that others may have: unpublished, what it signed refused, and a new one signs. A running server does
+    /// so within two seconds; who caches the key set, when they fetch it again.
     Withdraw {
         /// Its `kid`, as `keys list` shows it. It may begin with a hyphen.
         #[arg(allow_hyphen_values = true)]
@@ -421,6 +442,13 @@ fn signing_alg(name: &str) -> Result<Algorithm, String> {
     signing_algorithm(name).ok_or_else(|| {
         let known = SIGNING_ALGORITHMS.map(Algorithm::name).join(", ");
         format!("expected one of {known}")
+    })
+}
+
+fn response_type(name: &str) -> Result<ResponseType, String> {
+    ResponseType::parse(name).ok_or_else(|| {
+        let known = ResponseType::ALL.map(|(_, name)| format!("{name:?}"));
+        format!("expected one of {}", known.join(", "))
     })
 }
 

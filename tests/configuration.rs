@@ -87,6 +87,20 @@ impl Serve {
         );
     }
 
+    /// The JSON that is at a path.
+    fn get(&self, address: &str, path: &str) -> Value {
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        serde_json::from_str(body).unwrap_or(Value::Null)
+    }
+
     /// Status and body of a request for a token of the client's own.
     fn token(&self, client_id: &str) -> (u16, Value) {
         let body =
@@ -295,7 +309,7 @@ fn a_first_start_that_is_refused_leaves_no_folder() {
 }
 
 #[test]
-fn an_address_of_an_earlier_configuration_is_told_of() {
+fn an_address_of_an_earlier_configuration_is_forgotten_and_told_of() {
     let scratch = TempDir::new().unwrap();
     let folder = scratch.path();
     let serve = Serve::start(
@@ -310,16 +324,163 @@ fn an_address_of_an_earlier_configuration_is_told_of() {
     let address = serve.ready["authority"].as_str().unwrap().to_owned();
     drop(serve);
     let serve = Serve::start(folder, Some(""));
-    let log = serve.logs("certificates issued here still point there", 1);
-    assert!(log.contains(&format!("http://{address}")), "{log}");
+    let log = fs::read_to_string(folder.join("serve.log")).unwrap();
+    assert!(!log.contains(&address), "it was for that run: {log}");
     drop(serve);
     let serve = Serve::start(
         folder,
         Some("[authority]\nurl = 'http://ca.test'\nacme = false\n"),
     );
-    let log = serve.logs("http://ca.test", 1);
+    let log = serve.logs("certificates issued from now on point there", 1);
     assert!(
-        !log.contains("still point there") && !log.contains(&address),
+        log.contains("http://ca.test") && !log.contains(&address),
         "{log}"
     );
+    drop(serve);
+    let serve = Serve::start(folder, Some(""));
+    let log = serve.logs("certificates issued from now on point nowhere", 1);
+    assert!(log.contains("http://ca.test"), "{log}");
+    drop(serve);
+    // Once is enough.
+    let serve = Serve::start(folder, Some(""));
+    let log = fs::read_to_string(serve.folder.join("serve.log")).unwrap();
+    assert!(!log.contains("http://ca.test"), "{log}");
+}
+
+#[test]
+fn a_rule_that_nobody_asks_is_told_of_at_the_start_and_at_sighup() {
+    let scratch = TempDir::new().unwrap();
+    let folder = scratch.path();
+    let toml =
+        "[[resources]]\nresource = 'https://api.example'\naccept_when = 'claims.exp > now'\n";
+    let serve = Serve::start(folder, Some(toml));
+    let log = serve.logs("no resource server asks for this rule", 1);
+    assert!(log.contains("id.toml:3:15"), "{log}");
+    serve.hang_up();
+    serve.logs("no resource server asks for this rule", 2);
+    configure(folder, &format!("{toml}format = 'opaque'\n"));
+    serve.hang_up();
+    serve.logs("no resource server can use these tokens", 1);
+}
+
+#[test]
+fn clients_are_added_with_what_people_need_most() {
+    let scratch = TempDir::new().unwrap();
+    let folder = scratch.path();
+    drop(Serve::start(folder, None));
+    let add = |arguments: &[&str]| {
+        let output = stampmill(&[&["client", "add", "--json"], arguments].concat(), folder);
+        let said = String::from_utf8(output.stderr).unwrap();
+        let client = serde_json::from_slice::<Value>(&output.stdout).unwrap_or_default();
+        (client, said)
+    };
+    let back = "https://app.example/cb";
+    let jwks = folder.join("jwks.json");
+    let key = r#"{"keys":[{"kty":"EC","crv":"P-256","use":"sig","alg":"ES256","kid":"1","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}"#;
+    fs::write(&jwks, key).unwrap();
+    let jwks = jwks.to_str().unwrap();
+    let (client, said) = add(&["by key", "--jwks", jwks]);
+    assert_eq!(client["authentication"], "private_key_jwt", "{said}");
+    assert_eq!((&client["client_secret"], &*said), (&Value::Null, ""));
+    let keys = "https://app.example/jwks.json";
+    let (client, said) = add(&["elsewhere", "--jwks-uri", keys]);
+    assert_eq!(client["jwks_uri"], keys, "{said}");
+    let (client, said) = add(&[
+        "pairwise",
+        "--redirect-uri",
+        back,
+        "--subject-type",
+        "pairwise",
+        "--post-logout-redirect-uri",
+        "https://app.example/bye",
+    ]);
+    assert_eq!(client["subject_type"], "pairwise", "{said}");
+    assert_eq!(
+        client["post_logout_redirect_uris"][0],
+        "https://app.example/bye"
+    );
+    let hybrid = "code id_token";
+    let (client, said) = add(&["hybrid", "--redirect-uri", back, "--response-type", hybrid]);
+    assert_eq!(client["response_types"][0], hybrid, "{said}");
+    assert!(said.contains("when it is started again"), "{said}");
+
+    // Taken, with a word.
+    let scope = "openid offline_access";
+    let (client, said) = add(&["pairwise", "--redirect-uri", back, "--scope", scope]);
+    assert!(
+        client.is_object() && said.contains("--grant refresh_token"),
+        "{said}"
+    );
+    assert!(said.contains("is called \"pairwise\", too"), "{said}");
+    // Not taken.
+    for (arguments, why) in [
+        (
+            &["x", "--public", "--secret-in", "jwt"][..],
+            "cannot be used with",
+        ),
+        (
+            &["x", "--jwks", jwks, "--jwks-uri", keys],
+            "cannot be used with",
+        ),
+        (&["x", "--jwks", "no-such-file"], "no-such-file"),
+        (
+            &["x", "--response-type", "token"],
+            "expected one of \"code\"",
+        ),
+    ] {
+        let (client, said) = add(arguments);
+        assert!(client.is_null() && said.contains(why), "{said}");
+    }
+    let help = stampmill(&["client", "add", "--help"], folder);
+    let help = String::from_utf8(help.stdout).unwrap();
+    for grant in [
+        "authorization_code",
+        "refresh_token",
+        "client_credentials",
+        "device_code",
+        "issue_when",
+    ] {
+        assert!(help.contains(grant), "{help}");
+    }
+
+    // The next start hands out what the client is registered for.
+    let serve = Serve::start(folder, None);
+    let address = serve.ready["listening_plain"].as_str().unwrap();
+    let discovery = serve.get(address, "/.well-known/openid-configuration");
+    assert!(
+        discovery["response_types_supported"]
+            .as_array()
+            .unwrap()
+            .contains(&hybrid.into())
+    );
+}
+
+#[test]
+fn what_is_wrong_with_a_password_or_a_folder_is_said() {
+    let scratch = TempDir::new().unwrap();
+    let refused = |arguments: &[&str], input: &[u8]| {
+        let mut command = Command::new(PROGRAM);
+        command.args(arguments).current_dir(scratch.path());
+        command.stdin(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        process.stdin.take().unwrap().write_all(input).unwrap();
+        let output = process.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for (input, said) in [
+        (&b""[..], "there is no password on standard input"),
+        (b"\n", "at least 8 characters"),
+        (b"\xff\xfe\n", "a line of UTF-8 text"),
+    ] {
+        let error = refused(&["user", "hash"], input);
+        assert!(error.contains(said), "{error}");
+    }
+    for verb in ["client", "user", "keys"] {
+        let error = refused(&[verb, "list"], b"");
+        assert!(
+            error.contains("there is no stampmill data in stampmill-data: `stampmill serve` makes"),
+            "{error}"
+        );
+    }
 }

@@ -1,5 +1,7 @@
 //! `stampmill user …`: the people who can log in.
 
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+
 use anyhow::Context as _;
 use serde_json::json;
 use stampmill_token_service::domain::PersonClaims;
@@ -39,10 +41,7 @@ pub(crate) fn run(verb: UserVerb, out: Printer) -> anyhow::Result<()> {
             Ok(())
         }
         UserVerb::Hash => {
-            let mut line = Zeroizing::new(String::new());
-            std::io::stdin().read_line(&mut line)?;
-            let password = Secret::new(line.trim_end_matches(['\r', '\n']));
-            let hash = password_hash(&password)?;
+            let hash = password_hash(&password_from_stdin()?)?;
             out.fields(&[("password_hash", json!(hash.as_phc()))]);
             Ok(())
         }
@@ -72,6 +71,23 @@ pub(crate) fn run(verb: UserVerb, out: Printer) -> anyhow::Result<()> {
             Ok(())
         }
     }
+}
+
+/// The first line of standard input.
+fn password_from_stdin() -> anyhow::Result<Secret> {
+    let stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        // It is there for pipes; whoever types sees what for.
+        let _ = write!(anstream::stderr(), "Password, shown as you type it: ");
+    }
+    let mut line = Zeroizing::new(Vec::new());
+    let read = stdin.lock().read_until(b'\n', &mut line)?;
+    anyhow::ensure!(
+        read > 0,
+        "there is no password on standard input: expected one line"
+    );
+    let line = std::str::from_utf8(&line).context("a password is a line of UTF-8 text")?;
+    Ok(Secret::new(line.trim_end_matches(['\r', '\n'])))
 }
 
 /// `NAME=VALUE` each; a value that is no JSON is a text.

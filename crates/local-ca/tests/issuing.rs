@@ -549,6 +549,32 @@ fn public_like_roots_and_names_keep_the_rules() {
 }
 
 #[test]
+fn an_address_can_be_taken_back_and_one_for_now_is_in_no_record() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("ca");
+    let base: BaseUrl = "http://ca.internal".parse().unwrap();
+    let mut authority = Authority::create(&folder, "test").unwrap();
+    authority.set_base_url(Some(base.clone())).unwrap();
+    assert_eq!(Authority::open(&folder).unwrap().base_url(), Some(&base));
+    authority.set_base_url(None).unwrap();
+    assert_eq!(authority.base_url(), None);
+    assert_eq!(Authority::open(&folder).unwrap().base_url(), None);
+    let authority = authority.with_base_url(Some(base.clone()));
+    assert_eq!(authority.base_url(), Some(&base));
+    assert_eq!(Authority::open(&folder).unwrap().base_url(), None);
+
+    let mut profile = AuthorityProfile::new("Example Root");
+    profile.rules = RuleSet::PublicLike;
+    profile.base_url = Some(base.clone());
+    let mut strict = Authority::generate(&profile, NOW).unwrap();
+    assert!(matches!(
+        strict.set_base_url(None),
+        Err(CaError::BaseUrlNeeded)
+    ));
+    assert_eq!(strict.base_url(), Some(&base));
+}
+
+#[test]
 fn public_like_certificates_say_what_the_baseline_requirements_ask_for() {
     let mut profile = AuthorityProfile::new("Example Root");
     profile.rules = RuleSet::PublicLike;

@@ -14,6 +14,7 @@ use crate::domain::{
 use crate::keyring::{KeysError, PUBLISHED_AHEAD, WithdrawnKey, make_key, withdraw};
 use crate::password::{MAX_PASSWORD_BYTES, PasswordHash, typable_password};
 use crate::secret::{Digest, SealingKey, Secret};
+use crate::store::client_cache::LIFETIME;
 use crate::store::{InitialToken, SqliteStore, Store, StoreError};
 
 /// The administrator's view of a data folder. It takes no lock: SQLite keeps two writers apart. Nor does it change the
@@ -127,8 +128,8 @@ impl Admin {
         }
     }
 
-    /// Gives a confidential client a new secret, which is told once. The old one is refused from then on; tokens it got
-    /// stay good.
+    /// Gives a confidential client a new secret, which is told once. Once this returns, a running server refuses the old one; tokens
+    /// it got stay good.
     pub async fn renew_secret(&self, client_id: &str) -> Result<Secret, AdminError> {
         let unknown = || AdminError::UnknownClient(client_id.to_owned());
         let id = ClientId::parse(client_id).map_err(|_| unknown())?;
@@ -142,18 +143,24 @@ impl Admin {
         let secret = Secret::generate(&SystemRandom);
         let sealed = SealedSecret::seal(&self.sealing, &SystemRandom, &id, &secret);
         match self.store.set_client_secret(id, sealed).await? {
-            true => Ok(secret),
+            true => {
+                until_servers_know().await;
+                Ok(secret)
+            }
             false => Err(AdminError::ConfiguredClient(client_id.to_owned())),
         }
     }
 
-    /// Removes a client with everything that was issued to it. A running server forgets it within a second.
+    /// Removes a client with everything that was issued to it. Once this returns, a running server knows it no more.
     pub async fn remove_client(&self, client_id: &str) -> Result<(), AdminError> {
         let unknown = || AdminError::UnknownClient(client_id.to_owned());
         let id = ClientId::parse(client_id).map_err(|_| unknown())?;
         self.store.client(&id).await?.ok_or_else(unknown)?;
         match self.store.remove_client(id).await? {
-            true => Ok(()),
+            true => {
+                until_servers_know().await;
+                Ok(())
+            }
             false => Err(AdminError::ConfiguredClient(client_id.to_owned())),
         }
     }
@@ -188,6 +195,11 @@ impl Admin {
     pub async fn users(&self) -> Result<Vec<User>, AdminError> {
         Ok(self.store.users().await?)
     }
+}
+
+/// Until a server beside us has forgotten the clients it read before our change: then what is said of a change is true.
+async fn until_servers_know() {
+    tokio::time::sleep(LIFETIME).await;
 }
 
 /// The hash of a password for the configuration file (`password_hash`). Takes some tens of milliseconds.
@@ -254,13 +266,13 @@ pub enum AdminError {
     #[error(transparent)]
     Username(#[from] UsernameError),
     /// Nobody of that name.
-    #[error("no user is named {0:?}")]
+    #[error("no user is named {0:?}: `stampmill user list` shows those there are")]
     UnknownUser(String),
     /// Somebody who would be back with the next start.
     #[error("the user {0:?} is in the configuration file: what it says holds, so change it there")]
     ConfiguredUser(String),
     /// No client of that id.
-    #[error("no client has the id {0:?}")]
+    #[error("no client has the id {0:?}: `stampmill client list` shows those there are")]
     UnknownClient(String),
     /// A client that would be as it was with the next start.
     #[error(

@@ -31,7 +31,8 @@ const PUBLISHED: &str = "/ca";
 /// What others get from the folder's authority.
 #[derive(Debug, Clone)]
 pub struct AuthoritySettings {
-    /// Where certificates, CRL and OCSP answers are to be had over plain HTTP. Certificates issued from then on point there.
+    /// Where certificates, CRL and OCSP answers are to be had over plain HTTP. Certificates issued from then on point there, until
+    /// a server is started without; with port 0, in this run.
     pub listen: Option<SocketAddr>,
     /// The address by which others reach that, where it is another: behind a proxy, or by name.
     pub url: Option<BaseUrl>,
@@ -61,6 +62,11 @@ impl AuthoritySettings {
             (Some(address), None) => Err(StartError::AuthorityUrlNeeded { address }),
             _ => Ok(()),
         }
+    }
+
+    /// Whether what certificates point at is good for one run only: a port that happened to be free.
+    pub(crate) fn is_for_this_run(&self) -> bool {
+        self.url.is_none() && self.listen.is_some_and(|listen| listen.port() == 0)
     }
 
     /// What certificates point at, when plain HTTP is served there.

@@ -20,7 +20,7 @@ use openssl::error::ErrorStack;
 use openssl::ssl::SslAcceptor;
 use stampmill_local_ca::{
     Authority, BaseUrl, CaError, Certificate, CertificateRequest, LeafKey, OcspResponder, Profile,
-    RenewalWindow, SubjectAltName, read_private, read_public, utc, write_private,
+    RenewalWindow, RuleSet, SubjectAltName, read_private, read_public, utc, write_private,
 };
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -95,17 +95,36 @@ impl Certificates {
         Arc::clone(&authority.unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Has certificates point at this address from now on. Before anybody has the authority in hand.
-    pub(crate) fn point_at(&self, url: &BaseUrl) -> Result<(), DataFolderError> {
-        if self.authority().base_url() == Some(url) {
-            return Ok(());
+    /// Has certificates point at this address from now on, or nowhere, in this run and every later one; whether they did not before. Before
+    /// anybody has the authority in hand.
+    pub(crate) fn point_at(&self, url: Option<&BaseUrl>) -> Result<bool, DataFolderError> {
+        if self.authority().base_url() == url {
+            return Ok(false);
         }
         let mut authority = Authority::open(&self.authority_folder())?;
-        authority.set_base_url(url.clone())?;
-        tracing::info!(%url, "certificates issued from now on point there for their status");
+        authority.set_base_url(url.cloned())?;
+        self.exchange(authority);
+        Ok(true)
+    }
+
+    /// The same for this run alone: no record keeps an address whose port somebody else may have tomorrow.
+    pub(crate) fn point_at_for_now(&self, url: BaseUrl) -> Result<(), DataFolderError> {
+        if !self.needs_an_address() {
+            self.point_at(None)?;
+        }
+        let authority = Authority::open(&self.authority_folder())?;
+        self.exchange(authority.with_base_url(Some(url)));
+        Ok(())
+    }
+
+    /// Whether every certificate has to point somewhere: an authority that somebody made so, and put in the folder.
+    pub(crate) fn needs_an_address(&self) -> bool {
+        self.authority().rules() == RuleSet::PublicLike
+    }
+
+    fn exchange(&self, authority: Authority) {
         let present = self.authority.write();
         *present.unwrap_or_else(PoisonError::into_inner) = Arc::new(authority);
-        Ok(())
     }
 
     /// The server's certificate and key for these names: the ones on disk if they still fit, else fresh ones, written

@@ -318,7 +318,14 @@ fn read_sealing_key(path: &Path) -> Result<SealingKey, DataFolderError> {
 
 /// The database and the sealing key, without the lock.
 pub(crate) fn open_beside(path: &Path) -> Result<(SqliteStore, SealingKey), DataFolderError> {
-    check_complete(path)?;
+    let no_data = || DataFolderError::NoData {
+        path: path.to_owned(),
+    };
+    match check_complete(path) {
+        Err(DataFolderError::Foreign { .. }) => return Err(no_data()),
+        Err(_) if !path.exists() => return Err(no_data()),
+        checked => checked?,
+    }
     let store = SqliteStore::open_beside(&path.join(DATABASE))?;
     let sealing = read_sealing_key(path)?;
     check_sealing_key(path, &store, &sealing)?;
@@ -396,6 +403,12 @@ pub enum DataFolderError {
     /// Somebody else's folder.
     #[error("{} is not empty and holds no stampmill data; choose a folder that is empty or does not exist", path.display())]
     Foreign {
+        /// Where.
+        path: PathBuf,
+    },
+    /// No folder, or one without data, where something was to be changed or looked at.
+    #[error("there is no stampmill data in {}: `stampmill serve` makes a data folder, and --data names it here", path.display())]
+    NoData {
         /// Where.
         path: PathBuf,
     },

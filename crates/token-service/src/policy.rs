@@ -2,8 +2,8 @@
 //!
 //! A rule asks the policy, never a setting, a Cargo feature or an environment variable, so "how strict is this
 //! server?" has one answer and one place to read it. [`Policy::strict`] is the only constructor there is; a configuration
-//! may change what [`Policy::with_pkce`],
-//! [`Policy::with_pushed_requests_only`] and [`Policy::with_lifetimes`] let it, and nothing else.
+//! may change what [`Policy::with_pkce`], [`Policy::with_pushed_requests_only`], [`Policy::with_dpop_nonces`] and
+//! [`Policy::with_lifetimes`] let it, and nothing else.
 
 use crate::domain::{Client, Grace};
 

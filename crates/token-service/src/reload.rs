@@ -21,14 +21,19 @@ use crate::clock::{Clock as _, SystemClock, SystemRandom};
 use crate::config_file::Settings;
 use crate::courier::OutboundCourier;
 use crate::data_folder::DataFolderError;
-use crate::domain::{ClientId, Resource, Resources, Username};
+use crate::domain::{Client, ClientId, Resource, Resources, Username};
 use crate::protocol::{Fetches, Rules};
 use crate::secret::SealingKey;
 use crate::server::{RunningServer, StartError};
 use crate::store::{Store, StoreError};
 
 impl Rules {
-    pub(crate) fn of(settings: Settings, issuer: &str, authority: &X509) -> Rules {
+    pub(crate) fn of(
+        settings: Settings,
+        registered: &[Client],
+        issuer: &str,
+        authority: &X509,
+    ) -> Rules {
         // Believing this machine's authorities, those of the configuration, and our own.
         let mut trust = Trust::system().with(authority.clone());
         for trusted in &settings.trusted_authorities {
@@ -37,7 +42,7 @@ impl Rules {
         let courier = OutboundCourier::new(settings.networks.clone(), authority.clone());
         let own = Resource::parse(issuer).expect("an issuer is an absolute URI without a fragment");
         Rules {
-            response_types: settings.response_types(),
+            response_types: settings.response_types(registered),
             policy: settings.policy,
             resources: Resources::new(own, settings.resources),
             issue_when: (settings.issue_when.into_iter())
@@ -149,11 +154,14 @@ impl RunningServer {
             Settings {
                 clients: settings.clients.clone(),
                 users: std::mem::take(&mut settings.users),
+                unasked: std::mem::take(&mut settings.unasked),
                 ..Settings::default()
             },
             X509::from_pem(self.ca_root_pem().as_bytes())?,
         );
-        let mut rules = Rules::of(settings, &before.issuer, &authority);
+        let mut registered = store.clients().await.map_err(DataFolderError::from)?;
+        registered.retain(|client| !configured.clients.contains(client.id.as_str()));
+        let mut rules = Rules::of(settings, &registered, &before.issuer, &authority);
         for (client, check) in &before.issue_when {
             if !next.clients.contains(client.as_str()) {
                 rules.issue_when.insert(client.clone(), Arc::clone(check));
@@ -162,6 +170,7 @@ impl RunningServer {
         self.current.exchange(Arc::new(before.under(rules)));
         match configure(store, &before.sealing, &mut settings_of_store).await {
             Ok(()) => {
+                settings_of_store.tell_unasked(&before.issuer);
                 *configured = next;
                 Ok(())
             }

@@ -255,6 +255,33 @@ async fn an_intermediate_that_was_renewed_is_followed() {
     server.shutdown().await;
 }
 
+/// What another process that opens the authority has certificates point at.
+fn recorded(folder: &Path) -> Option<String> {
+    let authority = Authority::open(&folder.join("ca")).unwrap();
+    authority.base_url().map(ToString::to_string)
+}
+
+#[tokio::test]
+async fn an_address_lasts_as_long_as_the_configuration_names_it() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("data");
+    let fixed = "[authority]\nurl = 'http://pki.internal'\nacme = false\n";
+    let free = "[authority]\nlisten = '127.0.0.1:0'\nacme = false\n";
+    for (toml, expected) in [
+        (free, None),
+        (fixed, Some("http://pki.internal".to_owned())),
+        ("", None),
+        (fixed, Some("http://pki.internal".to_owned())),
+        (free, None),
+        (fixed, Some("http://pki.internal".to_owned())),
+        // ACME alone: no address over plain HTTP.
+        ("[authority]\n", None),
+    ] {
+        configured(&folder, toml).await.unwrap().shutdown().await;
+        assert_eq!(recorded(&folder), expected, "{toml}");
+    }
+}
+
 #[tokio::test]
 async fn certificates_do_not_point_at_every_address() {
     let scratch = tempfile::tempdir().unwrap();

@@ -201,12 +201,16 @@ fn a_sealing_key_of_another_folder_is_noticed() {
 fn a_folder_that_is_not_there_is_called_so() {
     let scratch = tempfile::tempdir().unwrap();
     let absent = scratch.path().join("absent");
-    let error = Admin::open(&absent).unwrap_err().to_string();
-    let expected = format!(
-        "cannot open the data folder {}: No such file or directory (os error 2)",
-        absent.display()
-    );
-    assert_eq!(error, expected);
+    let empty = scratch.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    for folder in [&absent, &empty] {
+        let error = Admin::open(folder).unwrap_err().to_string();
+        let expected = format!(
+            "there is no stampmill data in {}: `stampmill serve` makes a data folder, and --data names it here",
+            folder.display()
+        );
+        assert_eq!(error, expected);
+    }
     assert!(!absent.exists());
 }
 

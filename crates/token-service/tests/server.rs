@@ -553,9 +553,48 @@ async fn lost_secrets_are_made_anew_beside_a_running_server() {
     );
 
     let error = admin.reset_password("nobody").await.unwrap_err();
-    assert_eq!(error.to_string(), "no user is named \"nobody\"");
+    let error = error.to_string();
+    assert!(error.contains("no user is named \"nobody\"") && error.contains("user list"));
     let error = admin.renew_secret("nobody").await.unwrap_err();
-    assert_eq!(error.to_string(), "no client has the id \"nobody\"");
+    let error = error.to_string();
+    assert!(error.contains("no client has the id \"nobody\"") && error.contains("client list"));
+    server.shutdown().await;
+}
+
+/// What the help of `client secret` and `client remove` says: once they have answered, a running server has heard of it.
+#[tokio::test]
+async fn what_became_of_a_client_holds_from_the_answer_on() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("data");
+    let (server, first) = start(&folder).await;
+    let first = first.unwrap();
+    let admin = Admin::open(&folder).unwrap();
+    let mut client = Client::of(&server);
+    let form = [("grant_type", "client_credentials")];
+    let old = basic(&first.client_id, first.client_secret.expose());
+    let answer = client
+        .post("/token", &[("authorization", &old)], &form)
+        .await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    let secret = admin.renew_secret(&first.client_id).await.unwrap();
+    let answer = client
+        .post("/token", &[("authorization", &old)], &form)
+        .await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "the old secret");
+
+    let new = basic(&first.client_id, secret.expose());
+    let answer = client
+        .post("/token", &[("authorization", &new)], &form)
+        .await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    let token = answer.json()["access_token"].as_str().unwrap().to_owned();
+    admin.remove_client(&first.client_id).await.unwrap();
+    let answer = client
+        .post("/token", &[("authorization", &new)], &form)
+        .await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "no such client");
+    let answer = client.bearer("/api/me", &token).await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "its token");
     server.shutdown().await;
 }
 
@@ -638,7 +677,7 @@ async fn clients_hear_of_a_new_password_and_of_a_person_who_is_gone() {
         "another session"
     );
     let error = admin.remove_user("bob").await.unwrap_err();
-    assert_eq!(error.to_string(), "no user is named \"bob\"");
+    assert!(error.to_string().contains("no user is named \"bob\""));
     server.shutdown().await;
 }
 
@@ -678,7 +717,7 @@ async fn what_the_file_says_of_clients_and_people_holds_and_nothing_is_made_up_b
     admin.add_client(registration).await.unwrap();
     admin.remove_client("added").await.unwrap();
     let error = admin.remove_client("added").await.unwrap_err();
-    assert_eq!(error.to_string(), "no client has the id \"added\"");
+    assert!(error.to_string().contains("no client has the id \"added\""));
     server.shutdown().await;
 }
 

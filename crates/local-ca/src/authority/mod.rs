@@ -333,16 +333,27 @@ impl Authority {
         self.base_url.as_ref()
     }
 
-    /// Has what is issued from now on point there, by this process and by every later one. What was issued before keeps pointing where it did.
+    /// Has what is issued from now on point there, by this process and by every later one; `None` has it point nowhere. What was issued
+    /// before keeps pointing where it did.
     ///
     /// # Errors
-    /// [`CaError::Store`].
-    pub fn set_base_url(&mut self, base_url: BaseUrl) -> Result<(), CaError> {
-        if let Some(store) = &self.store {
-            store.set_settings(self.rules, Some(&base_url))?;
+    /// [`CaError::BaseUrlNeeded`] where the rules want an address, and [`CaError::Store`].
+    pub fn set_base_url(&mut self, base_url: Option<BaseUrl>) -> Result<(), CaError> {
+        if base_url.is_none() && self.rules == RuleSet::PublicLike {
+            return Err(CaError::BaseUrlNeeded);
         }
-        self.base_url = Some(base_url);
+        if let Some(store) = &self.store {
+            store.set_settings(self.rules, base_url.as_ref())?;
+        }
+        self.base_url = base_url;
         Ok(())
+    }
+
+    /// The same for what this value issues, and for nothing else: an address that ends with the process is in no records.
+    #[must_use]
+    pub fn with_base_url(mut self, base_url: Option<BaseUrl>) -> Self {
+        self.base_url = base_url;
+        self
     }
 
     /// The records; an authority in memory has none.

@@ -326,9 +326,10 @@ impl Store {
             let mut insert = transaction
                 .prepare("INSERT OR REPLACE INTO setting (name, value) VALUES (?1, ?2)")?;
             insert.execute(params!["rules", rules.name()])?;
-            if let Some(base_url) = base_url {
-                insert.execute(params!["base_url", base_url.as_str()])?;
-            }
+            match base_url {
+                Some(base_url) => insert.execute(params!["base_url", base_url.as_str()])?,
+                None => transaction.execute("DELETE FROM setting WHERE name = 'base_url'", [])?,
+            };
             Ok(())
         })
     }

@@ -19,6 +19,7 @@ mod source;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod unasked;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -35,8 +36,9 @@ use self::client::ClientTable;
 use self::introspectors::{ClientElsewhere, Introspectors};
 use self::source::{Source, Words};
 use self::tables::{AuthorityTable, LifetimesTable, RegistrationTable, ResourceTable, UserTable};
+use self::unasked::Unasked;
 use crate::authority::AuthoritySettings;
-use crate::domain::{ClientId, Registration, ResourceServer, ResponseType, User};
+use crate::domain::{Client, ClientId, Registration, ResourceServer, ResponseType, User};
 use crate::policy::{Pkce, Policy};
 use crate::protocol::RegistrationRules;
 use crate::server::{Listen, Server};
@@ -78,6 +80,8 @@ pub struct Settings {
     pub authority: Option<AuthoritySettings>,
     /// Clients that the file counts on and does not have.
     pub(crate) elsewhere: Vec<ClientElsewhere>,
+    /// Rules of resources that nobody would ask for.
+    pub(crate) unasked: Vec<Unasked>,
 }
 
 impl Default for Settings {
@@ -95,6 +99,7 @@ impl Default for Settings {
             storage: Storage::default(),
             authority: None,
             elsewhere: Vec::new(),
+            unasked: Vec::new(),
         }
     }
 }
@@ -124,15 +129,24 @@ impl Settings {
         Ok(Ok(()))
     }
 
-    /// What the authorization endpoint hands out: `code`, and what some client is configured for.
-    pub(crate) fn response_types(&self) -> Vec<ResponseType> {
+    /// Tells in the log of what is legal and has no effect, for a service with this issuer.
+    pub(crate) fn tell_unasked(&self, issuer: &str) {
+        for warning in self.unasked.iter().filter_map(|rule| rule.under(issuer)) {
+            tracing::warn!("{warning}");
+        }
+    }
+
+    /// What the authorization endpoint hands out: `code`, and what some client is configured or registered for.
+    pub(crate) fn response_types(&self, registered: &[Client]) -> Vec<ResponseType> {
         let all = ResponseType::ALL.map(|(response_type, _)| response_type);
         let wanted = |one: &ResponseType| {
             let mut clients = self.clients.iter();
-            let mut registered = self.registration.iter();
+            let mut rules = self.registration.iter();
+            let mut beside = registered.iter();
             !one.is_hybrid()
                 || clients.any(|client| client.response_types.contains(one))
-                || registered.any(|rules| rules.response_types.contains(one))
+                || rules.any(|rules| rules.response_types.contains(one))
+                || beside.any(|client| client.response_types.contains(one))
         };
         all.into_iter().filter(wanted).collect()
     }
@@ -289,7 +303,7 @@ impl File {
         let mut introspectors = Introspectors::default();
         for table in self.resources {
             let span = table.resource.span();
-            let server = table.check(source, &mut introspectors)?;
+            let server = table.check(source, &mut introspectors, &mut settings.unasked)?;
             if settings
                 .resources
                 .iter()

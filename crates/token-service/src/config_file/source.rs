@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use openssl::x509::X509;
-use stampmill_claim_check::ClaimCheck;
+use stampmill_claim_check::{ClaimCheck, Type};
 use stampmill_jose::Algorithm;
 use stampmill_outbound::{Network, Networks};
 use toml::Spanned;
@@ -33,13 +33,22 @@ pub(super) struct Source<'a> {
 
 impl Source<'_> {
     pub(super) fn refuse(&self, span: Range<usize>, message: &str) -> ConfigFileError {
+        ConfigFileError::Refused(self.show(&Level::ERROR, span, message))
+    }
+
+    /// A sentence with the line it is about, for the log.
+    pub(super) fn warning(&self, span: Range<usize>, message: &str) -> String {
+        self.show(&Level::WARNING, span, message)
+    }
+
+    fn show(&self, level: &Level<'_>, span: Range<usize>, message: &str) -> String {
         // A secret on the line must not get into a log: the line is shown up to it.
         let shown = redact(self.text);
         let snippet = Snippet::source(shown.as_str())
             .path(self.name)
             .annotation(AnnotationKind::Primary.span(span));
-        let group = Level::ERROR.primary_title(message).element(snippet);
-        ConfigFileError::Refused(Renderer::plain().render(&[group]))
+        let group = level.clone().primary_title(message).element(snippet);
+        Renderer::plain().render(&[group])
     }
 
     pub(super) fn word<T: Copy>(
@@ -141,12 +150,19 @@ impl Source<'_> {
         let Some(expression) = expression else {
             return Ok(None);
         };
-        ClaimCheck::compile(expression.get_ref())
-            .map(Some)
-            .map_err(|error| {
-                let span = self.inside(expression, error.span());
-                self.refuse(span, &error.kind().to_string())
-            })
+        let text = expression.get_ref();
+        let check = ClaimCheck::compile(text).map_err(|error| {
+            let span = self.inside(expression, error.span());
+            self.refuse(span, &error.kind().to_string())
+        })?;
+        match check.result_type() {
+            // What a claim is shows in each token; what is no decision there says no.
+            Type::Bool | Type::Dyn => Ok(Some(check)),
+            other => {
+                let wrong = format!("the claim check is of type {other}, expected bool");
+                Err(self.refuse(self.inside(expression, 0..text.len()), &wrong))
+            }
+        }
     }
 
     /// A place in a string's value as a place in the file; the whole string where escapes keep the two apart.

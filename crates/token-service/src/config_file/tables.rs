@@ -12,6 +12,7 @@ use toml::Spanned;
 use super::ConfigFileError;
 use super::introspectors::Introspectors;
 use super::source::{ALGORITHMS, Source, Words};
+use super::unasked::Unasked;
 use crate::admin::{email_address, person_name};
 use crate::authority::AuthoritySettings;
 use crate::clock::{Clock, SystemClock, SystemRandom};
@@ -220,6 +221,7 @@ impl ResourceTable {
         self,
         source: &Source<'_>,
         introspectors: &mut Introspectors,
+        unasked: &mut Vec<Unasked>,
     ) -> Result<ResourceServer, ConfigFileError> {
         const A_DAY: std::ops::RangeInclusive<i64> = 1..=86_400;
         if let Some(lifetime) = &self.access_token_lifetime
@@ -236,7 +238,7 @@ impl ResourceTable {
             introspectors.add(&id, word.span());
             Ok(id)
         });
-        Ok(ResourceServer {
+        let server = ResourceServer {
             resource,
             format: source
                 .word(FORMATS, self.format.as_ref())?
@@ -248,7 +250,11 @@ impl ResourceTable {
             introspected_by: introspected_by.collect::<Result<_, _>>()?,
             access_token_lifetime: self.access_token_lifetime.map(Spanned::into_inner),
             accept_when: source.claim_check(self.accept_when.as_ref())?.map(Arc::new),
-        })
+        };
+        let place = |text: &Option<Spanned<String>>| text.as_ref().map(Spanned::span);
+        let (format, accept_when) = (place(&self.format), place(&self.accept_when));
+        unasked.extend(Unasked::of(&server, format, accept_when, source));
+        Ok(server)
     }
 }
 

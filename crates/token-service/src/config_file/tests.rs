@@ -153,7 +153,7 @@ fn registration_and_requests_as_the_file_says() {
     );
     assert!(
         settings
-            .response_types()
+            .response_types(&[])
             .contains(&ResponseType::CodeIdToken)
     );
     let [app] = &settings.clients[..] else {
@@ -254,6 +254,72 @@ error: expected an expression
 3 | accept_when = "claims.exp > )"
   |                             ^"#
     );
+}
+
+#[test]
+fn a_claim_check_that_can_be_no_decision_is_refused() {
+    let client = "[[clients]]\nclient_id = 'a'\nredirect_uris = ['https://a.example/cb']\n";
+    assert_eq!(
+        refused(&format!("{client}issue_when = \"1 + 1\"\n")),
+        r#"the configuration is refused
+error: the claim check is of type int, expected bool
+ --> id.toml:4:15
+  |
+4 | issue_when = "1 + 1"
+  |               ^^^^^"#
+    );
+    let text = refused(&format!(
+        "{client}issue_when = \"claims.sub == 'a' ? 'b' : 'c'\"\n"
+    ));
+    assert!(text.contains("is of type string, expected bool"), "{text}");
+    let resource = "[[resources]]\nresource = 'https://a.example'\naccept_when = '[now]'\n";
+    let text = refused(resource);
+    assert!(
+        text.contains("is of type list(int)") && text.contains("id.toml:3:16"),
+        "{text}"
+    );
+    // What a claim is, its issuer says.
+    for dynamic in ["claims.admin", "claims.exp > now", "dyn(1)"] {
+        let text = format!("{client}issue_when = '{dynamic}'\n");
+        assert!(ConfigFile::parse("id.toml", &text).is_ok(), "{dynamic}");
+    }
+}
+
+#[test]
+fn rules_of_a_resource_that_nobody_asks_are_told_of() {
+    let told = |text: &str, issuer: &str| {
+        let settings = ConfigFile::parse("id.toml", text).unwrap().settings;
+        let told = settings
+            .unasked
+            .iter()
+            .filter_map(|rule| rule.under(issuer));
+        told.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (own, api) = ("https://id.example", "https://api.example");
+    let resource = format!("[[resources]]\nresource = '{api}'\n");
+    let rule = format!("{resource}accept_when = 'claims.exp > now'\n");
+    let [warning] = &told(&rule, own)[..] else {
+        panic!("one rule")
+    };
+    assert!(
+        warning.starts_with("warning: no resource server asks for this rule"),
+        "{warning}"
+    );
+    assert!(warning.contains("id.toml:3:15"), "{warning}");
+    let opaque = format!("{resource}format = 'opaque'\n");
+    let [warning] = &told(&opaque, own)[..] else {
+        panic!("one rule")
+    };
+    assert!(warning.contains("id.toml:3:10"), "{warning}");
+    // The service's own API asks itself, and who may introspect asks here.
+    for text in [&rule, &opaque] {
+        assert!(told(text, api).is_empty(), "{text}");
+        assert!(
+            told(&format!("{text}introspected_by = ['api']\n"), own).is_empty(),
+            "{text}"
+        );
+    }
+    assert!(told(&format!("{resource}format = 'jwt'\n"), own).is_empty());
 }
 
 #[test]

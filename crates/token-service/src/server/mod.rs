@@ -141,6 +141,7 @@ impl Server {
             Some(issuer) => Issuer::parse(&issuer)?,
             None => Issuer::of(config.listen, addresses.first())?,
         };
+        settings.tell_unasked(&issuer.text);
         let (ca_root_pem, ca_root_path) = (config.data.ca_root_pem(), config.data.ca_root_path());
         let (service, certificates) = {
             let issuer = issuer.text.clone();
@@ -156,7 +157,7 @@ impl Server {
         }
         let (service, certificates) = (Arc::new(service), Arc::new(certificates));
         if authority_settings.is_none() {
-            tell_of_earlier_address(&certificates);
+            forget_earlier_address(&certificates)?;
         }
         let mounted = authority_settings
             .map(|settings| mount(&certificates, settings, &issuer, status_address))
@@ -232,26 +233,37 @@ fn mount(
     listening: Option<SocketAddr>,
 ) -> Result<Mounted, StartError> {
     match settings.base_url(listening) {
+        Some(url) if settings.is_for_this_run() => {
+            tracing::warn!(%url, "certificates of this run point there for their status, and the port is free for this run only: \
+                give `listen` in [authority] a port, or a `url`");
+            certificates.point_at_for_now(url)?;
+        }
         Some(url) => {
-            certificates.point_at(&url)?;
-            if settings.url.is_none() && settings.listen.is_some_and(|listen| listen.port() == 0) {
-                tracing::warn!(%url, "certificates issued from now on point there for their status, and the port is free for this run only: \
-                    give `listen` in [authority] a port, or a `url`");
+            if certificates.point_at(Some(&url))? {
+                tracing::info!(%url, "certificates issued from now on point there for their status");
             }
         }
-        None => tell_of_earlier_address(certificates),
+        None => forget_earlier_address(certificates)?,
     }
     let folder = certificates.authority_folder();
     let mounted = Mounted::new(certificates.authority(), &folder, settings, &issuer.text)?;
     Ok(mounted)
 }
 
-/// The authority's records keep the address that an earlier configuration gave: somebody else may serve it by now.
-fn tell_of_earlier_address(certificates: &Certificates) {
-    if let Some(url) = certificates.authority().base_url() {
-        tracing::warn!(%url, "certificates issued here still point there for their status, as an earlier configuration said, and this server does \
-            not answer there: give `listen` or `url` in [authority], with `acme = false` if that is all that is wanted");
+/// Nothing is issued with an address where nobody answers, or by now somebody else.
+fn forget_earlier_address(certificates: &Certificates) -> Result<(), StartError> {
+    let Some(url) = certificates.authority().base_url().cloned() else {
+        return Ok(());
+    };
+    if certificates.needs_an_address() {
+        tracing::warn!(%url, "certificates issued here point there for their status, as the authority's rules want, and this server does not \
+            answer there");
+    } else {
+        certificates.point_at(None)?;
+        tracing::warn!(%url, "certificates issued from now on point nowhere for their status; those of an earlier configuration point there, and \
+            this server does not answer there: if another does, give it as `url` in [authority], with `acme = false` if that is all that is wanted");
     }
+    Ok(())
 }
 
 #[cfg(test)]

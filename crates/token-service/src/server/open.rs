@@ -44,7 +44,8 @@ pub(super) async fn service(
         }
     };
     configure(&store, &sealing, &mut settings).await?;
-    let rules = Rules::of(settings, &issuer, &authority);
+    let registered = store.clients().await.map_err(DataFolderError::from)?;
+    let rules = Rules::of(settings, &registered, &issuer, &authority);
     let service = Service::new(Parts {
         issuer,
         policy: rules.policy,

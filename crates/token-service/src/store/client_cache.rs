@@ -1,8 +1,9 @@
 //! Clients as they were read a moment ago.
 //!
 //! Nearly every request begins with its client, and clients hardly ever change; but each commit of the writer makes the
-//! readers read their pages anew. So a client is remembered for a second. What this program changes is forgotten at once;
-//! what another one changes (`stampmill client` beside a running server) is seen within that second.
+//! readers read their pages anew. So a client is remembered for a tenth of a second. What this program changes is forgotten at once;
+//! what another one changes (`stampmill client` beside a running server) holds for every request that begins [`LIFETIME`] later, and
+//! that program waits so long before it says that it is done.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use crate::domain::{Client, ClientId};
 
-/// How long a client is remembered.
-const LIFETIME: Duration = Duration::from_secs(1);
+/// How long a client is remembered, from before it was read. One read in that time is all that a busy client costs.
+pub(crate) const LIFETIME: Duration = Duration::from_millis(100);
 /// Clients remembered at most: bounds memory. The busy ones are back at once.
 const CAPACITY: usize = 1024;
 
@@ -25,8 +26,11 @@ struct State {
     generation: u64,
 }
 
-/// When a read began: what it found is remembered only if nothing was forgotten since.
-pub(super) struct Beginning(u64);
+/// When a read began: what it found is remembered only if nothing was forgotten since, and no longer than if it had taken no time.
+pub(super) struct Beginning {
+    generation: u64,
+    at: Instant,
+}
 
 impl ClientCache {
     pub(super) fn get(&self, id: &ClientId) -> Option<Arc<Client>> {
@@ -36,18 +40,21 @@ impl ClientCache {
     }
 
     pub(super) fn begin(&self) -> Beginning {
-        Beginning(self.state().generation)
+        Beginning {
+            generation: self.state().generation,
+            at: Instant::now(),
+        }
     }
 
     pub(super) fn remember(&self, beginning: &Beginning, client: &Arc<Client>) {
         let mut state = self.state();
-        if state.generation != beginning.0 {
+        if state.generation != beginning.generation {
             return;
         }
         if state.entries.len() >= CAPACITY {
             state.entries.clear();
         }
-        let entry = (Instant::now(), Arc::clone(client));
+        let entry = (beginning.at, Arc::clone(client));
         state.entries.insert(client.id.clone(), entry);
     }
 
@@ -77,5 +84,14 @@ mod tests {
         assert_eq!(cache.get(&client.id), None);
         cache.remember(&cache.begin(), &client);
         assert_eq!(cache.get(&client.id), Some(client));
+    }
+
+    #[test]
+    fn a_slow_read_is_not_remembered_beyond_its_time() {
+        let (cache, client) = (ClientCache::default(), Arc::new(client("web", None)));
+        let beginning = cache.begin();
+        std::thread::sleep(LIFETIME);
+        cache.remember(&beginning, &client);
+        assert_eq!(cache.get(&client.id), None);
     }
 }

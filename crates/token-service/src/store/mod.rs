@@ -11,7 +11,7 @@
 //! hold between two requests (a code is spent once) must hold between two processes as well.
 
 mod access_tokens;
-mod client_cache;
+pub(crate) mod client_cache;
 mod clients;
 mod codes;
 mod connections;

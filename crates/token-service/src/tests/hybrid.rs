@@ -307,10 +307,10 @@ fn rfc7591_2_1_response_types_are_off_unless_the_configuration_says() {
     };
     let uris = "redirect_uris = ['https://app.example/cb']\n";
     let plain = file(uris).unwrap().settings;
-    assert_eq!(plain.response_types(), [ResponseType::Code]);
+    assert_eq!(plain.response_types(&[]), [ResponseType::Code]);
     let some = file(&format!("{uris}response_types = ['id_token code']"));
     assert_eq!(
-        some.unwrap().settings.response_types(),
+        some.unwrap().settings.response_types(&[]),
         [ResponseType::Code, ResponseType::CodeIdToken]
     );
     let implicit = file(&format!("{uris}response_types = ['token']")).unwrap_err();
