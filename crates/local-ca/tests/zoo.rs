@@ -168,7 +168,7 @@ fn the_list_names_one_inhabitant() {
 #[test]
 fn with_the_lists_each_is_wrong_in_the_same_way() {
     let (zoo, authority) = (zoo(), zoo().authority());
-    let root_list = authority.renew_root_crl(now()).unwrap();
+    let root_list = authority.root_crl(now()).unwrap();
     let lists = [
         authority.crl(now()).unwrap(),
         root_list,

@@ -43,6 +43,13 @@ pub(super) fn zoo(args: &ZooArgs, out: Printer) -> anyhow::Result<()> {
             create_public(file, all.as_bytes())?;
             crls_written = Some(Written(file));
         }
+        // Asked once, it hears of signals from here on: whoever reads `ready` may send one.
+        let mut stopped = Box::pin(stopped());
+        tokio::select! {
+            biased;
+            () = &mut stopped => return Ok(()),
+            () = std::future::ready(()) => {}
+        }
         out.rows(zoo.inhabitants().iter().map(|one| row(one, port)));
         out.say(format_args!("trust {}", args.root.display()));
         out.say(format_args!("CRL and OCSP at {base}"));
@@ -56,7 +63,7 @@ pub(super) fn zoo(args: &ZooArgs, out: Printer) -> anyhow::Result<()> {
         } else {
             out.line(format_args!("ready: https://good.localhost:{port}"));
         }
-        zoo.serve(tls, status, stopped()).await?;
+        zoo.serve(tls, status, stopped).await?;
         drop((root_written, crls_written));
         Ok(())
     })?
@@ -70,7 +77,7 @@ async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 
 fn crls(zoo: &Zoo) -> anyhow::Result<String> {
     let authority = zoo.authority();
-    let root = authority.root_crl()?.context("the zoo's root has a CRL")?;
+    let root = authority.root_crl(now())?;
     Ok(crl_pem(&authority.crl(now())?) + &crl_pem(&root))
 }
 

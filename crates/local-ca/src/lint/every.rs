@@ -273,7 +273,7 @@ pub(super) fn key_size(input: &Input<'_>) -> Found {
         Ok(PublicKey::RSA(key)) => {
             let bits = modulus_bits(key.modulus);
             unless(
-                bits % 8 == 0,
+                bits.is_multiple_of(8),
                 error(format!(
                     "an RSA key of {bits} bits, which are no whole bytes"
                 )),

@@ -261,7 +261,7 @@ fn narrow(authority: &Authority, base_url: &BaseUrl) -> Result<Narrow, ZooError>
         tbs::extended_key_usage(&[oid::SERVER_AUTH]),
         tbs::subject_key_identifier(&signer.public().identifier()),
         tbs::authority_key_identifier(&root.key_identifier()),
-        constraints.extension(),
+        constraints.extension(None),
         tbs::crl_distribution_point(&base_url.root_crl()),
         tbs::authority_info_access(None, &base_url.root_certificate()),
     ];
