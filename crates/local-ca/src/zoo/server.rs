@@ -175,16 +175,21 @@ mod tests {
     use openssl::ssl::{SslConnector, SslVerifyMode};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpStream;
+    use tokio::time::timeout;
     use tokio_openssl::SslStream;
 
     use super::*;
     use crate::moment::now;
+
+    const LONG: Duration = Duration::from_secs(60 * 60);
 
     #[tokio::test]
     async fn a_head_that_never_ends_is_cut_off_at_the_tls_port_too() {
         let zoo = Zoo::open(&"http://localhost:1".parse().unwrap(), now()).unwrap();
         let limits = Limits {
             head: Duration::from_millis(100),
+            // no other limit may end it
+            lifetime: LONG,
             ..SERVER
         };
         let tls = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -201,7 +206,8 @@ mod tests {
         Pin::new(&mut stream).connect().await.unwrap();
         stream.write_all(b"GET / HT").await.unwrap();
         let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer).await;
+        let ended = timeout(LONG / 60, stream.read_to_end(&mut answer)).await;
+        assert!(ended.is_ok(), "it is open after a minute");
         assert!(answer.is_empty(), "{answer:?}");
     }
 }
