@@ -4,8 +4,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::http::header::HOST;
 use axum::http::{Request, StatusCode, Version};
 use axum::response::Response;
@@ -45,12 +47,14 @@ pub(crate) async fn connection(
 ) -> Result<(), String> {
     // Small answers should not wait for larger ones.
     stream.set_nodelay(true).map_err(text)?;
+    let peer = stream.peer_addr().map_err(text)?;
     let entered = tokio::select! {
         entered = timeout(limited.limits.handshake, door.enter(stream)) => entered,
         _ = limited.stopping.changed() => return Ok(()),
     };
     let entered = entered.map_err(|_| "a handshake took too long")?;
     let (stream, protocol) = entered.map_err(text)?;
+    let router = router.layer(Extension(ConnectInfo(peer)));
     speak(stream, protocol, router, limited).await
 }
 

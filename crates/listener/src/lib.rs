@@ -24,6 +24,7 @@
 //! | HTTP/2, between requests | silence, or pings alone | [`Limits::idle`]: only requests count |
 //! | the connection | a body that drips; one request after the other | [`Limits::lifetime`], then [`Limits::grace`] |
 //!
+//! Every request carries the address that it came from ([`ConnectInfo`](axum::extract::ConnectInfo)), for whoever counts by it.
 //! What a request may take once its head is there is for whoever answers it: the router's own timeouts and body limits.
 //!
 //! # Example

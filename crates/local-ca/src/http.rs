@@ -20,6 +20,7 @@ use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use jiff::fmt::rfc2822::DateTimeParser;
 use stampmill_listener::{Plain, serve};
 use tokio::net::TcpListener;
 use tokio::task::spawn_blocking;
@@ -31,6 +32,9 @@ use crate::front::{self, AcmeDoor};
 use crate::limits::SERVER;
 use crate::moment::{http_date, now};
 use crate::ocsp::{self, OcspAnswer, OcspResponder};
+
+/// HTTP's dates are those of mail, and always in GMT.
+const DATES: DateTimeParser = DateTimeParser::new();
 
 /// What the routes work with.
 #[derive(Clone, Debug)]
@@ -142,7 +146,7 @@ impl Published {
             .route("/crl/all.crl", get(whole_crl))
             .route("/crl/{part}", get(part))
             .route("/crl/root.crl", get(root_crl))
-            .route("/ocsp", post(ocsp_post).layer(question_limit))
+            .route("/ocsp", post(ocsp_post).get(ocsp_how).layer(question_limit))
             .route("/ocsp/{*question}", get(ocsp_get))
             .layer(DefaultBodyLimit::max(16 * 1024))
             .with_state(self)
@@ -235,7 +239,7 @@ async fn root_crl(State(published): State<Published>, headers: HeaderMap) -> Res
 fn list(der: Vec<u8>, headers: &HeaderMap, now: i64) -> Response {
     let (this_update, next_update) = crate::crl::life(&der).unwrap_or((now, now));
     let tag = entity_tag(&der);
-    if headers.get(header::IF_NONE_MATCH) == Some(&tag) {
+    if is_known(headers, &tag, this_update) {
         return (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response();
     }
     let age = (next_update - now).clamp(0, 3600);
@@ -246,6 +250,25 @@ fn list(der: Vec<u8>, headers: &HeaderMap, now: i64) -> Response {
     fields.insert(header::EXPIRES, date(next_update));
     fields.insert(header::CACHE_CONTROL, max_age(age));
     response
+}
+
+/// Whether the client has this very list: by its tag, else by its date (RFC 9110 §13.1.2, §13.1.3, §13.2.2).
+fn is_known(headers: &HeaderMap, tag: &HeaderValue, changed: i64) -> bool {
+    if let Some(known) = headers.get(header::IF_NONE_MATCH) {
+        return known == tag;
+    }
+    let since = headers.get(header::IF_MODIFIED_SINCE);
+    let since = since.and_then(|since| since.to_str().ok());
+    // what is no date is read over
+    let since = since.and_then(|since| DATES.parse_timestamp(since).ok());
+    since.is_some_and(|since| since.as_second() >= changed)
+}
+
+/// A question by GET stands in the address.
+async fn ocsp_how() -> Response {
+    let how = "an OCSP question goes here by POST, as application/ocsp-request, or by GET to /ocsp/ and the question in base64 (RFC 6960 A.1)\n";
+    let allowed = [(header::ALLOW, "POST")];
+    (StatusCode::METHOD_NOT_ALLOWED, allowed, how).into_response()
 }
 
 async fn ocsp_post(

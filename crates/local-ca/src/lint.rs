@@ -1,6 +1,7 @@
 //! A certificate held against the checks that verifiers and auditors make, by their number in this project's list (checks.md: G is every
 //! certificate, R a root, I an issuing authority, S a server's leaf, C a client's, K a key; L is a list of revoked certificates, P an OCSP
-//! answer). What takes more than one certificate is in [`verify_by_hand`](crate::verify_by_hand).
+//! answer and who signs it). What takes more than one certificate is in [`verify_by_hand`](crate::verify_by_hand): whether the issuer is
+//! the one that is named (G4, G9), outlives it (G6) and has the constraints that the root has (R8).
 //!
 //! It is read by x509-parser, not by what makes our certificates, and works on anybody's. `CHECKS` is the table; the questions are in `every`,
 //! `keys_and_names`, `authorities` and `leaves`, those about what is no certificate in `lists` and `answers`, each with a table of its own.
@@ -12,7 +13,9 @@ mod input;
 mod keys_and_names;
 mod leaves;
 mod lists;
+mod responders;
 
+use std::collections::HashSet;
 use std::fmt;
 
 use thiserror::Error;
@@ -23,12 +26,12 @@ use crate::profile::RuleSet;
 use crate::status::answer;
 
 use authorities::{
-    authority_usage, basic_constraints, name_constraints, path_length, root_extensions, root_life,
-    root_name, subject_key_identifier,
+    authority_usage, basic_constraints, identifier_method, name_constraints, no_path_length,
+    own_key_identifier, path_length, root_extensions, root_life, root_name, subject_key_identifier,
 };
 use every::{
-    authority_key_identifier, extensions_once, key_size, key_usage, serial, signature_algorithms,
-    times, unique_identifiers, unknown_critical, version,
+    authority_key_identifier, empty_sequences, extensions_once, key_size, key_usage, serial,
+    signature_algorithms, times, unique_identifiers, unknown_critical, version,
 };
 use input::Input;
 use keys_and_names::{
@@ -36,11 +39,11 @@ use keys_and_names::{
 };
 use leaves::{
     addresses, alternative_names, alternative_names_critical, client_names, client_purpose,
-    common_name, host_names, no_authority, pointers, policy, private_life, public_life, purposes,
-    server_usage,
+    common_name, host_names, no_authority, other_names, pointers, policy, private_life,
+    public_life, purposes, server_usage,
 };
 
-/// How bad it is.
+/// How bad it is. What that list binds everybody to is an error, what it only advises a warning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// Some accept it; good practice is otherwise.
@@ -84,6 +87,8 @@ pub enum LintAs {
     Server,
     /// A client.
     Client,
+    /// Who answers OCSP questions for an authority.
+    Responder,
     /// Something else at the end of a chain.
     Other,
     /// A list of revoked certificates.
@@ -93,7 +98,7 @@ pub enum LintAs {
 }
 
 impl LintAs {
-    /// `root`, `issuing authority`, `server`, `client`, `other`, `revocation list`, `OCSP answer`.
+    /// `root`, `issuing authority`, `server`, `client`, `OCSP responder`, `other`, `revocation list`, `OCSP answer`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -101,10 +106,15 @@ impl LintAs {
             Self::Issuing => "issuing authority",
             Self::Server => "server",
             Self::Client => "client",
+            Self::Responder => "OCSP responder",
             Self::Other => "other",
             Self::RevocationList => "revocation list",
             Self::OcspAnswer => "OCSP answer",
         }
+    }
+
+    fn is_authority(self) -> bool {
+        matches!(self, Self::Root | Self::Issuing)
     }
 }
 
@@ -127,10 +137,12 @@ type Named<Question> = (&'static str, bool, &'static str, Question);
 enum Binds {
     All,
     Authorities,
+    Leaves,
     Roots,
     Issuing,
     Servers,
     Clients,
+    Responders,
     PublicRoots,
     PublicIssuing,
     PublicServers,
@@ -143,11 +155,18 @@ const CHECKS: &[Check] = &[
     ("G5", Binds::All, "RFC 5280 §4.1.2.5", times),
     ("G7", Binds::All, "RFC 5280 §4.2", extensions_once),
     ("G8", Binds::All, "RFC 5280 §4.1.2.8", unique_identifiers),
+    ("G8", Binds::All, "RFC 5280 §4.2.1", empty_sequences),
     (
         "G9",
         Binds::All,
         "RFC 5280 §4.2.1.1",
         authority_key_identifier,
+    ),
+    (
+        "G10",
+        Binds::All,
+        "RFC 5280 §4.2.1.2, RFC 7093 §2",
+        identifier_method,
     ),
     (
         "G11",
@@ -161,23 +180,25 @@ const CHECKS: &[Check] = &[
         "RFC 5280 §4.2.1.3, RFC 8813 §3",
         key_usage,
     ),
+    ("R1", Binds::Roots, "RFC 5280 §4.2.1.9", basic_constraints),
     (
         "R1",
-        Binds::Authorities,
-        "RFC 5280 §4.2.1.9",
-        basic_constraints,
+        Binds::PublicRoots,
+        "Baseline Requirements §7.1.2.1.4",
+        no_path_length,
     ),
+    ("R2", Binds::Roots, "RFC 5280 §4.2.1.3", authority_usage),
     (
-        "R2",
-        Binds::Authorities,
-        "RFC 5280 §4.2.1.3",
-        authority_usage,
+        "R3",
+        Binds::Roots,
+        "RFC 5280 §4.2.1.2",
+        subject_key_identifier,
     ),
     (
         "R3",
-        Binds::Authorities,
-        "RFC 5280 §4.2.1.2",
-        subject_key_identifier,
+        Binds::PublicRoots,
+        "Baseline Requirements §7.1.2.1.3",
+        own_key_identifier,
     ),
     (
         "R4",
@@ -198,7 +219,15 @@ const CHECKS: &[Check] = &[
         root_name,
     ),
     ("R7", Binds::All, "Baseline Requirements §6.1.5", key_size),
+    ("I1", Binds::Issuing, "RFC 5280 §4.2.1.9", basic_constraints),
     ("I1", Binds::Issuing, "RFC 5280 §4.2.1.9", path_length),
+    ("I2", Binds::Issuing, "RFC 5280 §4.2.1.3", authority_usage),
+    (
+        "I3",
+        Binds::Issuing,
+        "RFC 5280 §4.2.1.2",
+        subject_key_identifier,
+    ),
     (
         "I4",
         Binds::Issuing,
@@ -220,7 +249,7 @@ const CHECKS: &[Check] = &[
     ("S1", Binds::Servers, "RFC 9525 §6.3", alternative_names),
     (
         "S2",
-        Binds::Servers,
+        Binds::Leaves,
         "RFC 5280 §4.2.1.6",
         alternative_names_critical,
     ),
@@ -230,8 +259,8 @@ const CHECKS: &[Check] = &[
         "Baseline Requirements §7.1.4.3",
         common_name,
     ),
-    ("S4", Binds::Servers, "RFC 5280 §4.2.1.6", host_names),
-    ("S5", Binds::Servers, "RFC 5280 §4.2.1.6", addresses),
+    ("S4", Binds::Leaves, "RFC 5280 §4.2.1.6", host_names),
+    ("S5", Binds::Leaves, "RFC 5280 §4.2.1.6", addresses),
     (
         "S6",
         Binds::Servers,
@@ -272,7 +301,15 @@ const CHECKS: &[Check] = &[
     ("S13", Binds::All, "RFC 5280 §4.2", unknown_critical),
     ("S14", Binds::All, "RFC 7633 §4.1", tls_feature),
     ("C1", Binds::Clients, "RFC 5280 §4.2.1.12", client_purpose),
+    ("C1", Binds::Clients, "RFC 5280 §4.2.1.9", no_authority),
     ("C2", Binds::Clients, "RFC 5280 §4.2.1.6", client_names),
+    ("C2", Binds::Leaves, "RFC 5280 §4.2.1.6", other_names),
+    (
+        "P1",
+        Binds::Responders,
+        "RFC 6960 §4.2.2.2, Baseline Requirements §7.1.2.8",
+        responders::certificate,
+    ),
     ("K1", Binds::All, "Baseline Requirements §6.1.6", exponent),
     (
         "K2",
@@ -300,7 +337,7 @@ pub fn lint(bytes: &[u8], rules: RuleSet) -> Result<(LintAs, Vec<Finding>), Lint
     match X509Certificate::from_der(bytes) {
         Ok((rest, certificate)) => {
             nothing_behind(rest)?;
-            Ok(lint_certificate(&Input { certificate }, rules))
+            Ok(lint_certificate(&Input { certificate, bytes }, rules))
         }
         Err(error) => {
             let Ok((rest, list)) = CertificateRevocationList::from_der(bytes) else {
@@ -379,21 +416,24 @@ fn finding(check: &'static str, source: &'static str, found: Found) -> Option<Fi
     })
 }
 
-/// How many checks there are for certificates.
+/// How many checks there are for certificates, counted by their numbers.
 #[must_use]
 pub fn lint_checks() -> usize {
-    CHECKS.len()
+    let numbers: HashSet<&str> = CHECKS.iter().map(|(check, ..)| *check).collect();
+    numbers.len()
 }
 
 fn bound(binds: Binds, role: LintAs, rules: RuleSet) -> bool {
     let public = rules == RuleSet::PublicLike;
     match binds {
         Binds::All => true,
-        Binds::Authorities => matches!(role, LintAs::Root | LintAs::Issuing),
+        Binds::Authorities => role.is_authority(),
+        Binds::Leaves => !role.is_authority(),
         Binds::Roots => role == LintAs::Root,
         Binds::Issuing => role == LintAs::Issuing,
         Binds::Servers => role == LintAs::Server,
         Binds::Clients => role == LintAs::Client,
+        Binds::Responders => role == LintAs::Responder,
         Binds::PublicRoots => public && role == LintAs::Root,
         Binds::PublicIssuing => public && role == LintAs::Issuing,
         Binds::PublicServers => public && role == LintAs::Server,

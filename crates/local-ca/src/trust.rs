@@ -21,6 +21,15 @@ use crate::moment::{now, utc};
 pub struct TrustStep {
     /// The words.
     pub words: Vec<String>,
+    /// What the command takes out, where it fails when that is not in.
+    takes_out: Option<TakesOut>,
+}
+
+/// A command that lists what is in, and the name under which it would be there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct TakesOut {
+    list: Vec<String>,
+    name: String,
 }
 
 /// A trust store.
@@ -223,7 +232,13 @@ pub fn trust_stores(root: &Certificate, file: &Path, places: &TrustPlaces) -> Ve
         ];
         step(&words)
     };
-    let remove_from = |database: &str| step(&["certutil", "-d", database, "-D", "-n", &name]);
+    let remove_from = |database: &str| TrustStep {
+        takes_out: Some(TakesOut {
+            list: words(&["certutil", "-d", database, "-L"]),
+            name: name.clone(),
+        }),
+        ..step(&["certutil", "-d", database, "-D", "-n", &name])
+    };
     let chromium: Vec<String> = places.nss.iter().map(database).collect();
     let firefox: Vec<String> = match places.firefox.is_empty() {
         true => vec!["sql:PROFILE-FOLDER".to_owned()],
@@ -356,8 +371,13 @@ pub fn trust_stores(root: &Certificate, file: &Path, places: &TrustPlaces) -> Ve
 
 fn step(words: &[&str]) -> TrustStep {
     TrustStep {
-        words: words.iter().map(|word| (*word).to_owned()).collect(),
+        words: self::words(words),
+        takes_out: None,
     }
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
 }
 
 fn has(program: &str) -> bool {
@@ -368,12 +388,24 @@ fn has(program: &str) -> bool {
 }
 
 impl TrustStep {
-    /// Runs it.
+    /// Runs it. What is to be taken out and is not in has been taken out.
     ///
     /// # Errors
     /// [`TrustError::Command`] with what it said.
     pub fn run(&self) -> Result<(), TrustError> {
-        let (program, arguments) = self.words.split_first().expect("a step has a program");
+        if let Some(TakesOut { list, name }) = &self.takes_out {
+            let listed = self.output(list)?;
+            // a line is a nickname and its trust flags
+            let named = |line: &str| line.split_whitespace().next() == Some(name.as_str());
+            if !listed.lines().any(named) {
+                return Ok(());
+            }
+        }
+        self.output(&self.words).map(drop)
+    }
+
+    fn output(&self, words: &[String]) -> Result<String, TrustError> {
+        let (program, arguments) = words.split_first().expect("a step has a program");
         let failed = |reason: String| TrustError::Command {
             command: self.to_string(),
             reason,
@@ -383,7 +415,7 @@ impl TrustStep {
             .output()
             .map_err(|error| failed(error.to_string()))?;
         match output.status.success() {
-            true => Ok(()),
+            true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
             false => Err(failed(
                 String::from_utf8_lossy(&output.stderr).trim().to_owned(),
             )),
@@ -433,5 +465,26 @@ mod tests {
         let refused = check_trustworthy(&open, folder, false, false);
         assert!(matches!(refused, Err(TrustError::Unconstrained)));
         assert!(check_trustworthy(&open, folder, true, false).is_ok());
+    }
+
+    #[test]
+    fn what_is_not_in_need_not_be_taken_out() {
+        let removal = |listed: &str| TrustStep {
+            takes_out: Some(TakesOut {
+                list: words(&["echo", listed]),
+                name: "stampmill-1".to_owned(),
+            }),
+            ..step(&["false"])
+        };
+        assert!(removal("stampmill-12 C,,").run().is_ok());
+        assert!(removal("another C,,\nstampmill-1 C,,").run().is_err());
+        let unreadable = TrustStep {
+            takes_out: Some(TakesOut {
+                list: words(&["false"]),
+                name: "stampmill-1".to_owned(),
+            }),
+            ..step(&["true"])
+        };
+        assert!(unreadable.run().is_err());
     }
 }

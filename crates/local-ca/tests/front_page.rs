@@ -107,3 +107,49 @@ async fn every_link_leads_somewhere_of_its_kind() {
         [&"data:,", &"https://localhost:8381/acme/directory"]
     );
 }
+
+/// RFC 9110 §13.1.3, and what a browser is told that comes to the responder's door.
+#[tokio::test]
+async fn a_list_that_is_known_by_its_date_is_not_sent_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_authority, router) = scene(folder.path());
+    let (first, _) = ask(&router, Method::GET, "/crl/issuing.crl").await;
+    let (changed, tag) = (&first.headers()["last-modified"], &first.headers()["etag"]);
+    let with = async |headers: &[(&str, &str)]| {
+        let mut request = Request::get("/crl/issuing.crl");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::empty()).unwrap();
+        router
+            .clone()
+            .oneshot(request)
+            .await
+            .unwrap()
+            .status()
+            .as_u16()
+    };
+    let (changed, tag) = (changed.to_str().unwrap(), tag.to_str().unwrap());
+    assert_eq!(with(&[("if-modified-since", changed)]).await, 304);
+    assert_eq!(
+        with(&[("if-modified-since", "Fri, 01 Jan 2100 00:00:00 GMT")]).await,
+        304
+    );
+    for older in ["Thu, 01 Jan 1970 00:00:00 GMT", "yesterday", ""] {
+        assert_eq!(with(&[("if-modified-since", older)]).await, 200, "{older}");
+    }
+    assert_eq!(with(&[("if-none-match", tag)]).await, 304);
+    // the tag is the better witness
+    let other = [
+        ("if-none-match", "\"other\""),
+        ("if-modified-since", changed),
+    ];
+    assert_eq!(with(&other).await, 200);
+
+    let (bare, how) = ask(&router, Method::GET, "/ocsp").await;
+    assert_eq!(
+        (bare.status(), &bare.headers()["allow"]),
+        (StatusCode::METHOD_NOT_ALLOWED, &"POST".parse().unwrap())
+    );
+    assert!(how.contains("/ocsp/ and the question in base64"), "{how}");
+}

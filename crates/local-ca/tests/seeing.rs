@@ -279,7 +279,7 @@ fn checks_find_nothing_in_ours_and_the_fault_in_others() {
     let version_1 = handmade(|builder| builder.set_version(0).unwrap());
     assert_eq!(
         found(version_1, RuleSet::Private),
-        ["G1", "G9", "S1", "S3", "S6"]
+        ["G1", "G9", "G12", "S1", "S3", "S6"]
     );
     let enciphers = handmade(|builder| {
         san(builder, "by.hand.test");
@@ -300,9 +300,231 @@ fn checks_find_nothing_in_ours_and_the_fault_in_others() {
             .set_not_after(&Asn1Time::from_unix(now() + 3650 * 86_400).unwrap())
             .unwrap();
     });
-    assert_eq!(found(long, RuleSet::PublicLike), ["G9", "S9", "S11", "S12"]);
+    assert_eq!(
+        found(long, RuleSet::PublicLike),
+        ["G9", "S9", "S10", "S11", "S12"]
+    );
     assert!(lint(b"no certificate", RuleSet::Private).is_err());
     drop(X509Req::builder());
+}
+
+/// What is wrong in exactly one way is found under that number, as an error, by whatever rules.
+#[test]
+#[allow(clippy::too_many_lines)]
+fn each_check_that_binds_everybody_is_an_error() {
+    use openssl::asn1::{Asn1Object, Asn1OctetString};
+    use openssl::x509::{X509Builder, X509Extension};
+
+    let raw = |builder: &mut X509Builder, name: &str, critical: bool, der: &[u8]| {
+        let name = Asn1Object::from_str(name).unwrap();
+        let value = Asn1OctetString::new_from_bytes(der).unwrap();
+        let extension = X509Extension::new_from_der(&name, critical, &value).unwrap();
+        builder.append_extension(extension).unwrap();
+    };
+    const USAGE: &str = "2.5.29.15";
+    const NAMES: &str = "2.5.29.17";
+    const BASIC: &str = "2.5.29.19";
+    const ISSUER_KEY: &str = "2.5.29.35";
+    const OWN_KEY: &str = "2.5.29.14";
+    const PURPOSES: &str = "2.5.29.37";
+    const NO_CHECK: &str = "1.3.6.1.5.5.7.48.1.5";
+    const SIGNS: &[u8] = &[3, 2, 7, 0x80];
+    const AUTHORITY: &[u8] = &[3, 2, 1, 6];
+    const SERVERS: &[u8] = b"\x30\x0a\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x01";
+    const CLIENTS: &[u8] = b"\x30\x0a\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x02";
+    const RESPONDERS: &[u8] = b"\x30\x0a\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x09";
+    const BOTH: &[u8] =
+        b"\x30\x14\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x01\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x09";
+    const HOST: &[u8] = b"\x30\x0e\x82\x0cby.hand.test";
+    const RELATIVE: &[u8] = b"\x30\x0f\x86\x0drelative/path";
+    const CA: &[u8] = &[0x30, 3, 1, 1, 0xff];
+    let key = [&[0x30, 22, 0x80, 20][..], &[7; 20]].concat();
+    let other_key = [&[0x30, 22, 0x80, 20][..], &[8; 20]].concat();
+    let long_key = [&[0x30, 25, 0x80, 20][..], &[7; 20], &[0x82, 1, 1]].concat();
+    let own_key = [&[4, 20][..], &[7; 20]].concat();
+
+    type Parts<'a> = &'a [(&'a str, bool, &'a [u8])];
+    let leaf: Parts<'_> = &[(ISSUER_KEY, false, &key), (USAGE, true, SIGNS)];
+    let cases: &[(&str, Parts<'_>, LintAs, &[&str])] = &[
+        (
+            "good",
+            &[(PURPOSES, false, SERVERS), (NAMES, false, HOST)],
+            LintAs::Server,
+            &[],
+        ),
+        (
+            "critical EKU",
+            &[(PURPOSES, true, SERVERS), (NAMES, false, HOST)],
+            LintAs::Server,
+            &["S6"],
+        ),
+        (
+            "a server that is a CA",
+            &[
+                (PURPOSES, false, SERVERS),
+                (NAMES, false, HOST),
+                (BASIC, true, CA),
+            ],
+            LintAs::Server,
+            &["S8"],
+        ),
+        (
+            "CA not critical, FALSE",
+            &[
+                (PURPOSES, false, SERVERS),
+                (NAMES, false, HOST),
+                (BASIC, false, &[0x30, 0]),
+            ],
+            LintAs::Server,
+            &["S8"],
+        ),
+        (
+            "a client that is a CA",
+            &[
+                (PURPOSES, false, CLIENTS),
+                (NAMES, false, HOST),
+                (BASIC, true, CA),
+            ],
+            LintAs::Client,
+            &["C1"],
+        ),
+        (
+            "a relative URI",
+            &[(PURPOSES, false, CLIENTS), (NAMES, false, RELATIVE)],
+            LintAs::Client,
+            &["C2"],
+        ),
+        (
+            "no names",
+            &[(PURPOSES, false, CLIENTS), (NAMES, false, &[0x30, 0])],
+            LintAs::Client,
+            &["G8", "C2"],
+        ),
+        (
+            "responder",
+            &[(PURPOSES, false, RESPONDERS), (NO_CHECK, false, &[5, 0])],
+            LintAs::Responder,
+            &[],
+        ),
+        (
+            "no nocheck",
+            &[(PURPOSES, false, RESPONDERS)],
+            LintAs::Responder,
+            &["P1"],
+        ),
+        (
+            "critical nocheck",
+            &[(PURPOSES, false, RESPONDERS), (NO_CHECK, true, &[5, 0])],
+            LintAs::Responder,
+            &["S13", "P1"],
+        ),
+        (
+            "responder and server",
+            &[(PURPOSES, false, BOTH), (NO_CHECK, false, &[5, 0])],
+            LintAs::Responder,
+            &["P1"],
+        ),
+        (
+            "responder with names",
+            &[
+                (PURPOSES, false, RESPONDERS),
+                (NO_CHECK, false, &[5, 0]),
+                (NAMES, false, HOST),
+            ],
+            LintAs::Responder,
+            &["P1"],
+        ),
+    ];
+    let faults = |der: &[u8]| -> (LintAs, Vec<&'static str>) {
+        let (role, findings) = lint(der, RuleSet::Private).unwrap();
+        let errors = findings
+            .iter()
+            .filter(|one| one.severity == Severity::Error);
+        (role, errors.map(|one| one.check).collect())
+    };
+    let made = |parts: &[Parts<'_>]| {
+        handmade(|builder| {
+            for (name, critical, der) in parts.iter().copied().flatten() {
+                raw(builder, name, *critical, der);
+            }
+        })
+    };
+    for (what, parts, role, checks) in cases {
+        let der = made(&[leaf, parts]);
+        assert_eq!(faults(&der), (*role, checks.to_vec()), "{what}");
+    }
+    let server: Parts<'_> = &[(PURPOSES, false, SERVERS), (NAMES, false, HOST)];
+    let others: &[(&str, Parts<'_>, &[&str])] = &[
+        (
+            "key usage not critical",
+            &[(ISSUER_KEY, false, &key), (USAGE, false, SIGNS)],
+            &["G12"],
+        ),
+        ("no key usage", &[(ISSUER_KEY, false, &key)], &["G12"]),
+        (
+            "issuer and serial",
+            &[(ISSUER_KEY, false, &long_key), (USAGE, true, SIGNS)],
+            &["G9"],
+        ),
+    ];
+    for (what, parts, checks) in others {
+        let der = made(&[parts, server]);
+        assert_eq!(faults(&der), (LintAs::Server, checks.to_vec()), "{what}");
+    }
+    let root: Parts<'_> = &[(BASIC, true, CA), (OWN_KEY, false, &own_key)];
+    let roots: &[(&str, Parts<'_>, &[&str])] = &[
+        (
+            "root",
+            &[(USAGE, true, AUTHORITY), (ISSUER_KEY, false, &key)],
+            &[],
+        ),
+        (
+            "two identifiers",
+            &[(USAGE, true, AUTHORITY), (ISSUER_KEY, false, &other_key)],
+            &["G9"],
+        ),
+        ("signs no lists", &[(USAGE, true, &[3, 2, 2, 4])], &["R2"]),
+        (
+            "a purpose",
+            &[(USAGE, true, AUTHORITY), (PURPOSES, false, SERVERS)],
+            &["R4"],
+        ),
+    ];
+    for (what, parts, checks) in roots {
+        let der = made(&[root, parts]);
+        assert_eq!(faults(&der), (LintAs::Root, checks.to_vec()), "{what}");
+    }
+    // G10: the identifier above is the hash of nothing, which RFC 5280 allows
+    let der = made(&[root, &[(USAGE, true, AUTHORITY)]]);
+    let (_, findings) = lint(&der, RuleSet::Private).unwrap();
+    assert!(
+        findings
+            .iter()
+            .any(|one| one.check == "G10" && one.severity == Severity::Warning)
+    );
+}
+
+/// What OpenSSL does not write: bytes of a good certificate exchanged.
+#[test]
+fn what_is_not_der_or_has_other_parameters_is_found() {
+    let good = leaf(&authority(), &["app.test"]).der();
+    assert_eq!(faults_by(&good, RuleSet::Private), [""; 0]);
+    // keyUsage: critical TRUE is 01 01 ff
+    let spelt_out = with(
+        &good,
+        b"\x03\x55\x1d\x0f\x01\x01\xff",
+        b"\x03\x55\x1d\x0f\x01\x01\x00",
+    );
+    assert_eq!(faults_by(&spelt_out, RuleSet::Private), ["G7", "G12"]);
+    let first = good.windows(2).position(|part| part == [0x17, 13]).unwrap();
+    let mut zone = good.clone();
+    zone[first + 14] = b'z';
+    assert!(lint(&zone, RuleSet::Private).is_err() || faults_by(&zone, RuleSet::Private) == ["G5"]);
+}
+
+fn faults_by(der: &[u8], rules: RuleSet) -> Vec<&'static str> {
+    let (_, findings) = lint(der, rules).unwrap();
+    findings.iter().map(|finding| finding.check).collect()
 }
 
 /// Bytes with one part exchanged; both are as long.

@@ -94,7 +94,8 @@ pub(crate) struct TrustArgs {
     /// Only this store: debian, nss, fedora, arch, macos, windows, firefox, java or node.
     #[arg(long)]
     pub(crate) store: Option<String>,
-    /// Stores below this folder instead of the machine's own, to try it out.
+    /// Stores below this folder instead of the machine's own, to try it out: Debian's in usr/local/share/ca-certificates and etc/ssl/certs,
+    /// a database of NSS in nssdb, Firefox's profiles in firefox.
     #[arg(long, value_name = "DIR")]
     pub(crate) root_dir: Option<PathBuf>,
     /// Trust a root that is good for every name in the world.

@@ -46,7 +46,10 @@ pub(super) fn judge(args: &VerifyArgs, out: Printer) -> anyhow::Result<()> {
     let mut steps = verify_by_hand(&leaf, &roots, &options);
     steps.extend(status_in_records(&args.folder, &leaf)?);
     if args.steps {
-        steps.iter().for_each(|step| out.say(shown(step)));
+        match out.is_json() {
+            true => out.rows(steps.iter().map(row)),
+            false => steps.iter().for_each(|step| out.say(shown(step))),
+        }
     }
     let verdict = verify(&leaf, &roots, &options)?;
     let refused = steps.iter().find(|step| !step.ok);
@@ -113,6 +116,17 @@ pub(super) fn root(folder: &Path) -> anyhow::Result<Certificate> {
         Authority::ROOT_FILE
     );
     Input::read(&file)?.parsed(read_certificate)
+}
+
+fn row(step: &Step) -> Vec<(&'static str, serde_json::Value)> {
+    vec![
+        ("depth", json!(step.depth)),
+        ("subject", json!(step.subject)),
+        ("question", json!(step.question)),
+        ("ok", json!(step.ok)),
+        ("found", json!(step.found)),
+        ("rule", json!(step.rule)),
+    ]
 }
 
 fn shown(step: &Step) -> String {

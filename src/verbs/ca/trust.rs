@@ -14,21 +14,27 @@ pub(super) fn trust(args: &TrustArgs, out: Printer) -> anyhow::Result<()> {
     let folder = &args.authority.folder;
     let root = root(folder)?;
     check_trustworthy(&root, folder, args.unconstrained, args.unprotected_key)?;
-    each(&root, args, out, |store| &store.add)
+    each(&root, args, out, true)
 }
 
 pub(super) fn untrust(args: &TrustArgs, out: Printer) -> anyhow::Result<()> {
-    each(&root(&args.authority.folder)?, args, out, |store| {
-        &store.remove
-    })
+    each(&root(&args.authority.folder)?, args, out, false)
 }
 
-fn each(
-    root: &Certificate,
-    args: &TrustArgs,
-    out: Printer,
-    steps: fn(&TrustStore) -> &[TrustStep],
-) -> anyhow::Result<()> {
+/// What half a change leaves is taken out again, so far as that goes.
+fn undone(store: &TrustStore) -> String {
+    let failed = store.remove.iter().filter_map(|step| step.run().err());
+    match failed.last() {
+        None => format!("{}: nothing of it is left there", store.name),
+        Some(error) => format!("{}: and it could not be undone: {error}", store.name),
+    }
+}
+
+fn each(root: &Certificate, args: &TrustArgs, out: Printer, adds: bool) -> anyhow::Result<()> {
+    let steps = |store: &TrustStore| match adds {
+        true => store.add.clone(),
+        false => store.remove.clone(),
+    };
     let file = args.authority.folder.join(Authority::ROOT_FILE);
     let file = std::path::absolute(&file).with_context(|| format!("{}", file.display()))?;
     let places = match &args.root_dir {
@@ -55,7 +61,11 @@ fn each(
     for store in &stores {
         let commands: Vec<String> = steps(store).iter().map(ToString::to_string).collect();
         if args.apply {
-            steps(store).iter().try_for_each(TrustStep::run)?;
+            let ran = steps(store).iter().try_for_each(TrustStep::run);
+            ran.with_context(|| match adds {
+                true => undone(store),
+                false => store.name.to_owned(),
+            })?;
         }
         if out.is_json() {
             out.fields(&[

@@ -23,7 +23,7 @@ pub(crate) struct ZooArgs {
     /// The file for the zoo's root certificate, which the clients under test are told to trust. It must not exist.
     #[arg(long, value_name = "FILE", default_value = "zoo-root.pem")]
     root: PathBuf,
-    /// A file for the two CRLs, for clients that take them as a file.
+    /// A file for the CRLs of all authorities here, for clients that take them as a file. It must not exist.
     #[arg(long, value_name = "FILE")]
     crls: Option<PathBuf>,
 }
@@ -36,9 +36,19 @@ pub(super) fn zoo(args: &ZooArgs, out: Printer) -> anyhow::Result<()> {
         let base = format!("http://{base}");
         let zoo = Zoo::open(&base.parse()?, now())?;
         create_public(&args.root, zoo.root().pem().as_bytes())?;
-        let written = RootFile(&args.root);
+        let root_written = Written(&args.root);
+        let mut crls_written = None;
         if let Some(file) = &args.crls {
-            create_public(file, crls(&zoo)?.as_bytes())?;
+            let all = crls(&zoo)? + &crl_pem(zoo.narrow_crl());
+            create_public(file, all.as_bytes())?;
+            crls_written = Some(Written(file));
+        }
+        // Asked once, it hears of signals from here on: whoever reads `ready` may send one.
+        let mut stopped = Box::pin(stopped());
+        tokio::select! {
+            biased;
+            () = &mut stopped => return Ok(()),
+            () = std::future::ready(()) => {}
         }
         out.rows(zoo.inhabitants().iter().map(|one| row(one, port)));
         out.say(format_args!("trust {}", args.root.display()));
@@ -53,8 +63,8 @@ pub(super) fn zoo(args: &ZooArgs, out: Printer) -> anyhow::Result<()> {
         } else {
             out.line(format_args!("ready: https://good.localhost:{port}"));
         }
-        zoo.serve(tls, status, stopped()).await?;
-        drop(written);
+        zoo.serve(tls, status, stopped).await?;
+        drop((root_written, crls_written));
         Ok(())
     })?
 }
@@ -81,10 +91,10 @@ fn row(one: &Inhabitant, port: u16) -> Vec<(&'static str, serde_json::Value)> {
     ]
 }
 
-/// The root's key is gone with the program, and so its certificate is good for nothing: the file goes, too.
-struct RootFile<'a>(&'a Path);
+/// The root's key is gone with the program, and so its certificate and its lists are good for nothing: the files go, too.
+struct Written<'a>(&'a Path);
 
-impl Drop for RootFile<'_> {
+impl Drop for Written<'_> {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(self.0);
     }

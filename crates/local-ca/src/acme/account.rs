@@ -31,7 +31,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Reply, Problem> {
     }
     let contact = contact(asked)?.unwrap_or_default();
     let bound = binding::check(call, key)?;
-    server.check_account_rate(call.now)?;
+    server.check_account_rate(call.network.as_deref(), call.now)?;
     make(call, key, &contact, terms, bound.as_ref())
 }
 
@@ -50,6 +50,7 @@ fn make(
         contact,
         terms,
         binding: bound.map(|(kid, binding)| (kid.as_str(), binding)),
+        network: call.network.as_deref(),
         at: call.now,
     })?;
     let account = server.records.account_of_key(key)?;

@@ -1,5 +1,7 @@
 //! Rate limits (RFC 8555 §6.6): counted in the records, so that they hold across restarts and processes.
 
+use std::net::{IpAddr, Ipv6Addr};
+
 use super::AcmeServer;
 use super::identifier::Identifier;
 use super::problem::{Problem, ProblemKind};
@@ -7,14 +9,21 @@ use super::problem::{Problem, ProblemKind};
 const HOUR: i64 = 60 * 60;
 
 impl AcmeServer {
-    pub(super) fn check_account_rate(&self, now: i64) -> Result<(), Problem> {
+    /// From one address, so that a neighbour who makes many keeps nobody else out; and from all together, so that many addresses do not
+    /// fill the records.
+    pub(super) fn check_account_rate(
+        &self,
+        network: Option<&str>,
+        now: i64,
+    ) -> Result<(), Problem> {
+        let limits = &self.settings.limits;
+        if let Some(network) = network {
+            let counted = self.records.accounts_from(network, now - HOUR)?;
+            let what = "new accounts from one address";
+            within(counted, limits.accounts_per_address, what, now)?;
+        }
         let counted = self.records.accounts_since(now - HOUR)?;
-        within(
-            counted,
-            self.settings.limits.accounts_per_hour,
-            "new accounts",
-            now,
-        )
+        within(counted, limits.accounts_per_hour, "new accounts", now)
     }
 
     pub(super) fn check_order_rate(&self, account: &str, now: i64) -> Result<(), Problem> {
@@ -33,6 +42,17 @@ impl AcmeServer {
         let counted = self.records.failures_since(account, &base, now - HOUR)?;
         let what = "failed validations of this name";
         within(counted, self.settings.limits.failures_per_hour, what, now)
+    }
+}
+
+/// What counts as one address: of IPv6 the network of 64 bits, which one subscriber has.
+pub(super) fn network(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(four) => four.to_string(),
+        IpAddr::V6(six) => {
+            let prefix = Ipv6Addr::from(u128::from(six) & !u128::from(u64::MAX));
+            format!("{prefix}/64")
+        }
     }
 }
 

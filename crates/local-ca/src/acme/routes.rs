@@ -4,12 +4,13 @@
 //!   POST ─▶ content type, size ─▶ JWS: form ─▶ key ─▶ signature ─▶ url ─▶ nonce ─▶ account still valid ─▶ payload ─▶ the row's function
 //! ```
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -23,7 +24,8 @@ use super::jws::{self, Jws, KeyClaim};
 use super::problem::{Problem, ProblemKind};
 use super::records::{Account, AccountStatus};
 use super::{
-    AcmeServer, account, authorization, challenge, finalize, key_change, order, renewal, revocation,
+    AcmeServer, account, authorization, challenge, finalize, key_change, limits, order, renewal,
+    revocation,
 };
 
 /// Longest request: a finalize request with a hundred names is a tenth of it.
@@ -114,6 +116,8 @@ pub(super) struct Call<'a> {
     pub(super) query: &'a str,
     /// Where the request was sent.
     pub(super) url: String,
+    /// Where it came from, if the server told.
+    pub(super) network: Option<String>,
     signer: Signer,
     payload: Option<Map<String, Value>>,
 }
@@ -266,6 +270,8 @@ async fn read_and_answer(
         return Err(Problem::malformed("requests are application/jose+json").status(415));
     }
     let uri = request.uri().clone();
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let network = peer.map(|peer| limits::network(peer.ip()));
     let body = timeout(PATIENCE, to_bytes(request.into_body(), LONGEST_BODY)).await;
     let body = body.map_err(|_| Problem::malformed("the request took too long").status(408))?;
     let body = body.map_err(|_| {
@@ -275,7 +281,7 @@ async fn read_and_answer(
     // Signatures and the disk take their time.
     let answered = spawn_blocking(move || {
         let (path, query) = (uri.path(), uri.query().unwrap_or_default());
-        server.answer(endpoint, path, query, &body)
+        server.answer(endpoint, path, query, network, &body)
     });
     answered
         .await
@@ -289,6 +295,7 @@ impl AcmeServer {
         endpoint: &Endpoint,
         path: &str,
         query: &str,
+        network: Option<String>,
         body: &[u8],
     ) -> Result<Reply, Problem> {
         let jws = Jws::read(body)?;
@@ -322,6 +329,7 @@ impl AcmeServer {
             id: identifier_in(endpoint.path, path),
             query,
             url,
+            network,
             signer,
             payload: read_payload(endpoint.payload, &payload)?,
         })

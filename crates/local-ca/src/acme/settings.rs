@@ -117,8 +117,12 @@ impl AcmeSettings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AcmeLimits {
-    /// Accounts made in an hour, by anybody: 100.
+    /// Accounts made in an hour, by anybody: 1000.
     pub accounts_per_hour: u32,
+    /// Of these, how many are made from one address (of IPv6, from one network of 64 bits): 100. Counted where the server that the routes
+    /// are mounted in tells the address ([`ConnectInfo`](axum::extract::ConnectInfo)), as [`AcmeServer::serve`](super::AcmeServer::serve)
+    /// does.
+    pub accounts_per_address: u32,
     /// Orders that one account makes in an hour: 300.
     pub orders_per_hour: u32,
     /// Validations of one name that fail for one account in an hour: 20.
@@ -134,7 +138,8 @@ pub struct AcmeLimits {
 impl Default for AcmeLimits {
     fn default() -> Self {
         Self {
-            accounts_per_hour: 100,
+            accounts_per_hour: 1000,
+            accounts_per_address: 100,
             orders_per_hour: 300,
             failures_per_hour: 20,
             validations_at_once: 32,

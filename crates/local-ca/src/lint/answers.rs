@@ -4,10 +4,9 @@
 //! Nothing that this project uses reads OCSP answers but OpenSSL, which shows little of them; so they are read by [`answer`](crate::status).
 
 use x509_parser::certificate::X509Certificate;
-use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::FromDer as _;
 
-use super::{Found, Named, error, unless};
+use super::{Found, Named, error, responders, unless};
 use crate::der::{self, oid};
 use crate::moment::DAY;
 use crate::status::answer::Answer;
@@ -34,38 +33,9 @@ fn responder(input: &Answer<'_>) -> Found {
     let Ok((_, certificate)) = X509Certificate::from_der(bytes) else {
         return error("the responder's certificate cannot be read");
     };
-    let extensions = certificate.extensions();
-    let purpose = extensions
-        .iter()
-        .find_map(|one| match one.parsed_extension() {
-            ParsedExtension::ExtendedKeyUsage(purposes) => Some(purposes),
-            _ => None,
-        });
-    let alone = purpose.is_some_and(|purpose| {
-        let others = purpose.any
-            || purpose.server_auth
-            || purpose.client_auth
-            || purpose.code_signing
-            || purpose.email_protection
-            || purpose.time_stamping
-            || !purpose.other.is_empty();
-        purpose.ocsp_signing && !others
-    });
-    if !alone && !certificate.is_ca() {
-        return error("the responder's certificate is not for OCSPSigning alone");
-    }
-    let no_check = extensions
-        .iter()
-        .find(|one| one.oid.as_bytes() == oid::OCSP_NO_CHECK);
-    match no_check {
-        None if certificate.is_ca() => None,
-        None => error(
-            "the responder's certificate has no id-pkix-ocsp-nocheck: who asks about it asks it",
-        ),
-        Some(one) => unless(
-            !one.critical && one.value == [5, 0],
-            error("id-pkix-ocsp-nocheck is critical, or not NULL"),
-        ),
+    match certificate.is_ca() {
+        true => None,
+        false => responders::faults(&certificate),
     }
 }
 

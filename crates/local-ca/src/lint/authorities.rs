@@ -1,5 +1,6 @@
 //! The checks of authorities: R, roots, and I, those below them.
 
+use openssl::sha::{sha1, sha256};
 use x509_parser::extensions::ParsedExtension;
 
 use super::input::{CRL_SIGN, Input, KEY_CERT_SIGN};
@@ -20,7 +21,7 @@ pub(super) fn authority_usage(input: &Input<'_>) -> Found {
         ),
         Some((_, flags)) if flags & KEY_CERT_SIGN == 0 => error("keyUsage lacks keyCertSign"),
         Some((_, flags)) if flags & CRL_SIGN == 0 => {
-            warning("keyUsage lacks cRLSign: it can never revoke")
+            error("keyUsage lacks cRLSign: it can never revoke")
         }
         Some(_) => None,
     }
@@ -46,7 +47,7 @@ pub(super) fn root_extensions(input: &Input<'_>) -> Found {
     });
     match odd {
         None => None,
-        Some(odd) => warning(format!("a root with the extension {}", odd.oid)),
+        Some(odd) => error(format!("a root with the extension {}", odd.oid)),
     }
 }
 
@@ -75,9 +76,41 @@ pub(super) fn root_name(input: &Input<'_>) -> Found {
 
 pub(super) fn path_length(input: &Input<'_>) -> Found {
     let length = input.certificate.basic_constraints().ok().flatten();
+    match length.and_then(|constraints| constraints.value.path_len_constraint) {
+        Some(0) => None,
+        Some(more) => error(format!(
+            "an issuing authority of path length {more}: others may stand below it"
+        )),
+        None => error("an issuing authority without path length: others may stand below it"),
+    }
+}
+
+/// R1 of the Baseline Requirements: what stands below a root is bounded by what stands below it.
+pub(super) fn no_path_length(input: &Input<'_>) -> Found {
+    let length = input.certificate.basic_constraints().ok().flatten();
     unless(
-        length.is_some_and(|constraints| constraints.value.path_len_constraint.is_some()),
-        warning("an issuing authority without path length: others may stand below it"),
+        length.is_none_or(|constraints| constraints.value.path_len_constraint.is_none()),
+        error("a root with a path length"),
+    )
+}
+
+/// R3 of the Baseline Requirements; that the two are the same is asked by G9.
+pub(super) fn own_key_identifier(input: &Input<'_>) -> Found {
+    let identifier =
+        input.extension(|one| matches!(one, ParsedExtension::AuthorityKeyIdentifier(_)));
+    unless(
+        identifier.is_some(),
+        error("a root without authorityKeyIdentifier"),
+    )
+}
+
+/// G10: the hash of the key by one of two methods. RFC 5280 takes others, too, if they give every key its own.
+pub(super) fn identifier_method(input: &Input<'_>) -> Found {
+    let identifier = input.key_identifier()?;
+    let key = &input.certificate.public_key().subject_public_key.data;
+    unless(
+        *identifier == sha1(key) || *identifier == sha256(key)[..20],
+        warning("subjectKeyIdentifier is not the hash of the key by RFC 5280 or RFC 7093"),
     )
 }
 

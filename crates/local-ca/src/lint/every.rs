@@ -2,14 +2,29 @@
 
 use std::collections::HashSet;
 
+use x509_parser::asn1_rs::Tag;
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::{X509Extension, X509Version};
 use x509_parser::public_key::PublicKey;
+use x509_parser::x509::AlgorithmIdentifier;
 
-use super::input::{Input, KEY_AGREEMENT};
+use super::input::{DIGITAL_SIGNATURE, Input, KEY_AGREEMENT};
 use super::{Found, LintAs, error, unless, warning};
+use crate::der::{self, Der, NotDer};
 use crate::moment::DAY;
 
+/// Signatures by RSASSA-PKCS1-v1_5, from MD2 to SHA-2.
+const RSA_PKCS1: &[&str] = &[
+    "1.2.840.113549.1.1.2",
+    "1.2.840.113549.1.1.4",
+    "1.2.840.113549.1.1.5",
+    "1.2.840.113549.1.1.11",
+    "1.2.840.113549.1.1.12",
+    "1.2.840.113549.1.1.13",
+    "1.2.840.113549.1.1.14",
+];
+/// Ed25519 and Ed448.
+const EDWARDS: &[&str] = &["1.3.101.112", "1.3.101.113"];
 const ENCIPHER: u16 = 1 << 2 | 1 << 3;
 
 pub(super) fn version(input: &Input<'_>) -> Found {
@@ -31,6 +46,11 @@ pub(super) fn serial(input: &Input<'_>) -> Found {
             "a serial number of {} octets, at most 20 are allowed",
             long.len()
         )),
+        short if short.len() <= 4 => error(format!(
+            "a serial number of {} bits, 64 random ones are the least",
+            8 * short.len()
+        )),
+        // of 64 random bits the first eight may be zero
         short if short.len() < 8 => {
             warning("a serial number of less than 64 bits: it can be foreseen")
         }
@@ -46,6 +66,9 @@ pub(super) fn signature_algorithms(input: &Input<'_>) -> Found {
     if outer != inner {
         return error("the two signature algorithms differ");
     }
+    if !parameters_fit(outer) {
+        return error("the signature algorithm's parameters: NULL for RSA, absent for others");
+    }
     let weak = [
         "1.2.840.113549.1.1.5",
         "1.2.840.113549.1.1.4",
@@ -55,6 +78,17 @@ pub(super) fn signature_algorithms(input: &Input<'_>) -> Found {
         !weak.contains(&outer.algorithm.to_id_string().as_str()),
         error("signed with MD5 or SHA-1"),
     )
+}
+
+/// RSASSA-PKCS1-v1_5 has NULL (RFC 4055 §5), ECDSA and EdDSA have nothing (RFC 5758 §3.2, RFC 8410 §3).
+pub(super) fn parameters_fit(algorithm: &AlgorithmIdentifier<'_>) -> bool {
+    let name = algorithm.algorithm.to_id_string();
+    let parameters = algorithm.parameters.as_ref();
+    if RSA_PKCS1.contains(&name.as_str()) {
+        return parameters.is_some_and(|any| any.tag() == Tag::Null && any.data.is_empty());
+    }
+    let bare = name.starts_with("1.2.840.10045.4.") || EDWARDS.contains(&name.as_str());
+    !bare || parameters.is_none()
 }
 
 pub(super) fn times(input: &Input<'_>) -> Found {
@@ -68,6 +102,9 @@ pub(super) fn times(input: &Input<'_>) -> Found {
     if !form {
         return error("UTCTime is for years through 2049, GeneralizedTime from 2050 on");
     }
+    if written_times(input.bytes) != Ok(true) {
+        return error("a time without seconds, with a fraction, or not in Z");
+    }
     let seconds = life.not_after.timestamp() - life.not_before.timestamp() + 1;
     unless(
         seconds % DAY != 1,
@@ -76,6 +113,52 @@ pub(super) fn times(input: &Input<'_>) -> Found {
             seconds / DAY
         )),
     )
+}
+
+/// Whether both times have the one form that DER leaves: `YYMMDDHHMMSSZ`, of four digits for the year in GeneralizedTime.
+fn written_times(bytes: &[u8]) -> Result<bool, NotDer> {
+    let mut tbs = tbs(bytes)?;
+    tbs.optional(der::CONTEXT_0)?;
+    tbs.expect(der::INTEGER)?;
+    tbs.expect(der::SEQUENCE)?;
+    tbs.expect(der::SEQUENCE)?;
+    let mut life = tbs.expect(der::SEQUENCE)?.inside();
+    let mut good = true;
+    while !life.is_empty() {
+        let time = life.element()?;
+        let digits = if time.tag == der::UTC_TIME { 12 } else { 14 };
+        good &= time.contents.len() == digits + 1
+            && time.contents[..digits].iter().all(u8::is_ascii_digit)
+            && time.contents.ends_with(b"Z");
+    }
+    Ok(good)
+}
+
+/// Whether an extension spells out that it is not critical, which is the default.
+fn spells_out_default(bytes: &[u8]) -> Result<bool, NotDer> {
+    const CONTEXT_3: u8 = 0xa3;
+    let mut tbs = tbs(bytes)?;
+    while !tbs.is_empty() {
+        let part = tbs.element()?;
+        if part.tag != CONTEXT_3 {
+            continue;
+        }
+        let mut all = der::only(part.contents, der::SEQUENCE)?.inside();
+        while !all.is_empty() {
+            let mut extension = all.expect(der::SEQUENCE)?.inside();
+            extension.expect(der::OID)?;
+            let critical = extension.optional(der::BOOLEAN)?;
+            if critical.is_some_and(|critical| critical.contents != [0xff]) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+fn tbs(certificate: &[u8]) -> Result<Der<'_>, NotDer> {
+    let mut parts = der::only(certificate, der::SEQUENCE)?.inside();
+    Ok(parts.expect(der::SEQUENCE)?.inside())
 }
 
 pub(super) fn extensions_once(input: &Input<'_>) -> Found {
@@ -91,10 +174,35 @@ pub(super) fn extensions_once(input: &Input<'_>) -> Found {
     // DEFAULT FALSE is left out: 30 00
     let constraints = input.extension(|one| matches!(one, ParsedExtension::BasicConstraints(_)));
     let spelt_out = constraints.is_some_and(|one| one.value.starts_with(&[0x30, 3, 1, 1, 0]));
-    unless(
-        !spelt_out,
-        error("basicConstraints spells out cA FALSE, which is the default"),
-    )
+    if spelt_out {
+        return error("basicConstraints spells out cA FALSE, which is the default");
+    }
+    match spells_out_default(input.bytes) {
+        Ok(false) => None,
+        Ok(true) => error("an extension spells out critical FALSE, which is the default"),
+        Err(NotDer) => error("not DER throughout"),
+    }
+}
+
+/// Where there is nothing to say, the extension is left out; but `basicConstraints` of a leaf is empty.
+pub(super) fn empty_sequences(input: &Input<'_>) -> Found {
+    let mut all = input.certificate.extensions().iter();
+    let empty = all.find(|extension| match extension.parsed_extension() {
+        ParsedExtension::BasicConstraints(_) => false,
+        ParsedExtension::NameConstraints(constraints) => {
+            let subtrees = [
+                &constraints.permitted_subtrees,
+                &constraints.excluded_subtrees,
+            ];
+            let empty = |one: &Option<Vec<_>>| one.as_ref().is_some_and(Vec::is_empty);
+            extension.value == [0x30, 0] || subtrees.into_iter().any(empty)
+        }
+        _ => extension.value == [0x30, 0],
+    });
+    match empty {
+        None => None,
+        Some(empty) => error(format!("the extension {} is an empty sequence", empty.oid)),
+    }
 }
 
 pub(super) fn unique_identifiers(input: &Input<'_>) -> Found {
@@ -111,12 +219,16 @@ pub(super) fn authority_key_identifier(input: &Input<'_>) -> Found {
         .map(X509Extension::parsed_extension);
     match extension {
         Some(ParsedExtension::AuthorityKeyIdentifier(id)) => {
-            if id.key_identifier.is_none() {
+            let Some(identifier) = &id.key_identifier else {
                 return error("authorityKeyIdentifier without keyIdentifier");
+            };
+            let own = input.key_identifier();
+            if input.role() == LintAs::Root && own.is_some_and(|own| own != identifier.0) {
+                return error("a root whose two key identifiers differ");
             }
             unless(
                 id.authority_cert_issuer.is_none() && id.authority_cert_serial.is_none(),
-                warning(
+                error(
                     "authorityKeyIdentifier with issuer and serial number: it binds to one certificate of the issuer",
                 ),
             )
@@ -128,15 +240,23 @@ pub(super) fn authority_key_identifier(input: &Input<'_>) -> Found {
 
 pub(super) fn key_usage(input: &Input<'_>) -> Found {
     let Some((critical, flags)) = input.usage() else {
-        return match input.is_authority() {
-            true => None, // R2 says it
-            false => warning("no keyUsage"),
+        return match input.role() {
+            LintAs::Root | LintAs::Issuing => None, // R2 and I2 say it
+            _ => error("no keyUsage"),
         };
     };
     if !critical {
-        return warning("keyUsage is not critical");
+        return error("keyUsage is not critical");
     }
-    match input.certificate.public_key().parsed() {
+    let key = input.certificate.public_key();
+    if EDWARDS.contains(&key.algorithm.algorithm.to_id_string().as_str()) {
+        let signs = flags & DIGITAL_SIGNATURE != 0 || input.is_authority();
+        return unless(
+            signs && flags & ENCIPHER == 0,
+            error("an Ed25519 or Ed448 key signs, and does nothing else"),
+        );
+    }
+    match key.parsed() {
         Ok(PublicKey::EC(_)) if flags & ENCIPHER != 0 => error("an ECDSA key cannot encipher"),
         Ok(PublicKey::RSA(_)) if flags & KEY_AGREEMENT != 0 => {
             error("an RSA key agrees on nothing")
@@ -150,14 +270,41 @@ pub(super) fn key_size(input: &Input<'_>) -> Found {
         Ok(PublicKey::RSA(key)) if key.key_size() < 2048 => {
             error(format!("an RSA key of {} bits", key.key_size()))
         }
-        Ok(PublicKey::RSA(_)) => None,
-        Ok(PublicKey::EC(point)) if matches!(point.key_size(), 256 | 384) => None,
-        Ok(PublicKey::EC(point)) => warning(format!(
-            "a curve of {} bits: not every verifier knows it",
-            point.key_size()
-        )),
+        Ok(PublicKey::RSA(key)) => {
+            let bits = modulus_bits(key.modulus);
+            unless(
+                bits.is_multiple_of(8),
+                error(format!(
+                    "an RSA key of {bits} bits, which are no whole bytes"
+                )),
+            )
+        }
+        Ok(PublicKey::EC(_)) => match curve(input).as_deref() {
+            Some("1.2.840.10045.3.1.7" | "1.3.132.0.34") => None,
+            Some("1.3.132.0.35") => warning("P-521: rustls and Chromium do not take it"),
+            Some(other) => error(format!(
+                "the curve {other}: P-256, P-384 and P-521 are known"
+            )),
+            None => error("a curve without a name"),
+        },
         _ => warning("neither RSA nor P-256 nor P-384: NSS, Chromium and others do not take it"),
     }
+}
+
+fn modulus_bits(modulus: &[u8]) -> u32 {
+    let value = &modulus[modulus.iter().take_while(|byte| **byte == 0).count()..];
+    let unused = value.first().map_or(0, |first| first.leading_zeros());
+    8 * u32::try_from(value.len()).unwrap_or(u32::MAX / 8) - unused
+}
+
+fn curve(input: &Input<'_>) -> Option<String> {
+    let parameters = input
+        .certificate
+        .public_key()
+        .algorithm
+        .parameters
+        .as_ref()?;
+    parameters.as_oid().ok().map(|curve| curve.to_id_string())
 }
 
 pub(super) fn unknown_critical(input: &Input<'_>) -> Found {

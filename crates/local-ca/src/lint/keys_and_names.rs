@@ -3,9 +3,12 @@
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::X509Extension;
 
-use super::input::Input;
+use super::input::{CA_ISSUERS, Input};
 use super::{Found, error, unless, warning};
 use crate::keys::{KeyError, PublicKey};
+
+/// Parts of domain names and mail addresses, which are IA5String (RFC 4519 §2.4, RFC 5280 §4.1.2.6).
+const IN_ASCII: &[&str] = &["0.9.2342.19200300.100.1.25", "1.2.840.113549.1.9.1"];
 
 /// G11: country in two letters of PrintableString, everything else in UTF8String or PrintableString, from the large to the small.
 pub(super) fn name_forms(input: &Input<'_>) -> Found {
@@ -23,12 +26,16 @@ pub(super) fn name_forms(input: &Input<'_>) -> Found {
     if country.is_some_and(|(_, tag, value)| *tag != 19 || value.len() != 2) {
         return error("a country is two letters, in PrintableString");
     }
-    // attributes of domain names and mail addresses are IA5String (RFC 4519 §2.4)
-    if attributes
-        .iter()
-        .any(|(_, tag, _)| ![12, 19, 22].contains(tag))
-    {
-        return warning("a name in another string type than UTF8String or PrintableString");
+    if attributes.iter().any(|(_, _, value)| value.is_empty()) {
+        return error("an empty name: what has nothing to say is left out");
+    }
+    let odd = attributes.iter().any(|(kind, tag, _)| match tag {
+        12 | 19 => false,
+        22 => !IN_ASCII.contains(&kind.as_str()),
+        _ => true,
+    });
+    if odd {
+        return error("a name in another string type than UTF8String or PrintableString");
     }
     let places: Vec<usize> = attributes
         .iter()
@@ -36,7 +43,7 @@ pub(super) fn name_forms(input: &Input<'_>) -> Found {
         .collect();
     unless(
         places.is_sorted(),
-        warning("attributes out of order: country, state, locality, organization, common name"),
+        error("attributes out of order: country, state, locality, organization, common name"),
     )
 }
 
@@ -73,8 +80,9 @@ pub(super) fn issuing_pointers(input: &Input<'_>) -> Found {
     if !has(|one| matches!(one, ParsedExtension::CRLDistributionPoints(_))) {
         return error("no cRLDistributionPoints");
     }
-    if !has(|one| matches!(one, ParsedExtension::AuthorityInfoAccess(_))) {
-        return error("no authorityInfoAccess");
+    let access = input.access().unwrap_or_default();
+    if !access.iter().any(|one| one == CA_ISSUERS) {
+        return error("no authorityInfoAccess with caIssuers");
     }
     super::leaves::policy(input)
 }

@@ -3,9 +3,12 @@
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::X509Extension;
 
-use super::input::{Input, KEY_CERT_SIGN};
+use super::input::{CA_ISSUERS, Input, KEY_CERT_SIGN, OCSP};
 use super::{Found, error, unless, warning};
-use crate::names::DnsName;
+use crate::names::{DnsName, EmailAddress, shown};
+
+/// Days of a life that needs no pointers.
+const SHORT_LIVED: i64 = 7;
 
 pub(super) fn alternative_names(input: &Input<'_>) -> Found {
     let hosts = input.names().map(|(_, names)| {
@@ -48,7 +51,7 @@ pub(super) fn common_name(input: &Input<'_>) -> Found {
         None => None,
         Some(stray) => error(format!(
             "the common name `{}` is none of the names",
-            crate::names::shown(stray)
+            shown(stray)
         )),
     }
 }
@@ -59,7 +62,7 @@ pub(super) fn host_names(input: &Input<'_>) -> Found {
         GeneralName::DNSName(host) => match DnsName::parse(host) {
             Ok(parsed) => unless(
                 parsed.as_str() == *host,
-                warning(format!("`{host}` is not in lower case")),
+                error(format!("`{host}` is not in lower case")),
             ),
             Err(refused) => error(refused.to_string()),
         },
@@ -78,6 +81,7 @@ pub(super) fn addresses(input: &Input<'_>) -> Found {
 pub(super) fn purposes(input: &Input<'_>) -> Found {
     match input.purposes() {
         None => error("no extendedKeyUsage: it logs in as a client, too"),
+        Some(_) if input.purposes_are_critical() => error("extendedKeyUsage is critical"),
         Some(purposes) if purposes.any => error("anyExtendedKeyUsage"),
         Some(purposes) if !purposes.server_auth => error("extendedKeyUsage lacks serverAuth"),
         Some(purposes) if purposes.client_auth => warning("for servers and clients at once"),
@@ -88,16 +92,21 @@ pub(super) fn purposes(input: &Input<'_>) -> Found {
 pub(super) fn server_usage(input: &Input<'_>) -> Found {
     match input.usage() {
         Some((_, flags)) if flags & 1 == 0 => error("keyUsage lacks digitalSignature: no TLS 1.3"),
-        Some((_, flags)) if flags & KEY_CERT_SIGN != 0 => error("a leaf with keyCertSign"),
         _ => None,
     }
 }
 
 pub(super) fn no_authority(input: &Input<'_>) -> Found {
+    if input.is_authority() {
+        return error("a leaf with cA TRUE: whoever has its key is an authority");
+    }
+    if matches!(input.usage(), Some((_, flags)) if flags & KEY_CERT_SIGN != 0) {
+        return error("a leaf with keyCertSign");
+    }
     let constraints = input.extension(|one| matches!(one, ParsedExtension::BasicConstraints(_)));
     unless(
         constraints.is_none_or(|one| one.critical),
-        warning("basicConstraints is not critical"),
+        error("basicConstraints is not critical"),
     )
 }
 
@@ -121,13 +130,24 @@ pub(super) fn private_life(input: &Input<'_>) -> Found {
     let days = input.days();
     unless(
         days <= 825,
-        warning(format!("{days} days: Apple's systems refuse more than 825")),
+        error(format!("{days} days: Apple's systems refuse more than 825")),
     )
 }
 
+/// S11: where the issuer is found, and the status, unless it is over before anybody asks.
 pub(super) fn pointers(input: &Input<'_>) -> Found {
-    let access = input.extension(|one| matches!(one, ParsedExtension::AuthorityInfoAccess(_)));
-    unless(access.is_some(), error("no authorityInfoAccess"))
+    let Some(access) = input.access() else {
+        return error("no authorityInfoAccess");
+    };
+    let points_at = |method: &str| access.iter().any(|one| one == method);
+    if !points_at(CA_ISSUERS) {
+        return error("authorityInfoAccess without caIssuers");
+    }
+    let list = input.extension(|one| matches!(one, ParsedExtension::CRLDistributionPoints(_)));
+    unless(
+        points_at(OCSP) || list.is_some() || input.days() <= SHORT_LIVED,
+        error("neither an OCSP pointer nor a list's"),
+    )
 }
 
 pub(super) fn policy(input: &Input<'_>) -> Found {
@@ -148,6 +168,9 @@ pub(super) fn policy(input: &Input<'_>) -> Found {
 }
 
 pub(super) fn client_purpose(input: &Input<'_>) -> Found {
+    if input.purposes().is_some_and(|purposes| purposes.any) {
+        return error("anyExtendedKeyUsage");
+    }
     let usage = input.usage().is_some_and(|(_, flags)| flags & 1 == 1);
     unless(usage, error("keyUsage lacks digitalSignature"))
 }
@@ -157,4 +180,20 @@ pub(super) fn client_names(input: &Input<'_>) -> Found {
         input.names().is_some_and(|(_, names)| !names.is_empty()),
         error("a client without a name in subjectAltName: some verifiers refuse it"),
     )
+}
+
+/// Names that are no hosts: a URI is absolute, a mail address a mailbox alone.
+pub(super) fn other_names(input: &Input<'_>) -> Found {
+    let names = input.names().map_or(&[][..], |(_, names)| names);
+    names.iter().find_map(|name| match name {
+        GeneralName::URI(uri) => unless(
+            url::Url::parse(uri).is_ok(),
+            error(format!("`{}` is no absolute URI", shown(uri))),
+        ),
+        GeneralName::RFC822Name(address) => match EmailAddress::parse(address) {
+            Ok(_) => None,
+            Err(refused) => error(refused.to_string()),
+        },
+        _ => None,
+    })
 }

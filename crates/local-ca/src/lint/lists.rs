@@ -5,6 +5,7 @@ use x509_parser::extensions::X509Extension;
 use x509_parser::revocation_list::{CertificateRevocationList, RevokedCertificate};
 use x509_parser::x509::X509Version;
 
+use super::every::parameters_fit;
 use super::{Found, Named, error, unless, warning};
 use crate::der::{self, NotDer, oid};
 use crate::moment::DAY;
@@ -41,9 +42,12 @@ impl<'a> List<'a> {
 }
 
 fn algorithms(input: &List<'_>) -> Found {
+    if input.list.signature_algorithm != input.list.tbs_cert_list.signature {
+        return error("the two signature algorithms differ");
+    }
     unless(
-        input.list.signature_algorithm == input.list.tbs_cert_list.signature,
-        error("the two signature algorithms differ"),
+        parameters_fit(&input.list.signature_algorithm),
+        error("the signature algorithm's parameters: NULL for RSA, absent for others"),
     )
 }
 
@@ -108,7 +112,9 @@ fn reason(entry: &RevokedCertificate<'_>) -> Found {
         0 => error(format!("{}: reason 0, unspecified, is left out", of())),
         6 => error(format!("{}: on hold, which nothing here undoes", of())),
         1 | 3 | 4 | 5 | 9 => None,
-        other => warning(format!("{}: reason {other}", of())),
+        // what can be taken of an authority; a list does not say whose entries it has
+        2 => warning(format!("{}: reason 2 is for authorities only", of())),
+        other => error(format!("{}: reason {other}", of())),
     }
 }
 

@@ -30,10 +30,26 @@ pub(super) type Shown = (Certificate, PKey<Private>);
 /// The age of the root: old enough for a certificate of it that has expired.
 const AGE: i64 = 400 * DAY;
 
+/// Where the zoo publishes what is below the intermediate that is good for `.test` only.
+pub(super) const NARROW_LIST: &str = "/zoo/test.crl";
+pub(super) const NARROW_CERTIFICATE: &str = "/zoo/test.cer";
+/// How long its list holds: longer than anybody keeps a zoo open.
+const LIST_LIFE: i64 = 30 * DAY;
+
 /// The zoo's authority, and its clock.
 pub(super) struct Keeper {
     pub(super) authority: Authority,
+    /// Where CRL and OCSP answers are.
+    base_url: BaseUrl,
+    /// The intermediate that is good for `.test` only.
+    narrow: Narrow,
     now: i64,
+}
+
+/// An intermediate with a key of its own, and its list.
+struct Narrow {
+    signer: Signer,
+    certificate: Certificate,
 }
 
 impl Keeper {
@@ -41,10 +57,31 @@ impl Keeper {
         let mut profile = AuthorityProfile::new("stampmill zoo");
         profile.days = 800;
         profile.base_url = Some(base_url.clone());
+        let authority = Authority::generate_recorded(&profile, now - AGE)?;
+        let narrow = narrow(&authority, base_url)?;
         Ok(Self {
-            authority: Authority::generate_recorded(&profile, now - AGE)?,
+            authority,
+            base_url: base_url.clone(),
+            narrow,
             now,
         })
+    }
+
+    /// The list of the intermediate that is good for `.test` only: it has taken nothing back.
+    pub(super) fn narrow_crl(&self) -> Result<Vec<u8>, ZooError> {
+        let signer = &self.narrow.signer;
+        let identifier = signer.public().identifier();
+        let number = write::extension(oid::CRL_NUMBER, false, &write::integer(1));
+        let extensions = [tbs::authority_key_identifier(&identifier), number];
+        let tbs = write::sequence([
+            write::integer(1), // version 2
+            signer.algorithm(),
+            self.narrow.certificate.parsed().subject.to_vec(),
+            write::time(self.now - 60),
+            write::time(self.now + LIST_LIFE),
+            write::context(0, [write::sequence(extensions)]),
+        ]);
+        Ok(signer.signed(tbs)?)
     }
 
     pub(super) fn publish(self) -> Result<Published, ZooError> {
@@ -93,17 +130,12 @@ impl Keeper {
     /// A root of the same name, as an attacker would call it.
     pub(super) fn unknown_root(&self, host: &str) -> Result<Shown, ZooError> {
         let profile = AuthorityProfile::new("stampmill zoo");
-        let stranger = Self {
-            authority: Authority::generate(&profile, self.now)?,
-            now: self.now,
-        };
-        stranger.good(host)
+        let stranger = Authority::generate(&profile, self.now)?;
+        issue(&stranger, host, &Profile::server(), self.now)
     }
 
     fn issue(&self, host: &str, profile: &Profile, now: i64) -> Result<Shown, ZooError> {
-        let (request, key) = CertificateRequest::new("", &[host.parse()?])?;
-        let leaf = self.authority.issue_at(&request, profile, now)?;
-        Ok((leaf, key.as_openssl().to_owned()))
+        issue(&self.authority, host, profile, now)
     }
 
     // ---- written by hand ----------------------------------------------------------------------------------------------------
@@ -142,26 +174,21 @@ impl Keeper {
         Ok((read(der).with_intermediates(behind), leaf.key))
     }
 
-    /// Below an intermediate of its own, which may certify names in `.test`.
+    /// Below an intermediate of its own, which may certify names in `.test`. Like every other it says where its list is, so that nothing else
+    /// is wrong with it.
     pub(super) fn outside_constraints(&self, host: &str) -> Result<Shown, ZooError> {
-        let root = self.root();
-        let signer = signer_of(&*KeyKind::P256.generate()?);
-        let constraints = NameConstraints::nothing().permitting("test")?;
-        let name = subject::common_name(Some("stampmill zoo, good for .test only"));
-        let extensions = [
-            tbs::authority(Some(0)),
-            tbs::key_usage(KEY_CERT_SIGN | CRL_SIGN),
-            tbs::extended_key_usage(&[oid::SERVER_AUTH]),
-            tbs::subject_key_identifier(&signer.public().identifier()),
-            tbs::authority_key_identifier(&root.key_identifier()),
-            constraints.extension(None),
+        let Narrow {
+            signer,
+            certificate,
+        } = &self.narrow;
+        let mut leaf = self.leaf(host)?;
+        leaf.pointers = [
+            tbs::crl_distribution_point(&narrow_url(&self.base_url, NARROW_LIST)),
+            tbs::authority_info_access(None, &narrow_url(&self.base_url, NARROW_CERTIFICATE)),
         ];
-        let life = (root.certificate.not_before(), root.certificate.not_after());
-        let issuing = root.sign(&name, signer.public().spki(), life, &extensions)?;
-        let leaf = self.leaf(host)?;
-        let leaf_der = leaf.signed(&name, &signer)?;
-        let behind = vec![issuing.as_openssl().to_owned()];
-        Ok((read(leaf_der).with_intermediates(behind), leaf.key))
+        let der = leaf.signed(certificate.parsed().subject, signer)?;
+        let behind = vec![certificate.as_openssl().to_owned()];
+        Ok((read(der).with_intermediates(behind), leaf.key))
     }
 
     pub(super) fn weak_key(&self, host: &str) -> Result<Shown, ZooError> {
@@ -201,6 +228,11 @@ impl Keeper {
             life: (self.now - DAY, self.now + 30 * DAY - 1),
             version_one: false,
             sha1: false,
+            // No responder: it knows only what is in the records.
+            pointers: [
+                tbs::crl_distribution_point(&self.base_url.crl_part(0)),
+                tbs::authority_info_access(None, &self.base_url.issuing_certificate()),
+            ],
             more: Vec::new(),
         })
     }
@@ -212,10 +244,49 @@ impl Keeper {
         Ok((read(der).with_intermediates(behind), leaf.key))
     }
 
-    fn root(&self) -> Issuer {
-        let root = self.authority.root_issuer();
-        root.expect("an authority that was just made has its root's key")
+    pub(super) fn narrow_certificate(&self) -> &Certificate {
+        &self.narrow.certificate
     }
+}
+
+/// The intermediate that may certify names in `.test`, by the zoo's root.
+fn narrow(authority: &Authority, base_url: &BaseUrl) -> Result<Narrow, ZooError> {
+    let root = authority.root_issuer();
+    let root: Issuer = root.expect("an authority that was just made has its root's key");
+    let signer = signer_of(&*KeyKind::P256.generate()?);
+    let constraints = NameConstraints::nothing().permitting("test")?;
+    let extensions = [
+        tbs::authority(Some(0)),
+        tbs::key_usage(KEY_CERT_SIGN | CRL_SIGN),
+        tbs::extended_key_usage(&[oid::SERVER_AUTH]),
+        tbs::subject_key_identifier(&signer.public().identifier()),
+        tbs::authority_key_identifier(&root.key_identifier()),
+        constraints.extension(None),
+        tbs::crl_distribution_point(&base_url.root_crl()),
+        tbs::authority_info_access(None, &base_url.root_certificate()),
+    ];
+    let name = subject::common_name(Some("stampmill zoo, good for .test only"));
+    let life = (root.certificate.not_before(), root.certificate.not_after());
+    let certificate = root.sign(&name, signer.public().spki(), life, &extensions)?;
+    Ok(Narrow {
+        signer,
+        certificate,
+    })
+}
+
+fn narrow_url(base_url: &BaseUrl, path: &str) -> String {
+    format!("{base_url}{path}")
+}
+
+fn issue(
+    authority: &Authority,
+    host: &str,
+    profile: &Profile,
+    now: i64,
+) -> Result<Shown, ZooError> {
+    let (request, key) = CertificateRequest::new("", &[host.parse()?])?;
+    let leaf = authority.issue_at(&request, profile, now)?;
+    Ok((leaf, key.as_openssl().to_owned()))
 }
 
 /// A server's certificate as it should be, but for what is changed.
@@ -226,6 +297,8 @@ struct ByHand {
     life: (i64, i64),
     version_one: bool,
     sha1: bool,
+    /// Where its issuer's list and certificate are.
+    pointers: [Vec<u8>; 2],
     /// One more extension.
     more: Vec<u8>,
 }
@@ -277,6 +350,7 @@ impl ByHand {
             let critical = self.subject == subject::common_name(None);
             extensions.push(names_extension(&self.names, critical));
         }
+        extensions.extend(self.pointers.iter().cloned());
         extensions.push(self.more.clone());
         Ok(extensions)
     }

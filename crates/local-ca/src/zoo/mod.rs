@@ -15,6 +15,8 @@
 mod make;
 mod server;
 
+use std::sync::Arc;
+
 use openssl::error::ErrorStack;
 use openssl::pkey::{PKey, Private};
 use thiserror::Error;
@@ -210,6 +212,15 @@ pub struct Zoo {
     root: Certificate,
     inhabitants: Vec<Inhabitant>,
     published: Published,
+    /// Of the intermediate that is good for `.test` only.
+    narrow: Arc<Narrow>,
+}
+
+/// What is published of it, in DER.
+#[derive(Debug)]
+struct Narrow {
+    certificate: Vec<u8>,
+    crl: Vec<u8>,
 }
 
 /// Why there is no zoo.
@@ -271,6 +282,10 @@ impl Zoo {
         Ok(Self {
             root: keeper.authority.root(),
             inhabitants,
+            narrow: Arc::new(Narrow {
+                certificate: keeper.narrow_certificate().der(),
+                crl: keeper.narrow_crl()?,
+            }),
             published: keeper.publish()?,
         })
     }
@@ -287,7 +302,14 @@ impl Zoo {
         &self.inhabitants
     }
 
-    /// The authority, for its CRL.
+    /// The list of the second intermediate, which is good for names in `.test` only, in DER. With the authority's two every chain here is
+    /// covered.
+    #[must_use]
+    pub fn narrow_crl(&self) -> &[u8] {
+        &self.narrow.crl
+    }
+
+    /// The authority, for its CRLs.
     #[must_use]
     pub fn authority(&self) -> &Authority {
         self.published.authority()

@@ -10,11 +10,12 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use openssl::error::ErrorStack;
 use openssl::ssl::{NameType, SslContext, SslMethod, SslVersion};
-use stampmill_listener::{Limits, Tls, serve};
+use stampmill_listener::{Limits, Plain, Tls, serve};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::{DOMAIN, Inhabitant, Zoo};
+use super::make::{NARROW_CERTIFICATE, NARROW_LIST};
+use super::{DOMAIN, Inhabitant, Narrow, Zoo};
 use crate::limits::SERVER;
 
 impl Zoo {
@@ -53,14 +54,30 @@ impl Zoo {
             }
         };
         let shown = serve(tls, &limits, door, router, stopping());
-        let published = self.published.serve(status, stopping());
+        let published = published(self.published.router(), &self.narrow);
+        let published = serve(status, &limits, Plain, published, stopping());
         let told = async {
             stopped.await;
             drop(stop);
         };
-        let ((), published, ()) = tokio::join!(shown, published, told);
-        published
+        tokio::join!(shown, published, told);
+        Ok(())
     }
+}
+
+/// What the authority publishes, and beside it what belongs to the intermediate that is not its own.
+fn published(router: Router, narrow: &Arc<Narrow>) -> Router {
+    let (list, issuer) = (Arc::clone(narrow), Arc::clone(narrow));
+    let typed = |kind: &'static str, der: Vec<u8>| ([(header::CONTENT_TYPE, kind)], der);
+    router
+        .route(
+            NARROW_LIST,
+            get(async move || typed("application/pkix-crl", list.crl.clone())),
+        )
+        .route(
+            NARROW_CERTIFICATE,
+            get(async move || typed("application/pkix-cert", issuer.certificate.clone())),
+        )
 }
 
 /// One context for each host, the good one for clients that name none.
@@ -158,16 +175,21 @@ mod tests {
     use openssl::ssl::{SslConnector, SslVerifyMode};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpStream;
+    use tokio::time::timeout;
     use tokio_openssl::SslStream;
 
     use super::*;
     use crate::moment::now;
+
+    const LONG: Duration = Duration::from_secs(60 * 60);
 
     #[tokio::test]
     async fn a_head_that_never_ends_is_cut_off_at_the_tls_port_too() {
         let zoo = Zoo::open(&"http://localhost:1".parse().unwrap(), now()).unwrap();
         let limits = Limits {
             head: Duration::from_millis(100),
+            // no other limit may end it
+            lifetime: LONG,
             ..SERVER
         };
         let tls = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -184,7 +206,8 @@ mod tests {
         Pin::new(&mut stream).connect().await.unwrap();
         stream.write_all(b"GET / HT").await.unwrap();
         let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer).await;
+        let ended = timeout(LONG / 60, stream.read_to_end(&mut answer)).await;
+        assert!(ended.is_ok(), "it is open after a minute");
         assert!(answer.is_empty(), "{answer:?}");
     }
 }

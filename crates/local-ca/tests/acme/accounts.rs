@@ -399,6 +399,11 @@ async fn section_7_3_6_an_account_that_ended_is_refused_everywhere() {
                 "{url}"
             );
         }
+        // what it had begun ends with it, what it has stays
+        let id = account.rsplit('/').next().unwrap();
+        let orders = operator.orders(Some(id), 10, now()).unwrap();
+        let states: Vec<&str> = orders.iter().map(|order| order.status).collect();
+        assert_eq!(states, ["invalid", "valid"]);
         let again = client.post_as_key("/new-account", json!({})).await;
         assert_eq!(
             (again.status.as_u16(), again.problem()),
@@ -453,4 +458,39 @@ async fn an_account_has_a_key_that_is_worth_something() {
     }
     let operator = AcmeOperator::open(&scene.authority).unwrap();
     assert!(operator.accounts().unwrap().is_empty());
+}
+
+/// One neighbour who makes accounts all day keeps nobody else out; of IPv6 a network of 64 bits is one neighbour.
+#[tokio::test]
+async fn new_accounts_are_counted_by_where_they_come_from() {
+    let scene = Scene::new(|settings| {
+        settings.limits.accounts_per_address = 2;
+        settings.limits.accounts_per_hour = 5;
+    });
+    let made_from = async |address: &str| {
+        let peer = std::net::SocketAddr::new(address.parse().unwrap(), 4711);
+        let peer = axum::Extension(axum::extract::ConnectInfo(peer));
+        let client = Client {
+            router: scene.router.clone().layer(peer),
+            ..scene.stranger(key())
+        };
+        let made = client.post_as_key("/new-account", json!({})).await;
+        match made.status {
+            StatusCode::CREATED => "made".to_owned(),
+            _ => made.text("detail"),
+        }
+    };
+    for (address, said) in [
+        ("192.0.2.1", "made"),
+        ("::ffff:192.0.2.1", "made"),
+        ("192.0.2.1", "2 new accounts from one address in an hour"),
+        ("2001:db8::1", "made"),
+        ("2001:db8::2:0:0:1", "made"),
+        ("2001:db8::3", "2 new accounts from one address in an hour"),
+        ("2001:db8:0:1::1", "made"),
+        ("192.0.2.2", "5 new accounts in an hour"),
+    ] {
+        let got = made_from(address).await;
+        assert!(got.starts_with(said), "{address}: {got}");
+    }
 }

@@ -123,6 +123,7 @@ async fn tables_of_before_are_brought_up_to_date_and_newer_ones_left_alone() {
     records
         .execute_batch(
             "ALTER TABLE acme_account DROP COLUMN terms_url; DROP INDEX acme_authorization_expires;
+             DROP INDEX acme_account_network; ALTER TABLE acme_account DROP COLUMN network;
              ALTER TABLE acme_challenge DROP COLUMN began_at; ALTER TABLE acme_challenge DROP COLUMN tried;
              UPDATE setting SET value = '1' WHERE name = 'acme_tables';",
         )
@@ -136,12 +137,12 @@ async fn tables_of_before_are_brought_up_to_date_and_newer_ones_left_alone() {
         StatusCode::CREATED
     );
     records
-        .execute_batch("UPDATE setting SET value = '4' WHERE name = 'acme_tables'")
+        .execute_batch("UPDATE setting SET value = '5' WHERE name = 'acme_tables'")
         .unwrap();
     let newer = AcmeOperator::open(&scene.authority)
         .unwrap_err()
         .to_string();
-    assert!(newer.contains("version 4"), "{newer}");
+    assert!(newer.contains("version 5"), "{newer}");
 }
 
 #[tokio::test]

@@ -59,6 +59,8 @@ pub(crate) struct NewAccount<'a> {
     pub(crate) terms: Option<&'a str>,
     /// The operator's key, and the binding as it came.
     pub(crate) binding: Option<(&'a str, &'a Value)>,
+    /// Where it is made from, if that is known.
+    pub(crate) network: Option<&'a str>,
     pub(crate) at: i64,
 }
 
@@ -108,8 +110,8 @@ impl Records {
                 return Ok(Bound::ExternalKeyTaken);
             }
             transaction.execute(
-                "INSERT INTO acme_account (id, number, key, jwk, status, contact, terms, terms_url, binding, created_at)
-                 VALUES (?1, (SELECT coalesce(max(number), 0) + 1 FROM acme_account), ?2, ?3, 'valid', ?4, ?5, ?6, ?7, ?8)",
+                "INSERT INTO acme_account (id, number, key, jwk, status, contact, terms, terms_url, binding, created_at, network)
+                 VALUES (?1, (SELECT coalesce(max(number), 0) + 1 FROM acme_account), ?2, ?3, 'valid', ?4, ?5, ?6, ?7, ?8, ?9)",
                 params![
                     new.id,
                     new.jwk.thumbprint(),
@@ -119,6 +121,7 @@ impl Records {
                     new.terms,
                     new.binding.map(|(_, binding)| binding.to_string()),
                     new.at,
+                    new.network,
                 ],
             )?;
             if let Some((kid, _)) = new.binding {
@@ -176,6 +179,9 @@ impl Records {
                 (change.terms.is_some(), Event::Account, "agreed to the terms"),
                 (change.deactivate, Event::AccountEnd, "deactivated by its holder"),
             ];
+            if change.deactivate {
+                cancel_all(transaction, id)?;
+            }
             for (_, event, what) in told.into_iter().filter(|(happened, ..)| *happened) {
                 log(transaction, at, event, None, &format!("{id} {what}"))?;
             }
@@ -197,6 +203,7 @@ impl Records {
             }
             let update = "UPDATE acme_account SET status = 'revoked' WHERE id = ?1";
             transaction.execute(update, [id])?;
+            cancel_all(transaction, id)?;
             let detail = format!("{id} revoked by the operator");
             log(transaction, at, Event::AccountEnd, None, &detail)?;
             Ok(Ended::Yes)
@@ -246,6 +253,21 @@ impl Records {
             connection.query_row(
                 "SELECT count(*), min(created_at) FROM acme_account WHERE created_at > ?1",
                 [since],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+        })
+    }
+
+    /// The same for those made from one network.
+    pub(crate) fn accounts_from(
+        &self,
+        network: &str,
+        since: i64,
+    ) -> Result<(u32, Option<i64>), StoreError> {
+        self.store().read(|connection| {
+            connection.query_row(
+                "SELECT count(*), min(created_at) FROM acme_account WHERE network = ?1 AND created_at > ?2",
+                params![network, since],
                 |row| Ok((row.get(0)?, row.get(1)?)),
             )
         })
@@ -306,6 +328,13 @@ impl Records {
 fn key_is_taken(transaction: &Transaction<'_>, jwk: &Jwk) -> rusqlite::Result<bool> {
     let query = "SELECT EXISTS (SELECT 1 FROM acme_account WHERE key = ?1)";
     transaction.query_row(query, [jwk.thumbprint()], |row| row.get(0))
+}
+
+/// What an account that ended had begun, or had proved: its open orders become invalid with it (RFC 8555 §7.3.6).
+fn cancel_all(transaction: &Transaction<'_>, account: &str) -> rusqlite::Result<()> {
+    let update = "UPDATE acme_authorization SET status = 'deactivated'
+                  WHERE account = ?1 AND status IN ('pending', 'valid')";
+    transaction.execute(update, [account]).map(drop)
 }
 
 fn external_key_is_free(transaction: &Transaction<'_>, kid: &str) -> rusqlite::Result<bool> {

@@ -31,6 +31,8 @@ const UPGRADES: &[&str] = &[
      CREATE INDEX acme_authorization_expires ON acme_authorization (expires);",
     "ALTER TABLE acme_challenge ADD COLUMN began_at INTEGER;
      ALTER TABLE acme_challenge ADD COLUMN tried TEXT;",
+    "ALTER TABLE acme_account ADD COLUMN network TEXT;
+     CREATE INDEX acme_account_network ON acme_account (network, created_at);",
 ];
 
 /// The tables.

@@ -10,10 +10,12 @@ CREATE TABLE acme_account (
     terms        INTEGER NOT NULL,        -- whether terms of service were agreed to
     terms_url    TEXT,                    -- which; not known of accounts of before version 2
     binding      TEXT,                    -- the externalAccountBinding it was made with
-    created_at   INTEGER NOT NULL
+    created_at   INTEGER NOT NULL,
+    network      TEXT                     -- where it was made from; not known of accounts of before version 4
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX acme_account_created ON acme_account (created_at);
+CREATE INDEX acme_account_network ON acme_account (network, created_at);
 
 -- Keys that an operator gave out, each for one account (RFC 8555 §7.3.4).
 CREATE TABLE acme_external_key (
