@@ -3,8 +3,11 @@
 use std::fmt::Display;
 use std::io::{ErrorKind, Write as _};
 use std::process::exit;
+use std::sync::OnceLock;
 
 use serde_json::{Map, Value};
+
+static DONE: OnceLock<String> = OnceLock::new();
 
 /// Prints the results of a verb.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +25,20 @@ impl Printer {
         self.json
     }
 
+    /// What is done and stays so, to be told should the result find nobody to take it.
+    pub(crate) fn recorded(self, done: String) {
+        // the first is what the verb was for
+        let _ = DONE.set(done);
+    }
+
+    /// A moment in seconds since the epoch, for people, or for programs (RFC 3339).
+    pub(crate) fn time(self, seconds: i64) -> Value {
+        match self.json {
+            true => Value::from(stampmill_local_ca::rfc3339(seconds)),
+            false => Value::from(stampmill_local_ca::utc(seconds)),
+        }
+    }
+
     /// A line for people; programs read the result alone.
     pub(crate) fn say(self, line: impl Display) {
         if !self.json {
@@ -37,10 +54,11 @@ impl Printer {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::BrokenPipe => exit(0),
             Err(error) => {
+                let done = DONE.get().map_or(String::new(), |done| format!("; {done}"));
                 // If standard error is gone as well there is nobody to tell.
                 let _ = writeln!(
                     anstream::stderr(),
-                    "stampmill: cannot write the result: {error}"
+                    "stampmill: cannot write the result: {error}{done}"
                 );
                 exit(1);
             }
@@ -52,7 +70,7 @@ impl Printer {
         if self.json {
             let object: Map<String, Value> = fields
                 .iter()
-                .map(|(name, value)| ((*name).to_owned(), value.clone()))
+                .map(|(name, value)| (name.replace(' ', "_"), value.clone()))
                 .collect();
             self.line(Value::Object(object));
         } else {

@@ -197,7 +197,7 @@ fn the_configuration_is_read_again_at_sighup() {
     let (status, refused) = serve.token("third");
     assert_eq!(
         (status, &refused["error"]),
-        (400, &"access_denied".into()),
+        (400, &"unauthorized_client".into()),
         "{refused}"
     );
 

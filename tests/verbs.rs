@@ -95,7 +95,8 @@ fn has(text: &str, part: &str) {
 
 #[test]
 fn verify_asks_about_revocation_and_purposes() {
-    let room = Room::with_authority();
+    let room = Room::new();
+    room.ok("ca init --ca ca --mail");
     room.ok("ca issue --ca ca app.test");
     room.ok("ca issue --ca ca --profile client alice@example.test");
     has(
@@ -485,7 +486,7 @@ mod renewed {
             room.ok("ca verify --ca ca --host a.app.test app.test.pem");
             before = after;
         }
-        let listed = room.ok("ca list --ca ca");
+        let listed = room.ok("ca list --ca ca app.test");
         let lines: Vec<&str> = listed.lines().collect();
         assert_eq!(lines.len(), 4);
         assert!(lines.iter().all(|line| line.ends_with("server  valid")

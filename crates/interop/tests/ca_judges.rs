@@ -185,6 +185,8 @@ fn try_all(row: &Row) -> Result<(), String> {
             ("client", &root, "", Usage::Client, true),
             ("server", &root, "", Usage::Client, false),
             ("client", &stranger, "", Usage::Client, false),
+            ("mail", &root, "", Usage::Client, false),
+            ("uri", &root, "", Usage::Client, false),
         ]);
     }
     for (chain, root, host, usage, expected) in expectations {

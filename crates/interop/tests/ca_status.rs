@@ -595,7 +595,7 @@ fn bundle(options: &str) -> Result<Scene, String> {
     std::fs::write(scene.path("password"), "secret\n").map_err(|error| error.to_string())?;
     scene.run("chmod", "600 password")?;
     scene.stampmill(&format!(
-        "ca issue --ca ca --profile client alice@example.test --pkcs12-password-file password{options}"
+        "ca issue --ca ca --profile client laptop.test --pkcs12-password-file password{options}"
     ))?;
     Ok(scene)
 }
@@ -605,7 +605,7 @@ fn openssl_pkcs12() -> Result<(), String> {
         let scene = bundle(options)?;
         let said = scene.run(
             "openssl",
-            "pkcs12 -in alice@example.test.p12 -passin pass:secret -nodes -info",
+            "pkcs12 -in laptop.test.p12 -passin pass:secret -nodes -info",
         )?;
         expect(&said, "BEGIN PRIVATE KEY")?;
         if said.matches("BEGIN CERTIFICATE").count() != 3 {
@@ -627,17 +627,17 @@ fn nss_pkcs12() -> Result<(), String> {
     scene.run("certutil", &format!("-N -d {database} --empty-password"))?;
     scene.run(
         "pk12util",
-        &format!("-i alice@example.test.p12 -d {database} -W secret"),
+        &format!("-i laptop.test.p12 -d {database} -W secret"),
     )?;
     let said = scene.run("certutil", &format!("-K -d {database}"))?;
-    expect(&said, "alice@example.test")
+    expect(&said, "laptop.test")
 }
 
 fn keytool() -> Result<(), String> {
     let scene = bundle("")?;
     let said = scene.run(
         "keytool",
-        "-list -keystore alice@example.test.p12 -storepass secret",
+        "-list -keystore laptop.test.p12 -storepass secret",
     )?;
     expect(&said, "PrivateKeyEntry")
 }

@@ -2,8 +2,18 @@
 //! good for no bank.
 //!
 //! A permitted `test` covers `test` and everything below it. Names of a kind that is not mentioned stay free, so to forbid a kind one
-//! excludes it whole. We mention host names and addresses; mail addresses and URIs are held by the same domains when *we* sign, but not
-//! in the certificate, because rustls and others refuse any certificate with a URI below an authority that constrains URIs.
+//! excludes it whole: host names and addresses where none are permitted, mail addresses and URIs unless somebody asks for them. There is no
+//! one way to exclude those two that every verifier reads. OpenSSL takes the empty name, which RFC 5280 has for host names, for a host without
+//! a name, and Java does not read it at all; GnuTLS passes over permitted URIs. What all of them, NSS, Go and rustls follow is a host that
+//! nobody has, permitted and excluded at once:
+//!
+//! ```text
+//!   permitted:  test, ..., 127.0.0.0/8, ...   mail: nowhere.invalid   URI: nowhere.invalid      nothing else of either kind,
+//!   excluded:                                 mail: nowhere.invalid   URI: nowhere.invalid      and not this either
+//! ```
+//!
+//! Where they are asked for they are not mentioned: rustls refuses any certificate with a mail address or a URI below an authority that
+//! constrains that kind at all. Then the domains hold them when *we* sign, and nobody when a thief does.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -17,7 +27,15 @@ use crate::names::{DnsName, NameError, SubjectAltName, shown};
 pub struct NameConstraints {
     domains: Vec<DnsName>,
     networks: Vec<Network>,
+    mail: bool,
+    uris: bool,
 }
+
+/// A host that nobody has (RFC 6761 §6.4).
+const NOWHERE: &[u8] = b"nowhere.invalid";
+/// `rfc822Name` and `uniformResourceIdentifier` in `GeneralName` (RFC 5280 §4.2.1.6).
+const MAIL: u8 = 1;
+const URI: u8 = 6;
 
 /// Names that nobody else has (RFC 6761, RFC 8375, and `.internal`, which ICANN keeps free), loopback and private addresses.
 const PRIVATE: &[&str] = &[
@@ -53,6 +71,38 @@ impl NameConstraints {
         Self {
             domains: Vec::new(),
             networks: Vec::new(),
+            mail: false,
+            uris: false,
+        }
+    }
+
+    /// Mail addresses are certified as well, those at a permitted domain; for verifiers they are free.
+    #[must_use]
+    pub fn with_mail(self) -> Self {
+        Self { mail: true, ..self }
+    }
+
+    /// URIs are certified as well, those with a host in a permitted domain; for verifiers they are free.
+    #[must_use]
+    pub fn with_uris(self) -> Self {
+        Self { uris: true, ..self }
+    }
+
+    /// Neither mail addresses nor URIs, whatever verifiers would say.
+    pub(crate) fn for_servers(self) -> Self {
+        Self {
+            mail: false,
+            uris: false,
+            ..self
+        }
+    }
+
+    /// Whether names of this kind are certified at all, if the domains permit.
+    pub(crate) fn has_kind_of(&self, name: &SubjectAltName) -> bool {
+        match name {
+            SubjectAltName::Email(_) => self.mail,
+            SubjectAltName::Uri(_) => self.uris,
+            SubjectAltName::Dns(_) | SubjectAltName::Ip(_) => true,
         }
     }
 
@@ -85,13 +135,28 @@ impl NameConstraints {
         Ok(self)
     }
 
+    /// Each domain and network it permits, and other kinds of names, as it is shown.
+    #[must_use]
+    pub fn list(&self) -> Vec<String> {
+        let domains = self.domains.iter().map(|domain| domain.as_str().to_owned());
+        let networks = self.networks.iter().map(ToString::to_string);
+        let kinds = match (self.mail, self.uris) {
+            (true, true) => Some("mail addresses and URIs there"),
+            (true, false) => Some("mail addresses there"),
+            (false, true) => Some("URIs there"),
+            (false, false) => None,
+        };
+        let kinds = kinds.map(str::to_owned);
+        domains.chain(networks).chain(kinds).collect()
+    }
+
     /// Whether a name lies within.
     #[must_use]
     pub fn permits(&self, name: &SubjectAltName) -> bool {
         match name {
             SubjectAltName::Dns(name) => self.permits_host(name),
-            SubjectAltName::Email(address) => self.permits_host(address.host()),
-            SubjectAltName::Uri(uri) => self.permits_host(uri.host()),
+            SubjectAltName::Email(address) => self.mail && self.permits_host(address.host()),
+            SubjectAltName::Uri(uri) => self.uris && self.permits_host(uri.host()),
             SubjectAltName::Ip(address) => self
                 .networks
                 .iter()
@@ -108,8 +173,9 @@ impl NameConstraints {
         })
     }
 
-    /// The extension, critical (RFC 5280 demands that). `minimum` has the default 0 and `maximum` is absent.
-    pub(crate) fn extension(&self) -> Vec<u8> {
+    /// The extension, critical (RFC 5280 demands that). `minimum` has the default 0 and `maximum` is absent. Subjects begin with `directory`,
+    /// a `Name`, where there is one.
+    pub(crate) fn extension(&self, directory: Option<&[u8]>) -> Vec<u8> {
         let mut permitted: Vec<Vec<u8>> = self.domains.iter().map(dns_subtree).collect();
         permitted.extend(self.networks.iter().map(|network| network.subtree()));
         let mut excluded = Vec::new();
@@ -120,6 +186,16 @@ impl NameConstraints {
         if self.networks.is_empty() {
             excluded.extend([Network::ALL_V4, Network::ALL_V6].map(Network::subtree));
         }
+        if let Some(name) = directory {
+            permitted.push(write::sequence([write::context(4, [name.to_vec()])]));
+        }
+        for (kind, free) in [(MAIL, self.mail), (URI, self.uris)] {
+            if !free {
+                let nowhere = write::sequence([write::context_bytes(kind, NOWHERE)]);
+                permitted.push(nowhere.clone());
+                excluded.push(nowhere);
+            }
+        }
         let list = |number, subtrees: Vec<Vec<u8>>| match subtrees.is_empty() {
             true => Vec::new(),
             false => write::context(number, subtrees),
@@ -128,9 +204,10 @@ impl NameConstraints {
         write::extension(oid::NAME_CONSTRAINTS, true, &value)
     }
 
-    /// Reads what [`extension`](Self::extension) wrote; constraints of other kinds and excluded subtrees are passed over.
+    /// Reads what [`extension`](Self::extension) wrote; constraints of other kinds and excluded subtrees are passed over. Mail addresses and
+    /// URIs that are permitted somewhere count as excluded: nowhere is where we permit them.
     pub(crate) fn read(value: &[u8]) -> Result<Self, NotDer> {
-        let mut constraints = Self::nothing();
+        let mut constraints = Self::nothing().with_mail().with_uris();
         let mut lists = der::only(value, der::SEQUENCE)?.inside();
         let Some(permitted) = lists.optional(der::CONTEXT_0)? else {
             return Ok(constraints);
@@ -146,6 +223,8 @@ impl NameConstraints {
                 0x87 => constraints
                     .networks
                     .push(Network::from_octets(base.contents).ok_or(NotDer)?),
+                0x81 => constraints.mail = false,
+                0x86 => constraints.uris = false,
                 _ => {}
             }
         }
@@ -153,12 +232,10 @@ impl NameConstraints {
     }
 }
 
-/// `localhost, test, 127.0.0.0/8`.
+/// `localhost, test, 127.0.0.0/8`; where they are certified, `mail addresses and URIs there`.
 impl fmt::Display for NameConstraints {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let domains = self.domains.iter().map(|domain| domain.as_str().to_owned());
-        let networks = self.networks.iter().map(ToString::to_string);
-        let all: Vec<String> = domains.chain(networks).collect();
+        let all = self.list();
         match all.is_empty() {
             true => f.write_str("nothing"),
             false => f.write_str(&all.join(", ")),
@@ -264,7 +341,11 @@ mod tests {
 
     #[test]
     fn private_names_are_within_and_public_ones_are_not() {
-        let constraints = NameConstraints::default();
+        for mail_or_uri in ["alice@example.test", "spiffe://example.test/x"] {
+            let name = mail_or_uri.parse().unwrap();
+            assert!(!NameConstraints::default().permits(&name), "{mail_or_uri}");
+        }
+        let constraints = NameConstraints::default().with_mail().with_uris();
         for inside in [
             "localhost",
             "app.localhost",
@@ -310,8 +391,9 @@ mod tests {
             .and_then(|all| all.permitting("::/0"))
             .and_then(|all| all.permitting("10.1.2.3"))
             .unwrap();
-        for constraints in [NameConstraints::default(), all] {
-            let extension = constraints.extension();
+        let mail = NameConstraints::default().with_mail();
+        for constraints in [NameConstraints::default(), all, mail] {
+            let extension = constraints.extension(None);
             let mut parts = der::only(&extension, der::SEQUENCE).unwrap().inside();
             assert_eq!(
                 parts.expect(der::OID).unwrap().contents,

@@ -16,19 +16,20 @@
 //!   certificates 1 to 10,000   ─▶ /crl/issuing.crl        10,001 to 20,000 ─▶ /crl/issuing-1.crl     ...      all: /crl/all.crl
 //! ```
 
-use std::path::Path;
+mod root;
 
 use openssl::error::ErrorStack;
 use thiserror::Error;
 
-use crate::authority::{Authority, CaError, Issuer};
+use crate::authority::{Authority, CaError, IssueError, Issuer, check_life};
 use crate::der::{self, NotDer, oid, write};
-use crate::keys::Passphrase;
 use crate::moment::{self, DAY};
 use crate::pem;
 use crate::reason::Reason;
 use crate::store::{ListScope, Revoked, Store, StoreError};
 use crate::tbs::{authority_key_identifier, issuing_distribution_point};
+
+pub use root::{Overdue, RootList, RootListState};
 
 /// How long a list of the issuing authority is good for: at most 10 days in the Baseline Requirements §7.2.
 const LIFE: i64 = 7 * DAY;
@@ -36,8 +37,6 @@ const LIFE: i64 = 7 * DAY;
 const FRESH: i64 = DAY;
 /// Certificates that one part of the list covers: at about 40 bytes an entry, a part has 400 kB at the very most.
 pub(crate) const PART: i64 = 10_000;
-/// The root's list: at most 12 months, because the root's key is seldom at hand.
-const ROOT_LIFE: i64 = 360 * DAY;
 
 /// Why there is no list.
 #[derive(Debug, Error)]
@@ -49,14 +48,35 @@ pub enum CrlError {
     /// The root's list needs the root's key.
     #[error("the root's CRL is signed by the root, whose key is not unlocked")]
     RootKeyAbsent,
-    /// A list by somebody whose time is over would be void when it is made.
-    #[error("the {issuer} certificate expired at {end}: nobody believes a list of its any more")]
-    IssuerExpired {
-        /// `root` or `issuing`.
-        issuer: &'static str,
-        /// When, for people.
-        end: String,
+    /// The root's list is not to be relied on, and its key is not at hand.
+    #[error(transparent)]
+    RootListOverdue(#[from] Overdue),
+    /// The authority's life is over, or has not begun by our clock.
+    #[error(transparent)]
+    Issuer(#[from] IssueError),
+    /// A moment before the certificate began: a revocation is for good, and so is its date.
+    #[error("certificate {serial} is valid from {start} on, now it is {now}; is the clock right?")]
+    NotYetValid {
+        /// The certificate.
+        serial: String,
+        /// Its first second.
+        start: String,
+        /// Our clock.
+        now: String,
     },
+    /// A reason that this kind of certificate is not revoked for.
+    #[error("{kind} is revoked for one of {allowed}, not for {reason}")]
+    Reason {
+        /// The kind of certificate.
+        kind: &'static str,
+        /// What came.
+        reason: Reason,
+        /// The reasons there are.
+        allowed: String,
+    },
+    /// The authority's files.
+    #[error(transparent)]
+    Authority(Box<CaError>),
     /// The records.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -65,24 +85,16 @@ pub enum CrlError {
     OpenSsl(ErrorStack),
 }
 
-/// Why there is no list of the root's, where the authority itself is not opened.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum RootCrlError {
-    /// The authority's files.
-    #[error(transparent)]
-    Authority(#[from] CaError),
-    /// The list.
-    #[error(transparent)]
-    Crl(#[from] CrlError),
-}
-
 impl Authority {
     /// Revokes a certificate that was issued here: by its serial number, once and for all.
     ///
+    /// An authority's revocation says why, a leaf's never says `cACompromise` (Baseline Requirements §7.2.2).
+    ///
     /// # Errors
-    /// [`StoreError::Unknown`], [`StoreError::AlreadyRevoked`], wrapped; [`CrlError::NoRecords`].
+    /// [`StoreError::Unknown`], [`StoreError::AlreadyRevoked`], wrapped; [`CrlError::NoRecords`]; [`CrlError::Reason`];
+    /// [`CrlError::Issuer`] and [`CrlError::NotYetValid`] for a clock that is behind.
     pub fn revoke(&self, serial: &str, reason: Reason, now: i64) -> Result<(), CrlError> {
+        self.check_revocation(serial, reason, now)?;
         Ok(self.records()?.revoke(serial, reason, None, now)?)
     }
 
@@ -94,7 +106,38 @@ impl Authority {
         reason: Reason,
         now: i64,
     ) -> Result<(), CrlError> {
+        self.check_revocation(serial, reason, now)?;
         Ok(self.records()?.revoke(serial, reason, Some(who), now)?)
+    }
+
+    fn check_revocation(&self, serial: &str, reason: Reason, now: i64) -> Result<(), CrlError> {
+        let Some(entry) = self.records()?.exactly(serial)? else {
+            let serial = serial.to_owned();
+            return Err(StoreError::Unknown { serial }.into());
+        };
+        let root = self.root();
+        if now < root.not_before() {
+            check_life("root", &root, now)?;
+        }
+        if now < entry.not_before {
+            return Err(CrlError::NotYetValid {
+                serial: entry.serial,
+                start: moment::utc(entry.not_before),
+                now: moment::utc(now),
+            });
+        }
+        let of_authority = entry.is_authority();
+        match reason.is_for(of_authority) {
+            true => Ok(()),
+            false => Err(CrlError::Reason {
+                kind: match of_authority {
+                    true => "an authority's certificate",
+                    false => "a leaf",
+                },
+                reason,
+                allowed: Reason::all_for(of_authority),
+            }),
+        }
     }
 
     /// The issuing authority's whole list in DER, made anew when it is a day old or lacks a revocation.
@@ -139,91 +182,19 @@ impl Authority {
         url: Option<&str>,
         now: i64,
     ) -> Result<Vec<u8>, CrlError> {
+        let issuing = self.issuing_issuer();
+        issuing.check_life(now)?;
         let current = self.records()?.current_crl(scope)?;
         let fresh = current
             .filter(|crl| crl.complete && crl.this_update <= now && now < crl.this_update + FRESH);
         match fresh {
             Some(crl) => Ok(crl.der),
-            None => make_crl(
-                self.records()?,
-                &self.issuing_issuer(),
-                scope,
-                url,
-                (now, LIFE),
-            ),
-        }
-    }
-
-    /// The root's list in DER, as it was made last.
-    ///
-    /// # Errors
-    /// [`CrlError`].
-    pub fn root_crl(&self) -> Result<Option<Vec<u8>>, CrlError> {
-        Ok(self.records()?.root_crl()?)
-    }
-
-    /// Makes the root's list anew; needs the root's key ([`Authority::unlock_root`]).
-    ///
-    /// # Errors
-    /// [`CrlError::RootKeyAbsent`].
-    pub fn renew_root_crl(&self, now: i64) -> Result<Vec<u8>, CrlError> {
-        let root = self.root_issuer().ok_or(CrlError::RootKeyAbsent)?;
-        make_crl(
-            self.records()?,
-            &root,
-            &ListScope::whole("root"),
-            None,
-            (now, ROOT_LIFE),
-        )
-    }
-
-    /// The same for the authority in `dir`, of which it takes the root's key and no other: from the folder, or from `key`.
-    ///
-    /// # Errors
-    /// [`CaError`] where a file is absent, locked or does not fit; [`CrlError`] wrapped in it.
-    pub fn renew_root_crl_in(
-        dir: &Path,
-        key: Option<&Path>,
-        passphrase: Option<&Passphrase>,
-        now: i64,
-    ) -> Result<Vec<u8>, RootCrlError> {
-        let store = Store::in_folder(dir).map_err(CrlError::from)?;
-        let store = store.ok_or(CrlError::NoRecords)?;
-        let root = Self::root_of(dir, key, passphrase)?;
-        Ok(make_crl(
-            &store,
-            &root,
-            &ListScope::whole("root"),
-            None,
-            (now, ROOT_LIFE),
-        )?)
-    }
-
-    /// At creation, when the root's key is at hand.
-    pub(crate) fn publish_root_crl(&self, now: i64) -> Result<(), CaError> {
-        match self.renew_root_crl(now) {
-            Ok(_) => Ok(()),
-            Err(CrlError::Store(error)) => Err(error.into()),
-            Err(CrlError::OpenSsl(error)) => Err(error.into()),
-            Err(CrlError::NoRecords | CrlError::RootKeyAbsent | CrlError::IssuerExpired { .. }) => {
-                unreachable!("an authority in the making has both, and all its life before it")
-            }
+            None => make_crl(self.records()?, &issuing, scope, url, (now, LIFE)),
         }
     }
 
     pub(crate) fn records(&self) -> Result<&Store, CrlError> {
         self.store().ok_or(CrlError::NoRecords)
-    }
-}
-
-impl Store {
-    /// The root's list in DER, as it was made last. It takes no key.
-    ///
-    /// # Errors
-    /// [`StoreError::Database`].
-    pub fn root_crl(&self) -> Result<Option<Vec<u8>>, StoreError> {
-        let current = self.current_crl(&ListScope::whole("root"))?;
-        Ok(current.map(|crl| crl.der))
     }
 }
 
@@ -235,13 +206,9 @@ fn make_crl(
     url: Option<&str>,
     (now, life): (i64, i64),
 ) -> Result<Vec<u8>, CrlError> {
+    // what would end in the moment in which it begins is void
+    issuer.check_life(now + 1)?;
     let end = issuer.certificate.not_after();
-    if now >= end {
-        return Err(CrlError::IssuerExpired {
-            issuer: issuer.name,
-            end: moment::utc(end),
-        });
-    }
     let next = (now + life).min(end);
     let made = store.replace_crl(scope, (now, next), append_entry, |number, entries| {
         encode(issuer, number, (now, next), url, entries)
@@ -439,7 +406,10 @@ mod tests {
             authority.renew_root_crl(end + 2 * DAY),
         ] {
             assert!(
-                matches!(made, Err(CrlError::IssuerExpired { .. })),
+                matches!(
+                    made,
+                    Err(CrlError::Issuer(IssueError::IssuerExpired { .. }))
+                ),
                 "{made:?}"
             );
         }

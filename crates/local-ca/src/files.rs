@@ -47,6 +47,14 @@ pub enum FileError {
         /// Its permission bits.
         mode: u32,
     },
+    /// A folder in which other users can put one file into another's place.
+    #[error("{} can be written by other users (mode {mode:04o}), and so could be what lies in it; `chmod 700` makes it a place for keys", path.display())]
+    ExposedFolder {
+        /// Which.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
     /// Larger than any key or certificate.
     #[error("{} has {actual} bytes, at most {limit} are read", path.display())]
     TooLarge {
@@ -79,6 +87,37 @@ pub fn write_public(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     fs::rename(&temporary.path, path).map_err(FileError::io("write", path))?;
     temporary.keep();
     sync_folder_of(path)
+}
+
+/// Puts a file that is on the disk into another's place, in the same folder.
+///
+/// # Errors
+/// [`FileError::Io`].
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
+    fs::rename(from, to).map_err(FileError::io("write", to))?;
+    sync_folder_of(to)
+}
+
+/// Writes a result where somebody asked for it, in the place of what is there: the old file or the new one, never half of one. A link is
+/// followed, permissions stay, and what is no file (a terminal, a pipe) is written to.
+///
+/// # Errors
+/// [`FileError::Io`]; the old content is then still there.
+pub fn write_result(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let there = match fs::metadata(path) {
+        Err(_) => return write_public(path, bytes),
+        Ok(there) => there,
+    };
+    if !there.is_file() {
+        return fs::write(path, bytes).map_err(FileError::io("write", path));
+    }
+    let target = fs::canonicalize(path).map_err(FileError::io("write", path))?;
+    let temporary = Temporary::write(&target, bytes, PUBLIC)?;
+    fs::set_permissions(&temporary.path, there.permissions())
+        .map_err(FileError::io("write", path))?;
+    fs::rename(&temporary.path, &target).map_err(FileError::io("write", path))?;
+    temporary.keep();
+    sync_folder_of(&target)
 }
 
 /// Writes a secret: mode 0600 whatever the umask, atomically, replacing what was there.
@@ -195,6 +234,50 @@ pub fn create_private_folder(path: &Path) -> Result<(), FileError> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(path).map_err(FileError::io("create", path))
+}
+
+/// Refuses a folder that others may write to. One that holds nothing yet becomes its owner's alone (0700).
+///
+/// # Errors
+/// [`FileError::ExposedFolder`], [`FileError::Io`].
+#[cfg(unix)]
+pub(crate) fn check_folder(path: &Path) -> Result<(), FileError> {
+    use std::os::unix::fs::PermissionsExt;
+    let metadata = fs::metadata(path).map_err(FileError::io("read", path))?;
+    let mode = metadata.permissions().mode() & 0o7777;
+    if mode & 0o077 != 0 && is_empty(path) {
+        let private = fs::Permissions::from_mode(0o700);
+        return fs::set_permissions(path, private).map_err(FileError::io("write", path));
+    }
+    match mode & 0o022 {
+        0 => Ok(()),
+        _ => Err(FileError::ExposedFolder {
+            path: path.to_owned(),
+            mode,
+        }),
+    }
+}
+
+#[cfg(not(unix))]
+pub(crate) fn check_folder(_path: &Path) -> Result<(), FileError> {
+    Ok(())
+}
+
+/// The permission bits by which other users may read a file, if any.
+#[cfg(unix)]
+pub(crate) fn exposure(path: &Path) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = fs::metadata(path).ok()?.permissions().mode() & 0o7777;
+    (mode & 0o077 != 0).then_some(mode)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn exposure(_path: &Path) -> Option<u32> {
+    None
+}
+
+fn is_empty(folder: &Path) -> bool {
+    fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
 }
 
 const PRIVATE: u32 = 0o600;
@@ -328,4 +411,37 @@ fn set_mode(_file: &File, _mode: u32) -> io::Result<()> {
 #[cfg(not(unix))]
 fn sync(_folder: &Path) -> Result<(), FileError> {
     Ok(())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_result_takes_the_place_of_the_old_one_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        let read = |name: &str| fs::read(path(name)).unwrap();
+        write_result(&path("list"), b"old").unwrap();
+        fs::set_permissions(path("list"), fs::Permissions::from_mode(0o640)).unwrap();
+        // the same file under another name: what is written into it would show there
+        fs::hard_link(path("list"), path("witness")).unwrap();
+        symlink("list", path("link")).unwrap();
+        write_result(&path("link"), b"new").unwrap();
+        assert_eq!(
+            (read("list"), read("witness")),
+            (b"new".into(), b"old".into())
+        );
+        assert!(path("link").symlink_metadata().unwrap().is_symlink());
+        let mode = fs::metadata(path("list")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o640);
+        // where there is no room beside it, the old one stays
+        let missing = path("absent").join("list");
+        assert!(write_result(&missing, b"new").is_err() && !missing.exists());
+        write_result(Path::new("/dev/null"), b"new").unwrap();
+        assert!(!fs::metadata("/dev/null").unwrap().is_file());
+        assert!(write_result(Path::new("/dev/full"), b"new").is_err());
+    }
 }

@@ -11,6 +11,8 @@
 //! | `GET /ocsp/BASE64` | the same in the address, to be kept by caches (RFC 5019 §5) |
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -35,11 +37,16 @@ use crate::ocsp::{self, OcspAnswer, OcspResponder};
 pub struct Published {
     authority: Arc<Authority>,
     responder: Arc<OcspResponder>,
+    /// The hour in which it was last told that the root's list is overdue.
+    told: Arc<AtomicI64>,
     /// Where the routes are, for the front page.
     address: Arc<str>,
     /// The ACME server beside them.
     acme: Option<Arc<AcmeDoor>>,
 }
+
+/// How often the root's list is looked at, whether or not somebody asks for it.
+const LOOK_EVERY: Duration = Duration::from_secs(60 * 60);
 
 impl Published {
     /// An authority and its responder.
@@ -51,6 +58,7 @@ impl Published {
             acme: None,
             authority,
             responder,
+            told: Arc::new(AtomicI64::new(0)),
         }
     }
 
@@ -87,8 +95,38 @@ impl Published {
         listener: TcpListener,
         stopped: impl Future<Output = ()> + Send + 'static,
     ) -> std::io::Result<()> {
-        serve(listener, &SERVER, Plain, self.router(), stopped).await;
+        let looked_after = self.clone();
+        let served = serve(listener, &SERVER, Plain, self.router(), stopped);
+        tokio::select! {
+            () = served => {}
+            () = looked_after.look_after() => {}
+        }
         Ok(())
+    }
+
+    /// The root's list is made anew, or said to be overdue, whether or not somebody asks for it.
+    async fn look_after(self) {
+        loop {
+            let published = self.clone();
+            // what failed was told
+            let _ = spawn_blocking(move || published.root_list(now())).await;
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// The root's list by now; what is wrong with it is told in the log once an hour.
+    fn root_list(&self, now: i64) -> Option<Vec<u8>> {
+        let (der, trouble) = match self.authority.root_list(now) {
+            Ok(list) => (list.der, list.overdue.map(|overdue| overdue.to_string())),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        if let Some(trouble) = trouble {
+            let hour = now / 3600;
+            if self.told.swap(hour, Ordering::Relaxed) != hour {
+                tracing::error!("{trouble}");
+            }
+        }
+        der
     }
 
     /// The routes, to be served alone or beside others.
@@ -183,11 +221,13 @@ async fn issuing_crl(published: Published, part: Option<u64>, headers: &HeaderMa
     }
 }
 
+/// What there is, whether or not it should be another: the list itself says how long it is good for.
 async fn root_crl(State(published): State<Published>, headers: HeaderMap) -> Response {
-    match published.authority.root_crl() {
-        Ok(Some(der)) => list(der, &headers, now()),
-        Ok(None) => StatusCode::NOT_FOUND.into_response(),
-        Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    let now = now();
+    let made = spawn_blocking(move || published.root_list(now)).await;
+    match made.ok().flatten() {
+        Some(der) => list(der, &headers, now),
+        None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
 }
 

@@ -35,6 +35,7 @@
 //! | [`Profile`], [`RuleSet`] | server, client, OCSP responder, sub-CA in one table; private rules, or the Baseline Requirements' as far as private names allow |
 //! | [`Authority::issue`] | names within the constraints, random serial of 128 bits, never beyond the issuer's end, backdated five minutes, recorded before anybody has it |
 //! | [`Authority::renew_issuing`] | a new intermediate for the same key, before the old one ends; chains of either hold |
+//! | [`Authority::renew_issuing_key`] | a new intermediate with a new key, when the old one was revoked |
 //! | [`RenewalWindow`] | when a certificate is exchanged for the next: the same for ACME clients and for a service that asks itself |
 //! | [`Successor`], [`PairFiles`] | with what, and how its two files change at one moment |
 //! | [`Store`] | SQLite, one file: find, list, what expires, the log; several processes at once |
@@ -120,17 +121,17 @@ pub use authority::{Authority, AuthorityProfile, CaError, IssueError, Renewed};
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use certificate::{Certificate, CertificateError};
 pub use constraints::NameConstraints;
-pub use crl::{CrlError, RootCrlError, crl_pem};
+pub use crl::{CrlError, Overdue, RootList, RootListState, crl_pem};
 pub use explain::{Field, explain};
 pub use files::{
     FileError, NewFiles, create_private, create_private_folder, create_public, read_private,
-    read_public, read_up_to, write_private, write_public,
+    read_public, read_up_to, write_private, write_public, write_result,
 };
 pub use http::Published;
 pub use input::{InputError, read_certificate, read_name};
 pub use keys::{KeyError, KeyKind, LeafKey, Passphrase};
 pub use lint::{Finding, LintAs, LintError, Severity, lint, lint_all, lint_checks};
-pub use moment::{now, utc};
+pub use moment::{now, rfc3339, utc};
 pub use names::{DnsName, EmailAddress, NameError, SubjectAltName, Uri};
 pub use ocsp::{OcspAnswer, OcspError, OcspResponder};
 pub use pair::{PairFiles, StagedPair};

@@ -15,6 +15,12 @@ pub fn now() -> i64 {
         .map_or(0, |passed| passed.as_secs().cast_signed())
 }
 
+/// `2026-11-22T08:30:00Z`, for programs (RFC 3339).
+#[must_use]
+pub fn rfc3339(seconds: i64) -> String {
+    utc(seconds).replacen(' ', "T", 1).replace(" UTC", "Z")
+}
+
 /// `2026-11-22 08:30:00 UTC`, for people.
 #[must_use]
 pub fn utc(seconds: i64) -> String {

@@ -375,6 +375,11 @@ pub enum NameError {
     /// A common name that is empty, longer than 64 characters (RFC 5280 Appendix A.1), or has control characters.
     #[error("a common name has 1 to 64 characters and no control characters")]
     CommonName,
+    /// An authority's name that is blank, or begins or ends so: linters and GnuTLS refuse what it signs.
+    #[error(
+        "an authority's name, and its organization, is not blank, and neither begins nor ends with a blank"
+    )]
+    Blank,
 }
 
 /// At most 80 characters of a text from outside, escaped, for a message.

@@ -277,8 +277,9 @@ impl Walk {
             Err(_) => (false, "they cannot be read".to_owned()),
             Ok(constraints) => {
                 let outside = leaf.names().into_iter().find(|name| {
-                    let held = matches!(name, SubjectAltName::Dns(_) | SubjectAltName::Ip(_));
-                    held && !constraints.permits(name)
+                    let free = matches!(name, SubjectAltName::Email(_) | SubjectAltName::Uri(_))
+                        && constraints.has_kind_of(name);
+                    !free && !constraints.permits(name)
                 });
                 match outside {
                     Some(name) => (false, format!("{name} is none of {constraints}")),

@@ -305,6 +305,11 @@ pub enum ProfileError {
         /// What: `basicConstraints CA:TRUE`.
         what: String,
     },
+    /// The responder of an authority is its own.
+    #[error(
+        "an ocsp certificate is the authority's own responder's: `stampmill ca serve` and `stampmill ca ocsp` make it, with its key, when they need it"
+    )]
+    OwnResponder,
     /// These rules know servers only.
     #[error(
         "under the public-like rules there are no {profile} certificates from requests: make an authority with the private rules for them"

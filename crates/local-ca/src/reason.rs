@@ -70,6 +70,28 @@ impl Reason {
             })
     }
 
+    /// Whether a certificate of this kind is revoked for it (Baseline Requirements §7.2.2): an authority's entry says why, and only an authority
+    /// is compromised as one. Of a leaf nothing need be said.
+    #[must_use]
+    pub fn is_for(self, authority: bool) -> bool {
+        self != match authority {
+            true => Self::Unspecified,
+            false => Self::CaCompromise,
+        }
+    }
+
+    /// The names of those, for people.
+    pub(crate) fn all_for(authority: bool) -> String {
+        let names = Self::all().filter(|reason| reason.is_for(authority));
+        names.map(Self::name).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether somebody else may have the key.
+    #[must_use]
+    pub fn is_compromise(self) -> bool {
+        matches!(self, Self::KeyCompromise | Self::CaCompromise)
+    }
+
     fn row(self) -> &'static (Self, u8, &'static str) {
         TABLE
             .iter()
@@ -123,6 +145,8 @@ mod tests {
             assert_eq!(reason.name().to_ascii_uppercase().parse(), Ok(reason));
             assert_eq!(reason.code().to_string().parse(), Ok(reason));
         }
+        let names = |authority| Reason::all_for(authority).matches(',').count() + 1;
+        assert_eq!((names(true), names(false)), (6, 6));
         for bad in ["6", "7", "8", "10", "certificateHold", ""] {
             assert!(bad.parse::<Reason>().is_err(), "{bad}");
         }

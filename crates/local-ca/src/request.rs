@@ -97,6 +97,17 @@ impl CertificateRequest {
         Self::from_der(&unwrap_pem(pem)?)
     }
 
+    /// Reads a request in PEM or in DER.
+    ///
+    /// # Errors
+    /// [`RequestError`], one variant a rule.
+    pub fn read(bytes: &[u8]) -> Result<Self, RequestError> {
+        match bytes.first() {
+            Some(&der::SEQUENCE) => Self::from_der(bytes),
+            _ => Self::from_pem(bytes),
+        }
+    }
+
     /// Reads a request in DER.
     ///
     /// # Errors
@@ -104,6 +115,9 @@ impl CertificateRequest {
     pub fn from_der(bytes: &[u8]) -> Result<Self, RequestError> {
         let asked = Asked::read(bytes)?;
         let public_key = PublicKey::from_spki(asked.spki)?;
+        if let Some(digest) = weak_digest(asked.algorithm) {
+            return Err(RequestError::Digest { digest });
+        }
         if !public_key.verifies(asked.algorithm, asked.signed, asked.signature) {
             return Err(RequestError::Signature);
         }
@@ -193,6 +207,14 @@ pub enum RequestError {
     Version {
         /// The number as hexadecimal digits.
         actual: String,
+    },
+    /// A signature that proves nothing.
+    #[error(
+        "the request is signed over {digest}, which proves nothing any more; SHA-256, SHA-384 and SHA-512 are taken"
+    )]
+    Digest {
+        /// `SHA-1`, `MD5`.
+        digest: &'static str,
     },
     /// The requester does not hold the key, or the request was changed.
     #[error("the request is not signed by the key it names")]
@@ -417,6 +439,21 @@ pub(crate) fn names_extension(names: &[SubjectAltName], critical: bool) -> Vec<u
 }
 
 /// The bytes inside the one PEM block (RFC 7468 §7).
+/// A digest that nobody should sign over any more: others can make a second request with the same (RFC 6194, RFC 6151).
+fn weak_digest(algorithm: &[u8]) -> Option<&'static str> {
+    const WEAK: [(&[u8], &str); 4] = [
+        (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x05", "SHA-1"),
+        (b"\x2a\x86\x48\xce\x3d\x04\x01", "SHA-1"),
+        (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x04", "MD5"),
+        (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x02", "MD2"),
+    ];
+    let name =
+        der::only(algorithm, der::SEQUENCE).and_then(|whole| whole.inside().expect(der::OID));
+    let name = name.ok()?.contents;
+    let row = WEAK.iter().find(|(oid, _)| *oid == name);
+    row.map(|(_, digest)| *digest)
+}
+
 fn unwrap_pem(text: &[u8]) -> Result<Vec<u8>, RequestError> {
     let refuse = |reason| RequestError::Pem { reason };
     if text.len() > MAX_PEM_BYTES {

@@ -13,6 +13,16 @@ pub(crate) fn name(attributes: &[(&[u8], &str)]) -> Vec<u8> {
     }))
 }
 
+/// The same name with another common name.
+pub(crate) fn renamed(whole: &[u8], common_name: &str) -> Vec<u8> {
+    let attributes = attributes(whole);
+    let attributes = attributes.iter().map(|(kind, text)| match kind.as_slice() {
+        oid::COMMON_NAME => (oid::COMMON_NAME, common_name),
+        kind => (kind, text.as_str()),
+    });
+    name(&attributes.collect::<Vec<_>>())
+}
+
 /// A name of one common name, or an empty one.
 pub(crate) fn common_name(text: Option<&str>) -> Vec<u8> {
     match text {

@@ -468,7 +468,9 @@ fn names_outside_the_constraints_are_refused_before_and_after_signing() {
 
 #[test]
 fn a_client_is_a_client_and_a_server_a_server() {
-    let authority = authority();
+    let mut profile = AuthorityProfile::new("clients");
+    profile.constraints = Some(NameConstraints::default().with_mail().with_uris());
+    let authority = Authority::generate(&profile, NOW).unwrap();
     let both = names(&[
         "alice@example.test",
         "spiffe://example.test/billing",
@@ -504,6 +506,45 @@ fn a_client_is_a_client_and_a_server_a_server() {
             matches!(refused, Err(IssueError::NotPermitted { .. })),
             "{outside}"
         );
+    }
+    // unless they were asked for, the certificates exclude both kinds whole
+    let usual = self::authority();
+    for (name, option) in [
+        ("alice@example.test", "--mail"),
+        ("spiffe://example.test/x", "--uri"),
+    ] {
+        let (request, _) = CertificateRequest::new("", &names(&[name])).unwrap();
+        let refused = usual.issue_at(&request, &Profile::client(), NOW);
+        let Err(error @ IssueError::KindNotPermitted { .. }) = refused else {
+            panic!("{refused:?}");
+        };
+        assert!(error.to_string().contains(option), "{error}");
+    }
+}
+
+#[test]
+fn public_like_roots_and_names_keep_the_rules() {
+    let mut profile = AuthorityProfile::new("Public");
+    profile.rules = RuleSet::PublicLike;
+    profile.base_url = Some("http://ca.home.arpa:8380".parse().unwrap());
+    for (days, good) in [(2921, false), (2922, true), (9132, true), (9133, false)] {
+        profile.days = days;
+        let made = Authority::generate(&profile, NOW);
+        match made {
+            Ok(_) => assert!(good, "{days}"),
+            Err(error) => {
+                assert!(
+                    !good && matches!(error, CaError::PublicLikeDays { actual } if actual == days)
+                );
+            }
+        }
+    }
+    for blank in ["", " ", " x", "x "] {
+        let refused = Authority::generate(&AuthorityProfile::new(blank), NOW);
+        assert!(matches!(refused, Err(CaError::Name(_))), "{blank:?}");
+        let mut profile = AuthorityProfile::new("x");
+        profile.organization = Some(blank.to_owned());
+        assert!(Authority::generate(&profile, NOW).is_err(), "{blank:?}");
     }
 }
 

@@ -50,6 +50,29 @@ fn foreign(
     builder.build().to_der().unwrap()
 }
 
+#[test]
+fn requests_are_read_in_der_as_well_and_weak_digests_have_their_own_words() {
+    let der = foreign(&p256(), &[], vec![localhost()]);
+    let read = CertificateRequest::read(&der).unwrap();
+    let again = CertificateRequest::read(read.to_pem().as_bytes()).unwrap();
+    assert_eq!(read.names(), again.names());
+    let rsa = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
+    for (key, digest, name) in [
+        (p256(), MessageDigest::sha1(), "SHA-1"),
+        (rsa.clone(), MessageDigest::sha1(), "SHA-1"),
+        (rsa, MessageDigest::md5(), "MD5"),
+    ] {
+        let mut builder = X509Req::builder().unwrap();
+        builder.set_pubkey(&key).unwrap();
+        builder.sign(&key, digest).unwrap();
+        let der = builder.build().to_der().unwrap();
+        match CertificateRequest::read(&der) {
+            Err(RequestError::Digest { digest }) => assert_eq!(digest, name),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+}
+
 fn san(change: impl FnOnce(&mut SubjectAlternativeName)) -> X509Extension {
     let builder = X509::builder().unwrap();
     let mut san = SubjectAlternativeName::new();

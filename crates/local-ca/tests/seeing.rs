@@ -336,7 +336,7 @@ fn checks_find_the_fault_in_a_list() {
         );
     }
     // good for a year: only a list of authorities may be
-    let of_root = authority.root_crl().unwrap().unwrap();
+    let of_root = authority.root_crl(now()).unwrap();
     assert_eq!(lint(&of_root, RuleSet::Private).unwrap().1, []);
     assert_eq!(faults(&of_root), ["L3"]);
 

@@ -10,9 +10,9 @@ use openssl::stack::Stack;
 use openssl::x509::store::X509StoreBuilder;
 use proptest::prelude::*;
 use stampmill_local_ca::{
-    Authority, Certificate, CertificateRequest, OcspResponder, OcspResponse, Profile, Purpose,
-    Reason, RevocationList, Step, VerifyOptions, crl_pem, now, read_certificate, status_in_records,
-    verify, verify_by_hand,
+    Authority, AuthorityProfile, Certificate, CertificateRequest, NameConstraints, OcspResponder,
+    OcspResponse, Profile, Purpose, Reason, RevocationList, Step, VerifyOptions, crl_pem, now,
+    read_certificate, status_in_records, verify, verify_by_hand,
 };
 
 const DAY: i64 = 86_400;
@@ -25,7 +25,9 @@ struct House {
 
 fn house() -> House {
     let folder = tempfile::tempdir().unwrap();
-    let authority = Authority::create(&folder.path().join("ca"), "localhost-ca").unwrap();
+    let mut profile = AuthorityProfile::new("localhost-ca");
+    profile.constraints = Some(NameConstraints::default().with_mail());
+    let authority = Authority::create_with(&folder.path().join("ca"), &profile).unwrap();
     House {
         folder,
         authority: Arc::new(authority),
@@ -47,7 +49,7 @@ impl House {
     }
 
     fn root_list(&self) -> RevocationList {
-        one_list(&self.authority.root_crl().unwrap().unwrap())
+        one_list(&self.authority.root_crl(now()).unwrap())
     }
 
     fn roots(&self) -> [Certificate; 1] {
@@ -335,7 +337,8 @@ fn the_records_say_what_they_know() {
     let dir = ours.folder.path().join("ca");
     let records = |chain: &Certificate| objection(&status_in_records(&dir, chain).unwrap());
     assert_eq!(records(&leaf), "");
-    assert_eq!(status_in_records(&dir, &leaf).unwrap().len(), 1);
+    // and the intermediate's
+    assert_eq!(status_in_records(&dir, &leaf).unwrap().len(), 2);
     assert_eq!(status_in_records(&dir, &theirs.leaf()).unwrap(), []);
     assert_eq!(records(&ours.authority.root()), "");
     assert_eq!(records(&ours.authority.issuing()), "");

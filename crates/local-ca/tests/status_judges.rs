@@ -79,7 +79,7 @@ fn scene() -> Result<Scene, Failed> {
     }
     let (revoked, good) = (leaves.pop().unwrap(), leaves.pop().unwrap());
     authority.revoke(&revoked.serial(), Reason::Superseded, now())?;
-    let ders = [authority.crl(now())?, authority.root_crl()?.unwrap()];
+    let ders = [authority.crl(now())?, authority.root_crl(now())?];
     let pems = ders.each_ref().map(|der| crl_pem(der));
     std::fs::write(dir.path().join("both.crl"), pems.concat())?;
     std::fs::write(dir.path().join("issuing.crl"), &pems[0])?;

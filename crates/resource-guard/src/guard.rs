@@ -58,6 +58,7 @@ impl Guard {
             introspect: None,
             dpop: None,
             publish_metadata: false,
+            address: None,
             clock: Box::new(SystemClock),
             max_token_bytes: DEFAULT_MAX_TOKEN_BYTES,
             required_scope: Vec::new(),
@@ -218,6 +219,7 @@ pub struct GuardBuilder {
     introspect: Option<Introspect>,
     dpop: Option<Dpop>,
     publish_metadata: bool,
+    address: Option<String>,
     clock: Box<dyn Clock>,
     max_token_bytes: usize,
     required_scope: Vec<String>,
@@ -275,6 +277,14 @@ impl GuardBuilder {
     pub fn publish_metadata(mut self) -> GuardBuilder {
         self.publish_metadata = true;
         self
+    }
+
+    /// The same for a resource whose address is not the name that its tokens carry: what it tells is of this address, because a
+    /// client believes it only where it names the URL that was asked (RFC 9728 §3.3).
+    #[must_use]
+    pub fn publish_metadata_of(mut self, address: impl Into<String>) -> GuardBuilder {
+        self.address = Some(address.into());
+        self.publish_metadata()
     }
 
     /// A scope value every token must have; may be called again for more of them.
@@ -353,11 +363,14 @@ impl GuardBuilder {
         let dpop = self.dpop.is_some();
         let metadata = match self.publish_metadata {
             false => None,
-            true => Some(
-                ResourceMetadata::new(&self.resource, &self.issuer, &self.required_scope, dpop)
-                    .filter(|metadata| metadata.url.bytes().all(is_quotable))
-                    .ok_or_else(|| GuardError::NotAnAddress(self.resource.clone()))?,
-            ),
+            true => {
+                let address = self.address.as_ref().unwrap_or(&self.resource);
+                Some(
+                    ResourceMetadata::new(address, &self.issuer, &self.required_scope, dpop)
+                        .filter(|metadata| metadata.url.bytes().all(is_quotable))
+                        .ok_or_else(|| GuardError::NotAnAddress(address.clone()))?,
+                )
+            }
         };
         Ok(Guard {
             rules: Arc::new(Rules {

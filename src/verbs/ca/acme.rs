@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use stampmill_local_ca::acme::{
     AccountEntry, AcmeOperator, AuthorizationEntry, ChallengeEntry, ExternalKey, OrderEntry,
 };
-use stampmill_local_ca::{Authority, now, utc};
+use stampmill_local_ca::{Authority, now};
 
 use super::args::AcmeVerb;
 use crate::print::Printer;
@@ -54,13 +54,17 @@ pub(super) fn external_keys(
         out.rows(keys.into_iter().map(|key| {
             vec![
                 ("kid", json!(key.kid)),
-                ("created_at", json!(utc(key.created_at))),
+                ("created_at", out.time(key.created_at)),
                 ("account", json!(key.account)),
             ]
         }));
         return Ok(());
     }
     let key = ExternalKey::make(&Arc::new(authority))?;
+    out.recorded(format!(
+        "the key {0} was made, and its secret is not shown again: `stampmill ca eab --withdraw {0}` takes it back",
+        key.kid()
+    ));
     out.fields(&[
         ("kid", json!(key.kid())),
         ("hmac-key", json!(*key.hmac_key())),
@@ -88,7 +92,7 @@ fn accounts(operator: &AcmeOperator, text: Option<&str>, out: Printer) -> anyhow
         vec![
             ("account", json!(account.id)),
             ("status", json!(account.status)),
-            ("created_at", json!(utc(account.created_at))),
+            ("created_at", out.time(account.created_at)),
             ("orders", json!(account.orders)),
             ("external_key", json!(account.external_key)),
             ("key", json!(account.key)),
@@ -108,8 +112,8 @@ fn orders(
     let found = operator.orders(account, most, now())?.into_iter();
     let wanted = found.filter(|order| status.is_none_or(|status| status == order.status));
     for order in wanted {
-        let looks = looks(&order);
-        let mut row = row(&order);
+        let looks = looks(&order, out);
+        let mut row = row(&order, out);
         if out.is_json() {
             row.push(("authorizations", json!(looks)));
         }
@@ -122,12 +126,12 @@ fn orders(
     Ok(())
 }
 
-fn row(order: &OrderEntry) -> Vec<(&'static str, Value)> {
+fn row(order: &OrderEntry, out: Printer) -> Vec<(&'static str, Value)> {
     vec![
         ("order", json!(order.id)),
         ("account", json!(order.account)),
         ("status", json!(order.status)),
-        ("created_at", json!(utc(order.created_at))),
+        ("created_at", out.time(order.created_at)),
         ("profile", json!(order.profile)),
         ("serial", json!(order.serial)),
         ("names", json!(order.names)),
@@ -135,7 +139,7 @@ fn row(order: &OrderEntry) -> Vec<(&'static str, Value)> {
 }
 
 /// For each name where it stands, and each look at a challenge: how, when, where, and what was wrong.
-fn looks(order: &OrderEntry) -> Vec<Value> {
+fn looks(order: &OrderEntry, out: Printer) -> Vec<Value> {
     let challenge = |one: &ChallengeEntry| {
         let (kind, detail) = one
             .problem
@@ -145,8 +149,8 @@ fn looks(order: &OrderEntry) -> Vec<Value> {
         json!({
             "type": one.kind.name(),
             "status": one.status,
-            "began_at": one.began_at.map(utc),
-            "ended_at": one.ended_at.map(utc),
+            "began_at": one.began_at.map(|at| out.time(at)),
+            "ended_at": one.ended_at.map(|at| out.time(at)),
             "tried": one.tried,
             "problem": kind,
             "detail": detail,
@@ -156,7 +160,7 @@ fn looks(order: &OrderEntry) -> Vec<Value> {
         json!({
             "name": one.name,
             "status": one.status,
-            "expires": utc(one.expires),
+            "expires": out.time(one.expires),
             "challenges": one.challenges.iter().map(challenge).collect::<Vec<_>>(),
         })
     };

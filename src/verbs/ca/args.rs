@@ -33,7 +33,7 @@ pub(crate) struct RootKeyArgs {
 pub(crate) struct InitArgs {
     #[command(flatten)]
     pub(crate) authority: AuthorityArgs,
-    /// The root's common name; the intermediate's has ` issuing` behind it.
+    /// The root's common name, up to 56 characters; the intermediate's has ` issuing` behind it.
     #[arg(long, default_value = "localhost-ca")]
     pub(crate) name: String,
     /// The kind of both keys: p256, p384, rsa2048, rsa3072, rsa4096, ed25519, ml-dsa-44, ml-dsa-65 or ml-dsa-87.
@@ -58,6 +58,12 @@ pub(crate) struct InitArgs {
         conflicts_with = "unconstrained"
     )]
     pub(crate) only: Vec<String>,
+    /// Certify mail addresses in these domains, too, for clients. Whoever gets the issuing key then signs for every mail address in the world.
+    #[arg(long, conflicts_with = "unconstrained")]
+    pub(crate) mail: bool,
+    /// Certify URIs with a host in these domains, too, for clients. Whoever gets the issuing key then signs for every URI in the world.
+    #[arg(long, conflicts_with = "unconstrained")]
+    pub(crate) uri: bool,
     /// Certify every name in the world. Whoever gets the issuing key is then everybody's bank.
     #[arg(long)]
     pub(crate) unconstrained: bool,
@@ -153,7 +159,7 @@ pub(crate) struct CrlArgs {
     /// The root's list instead of the issuing authority's.
     #[arg(long = "of-root")]
     pub(crate) of_root: bool,
-    /// Make the root's list anew, which needs the root's key.
+    /// Make the root's list anew; where its key lies in the folder without a passphrase, that is done whenever it is due.
     #[arg(long, requires = "of_root")]
     pub(crate) renew: bool,
     /// The file, in PEM unless its name ends in .crl; standard output unless set.
@@ -326,13 +332,14 @@ pub(crate) enum CaVerb {
         authority: AuthorityArgs,
         /// The serial number, its first digits, a name, or the certificate's file.
         certificate: String,
-        /// Why: unspecified, keyCompromise, affiliationChanged, superseded, cessationOfOperation, privilegeWithdrawn.
+        /// Why: keyCompromise, affiliationChanged, superseded, cessationOfOperation or privilegeWithdrawn; of an authority also cACompromise, of
+        /// a leaf unspecified.
         #[arg(long, default_value = "unspecified")]
         reason: Reason,
     },
     /// Write the list of what is revoked, made anew when it is a day old or lacks a revocation.
     Crl(CrlArgs),
-    /// Make the next intermediate, for the key there is; it takes the root's key. What was issued stays good.
+    /// Make the next intermediate, for the key there is; it takes the root's key. What was issued stays good. After a theft, with --new-key.
     RenewIssuing {
         #[command(flatten)]
         authority: AuthorityArgs,
@@ -341,6 +348,10 @@ pub(crate) enum CaVerb {
         /// How many days it lives; as long as the one before unless set, and never beyond the root.
         #[arg(long, value_parser = clap::value_parser!(u32).range(1..=36525))]
         days: Option<u32>,
+        /// Make another key of this kind, in the place of one that was revoked: p256 unless one is named, as in `--key` of `ca init`. What the
+        /// old one signed is void.
+        #[arg(long, value_name = "KIND", num_args = 0..=1, default_missing_value = "p256")]
+        new_key: Option<KeyKind>,
     },
     /// Answer one OCSP question from a file, as the responder of `ca serve` would.
     Ocsp {

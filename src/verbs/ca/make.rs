@@ -1,5 +1,6 @@
 //! `ca init`, `ca issue`, `ca csr`, `ca sign`: what makes keys and certificates.
 
+use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -7,11 +8,11 @@ use anyhow::Context as _;
 use serde_json::json;
 use stampmill_local_ca::{
     Authority, AuthorityProfile, Certificate, CertificateRequest, KeyKind, LeafKey,
-    NameConstraints, NewFiles, Pkcs12Protection, Profile, SubjectAltName, create_public, now,
-    pkcs12, read_name, read_public, utc,
+    NameConstraints, NewFiles, Pkcs12Protection, Profile, ProfileError, SubjectAltName,
+    create_public, now, pkcs12, read_name, read_public,
 };
 
-use super::args::{InitArgs, ProfileArgs, RootKeyArgs};
+use super::args::{AuthorityArgs, InitArgs, ProfileArgs, RootKeyArgs};
 use crate::print::Printer;
 
 pub(super) fn init(args: &InitArgs, out: Printer) -> anyhow::Result<()> {
@@ -29,9 +30,9 @@ pub(super) fn init(args: &InitArgs, out: Printer) -> anyhow::Result<()> {
     let folder = &args.authority.folder;
     args.key.available()?;
     warn(args.key);
+    let its_own = fs::read_dir(folder).map_or(true, |mut there| there.next().is_none());
     Authority::create_with(folder, &profile)?;
-    // A key must not slip into somebody's repository.
-    create_public(&folder.join(".gitignore"), b"*\n")?;
+    keep_out_of_repositories(folder, its_own);
     let names = profile.constraints.as_ref();
     out.fields(&[
         ("root", json!(folder.join(Authority::ROOT_FILE))),
@@ -39,10 +40,29 @@ pub(super) fn init(args: &InitArgs, out: Printer) -> anyhow::Result<()> {
         ("issuing", json!(folder.join(Authority::ISSUING_FILE))),
         (
             "good for",
-            json!(names.map_or("every name in the world".to_owned(), ToString::to_string)),
+            match names {
+                None => json!("every name in the world"),
+                Some(names) => json!(names.list()),
+            },
         ),
     ]);
     Ok(())
+}
+
+/// A key must not slip into somebody's repository; nor must other things in a folder that is not the authority's alone be kept out of it.
+fn keep_out_of_repositories(folder: &Path, its_own: bool) {
+    let file = folder.join(".gitignore");
+    let hint = match its_own {
+        true => match create_public(&file, b"*\n") {
+            Ok(()) => return,
+            Err(error) => error.to_string(),
+        },
+        false => format!("{} holds other things as well", folder.display()),
+    };
+    let _ = writeln!(
+        anstream::stderr(),
+        "stampmill: {hint}: see to it that *.key and ca.sqlite3* come into no repository"
+    );
 }
 
 /// Who will not take such a key is said before somebody relies on it.
@@ -54,17 +74,32 @@ fn warn(kind: KeyKind) {
 
 pub(super) fn renew_issuing(
     authority: &mut Authority,
-    folder: &Path,
+    args: &AuthorityArgs,
     days: Option<u32>,
+    new_key: Option<KeyKind>,
     out: Printer,
 ) -> anyhow::Result<()> {
-    let renewed = authority.renew_issuing(folder, days, now())?;
+    let folder = &args.folder;
+    let renewed = match new_key {
+        None => authority.renew_issuing(folder, days, now())?,
+        Some(kind) => {
+            warn(kind);
+            let passphrase = super::passphrase(args.passphrase_file.as_deref())?;
+            authority.renew_issuing_key(folder, kind, passphrase.as_ref(), days, now())?
+        }
+    };
     out.fields(&[
         ("issuing", json!(folder.join(Authority::ISSUING_FILE))),
         ("serial", json!(renewed.certificate.serial())),
-        ("until", json!(utc(renewed.certificate.not_after()))),
+        ("until", out.time(renewed.certificate.not_after())),
         ("before", json!(renewed.before.serial())),
-        ("holds until", json!(utc(renewed.before.not_after()))),
+        match new_key {
+            None => ("holds until", out.time(renewed.before.not_after())),
+            Some(_) => (
+                "holds until",
+                json!("it was revoked: issue anew what it signed"),
+            ),
+        },
     ]);
     Ok(())
 }
@@ -77,14 +112,21 @@ fn constraints(args: &InitArgs) -> anyhow::Result<Option<NameConstraints>> {
         true => (NameConstraints::default(), &args.permits),
         false => (NameConstraints::nothing(), &args.only),
     };
-    let constraints = subtrees.iter().try_fold(start, |constraints, subtree| {
+    let mut constraints = subtrees.iter().try_fold(start, |constraints, subtree| {
         constraints.permitting(subtree)
     })?;
+    if args.mail {
+        constraints = constraints.with_mail();
+    }
+    if args.uri {
+        constraints = constraints.with_uris();
+    }
     Ok(Some(constraints))
 }
 
 /// Where `ca issue` writes, and in which forms besides PEM.
 pub(super) struct IssueFiles<'a> {
+    pub(super) authority: &'a Path,
     pub(super) folder: &'a Path,
     pub(super) password_file: Option<&'a Path>,
     pub(super) legacy: bool,
@@ -99,6 +141,14 @@ pub(super) fn issue(
     files: &IssueFiles<'_>,
     out: Printer,
 ) -> anyhow::Result<()> {
+    match profile.profile.name() {
+        "sub-ca" => anyhow::bail!(
+            "the key of a sub-ca stays with whoever runs it: there `openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -keyout sub.key -out sub.csr -subj '/CN={}'`, here `stampmill ca sign --profile sub-ca sub.csr`",
+            names[0].replace(['\'', '/'], " ")
+        ),
+        "ocsp" => return Err(ProfileError::OwnResponder.into()),
+        _ => {}
+    }
     let paths = Paths::new(files.folder, &names[0]);
     anyhow::ensure!(
         !(paths.key.exists() && paths.certificate.exists()),
@@ -114,14 +164,12 @@ pub(super) fn issue(
         Ok(leaf) => leaf,
         Err(error) => {
             // Nobody has seen this key, and nothing was certified for it.
-            let _ = std::fs::remove_file(&paths.key);
+            let _ = fs::remove_file(&paths.key);
             return Err(error.into());
         }
     };
-    let recorded = || {
-        let serial = leaf.serial();
-        format!("the certificate is recorded: `stampmill ca show --pem {serial}` gives it again")
-    };
+    let recorded = || again(files.authority, &leaf);
+    out.recorded(recorded());
     let chain = leaf.chain_pem();
     written
         .public(&paths.certificate, chain.as_bytes())
@@ -171,20 +219,30 @@ pub(super) fn csr(
 
 pub(super) fn sign(
     mut authority: Authority,
+    folder: &Path,
     root: &RootKeyArgs,
     csr: &Path,
     profile: &ProfileArgs,
     out: Printer,
 ) -> anyhow::Result<()> {
-    let request = CertificateRequest::from_pem(&read_public(csr)?)
+    let request = CertificateRequest::read(&read_public(csr)?)
         .with_context(|| format!("{}", csr.display()))?;
     let profile = profile_of(profile);
     if profile.name() == "sub-ca" {
         super::unlock(&mut authority, root)?;
     }
     let leaf = authority.issue(&request, &profile)?;
+    out.recorded(again(folder, &leaf));
     show_chain(&leaf, out);
     Ok(())
+}
+
+/// How to get a certificate whose file could not be written.
+fn again(authority: &Path, leaf: &Certificate) -> String {
+    let (folder, serial) = (authority.display(), leaf.serial());
+    format!(
+        "the certificate is recorded: `stampmill ca show --ca {folder} --pem {serial}` gives it again"
+    )
 }
 
 fn show_chain(leaf: &Certificate, out: Printer) {

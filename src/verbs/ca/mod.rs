@@ -38,6 +38,7 @@ pub(crate) fn run(verb: CaVerb, out: Printer) -> anyhow::Result<()> {
             der,
         } => {
             let files = make::IssueFiles {
+                authority: &authority.folder,
                 folder: &folder,
                 password_file: pkcs12_password_file.as_deref(),
                 legacy: pkcs12_legacy,
@@ -56,7 +57,14 @@ pub(crate) fn run(verb: CaVerb, out: Printer) -> anyhow::Result<()> {
             root,
             csr,
             profile,
-        } => make::sign(open(&authority)?, &root, &csr, &profile, out),
+        } => make::sign(
+            open(&authority)?,
+            &authority.folder,
+            &root,
+            &csr,
+            &profile,
+            out,
+        ),
         CaVerb::List {
             authority,
             text,
@@ -87,10 +95,11 @@ pub(crate) fn run(verb: CaVerb, out: Printer) -> anyhow::Result<()> {
             authority: args,
             root,
             days,
+            new_key,
         } => {
             let mut authority = open(&args)?;
             unlock(&mut authority, &root)?;
-            make::renew_issuing(&mut authority, &args.folder, days, out)
+            make::renew_issuing(&mut authority, &args, days, new_key, out)
         }
         CaVerb::Ocsp {
             authority: args,

@@ -69,16 +69,16 @@ pub(super) fn list(
         .find(|one| Some(one.name()) == status);
     filter.ends_before = expiring.map(|days| now + i64::from(days) * DAY);
     let entries = store.list(&filter, now)?;
-    out.rows(entries.iter().map(|entry| row(entry, now)));
+    out.rows(entries.iter().map(|entry| row(entry, now, out)));
     Ok(())
 }
 
-fn row(entry: &Entry, now: i64) -> Vec<(&'static str, Value)> {
+fn row(entry: &Entry, now: i64, out: Printer) -> Vec<(&'static str, Value)> {
     vec![
         ("serial", json!(entry.serial)),
         ("profile", json!(entry.profile)),
         ("status", json!(entry.status(now).name())),
-        ("not_after", json!(utc(entry.not_after))),
+        ("not_after", out.time(entry.not_after)),
         ("names", json!(entry.names)),
     ]
 }
@@ -90,12 +90,15 @@ pub(super) fn show(store: &Store, wanted: &str, pem: bool, out: Printer) -> anyh
         out.line(certificate.pem().trim_end());
         return Ok(());
     }
-    let mut fields = row(&entry, now());
+    let mut fields = row(&entry, now(), out);
     fields.extend([
         ("issuer", json!(entry.issuer)),
-        ("issued_at", json!(utc(entry.issued_at))),
+        ("issued_at", out.time(entry.issued_at)),
         ("account", json!(entry.account)),
-        ("revoked_at", json!(entry.revoked.map(|(at, _)| utc(at)))),
+        (
+            "revoked_at",
+            json!(entry.revoked.map(|(at, _)| out.time(at))),
+        ),
         (
             "reason",
             json!(entry.revoked.map(|(_, reason)| reason.name())),
@@ -119,7 +122,7 @@ pub(super) fn log(store: &Store, most: u32, out: Printer) -> anyhow::Result<()> 
     let lines = store.log(most)?;
     out.rows(lines.into_iter().map(|line| {
         vec![
-            ("at", json!(utc(line.at))),
+            ("at", out.time(line.at)),
             ("event", json!(line.event)),
             ("serial", json!(line.serial)),
             ("detail", json!(line.detail)),

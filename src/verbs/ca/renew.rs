@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use serde_json::json;
 use stampmill_local_ca::{
     Authority, Certificate, LeafKey, PairFiles, Pkcs12Protection, Reason, Successor, now, pkcs12,
-    read_certificate, utc, write_private, write_public,
+    read_certificate, write_private, write_public,
 };
 
 use super::args::RenewArgs;
@@ -50,12 +50,12 @@ pub(super) fn renew(authority: &Authority, args: &RenewArgs, out: Printer) -> an
     }
     fields.extend([
         ("serial", json!(next.serial())),
-        ("until", json!(utc(next.not_after()))),
+        ("until", out.time(next.not_after())),
         ("before", json!(before.serial())),
     ]);
     fields.push(match args.revoke {
         true => ("revoked", json!(superseded(authority, &before)?)),
-        false => ("holds until", json!(utc(before.not_after()))),
+        false => ("holds until", out.time(before.not_after())),
     });
     out.fields(&fields);
     Ok(())

@@ -20,6 +20,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(6 * 60 * 60);
 
 pub(super) fn serve(authority: Authority, args: &ServeArgs, out: Printer) -> anyhow::Result<()> {
     super::super::serve::log_to_stderr();
+    authority.check_issuing()?;
     let authority = Arc::new(authority);
     let looked_after = Arc::clone(&authority);
     let folder = &args.authority.folder;

@@ -102,7 +102,7 @@ fn make() -> Result<Chains, String> {
         &ca,
         &out,
         "client",
-        &["alice@example.test"],
+        &["laptop.test"],
         &["--profile", "client"],
     )?;
     steal(Path::new(&out))?;
@@ -116,7 +116,7 @@ fn make() -> Result<Chains, String> {
         "--base-url",
         "http://ca.home.arpa:8380",
     ];
-    run(&[&["ca", "init", "--ca", &ca], &only[..]].concat())?;
+    run(&[&["ca", "init", "--mail", "--ca", &ca], &only[..]].concat())?;
     issue(
         &run,
         &ca,
@@ -136,7 +136,8 @@ fn make() -> Result<Chains, String> {
     // a question, so that there is a responder's certificate
     let question = path("lintable/question.der");
     std::fs::write(&question, [0x30, 0]).map_err(|error| error.to_string())?;
-    run(&[
+    // that it is none is an error
+    let _ = run(&[
         "ca",
         "ocsp",
         "--ca",
@@ -144,7 +145,7 @@ fn make() -> Result<Chains, String> {
         &question,
         "--out",
         &path("lintable/answer.der"),
-    ])?;
+    ]);
 
     let (ca, out) = (path("public/ca"), path("public"));
     let rules = ["--rules", "public-like", "--name", "Example Root"];
@@ -187,14 +188,32 @@ fn first_of(chain: &Path, leaf: &Path) -> Result<(), String> {
     std::fs::write(leaf, first).map_err(|error| error.to_string())
 }
 
-/// What a thief of the issuing key makes, with other tools than ours: a certificate for a name that the authority is not good for.
+/// What a thief of the issuing key makes, with other tools than ours: certificates for names that the authority is not good for.
 fn steal(folder: &Path) -> Result<(), String> {
-    let extensions = "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=serverAuth\n\
-        subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\nsubjectAltName=DNS:bank.localhost.example\n";
-    std::fs::write(folder.join("bank.ext"), extensions).map_err(|error| error.to_string())?;
+    for (name, purpose, names) in [
+        ("bank", "serverAuth", "DNS:bank.localhost.example"),
+        ("mail", "clientAuth", "email:director@bank.example"),
+        ("uri", "clientAuth", "URI:spiffe://bank.example/payments"),
+    ] {
+        sign_as_thief(folder, name, purpose, names)?;
+    }
+    Ok(())
+}
+
+fn sign_as_thief(folder: &Path, name: &str, purpose: &str, names: &str) -> Result<(), String> {
+    let extensions = format!(
+        "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage={purpose}\n\
+        subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\nsubjectAltName={names}\n"
+    );
+    std::fs::write(folder.join("thief.ext"), extensions).map_err(|error| error.to_string())?;
     for arguments in [
-        "req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout bank.key -out bank.csr -subj /CN=bank.localhost.example",
-        "x509 -req -in bank.csr -CA ca/issuing.pem -CAkey ca/issuing.key -days 30 -extfile bank.ext -out bank.leaf.pem -set_serial 0x1234567890abcdef1234",
+        format!(
+            "req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout {name}.key -out {name}.csr -subj /O=thief"
+        ),
+        format!(
+            "x509 -req -in {name}.csr -CA ca/issuing.pem -CAkey ca/issuing.key -days 30 -extfile thief.ext -out {name}.leaf.pem -set_serial 0x12345678{:x}",
+            names.len()
+        ),
     ] {
         let mut openssl = Command::new("openssl");
         let output = outcome(openssl.args(arguments.split(' ')).current_dir(folder))?;
@@ -204,8 +223,8 @@ fn steal(folder: &Path) -> Result<(), String> {
     }
     let read =
         |name: &str| std::fs::read_to_string(folder.join(name)).map_err(|error| error.to_string());
-    let chain = read("bank.leaf.pem")? + &read("ca/issuing.pem")?;
-    std::fs::write(folder.join("bank.pem"), chain).map_err(|error| error.to_string())
+    let chain = read(&format!("{name}.leaf.pem"))? + &read("ca/issuing.pem")?;
+    std::fs::write(folder.join(format!("{name}.pem")), chain).map_err(|error| error.to_string())
 }
 
 /// A file of this crate's judges.

@@ -127,9 +127,13 @@ impl AcmeServer {
             Err(IssueError::Store(error)) => Err(error.into()),
             Err(IssueError::OpenSsl(error)) => Err(Problem::internal(&error)),
             Err(
-                error @ (IssueError::IssuerExpired { .. } | IssueError::IssuerNotYetValid { .. }),
+                error @ (IssueError::IssuerExpired { .. }
+                | IssueError::IssuerNotYetValid { .. }
+                | IssueError::IssuerRevoked { .. }),
             ) => Err(Problem::internal(&error)),
-            Err(error @ IssueError::NotPermitted { .. }) => Err(Problem::new(
+            Err(
+                error @ (IssueError::NotPermitted { .. } | IssueError::KindNotPermitted { .. }),
+            ) => Err(Problem::new(
                 ProblemKind::RejectedIdentifier,
                 error.to_string(),
             )),

@@ -14,6 +14,7 @@ use super::records::{AuthorizationStatus, NewOrder, Order, OrderStatus};
 use super::routes::{Call, Reply};
 use super::settings::OrderProfile;
 use crate::moment::DAY;
+pub(super) use crate::moment::rfc3339;
 use crate::names::shown;
 use crate::request::CertificateRequest;
 
@@ -280,11 +281,6 @@ fn life(
         return Err(Problem::malformed(detail));
     }
     Ok((not_before, not_after))
-}
-
-/// RFC 3339, in UTC.
-pub(super) fn rfc3339(moment: i64) -> String {
-    Timestamp::from_second(moment).map_or_else(|_| String::new(), |moment| moment.to_string())
 }
 
 fn read_rfc3339(text: &str) -> Result<i64, Problem> {

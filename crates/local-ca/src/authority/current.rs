@@ -2,14 +2,14 @@
 //!
 //! Whoever needs the intermediate asks here each time, and asking looks at its file: not into it, only whether it is the one that was read
 //! (`stat`, about a microsecond). So a renewal is seen by the next request, by everything that shares the authority, without anybody being
-//! told. The key stays the same in a renewal, so no passphrase is needed again.
+//! told. The key stays the same in a renewal, so no passphrase is needed again; with a new key, only if that has none.
 
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
 
-use super::{Issuer, read_authority};
+use super::{Authority, Issuer, read_authority, read_key};
 use crate::certificate::Certificate;
 
 /// The one who signs from day to day.
@@ -70,6 +70,12 @@ impl Current {
         });
     }
 
+    /// Another key as well.
+    pub(super) fn replaced(&self, next: Issuer) {
+        let mut issuer = self.issuer.write().unwrap_or_else(PoisonError::into_inner);
+        *issuer = Arc::new(next);
+    }
+
     fn look(&self, file: &File, root: &Certificate) {
         let Ok(there) = file.path.symlink_metadata() else {
             return;
@@ -82,10 +88,10 @@ impl Current {
         *read = Some(there);
         match self.next(&file.path, root) {
             Ok(None) => {}
-            Ok(Some(certificate)) => {
-                let serial = certificate.serial();
+            Ok(Some(next)) => {
+                let serial = next.certificate.serial();
                 tracing::info!(serial, "the authority's intermediate was renewed");
-                self.renewed(certificate);
+                self.replaced(next);
             }
             Err(error) => {
                 let path = file.path.display();
@@ -94,15 +100,25 @@ impl Current {
         }
     }
 
-    /// What the file has now, if it is another certificate for the same key.
-    fn next(&self, path: &Path, root: &Certificate) -> Result<Option<Certificate>, String> {
+    /// What the file has now, if it is another certificate; where that is for another key, with the key beside it.
+    fn next(&self, path: &Path, root: &Certificate) -> Result<Option<Issuer>, String> {
         let found = read_authority(path, Some(root)).map_err(|error| error.to_string())?;
         let issuer = self.issuer.read().unwrap_or_else(PoisonError::into_inner);
         if found == issuer.certificate {
             return Ok(None);
         }
-        match found.parsed().spki == issuer.signer.public().spki() {
-            true => Ok(Some(found)),
+        let mut next = Issuer {
+            certificate: found,
+            ..Issuer::clone(&issuer)
+        };
+        let fits = |one: &Issuer| one.certificate.parsed().spki == one.signer.public().spki();
+        if !fits(&next) {
+            let key = path.with_file_name(Authority::ISSUING_KEY_FILE);
+            next.signer = read_key(&key, None)
+                .map_err(|error| format!("it is for another key: {error}; start anew"))?;
+        }
+        match fits(&next) {
+            true => Ok(Some(next)),
             false => Err("it is for another key".to_owned()),
         }
     }

@@ -10,6 +10,7 @@ use crate::files::FileError;
 use crate::keys::{KeyError, SignerError};
 use crate::names::NameError;
 use crate::profile::ProfileError;
+use crate::reason::Reason;
 use crate::store::StoreError;
 
 /// Why there is no authority.
@@ -73,11 +74,35 @@ pub enum CaError {
     /// The intermediate ends with its root, or there is none.
     #[error("the issuing certificate ends with its root: a new one would end no later")]
     NothingToRenew,
+    /// The intermediate's key is in other hands: it is never certified again.
+    #[error(
+        "the issuing key was revoked as compromised (serial {serial}), and is never certified again: `stampmill ca renew-issuing --new-key` makes another"
+    )]
+    IssuingKeyCompromised {
+        /// The certificate that was revoked.
+        serial: String,
+    },
+    /// A new key takes the place of one that is void, with all it signed.
+    #[error(
+        "the issuing certificate {serial} is good, and with another key nobody could say which of those it signed are revoked: `stampmill ca renew-issuing` keeps the key; if it was stolen, `stampmill ca revoke {serial} --reason cACompromise` comes first"
+    )]
+    IssuingNotRevoked {
+        /// The certificate.
+        serial: String,
+    },
     /// Rules that ask for an address to publish at.
     #[error(
         "the public-like rules need an address for CRL, OCSP and the issuer's certificate (Baseline Requirements §7.1.2.7.7): give a base URL"
     )]
     BaseUrlNeeded,
+    /// A root's life that those rules do not know.
+    #[error(
+        "under the public-like rules a root lives 2922 to 9132 days, not {actual} (Baseline Requirements §7.1.2.1.1); `--issuing-days` shortens the intermediate's life"
+    )]
+    PublicLikeDays {
+        /// What was asked for.
+        actual: u32,
+    },
     /// A common name, country or organization that no certificate can carry.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -129,6 +154,18 @@ pub enum IssueError {
         /// What it is good for.
         permitted: String,
     },
+    /// A name of a kind that the authority's constraints exclude whole.
+    #[error(
+        "`{name}`: the authority's name constraints exclude every {kind}, and verifiers would refuse the certificate; `ca init {option}` makes an authority that certifies them"
+    )]
+    KindNotPermitted {
+        /// The name.
+        name: String,
+        /// `mail address`, `URI`.
+        kind: &'static str,
+        /// What makes another authority.
+        option: &'static str,
+    },
     /// The issuer's life is over.
     #[error("the {issuer} certificate expired at {end}, now it is {now}")]
     IssuerExpired {
@@ -150,6 +187,16 @@ pub enum IssueError {
         start: String,
         /// Our clock.
         now: String,
+    },
+    /// The issuer, or its key, was revoked: whoever looks refuses what it signs.
+    #[error("the issuing certificate {serial} was revoked ({reason}): {remedy}")]
+    IssuerRevoked {
+        /// The certificate that was revoked.
+        serial: String,
+        /// Why.
+        reason: Reason,
+        /// What to do.
+        remedy: &'static str,
     },
     /// The request brings a key of the authority.
     #[error("the request brings the authority's own key")]

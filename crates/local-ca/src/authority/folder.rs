@@ -15,6 +15,7 @@
 use std::path::{Path, PathBuf};
 
 use super::CaError;
+use crate::files;
 
 /// The file names.
 pub(super) struct Folder {
@@ -45,6 +46,24 @@ impl Folder {
             issuing: dir.join(A::ISSUING_FILE),
             issuing_key: dir.join(A::ISSUING_KEY_FILE),
             store: dir.join(A::STORE_FILE),
+        }
+    }
+
+    /// An intermediate and its key that are about to take the place of those there are.
+    pub(super) fn next_issuing(&self) -> PathBuf {
+        self.dir.join("issuing.pem.next")
+    }
+
+    pub(super) fn next_key(&self) -> PathBuf {
+        self.dir.join("issuing.key.next")
+    }
+
+    /// Ends an exchange of both that was cut off when the key was in its place and the certificate was not.
+    pub(super) fn finish_exchange(&self) -> Result<(), CaError> {
+        let there = |path: PathBuf| path.symlink_metadata().is_ok();
+        match there(self.next_issuing()) && !there(self.next_key()) {
+            true => Ok(files::rename(&self.next_issuing(), &self.issuing)?),
+            false => Ok(()),
         }
     }
 

@@ -63,7 +63,10 @@ impl Authority {
                 let absent = IssueError::RootKeyAbsent { profile: row.name };
                 Some(self.root_issuer().ok_or(absent)?)
             }
-            _ => None,
+            _ => {
+                self.check_issuing()?;
+                None
+            }
         };
         let issuer = root.as_ref().unwrap_or(&issuing);
         issuer.check_life(now)?;
@@ -102,8 +105,9 @@ impl Authority {
         let public = PublicKey::of(key.as_openssl()).expect("keys made here are certified here");
         let common_name = format!("{} OCSP responder", self.display_name());
         let plan = Plan {
-            // Baseline Requirements §7.1.2.8.3 would have country and organization; a blank keeps Java from taking it for a host
-            subject: subject::common_name(Some(&common_name)),
+            // country and organization as the intermediate has them (Baseline Requirements §7.1.2.8.3), within whose constraints it lies;
+            // a blank keeps Java from taking it for a host
+            subject: subject::renamed(issuing.subject(), &common_name),
             spki: public.spki(),
             life: issuing.life(now, profile.checked_days(self.rules, now)?),
             extensions: self.extensions(&issuing, row, &public, &[], Some(&common_name)),
@@ -114,7 +118,7 @@ impl Authority {
     }
 
     /// The root's common name, short enough to be part of another.
-    fn display_name(&self) -> String {
+    pub(super) fn display_name(&self) -> String {
         let attributes = subject::attributes(self.root.parsed().subject);
         let name = attributes
             .into_iter()
@@ -182,12 +186,7 @@ impl Authority {
             return Err(ProfileError::PublicLike { profile: row.name }.into());
         }
         if row.role == Role::OcspResponder {
-            let what = "an OCSP responder's part, which the authority gives to itself only";
-            return Err(ProfileError::Wish {
-                profile: row.name,
-                what: what.to_owned(),
-            }
-            .into());
+            return Err(ProfileError::OwnResponder.into());
         }
         request.wishes().check(row)?;
         if row.needs_names && request.names().is_empty() {
@@ -209,6 +208,17 @@ impl Authority {
             .into());
         }
         match &self.constraints {
+            Some(constraints) if !constraints.has_kind_of(name) => {
+                let (kind, option) = match name {
+                    SubjectAltName::Email(_) => ("mail address", "--mail"),
+                    _ => ("URI", "--uri"),
+                };
+                Err(IssueError::KindNotPermitted {
+                    name: name.to_string(),
+                    kind,
+                    option,
+                })
+            }
             Some(constraints) if !constraints.permits(name) => Err(IssueError::NotPermitted {
                 name: name.to_string(),
                 permitted: constraints.to_string(),
@@ -290,7 +300,8 @@ impl Authority {
             extensions.push(names_extension(names, common_name.is_none()));
         }
         if is_authority {
-            extensions.extend(self.constraints.iter().map(|names| names.extension()));
+            // what is free for the authority is free for those below it, and the rest is what the root's certificate says anyway
+            extensions.extend(self.constraints.iter().map(|names| names.extension(None)));
         }
         if public && row.role == Role::Server {
             extensions.push(tbs::domain_validated());

@@ -29,22 +29,7 @@ impl Issuer {
     }
 
     pub(crate) fn check_life(&self, now: i64) -> Result<(), IssueError> {
-        let (start, end) = (self.certificate.not_before(), self.certificate.not_after());
-        if now > end {
-            return Err(IssueError::IssuerExpired {
-                issuer: self.name,
-                end: utc(end),
-                now: utc(now),
-            });
-        }
-        if now < start {
-            return Err(IssueError::IssuerNotYetValid {
-                issuer: self.name,
-                start: utc(start),
-                now: utc(now),
-            });
-        }
-        Ok(())
+        check_life(self.name, &self.certificate, now)
     }
 
     /// First and last second of a life of `days` that begins about `now`: backdated for clocks that run late, never outside the
@@ -73,4 +58,28 @@ impl Issuer {
         };
         certificate.sign(&self.signer)
     }
+}
+
+/// Whether an authority's life has begun and is not over: its certificate's.
+pub(crate) fn check_life(
+    issuer: &'static str,
+    certificate: &Certificate,
+    now: i64,
+) -> Result<(), IssueError> {
+    let (start, end) = (certificate.not_before(), certificate.not_after());
+    if now > end {
+        return Err(IssueError::IssuerExpired {
+            issuer,
+            end: utc(end),
+            now: utc(now),
+        });
+    }
+    if now < start {
+        return Err(IssueError::IssuerNotYetValid {
+            issuer,
+            start: utc(start),
+            now: utc(now),
+        });
+    }
+    Ok(())
 }

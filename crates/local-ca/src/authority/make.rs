@@ -8,6 +8,7 @@ use super::current::Current;
 use super::{Authority, AuthorityProfile, BACKDATE, CaError, Issuer, last_second};
 use crate::base_url::BaseUrl;
 use crate::certificate::Certificate;
+use crate::constraints::NameConstraints;
 use crate::der::oid;
 use crate::keys::Signer;
 use crate::names::{NameError, check_common_name};
@@ -53,12 +54,22 @@ impl Authority {
     pub(crate) fn generate_recorded(profile: &AuthorityProfile, now: i64) -> Result<Self, CaError> {
         let mut authority = Self::generate(profile, now)?;
         authority.store = Some(Store::in_memory()?);
+        authority.record_first_issuing(now)?;
         authority.publish_root_crl(now)?;
         Ok(authority)
     }
 }
 
+/// A root's life in days (Baseline Requirements §7.1.2.1.1).
+const PUBLIC_ROOT_DAYS: std::ops::RangeInclusive<u32> = 2922..=9132;
+
 fn check(profile: &AuthorityProfile) -> Result<(), CaError> {
+    let organization = profile.organization.as_deref().unwrap_or("none");
+    for name in [profile.common_name.as_str(), organization] {
+        if name.is_empty() || name.trim() != name {
+            return Err(NameError::Blank.into());
+        }
+    }
     check_common_name(&issuing_name(profile))?;
     if let Some(organization) = &profile.organization {
         check_common_name(organization)?;
@@ -72,6 +83,11 @@ fn check(profile: &AuthorityProfile) -> Result<(), CaError> {
     if profile.rules == RuleSet::PublicLike {
         if profile.base_url.is_none() {
             return Err(CaError::BaseUrlNeeded);
+        }
+        if !PUBLIC_ROOT_DAYS.contains(&profile.days) {
+            return Err(CaError::PublicLikeDays {
+                actual: profile.days,
+            });
         }
         if profile.key.caveat().is_some() {
             return Err(CaError::Profile(ProfileError::PublicLikeKey {
@@ -95,9 +111,15 @@ fn name(profile: &AuthorityProfile, common_name: &str) -> Vec<u8> {
     let attributes = [
         country.map(|country| (oid::COUNTRY, country)),
         organization.map(|organization| (oid::ORGANIZATION, organization)),
-        Some((oid::COMMON_NAME, common_name)),
+        (!common_name.is_empty()).then_some((oid::COMMON_NAME, common_name)),
     ];
     subject::name(&attributes.into_iter().flatten().collect::<Vec<_>>())
+}
+
+/// Country and organization alone: what the subjects below a constrained authority begin with, where they have any (Baseline Requirements
+/// §7.1.2.10.8).
+fn organization(profile: &AuthorityProfile) -> Vec<u8> {
+    name(profile, "")
 }
 
 fn self_signed(
@@ -118,7 +140,7 @@ fn self_signed(
         tbs::subject_key_identifier(&identifier),
         tbs::authority_key_identifier(&identifier),
     ];
-    extensions.extend(profile.constraints.iter().map(|names| names.extension()));
+    extensions.extend(constraints(profile).map(|names| names.extension(None)));
     let start = now - BACKDATE;
     let root = ToBeSigned {
         serial: random_serial()?,
@@ -129,6 +151,16 @@ fn self_signed(
         extensions: &extensions,
     };
     root.sign(signer)
+}
+
+/// The constraints as certificates have them. Under the public-like rules they do not mention mail addresses and URIs: those rules discourage it
+/// (Baseline Requirements §7.1.2.10.8), and whatever is below the intermediate is for servers only.
+fn constraints(profile: &AuthorityProfile) -> Option<NameConstraints> {
+    let constraints = profile.constraints.clone()?;
+    Some(match profile.rules {
+        RuleSet::Private => constraints,
+        RuleSet::PublicLike => constraints.with_mail().with_uris(),
+    })
 }
 
 /// It lives as long as its root, may have no authority below it, and bounds what its leaves are for.
@@ -153,7 +185,9 @@ fn intermediate(
         extensions.push(tbs::domain_validated());
     }
     // Java enforces the constraints of intermediates only, everybody else the root's as well.
-    extensions.extend(profile.constraints.iter().map(|names| names.extension()));
+    let directory = public.then(|| organization(profile));
+    let constraints = constraints(profile);
+    extensions.extend(constraints.map(|names| names.extension(directory.as_deref())));
     if let Some(base) = &profile.base_url {
         extensions.extend(pointers_of_root(base));
     }

@@ -24,7 +24,7 @@ use crate::profile::RuleSet;
 use crate::store::{Event, Store};
 
 pub use error::{CaError, IssueError};
-pub(crate) use issuer::Issuer;
+pub(crate) use issuer::{Issuer, check_life};
 pub use renew::Renewed;
 
 use current::Current;
@@ -131,6 +131,7 @@ impl Authority {
         }
         let mut authority = Self::generate(profile, now())?;
         files::create_private_folder(dir)?;
+        files::check_folder(dir)?;
         let mut written = Written::default();
         authority.write(&folder, profile, &mut written)?;
         written.keep();
@@ -162,6 +163,7 @@ impl Authority {
         store.set_settings(self.rules, self.base_url.as_ref())?;
         store.note(now(), Event::Created, None, &profile.common_name)?;
         self.store = Some(store);
+        self.record_first_issuing(now())?;
         self.publish_root_crl(now())?;
         files::create_public(written.next(&folder.root), self.root.pem().as_bytes())?;
         Ok(())
@@ -188,8 +190,10 @@ impl Authority {
                 dir: dir.to_owned(),
             });
         }
+        files::check_folder(dir)?;
         let root = read_authority(&folder.root, None)?;
         check_root_key(&folder, &root)?;
+        folder.finish_exchange()?;
         let stamp = folder.issuing.symlink_metadata().ok();
         let issuing = match state {
             State::RootOnly => Issuer {
@@ -217,9 +221,13 @@ impl Authority {
         let constraints = constraints
             .map(NameConstraints::read)
             .transpose()
-            .map_err(|_| damaged(&folder.issuing, "its name constraints cannot be read"))?;
+            .map_err(|_| damaged(&folder.issuing, "its name constraints cannot be read"))?
+            .map(|names| match rules {
+                RuleSet::Private => names,
+                RuleSet::PublicLike => names.for_servers(),
+            });
         let is_root = state == State::RootOnly;
-        Ok(Self {
+        let authority = Self {
             root_signer: is_root.then(|| issuing.signer.clone()),
             root,
             issuing: match is_root {
@@ -232,7 +240,9 @@ impl Authority {
             store: Some(store),
             root_key_path: folder.root_key,
             blocked: OnceLock::new(),
-        })
+        };
+        authority.record_first_issuing(now())?;
+        Ok(authority)
     }
 
     /// Reads the root's key, for what the root itself signs: its CRL, other authorities below it.
@@ -266,6 +276,11 @@ impl Authority {
             signer: read_root_key(&certificate, key, passphrase)?,
             certificate,
         })
+    }
+
+    /// The root's certificate of the authority in `dir`, without the rest of it.
+    pub(crate) fn root_certificate_of(dir: &Path) -> Result<Certificate, CaError> {
+        read_authority(&Folder::of(dir).root, None)
     }
 
     /// The root certificate.
@@ -349,6 +364,18 @@ impl Authority {
             certificate: self.root.clone(),
             signer,
         })
+    }
+
+    /// The same where its key lies in the folder without a passphrase, too.
+    pub(crate) fn root_without_asking(&self) -> Result<Issuer, CaError> {
+        match self.root_issuer() {
+            Some(root) => Ok(root),
+            None => Ok(Issuer {
+                name: "root",
+                signer: read_root_key(&self.root, &self.root_key_path, None)?,
+                certificate: self.root.clone(),
+            }),
+        }
     }
 
     /// A leaf of the records with what follows it in a chain.

@@ -333,11 +333,13 @@ impl Identity {
         }
     }
 
-    /// Whether there is no reason to make another: its life is not nearly over, or it ends with the authority's intermediate, as the
-    /// next would, too.
+    /// Whether there is no reason to make another: it is this intermediate's, which has another name with every key; and its life is not nearly
+    /// over, or ends with the intermediate's, as the next would, too.
     fn lasts(&self, authority: &Authority, now: i64) -> bool {
         let (start, end) = (self.certificate.not_before(), self.certificate.not_after());
-        let last = end >= authority.issuing().not_after();
-        start <= now && now < if last { end } else { end - RENEW }
+        let issuing = authority.issuing();
+        let last = end >= issuing.not_after();
+        let its_own = self.certificate.parsed().issuer == issuing.parsed().subject;
+        its_own && start <= now && now < if last { end } else { end - RENEW }
     }
 }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 
 use super::{Store, StoreError};
 use crate::authority::Authority;
-use crate::certificate::Certificate;
+use crate::certificate::{Certificate, hex};
 use crate::reason::Reason;
 
 /// A certificate as the records have it.
@@ -65,6 +65,12 @@ impl Entry {
         Certificate::trusted(self.der.clone()).expect("it was read before it was recorded")
     }
 
+    /// Whether it is an authority's: the intermediate's, or that of one beside it.
+    #[must_use]
+    pub fn is_authority(&self) -> bool {
+        self.profile == "sub-ca"
+    }
+
     /// Where it stands.
     #[must_use]
     pub fn status(&self, now: i64) -> Status {
@@ -116,6 +122,9 @@ impl Store {
             return Ok(None);
         }
         let opened = Self::open(&path).or_else(|error| {
+            if matches!(error, StoreError::Exposed { .. }) {
+                return Err(error);
+            }
             // somebody else's folder, or a disk that is not written to; a later version's tables stay what they are
             let readable = [false, true].into_iter();
             let mut found = readable.filter_map(|still| Self::open_to_read(&path, still).ok());
@@ -276,6 +285,41 @@ impl Store {
                     })
                 })?
                 .collect()
+        })
+    }
+
+    /// The revocation that keeps an issuer from signing: of a certificate for its key, because that was compromised, or of this one.
+    pub(crate) fn revocation_of_issuer(
+        &self,
+        key: &[u8; 32],
+        serial: &str,
+    ) -> Result<Option<(String, Reason)>, StoreError> {
+        self.read(|connection| {
+            let mut query = connection.prepare_cached(
+                "SELECT serial, reason IN (1, 2) AS compromised, reason FROM certificate
+                 WHERE key = ?1 AND revoked_at IS NOT NULL AND (compromised OR serial = ?2)
+                 ORDER BY compromised DESC LIMIT 1",
+            )?;
+            let found = query.query_row([&hex(key), serial], |row| {
+                let reason = Reason::from_code(row.get(2)?).unwrap_or_default();
+                Ok((row.get(0)?, reason))
+            });
+            found.optional()
+        })
+    }
+
+    /// The other certificates for the same key that are valid at this moment.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn others_of_key(&self, entry: &Entry, now: i64) -> Result<Vec<Entry>, StoreError> {
+        self.read(|connection| {
+            let query = format!(
+                "SELECT {COLUMNS} FROM certificate
+                 WHERE key = (SELECT key FROM certificate WHERE serial = ?1)
+                   AND serial <> ?1 AND revoked_at IS NULL AND not_after >= ?2"
+            );
+            entries(connection, &query, params![entry.serial, now])
         })
     }
 

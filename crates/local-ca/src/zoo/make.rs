@@ -154,7 +154,7 @@ impl Keeper {
             tbs::extended_key_usage(&[oid::SERVER_AUTH]),
             tbs::subject_key_identifier(&signer.public().identifier()),
             tbs::authority_key_identifier(&root.key_identifier()),
-            constraints.extension(),
+            constraints.extension(None),
         ];
         let life = (root.certificate.not_before(), root.certificate.not_after());
         let issuing = root.sign(&name, signer.public().spki(), life, &extensions)?;

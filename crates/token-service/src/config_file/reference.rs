@@ -138,7 +138,8 @@ fn page_and_parser_name_the_same_words() {
             .filter_map(|word| word.strip_prefix('"')?.strip_suffix('"'))
             .collect();
         let mut words = words;
-        (on_the_page.sort_unstable(), words.sort_unstable());
+        on_the_page.sort_unstable();
+        words.sort_unstable();
         assert_eq!(on_the_page, words, "{heading} {name}");
     }
 }

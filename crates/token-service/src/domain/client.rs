@@ -248,6 +248,16 @@ impl Client {
         }
     }
 
+    /// Whether somebody who allowed this client would find another in its place: other addresses, another name, something else
+    /// said of itself, or no proof any more that it is itself.
+    pub fn is_another_than(&self, before: &Client) -> bool {
+        self.name != before.name
+            || self.redirect_uris != before.redirect_uris
+            || self.application != before.application
+            || self.profile != before.profile
+            || self.is_public() != before.is_public()
+    }
+
     /// Whether the client keeps no secret.
     pub fn is_public(&self) -> bool {
         self.authentication == ClientAuthentication::Public

@@ -95,7 +95,7 @@ pub struct Grant {
 pub struct AuthorizationCode {
     /// The grant it hands out, and the only client that may redeem it.
     pub grant: Grant,
-    /// The redirect URI of the request, as it was sent.
+    /// The redirect URI of the request, as it was sent; empty where none was (RFC 6749 §3.1.2.3).
     pub redirect_uri: String,
     /// What the verifier must hash to.
     pub challenge: Option<CodeChallenge>,

@@ -141,6 +141,17 @@ impl Resources {
             .max()
     }
 
+    /// What of a scope some token can carry: one for these resources, or for the service itself, for which there is always one
+    /// (UserInfo). The rest would be asked of the person for nothing.
+    pub fn grantable(&self, resources: &[Resource], asked: &Scope) -> Scope {
+        let servers = resources.iter().filter_map(|one| self.find(one));
+        let carried: Vec<Scope> = servers
+            .chain([self.own()])
+            .map(|server| self.scope_for(server, asked))
+            .collect();
+        asked.retain(|token| carried.iter().any(|scope| scope.contains(token)))
+    }
+
     /// What of a granted scope goes into a token for this resource (RFC 9068 §3: a scope means something to one
     /// resource, and the others need not learn of it).
     pub fn scope_for(&self, server: &ResourceServer, granted: &Scope) -> Scope {
@@ -209,5 +220,9 @@ mod tests {
         assert_eq!(scope(resources.own()), "openid email api");
         assert_eq!(scope(&files), "files.read");
         assert_eq!(scope(&other), "api");
+        let grantable = |of: &[Resource]| resources.grantable(of, &granted).to_string();
+        assert_eq!(grantable(&[]), "openid email api");
+        let files = [files.resource];
+        assert_eq!(grantable(&files), "openid email files.read api");
     }
 }

@@ -15,9 +15,10 @@ use axum::response::Response;
 use bytes::Bytes;
 use hyper::body::Frame;
 use serde::Serialize;
+use stampmill_jose::{Algorithm, AlgorithmSet};
 
 use super::pages;
-use crate::protocol::{BearerError, Document, ErrorCode, Service, TokenError};
+use crate::protocol::{BearerError, Document, ErrorCode, OAuthError, Service};
 use crate::secret::Secret;
 
 pub(super) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -98,14 +99,14 @@ pub(super) fn private_text(media_type: &'static str, text: String) -> Response {
     response
 }
 
-/// The error answer of the token endpoint (RFC 6749 §5.2).
-pub(super) fn token_error(refused: &TokenError) -> Response {
+/// The error answer of the endpoints where clients authenticate (RFC 6749 §5.2). Every 401 has its challenge (RFC 9110
+/// §15.5.2), however the client tried: `Basic` is taken from all that have a secret to show.
+pub(super) fn token_error(error: &OAuthError) -> Response {
     #[derive(Serialize)]
     struct Body {
         error: &'static str,
         error_description: &'static str,
     }
-    let error = refused.error;
     let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::BAD_REQUEST);
     let mut response = private_json(
         status,
@@ -114,7 +115,7 @@ pub(super) fn token_error(refused: &TokenError) -> Response {
             error_description: error.description,
         },
     );
-    if refused.challenge {
+    if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(
             WWW_AUTHENTICATE,
             HeaderValue::from_static("Basic realm=\"stampmill\", charset=\"UTF-8\""),
@@ -123,38 +124,57 @@ pub(super) fn token_error(refused: &TokenError) -> Response {
     response
 }
 
-/// The refusal of a protected resource (RFC 6750 §3): the header says all, the body nothing.
+/// The refusal where a bearer token is asked for (RFC 6750 §3): the header says all, the body nothing.
 pub(super) fn bearer_error(error: &BearerError) -> Response {
-    let (status, challenge) = match error {
-        BearerError::Missing => (401, "Bearer realm=\"stampmill\"".to_owned()),
-        BearerError::Refused(error) => {
-            let scope = if error.code == ErrorCode::InsufficientScope {
-                ", scope=\"openid\""
-            } else {
-                ""
-            };
-            let (name, description) = (error.code.name(), error.description);
-            // RFC 9449 §7.1: a bad proof is answered in the scheme it belongs to, and by 401.
-            if matches!(
-                error.code,
-                ErrorCode::InvalidDpopProof | ErrorCode::UseDpopNonce
-            ) {
-                return dpop_challenge(name, description);
-            }
-            (
-                error.code.status(),
-                format!(
-                    "Bearer realm=\"stampmill\", error=\"{name}\", error_description=\"{description}\"{scope}"
-                ),
-            )
+    refused_with(status_of(error), [challenge("Bearer", error)])
+}
+
+/// The same at a resource that takes tokens bound to a key, too: it offers both schemes (RFC 9449 §7.1). What is wrong with a
+/// proof is told in the scheme it belongs to alone, and by 401.
+pub(super) fn resource_error(error: &BearerError) -> Response {
+    let proof = [ErrorCode::InvalidDpopProof, ErrorCode::UseDpopNonce];
+    let algs = AlgorithmSet::ALL.iter().map(Algorithm::name);
+    let algs = algs.collect::<Vec<_>>().join(" ");
+    let dpop = format!("{}, algs=\"{algs}\"", challenge("DPoP", error));
+    match error {
+        BearerError::Refused(error) if proof.contains(&error.code) => {
+            refused_with(StatusCode::UNAUTHORIZED, [dpop])
         }
+        _ => refused_with(status_of(error), [challenge("Bearer", error), dpop]),
+    }
+}
+
+fn status_of(error: &BearerError) -> StatusCode {
+    match error {
+        BearerError::Missing => StatusCode::UNAUTHORIZED,
+        BearerError::Refused(error) => {
+            StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::UNAUTHORIZED)
+        }
+    }
+}
+
+fn challenge(scheme: &str, error: &BearerError) -> String {
+    let realm = format!("{scheme} realm=\"stampmill\"");
+    let BearerError::Refused(error) = error else {
+        return realm;
     };
-    let mut response = empty(StatusCode::from_u16(status).unwrap_or(StatusCode::UNAUTHORIZED));
-    response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
-    response.headers_mut().insert(
-        WWW_AUTHENTICATE,
-        HeaderValue::from_str(&challenge).expect("fixed sentences of the RFC 6749 §5.2 alphabet"),
-    );
+    let (name, description) = (error.code.name(), error.description);
+    let scope = match error.code {
+        ErrorCode::InsufficientScope => ", scope=\"openid\"",
+        _ => "",
+    };
+    format!("{realm}, error=\"{name}\", error_description=\"{description}\"{scope}")
+}
+
+fn refused_with(status: StatusCode, challenges: impl IntoIterator<Item = String>) -> Response {
+    let mut response = empty(status);
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, NO_STORE);
+    for challenge in challenges {
+        let value = HeaderValue::from_str(&challenge)
+            .expect("fixed sentences of the RFC 6749 §5.2 alphabet");
+        headers.append(WWW_AUTHENTICATE, value);
+    }
     response
 }
 
@@ -166,19 +186,6 @@ pub(super) fn with_dpop_nonce(mut response: Response, service: &Service) -> Resp
         let headers = response.headers_mut();
         headers.insert(HeaderName::from_static("dpop-nonce"), newest);
     }
-    response
-}
-
-fn dpop_challenge(name: &str, description: &str) -> Response {
-    let mut response = empty(StatusCode::UNAUTHORIZED);
-    let value =
-        format!("DPoP realm=\"stampmill\", error=\"{name}\", error_description=\"{description}\"");
-    let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, NO_STORE);
-    headers.insert(
-        WWW_AUTHENTICATE,
-        HeaderValue::from_str(&value).expect("fixed sentences of the RFC 6749 §5.2 alphabet"),
-    );
     response
 }
 

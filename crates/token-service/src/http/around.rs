@@ -1,6 +1,7 @@
-//! What every request passes: a limit of time, a net under panics, a word to caches, and one line in the log.
+//! What every request passes: a limit of time, a net under panics, a word to caches, an end of its body, and one line in the
+//! log.
 //!
-//! One service for all four, and not a layer each: a layer of axum's costs every request two boxes and a clone of the route
+//! One service for all of them, and not a layer each: a layer of axum's costs every request two boxes and a clone of the route
 //! beneath it.
 
 use std::convert::Infallible;
@@ -16,7 +17,7 @@ use tokio::time::timeout;
 use tower::Service;
 use tower_http::catch_panic::{CatchPanic, DefaultResponseForPanic};
 
-use super::answer;
+use super::{answer, unread};
 use crate::protocol::paths;
 
 /// A request that is not answered by then is given up (password hashing behind a full gate is the slowest thing there
@@ -48,6 +49,7 @@ where
 
     fn call(&mut self, request: Request) -> Self::Future {
         let line = Line::begin(&request);
+        let (request, unread) = unread::watch(request);
         let answered = self.0.call(request);
         Box::pin(async move {
             let mut response = match timeout(REQUEST_TIMEOUT, answered).await {
@@ -56,6 +58,9 @@ where
                 Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
             };
             answer::not_stored_by_default(&mut response);
+            if let Some(unread) = unread {
+                unread.settle(&mut response).await;
+            }
             line.end(&response);
             Ok(response)
         })

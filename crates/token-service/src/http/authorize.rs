@@ -5,7 +5,8 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::interaction::outcome;
-use super::{LONGEST_REQUEST, Shared, answer, pages, request};
+use super::request::{LONGEST_FORM, NotAForm};
+use super::{App, LONGEST_REQUEST, Shared, answer, pages, request};
 use crate::protocol::{Parameters, paths};
 
 /// RFC 6749 §3.1, by GET.
@@ -27,30 +28,66 @@ pub(super) fn query(request: &Request) -> Result<Parameters, (StatusCode, &'stat
             "The application sent a longer request than any needs.",
         ));
     }
-    Parameters::parse(query).map_err(|_| {
-        (
-            StatusCode::BAD_REQUEST,
-            "The application sent more parameters than any request needs.",
-        )
-    })
+    Parameters::parse(query).map_err(|_| TOO_MANY)
 }
 
-/// RFC 6749 §3.1, by POST: turned into a GET, because a form posted by another site arrives without our SameSite=Lax
-/// cookies, and the person would have to sign in again.
-pub(super) async fn authorize_by_form(request: Request) -> Response {
-    form_as_query(request, paths::AUTHORIZE).await
+/// RFC 6749 §3.1, by POST.
+pub(super) async fn authorize_by_form(State(app): Shared, request: Request) -> Response {
+    let addresses = (paths::AUTHORIZE, paths::POSTED_AUTHORIZE);
+    keep_form(&app, request, addresses, LONGEST_FORM).await
 }
 
-/// Sends the browser to the same place by GET.
-pub(super) async fn form_as_query(request: Request, path: &str) -> Response {
-    match request::form_text(request).await {
-        Ok(form) => answer::see_other(&format!("{path}?{}", form.as_str())),
-        Err(error) => pages::problem(
-            error.status(),
-            "The application posted something that is not a form.",
-        ),
+/// And back by GET.
+pub(super) async fn posted(State(app): Shared, request: Request) -> Response {
+    let parameters = match kept_form(&app, &request, paths::AUTHORIZE) {
+        Ok(parameters) => parameters,
+        Err((status, sentence)) => return pages::problem(status, sentence),
+    };
+    let browser = request::browser(request.headers());
+    outcome(app.service.authorize(&parameters, &browser).await)
+}
+
+/// Keeps what was posted to the first address, and sends the browser for it to the second: a form of another site arrives without
+/// our SameSite=Lax cookies.
+pub(super) async fn keep_form(
+    app: &App,
+    request: Request,
+    (endpoint, back): (&'static str, &'static str),
+    longest: usize,
+) -> Response {
+    let read = request::form_text(request).await;
+    match read.and_then(|form| {
+        (form.len() <= longest)
+            .then_some(form)
+            .ok_or(NotAForm::Length)
+    }) {
+        Ok(form) => {
+            let reference = app.service.keep_posted(endpoint, form);
+            answer::see_other(&format!("{back}?reference={}", reference.expose()))
+        }
+        Err(error) => pages::problem(error.status(), error.sentence()),
     }
 }
+
+/// What was posted to the endpoint, by the reference in this address; or what our page says.
+pub(super) fn kept_form(
+    app: &App,
+    request: &Request,
+    endpoint: &str,
+) -> Result<Parameters, (StatusCode, &'static str)> {
+    let named = query(request)?;
+    let reference = named.one("reference").ok().flatten().unwrap_or_default();
+    let form = app.service.posted(endpoint, reference).ok_or((
+        StatusCode::BAD_REQUEST,
+        "This page is too old. Go back to the application and start again.",
+    ))?;
+    Parameters::of_form(form).map_err(|_| TOO_MANY)
+}
+
+const TOO_MANY: (StatusCode, &str) = (
+    StatusCode::BAD_REQUEST,
+    "The application sent more parameters than any request needs.",
+);
 
 /// Back from the sign-in page.
 pub(super) async fn resume(State(app): Shared, request: Request) -> Response {

@@ -4,30 +4,22 @@ use axum::extract::Request;
 use axum::response::Response;
 
 use super::{answer, request};
-use crate::protocol::{ClientRequest, ErrorCode, OAuthError, Parameters, TokenError};
+use crate::protocol::{ClientRequest, ErrorCode, OAuthError, Parameters};
 
 /// The request, or the answer to one that cannot be read.
 pub(super) async fn read(request: Request) -> Result<ClientRequest, Response> {
-    const NOT_A_FORM: OAuthError = OAuthError::new(
-        ErrorCode::InvalidRequest,
-        "expected a body of type application/x-www-form-urlencoded",
-    );
     const BAD_HEADER: OAuthError = OAuthError::new(
         ErrorCode::InvalidClient,
         "the Authorization header holds no Basic credentials",
     );
     let Ok(basic) = request::basic_credentials(request.headers()) else {
-        return Err(answer::token_error(&TokenError {
-            error: BAD_HEADER,
-            challenge: true,
-        }));
+        return Err(answer::token_error(&BAD_HEADER));
     };
     let dpop = request::dpop_proofs(request.headers());
     let form = request::form_text(request).await.map_err(|error| {
-        answer::with_status(answer::token_error(&NOT_A_FORM.into()), error.status())
+        answer::with_status(answer::token_error(&error.error()), error.status())
     })?;
-    let parameters =
-        Parameters::of_form(form).map_err(|error| answer::token_error(&error.into()))?;
+    let parameters = Parameters::of_form(form).map_err(|error| answer::token_error(&error))?;
     Ok(ClientRequest {
         basic,
         dpop,

@@ -7,6 +7,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
+use super::request::LONGEST_FORM;
 use super::{Shared, answer, authorize, pages, request};
 use crate::protocol::{Farewell, FrontChannelFrames, Logout, paths};
 
@@ -55,9 +56,21 @@ pub(super) async fn end_session(State(app): Shared, request: Request) -> Respons
     shown(app.service.end_session(&parameters, &browser).await)
 }
 
-/// §2, by POST: turned into a GET, because a form posted by another site arrives without our SameSite=Lax cookies.
-pub(super) async fn end_session_by_form(request: Request) -> Response {
-    authorize::form_as_query(request, paths::END_SESSION).await
+/// §2, by POST. The request stands sealed in the form of our page, where it takes almost twice as much.
+pub(super) async fn end_session_by_form(State(app): Shared, request: Request) -> Response {
+    const LONGEST: usize = LONGEST_FORM / 2;
+    let addresses = (paths::END_SESSION, paths::POSTED_END_SESSION);
+    authorize::keep_form(&app, request, addresses, LONGEST).await
+}
+
+/// And back by GET.
+pub(super) async fn posted(State(app): Shared, request: Request) -> Response {
+    let parameters = match authorize::kept_form(&app, &request, paths::END_SESSION) {
+        Ok(parameters) => parameters,
+        Err((status, sentence)) => return pages::problem(status, sentence),
+    };
+    let browser = request::browser(request.headers());
+    shown(app.service.end_session(&parameters, &browser).await)
 }
 
 pub(super) async fn decision(State(app): Shared, request: Request) -> Response {

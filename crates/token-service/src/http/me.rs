@@ -53,33 +53,40 @@ struct Me<'a> {
 pub(super) fn routes(service: &Arc<Service>) -> Router {
     let rule = may_call(service);
     let plain = ClaimCheck::interpreted_in(&rule, &Environment::claims()).expect(COMPILES);
-    let metadata = guard(service, plain)
-        .metadata()
-        .map(|metadata| metadata.json.clone());
-    let metadata = Document::new(metadata.unwrap_or_default());
+    let plain = Arc::new(plain);
+    let describe = |address: String| {
+        let guard = guard(service, Arc::clone(&plain), &address);
+        let metadata = guard.metadata().map(|metadata| metadata.json.clone());
+        let metadata = Document::new(metadata.unwrap_or_default());
+        get(move |request: Request| {
+            let answer = answer::document(&metadata, request.headers());
+            async move { answer }
+        })
+    };
+    let of_the_service = describe(service.issuer().to_owned());
+    let of_the_api = describe(service.api_address());
     // Machine code for the check is made when somebody first asks: making it reads some megabytes of code generator into
     // memory, and many servers are never asked.
     let (service, guarded) = (Arc::clone(service), OnceLock::<MethodRouter>::new());
     let guarded = get(move |request: Request| {
         let guarded = guarded.get_or_init(|| {
             let check = ClaimCheck::compile(&rule).expect(COMPILES);
-            get(me).layer(GuardLayer::new(guard(&service, check)))
+            let guard = guard(&service, Arc::new(check), &service.api_address());
+            get(me).layer(GuardLayer::new(guard))
         });
         guarded.clone().oneshot(request)
     });
-    let describe = get(move |request: Request| {
-        let answer = answer::document(&metadata, request.headers());
-        async move { answer }
-    });
     Router::new()
         .route(paths::ME, guarded)
-        .route(paths::PROTECTED_RESOURCE, describe)
+        .route(paths::PROTECTED_RESOURCE, of_the_service)
+        .route(paths::PROTECTED_ME, of_the_api)
 }
 
 const COMPILES: &str =
     "the expression above compiles, and a configured one has been compiled before";
 
-fn guard(service: &Arc<Service>, check: ClaimCheck) -> Guard {
+/// The guard; what it publishes is of this address.
+fn guard(service: &Arc<Service>, check: Arc<ClaimCheck>, address: &str) -> Guard {
     let (clock, grants) = (Arc::clone(&service.clock), Arc::clone(service));
     let guard = Guard::builder(service.issuer(), service.resources.own().resource.as_str())
         .keys(OwnKeys(Arc::clone(service)))
@@ -100,7 +107,7 @@ fn guard(service: &Arc<Service>, check: ClaimCheck) -> Guard {
             }
         })
         .dpop(service.issuer(), UsedProofs(Arc::clone(service)))
-        .publish_metadata()
+        .publish_metadata_of(address)
         .realm("stampmill");
     let guard = match service.policy.dpop_nonces() {
         true => guard.dpop_nonces(OwnNonces(Arc::clone(service))),

@@ -19,6 +19,7 @@ mod request;
 mod response;
 mod revocation;
 mod token;
+mod unread;
 mod userinfo;
 
 use std::convert::Infallible;
@@ -105,6 +106,7 @@ fn for_programs() -> Vec<(&'static str, MethodRouter<Current>)> {
         (paths::USERINFO,             get(userinfo::userinfo).post(userinfo::userinfo)),
         (paths::ME,                   get(api)),
         (paths::PROTECTED_RESOURCE,   get(api)),
+        (paths::PROTECTED_ME,         get(api)),
     ]
 }
 
@@ -115,10 +117,12 @@ fn for_people() -> Vec<(&'static str, MethodRouter<Current>)> {
         (paths::HOME,            get(home)),
         (paths::STYLE,           get(pages::style)),
         (paths::AUTHORIZE,       get(authorize::authorize).post(authorize::authorize_by_form)),
+        (paths::POSTED_AUTHORIZE, get(authorize::posted)),
         (paths::RESUME,          get(authorize::resume)),
         (paths::SIGN_IN,         post(interaction::sign_in)),
         (paths::CONSENT,         post(interaction::consent)),
         (paths::END_SESSION,     get(end_session::end_session).post(end_session::end_session_by_form)),
+        (paths::POSTED_END_SESSION, get(end_session::posted)),
         (paths::END_SESSION_DECISION, post(end_session::decision)),
         (paths::CHECK_SESSION,   get(check_session::page)),
         (paths::DEVICE,          get(device::page).post(device::code)),

@@ -302,6 +302,8 @@ pub(super) struct Policy<'a> {
     pub(super) script: &'a str,
     /// What it may show in frames: almost always `'none'`.
     pub(super) frames: &'a str,
+    /// Who may show it in a frame: almost always `'none'`.
+    pub(super) framed_by: &'a str,
     /// Where its pictures may come from besides itself: almost always nowhere.
     pub(super) images: &'a str,
 }
@@ -313,6 +315,7 @@ impl Policy<'_> {
             form_action,
             script: "'none'",
             frames: "'none'",
+            framed_by: "'none'",
             images: "",
         }
     }
@@ -345,7 +348,7 @@ impl FormAction {
     }
 }
 
-/// A page that stands alone: in no frame, in no cache, and no trace of its address elsewhere.
+/// A page that stands alone: in no frame (save one), in no cache, and no trace of its address elsewhere.
 pub(super) fn html_page(
     status: StatusCode,
     html: askama::Result<String>,
@@ -355,13 +358,14 @@ pub(super) fn html_page(
         form_action,
         script,
         frames,
+        framed_by,
         images,
     } = policy;
     let html = html.expect("the templates write strings into a string");
     let mut response = Response::new(Body::from(html));
     *response.status_mut() = status;
     let policy = format!(
-        "default-src 'none'; script-src {script}; style-src 'self'; img-src data:{images}; frame-src {frames};{} base-uri 'none'; frame-ancestors 'none'",
+        "default-src 'none'; script-src {script}; style-src 'self'; img-src data:{images}; frame-src {frames};{} base-uri 'none'; frame-ancestors {framed_by}",
         form_action.directive()
     );
     let headers = response.headers_mut();
@@ -373,7 +377,9 @@ pub(super) fn html_page(
         CONTENT_SECURITY_POLICY,
         HeaderValue::from_str(&policy).expect("origins are ASCII"),
     );
-    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    if framed_by == "'none'" {
+        headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    }
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, NO_SNIFF);
     headers.insert(CACHE_CONTROL, NO_STORE);

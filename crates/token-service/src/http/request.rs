@@ -3,7 +3,7 @@
 use std::mem;
 use std::time::Duration;
 
-use axum::body::{Bytes, to_bytes};
+use axum::body::{Bytes, HttpBody as _, to_bytes};
 use axum::extract::Request;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE};
 use axum::http::{HeaderMap, Method, StatusCode};
@@ -12,11 +12,13 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::pages;
-use crate::protocol::{BasicCredentials, Browser, CredentialsError, Parameters, ResourceRequest};
+use crate::protocol::{
+    BasicCredentials, Browser, CredentialsError, ErrorCode, OAuthError, Parameters, ResourceRequest,
+};
 use crate::secret::Secret;
 
 /// Longest form taken, in bytes.
-const LONGEST_FORM: usize = 32 * 1024;
+pub(super) const LONGEST_FORM: usize = 32 * 1024;
 
 /// How long a body may take to come. Less than a request as a whole, so that who is slow is told so.
 const BODY_TIMEOUT: Duration = if cfg!(test) {
@@ -37,8 +39,10 @@ pub(super) const STATE_COOKIE: &str = "__Host-stampmill-state";
 /// Why a body is no form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NotAForm {
-    /// Another `Content-Type`, or bytes that are not text.
+    /// Another `Content-Type`.
     Type,
+    /// Bytes that are not the text of a form.
+    Text,
     /// Longer than [`LONGEST_FORM`].
     Length,
     /// Not there in time.
@@ -48,9 +52,35 @@ pub(super) enum NotAForm {
 impl NotAForm {
     pub(super) fn status(self) -> StatusCode {
         match self {
-            NotAForm::Type => StatusCode::BAD_REQUEST,
+            NotAForm::Type | NotAForm::Text => StatusCode::BAD_REQUEST,
             NotAForm::Length => StatusCode::PAYLOAD_TOO_LARGE,
             NotAForm::Late => StatusCode::REQUEST_TIMEOUT,
+        }
+    }
+
+    /// The same for the developer of a client.
+    pub(super) fn error(self) -> OAuthError {
+        const fn error(sentence: &'static str) -> OAuthError {
+            OAuthError::new(ErrorCode::InvalidRequest, sentence)
+        }
+        match self {
+            NotAForm::Type => error("expected a body of type application/x-www-form-urlencoded"),
+            NotAForm::Text => error(
+                "the form has a byte that is not printable ASCII; it has to be percent-encoded UTF-8",
+            ),
+            NotAForm::Length => error("the form is longer than 32 KiB"),
+            NotAForm::Late => error("the form did not come in time"),
+        }
+    }
+
+    /// The same for a person.
+    pub(super) fn sentence(self) -> &'static str {
+        match self {
+            NotAForm::Type | NotAForm::Text => {
+                "The application posted something that is not a form."
+            }
+            NotAForm::Length => "The application posted a longer form than any needs.",
+            NotAForm::Late => "The form did not come in time. Please try again.",
         }
     }
 }
@@ -67,19 +97,22 @@ pub(super) async fn form_text(request: Request) -> Result<Zeroizing<String>, Not
             // Some clients forget to encode the spaces of a scope (oidc-agent 4), and every decoder reads a bare space as a space.
             b' ' => *byte = b'+',
             // A form is printable ASCII: anything else would not survive becoming an address.
-            byte if !byte.is_ascii_graphic() => return Err(NotAForm::Type),
+            byte if !byte.is_ascii_graphic() => return Err(NotAForm::Text),
             _ => {}
         }
     }
     // Takes the buffer itself.
     match String::from_utf8(mem::take(&mut *bytes)) {
         Ok(text) => Ok(Zeroizing::new(text)),
-        Err(_) => Err(NotAForm::Type),
+        Err(_) => Err(NotAForm::Text),
     }
 }
 
-/// A whole body, within a length and within the time.
+/// A whole body, within a length and within the time. One that announces that it is longer is not waited for.
 pub(super) async fn body(request: Request, longest: usize) -> Result<Bytes, NotAForm> {
+    if request.body().size_hint().lower() > longest as u64 {
+        return Err(NotAForm::Length);
+    }
     match timeout(BODY_TIMEOUT, to_bytes(request.into_body(), longest)).await {
         Ok(read) => read.map_err(|_| NotAForm::Length),
         Err(_) => Err(NotAForm::Late),
@@ -112,7 +145,7 @@ pub(super) async fn posted_page(request: Request) -> Result<(Browser, Parameters
     let not_a_form =
         |error: NotAForm| pages::problem(error.status(), "This is not the form that was shown.");
     let text = form_text(request).await.map_err(not_a_form)?;
-    let form = Parameters::parse(&text).map_err(|_| not_a_form(NotAForm::Type))?;
+    let form = Parameters::parse(&text).map_err(|_| not_a_form(NotAForm::Text))?;
     Ok((browser, form))
 }
 
@@ -183,7 +216,7 @@ pub(super) async fn access_token(request: Request) -> Result<Option<ResourceRequ
     let in_header = header_token(request.headers(), method)?;
     let in_form = if by_post && is_form(request.headers()) {
         let text = form_text(request).await.map_err(NoToken::Form)?;
-        let form = Parameters::parse(&text).map_err(|_| NoToken::Form(NotAForm::Type))?;
+        let form = Parameters::parse(&text).map_err(|_| NoToken::Form(NotAForm::Text))?;
         form.one("access_token")
             .map_err(|_| NoToken::Several)?
             .map(|token| ResourceRequest {

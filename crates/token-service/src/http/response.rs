@@ -44,8 +44,12 @@ fn form_post(response: &AuthorizationResponse) -> Response {
             .collect(),
         script: SCRIPT,
     };
+    // Nobody looks at the answer to a silent request: it comes in a frame of the client's own page, if in any.
+    let client = pages::source(&response.redirect_uri);
+    let framed = response.silent && !client.is_empty();
     let policy = pages::Policy {
         script: &SCRIPT_SOURCE,
+        framed_by: if framed { &client } else { "'none'" },
         ..pages::Policy::forms_to(pages::FormAction::Anywhere)
     };
     pages::html_page(StatusCode::OK, page.render(), policy)

@@ -16,23 +16,19 @@ pub(super) async fn userinfo(State(app): Shared, request: Request) -> Response {
         ErrorCode::InvalidDpopProof,
         "the scheme DPoP needs exactly one DPoP header",
     );
-    const NOT_A_FORM: OAuthError = OAuthError::new(
-        ErrorCode::InvalidRequest,
-        "the form that may hold an access token cannot be read",
-    );
-    let refused = |error| answer::bearer_error(&BearerError::Refused(error));
+    let refused = |error| answer::resource_error(&BearerError::Refused(error));
     let asked = match request::access_token(request).await {
         Ok(asked) => asked,
         Err(NoToken::Several) => return refused(TWO_METHODS),
         Err(NoToken::Proofs) => return refused(PROOFS),
         Err(NoToken::Form(error)) => {
-            return answer::with_status(refused(NOT_A_FORM), error.status());
+            return answer::with_status(refused(error.error()), error.status());
         }
     };
     let answer = match app.service.userinfo(asked.as_ref()).await {
         Ok(UserInfoAnswer::Json(claims)) => answer::private_json(StatusCode::OK, &claims),
         Ok(UserInfoAnswer::Jwt(jwt)) => answer::private_text("application/jwt", jwt),
-        Err(error) => answer::bearer_error(&error),
+        Err(error) => answer::resource_error(&error),
     };
     answer::with_dpop_nonce(answer, &app.service)
 }

@@ -9,7 +9,7 @@ use super::Service;
 use super::error::{ErrorCode, OAuthError};
 use super::parameters::Parameters;
 use super::request_object;
-use super::response_mode::{AuthorizationResponse, ResponseMode, response_mode_is_known};
+use super::response_mode::{ResponseMode, response_mode_is_known};
 use super::{claims, dpop, hybrid, resource};
 use crate::domain::{
     Client, ClientId, CodeChallenge, GrantType, RequestedClaims, Resource, ResponseType, Scope,
@@ -28,8 +28,10 @@ pub(crate) struct AuthorizationRequest {
     /// The parameters it was read from: those inside, of a request that came wrapped.
     pub(crate) parameters: Parameters,
     pub(crate) client: Client,
-    /// As sent; it matches a registered one.
+    /// As sent, and it matches a registered one; or the only registered one.
     pub(crate) redirect_uri: String,
+    /// Whether it was sent.
+    pub(crate) redirect_uri_was_sent: bool,
     /// How it is answered, be it with an error.
     pub(crate) response_mode: ResponseMode,
     pub(crate) response_type: ResponseType,
@@ -64,8 +66,8 @@ pub(crate) struct Prompt {
 pub(crate) enum Refusal {
     /// No trusted place to answer to: our own page, HTTP 400, never a redirect (RFC 6749 §4.1.2.1).
     Page(&'static str),
-    /// The client hears of it at its redirect URI.
-    Respond(AuthorizationResponse),
+    /// The client hears of it at its redirect URI, which stands in the request as far as that was read.
+    Respond(Box<AuthorizationRequest>, OAuthError),
     /// Our fault, before anyone was found to tell: our own page, HTTP 500.
     Broken,
 }
@@ -97,6 +99,7 @@ impl AuthorizationRequest {
     /// A request of which nothing is known but who asks, and where and how they are answered.
     fn begin(client: Client, redirect_uri: String, parameters: &Parameters) -> Self {
         AuthorizationRequest {
+            redirect_uri_was_sent: matches!(parameters.one("redirect_uri"), Ok(Some(_))),
             parameters: parameters.clone(),
             client,
             redirect_uri,
@@ -134,12 +137,14 @@ type Rule = fn(&Service, &Parameters, &mut AuthorizationRequest) -> Result<(), O
 const RULES: &[(Rule, &str)] = &[
     // step                    rule
     (no_parameter_twice,       "RFC 6749 §3.1"),
+    (short_enough_for_our_pages, "the request travels sealed"),
     (request_object::came_as_promised, "RFC 9101 §10.5, RFC 9126 §5"),
     (client_may_use_codes,     "RFC 6749 §4.1.2.1 unauthorized_client"),
     (hybrid::response_type_is_registered, "RFC 6749 §3.1.1, OIDC Core §3.3"),
     (response_mode_is_known,   "OAuth 2.0 Multiple Response Types §2.1, Form Post Response Mode"),
     (scope_is_known,           "RFC 6749 §3.3"),
     (resource::at_authorization, "RFC 8707 §2.1"),
+    (scope_can_be_granted,     "RFC 6749 §3.3, RFC 9068 §3"),
     (challenge_is_s256,        "RFC 7636 §4.3, RFC 9700 §2.1.1"),
     (dpop::key_is_named,       "RFC 9449 §10 dpop_jkt"),
     (nonce_is_kept,            "OIDC Core §3.1.2.1 nonce"),
@@ -161,7 +166,7 @@ impl Service {
         let client = self.asking_client(parameters).await?;
         let refused = |fault: Fault| match fault {
             Fault::Nowhere(sentence) => Refusal::Page(sentence),
-            Fault::Rule(request, error) => Refusal::Respond(self.error_response(&request, error)),
+            Fault::Rule(request, error) => Refusal::Respond(request, error),
         };
         match self.unwrap_request(&client, parameters).await {
             Ok(inside) => self.check_rules(client, &inside).map_err(refused),
@@ -219,7 +224,8 @@ impl Service {
     }
 }
 
-/// RFC 9700 §2.1: one of the registered ones, as a whole string.
+/// RFC 9700 §2.1: one of the registered ones, as a whole string. It need not be sent where there is only one (RFC 6749
+/// §3.1.2.3), unless the request is OpenID Connect's (OIDC Core §3.1.2.1).
 fn trusted_redirect_uri(
     policy: &Policy,
     client: &Client,
@@ -228,8 +234,12 @@ fn trusted_redirect_uri(
     let asked = parameters
         .one("redirect_uri")
         .map_err(|_| "The application sent its redirect_uri more than once, or not as UTF-8.")?;
-    let asked =
-        asked.ok_or("The application did not say where to return to: redirect_uri is missing.")?;
+    let Some(asked) = asked else {
+        return match client.redirect_uris.as_slice() {
+            [only] if !is_openid(parameters) => Ok(only.as_str().to_owned()),
+            _ => Err("The application did not say where to return to: redirect_uri is missing."),
+        };
+    };
     let registered = client
         .redirect_uris
         .iter()
@@ -239,6 +249,13 @@ fn trusted_redirect_uri(
     } else {
         Err("The application asked to return to an address that is not registered for it.")
     }
+}
+
+/// Whether a request is OpenID Connect's, or may be: what is in a wrapper that was not opened nobody knows.
+fn is_openid(parameters: &Parameters) -> bool {
+    let came = |name| !matches!(parameters.one(name), Ok(None));
+    let scope = parameters.one("scope").ok().flatten().unwrap_or_default();
+    scope.split(' ').any(|token| token == "openid") || came("request") || came("request_uri")
 }
 
 fn no_parameter_twice(
@@ -253,6 +270,23 @@ fn no_parameter_twice(
         .one("state")?
         .is_some_and(|state| state.len() > LONGEST)
     {
+        Err(TOO_LONG)
+    } else {
+        Ok(())
+    }
+}
+
+/// What is posted, signed or fetched may be longer around it.
+fn short_enough_for_our_pages(
+    _: &Service,
+    parameters: &Parameters,
+    _: &mut AuthorizationRequest,
+) -> Result<(), OAuthError> {
+    const TOO_LONG: OAuthError = OAuthError::new(
+        ErrorCode::InvalidRequest,
+        "the parameters of the request are longer than 8 KiB",
+    );
+    if parameters.as_form().len() > LONGEST_REQUEST {
         Err(TOO_LONG)
     } else {
         Ok(())
@@ -302,6 +336,22 @@ fn scope_is_known(
     request.scope = asked.retain(|token| request.client.scope.contains(token));
     if request.scope.is_empty() {
         Err(NOTHING_LEFT)
+    } else {
+        Ok(())
+    }
+}
+
+/// The person is asked for what a token will carry, and for nothing that would be dropped afterwards.
+fn scope_can_be_granted(
+    service: &Service,
+    _: &Parameters,
+    request: &mut AuthorizationRequest,
+) -> Result<(), OAuthError> {
+    request.scope = service
+        .resources
+        .grantable(&request.resources, &request.scope);
+    if request.scope.is_empty() {
+        Err(resource::NO_SUCH_SCOPE)
     } else {
         Ok(())
     }
@@ -406,12 +456,20 @@ fn offline_access_is_lawful(
     _: &Parameters,
     request: &mut AuthorizationRequest,
 ) -> Result<(), OAuthError> {
+    const NOTHING_LEFT: OAuthError = OAuthError::new(
+        ErrorCode::InvalidScope,
+        "offline_access alone, of a client that is not registered for refresh tokens",
+    );
     let asked =
         request.prompt.consent || request.client.is_public() || !request.scope.contains("openid");
     if !asked || !request.client.may(GrantType::RefreshToken) {
         request.scope = request.scope.retain(|token| token != Scope::OFFLINE_ACCESS);
     }
-    Ok(())
+    if request.scope.is_empty() {
+        Err(NOTHING_LEFT)
+    } else {
+        Ok(())
+    }
 }
 
 fn max_age_is_a_number(

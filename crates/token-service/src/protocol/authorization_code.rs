@@ -35,7 +35,7 @@ pub(super) async fn find(service: &Service, asking: &mut Asking<'_>) -> Result<(
     Ok(())
 }
 
-/// §4.1.3: identical to the one in the request, where it is always sent.
+/// §4.1.3: identical to the one in the request. Where the request had none, there is only one it can be.
 pub(super) fn redirect_uri_is_the_same(_: &Service, asking: &Asking<'_>) -> Result<(), OAuthError> {
     const MISSING: OAuthError = OAuthError::new(
         ErrorCode::InvalidRequest,
@@ -45,11 +45,14 @@ pub(super) fn redirect_uri_is_the_same(_: &Service, asking: &Asking<'_>) -> Resu
         ErrorCode::InvalidGrant,
         "redirect_uri differs from the authorization request",
     );
-    let sent = asking.parameters.one("redirect_uri")?.ok_or(MISSING)?;
-    if found(asking)?.1.redirect_uri == sent {
-        Ok(())
-    } else {
-        Err(OTHER)
+    let asked = found(asking)?.1.redirect_uri.as_str();
+    let mut registered = asking.client.redirect_uris.iter();
+    match asking.parameters.one("redirect_uri")? {
+        None if asked.is_empty() => Ok(()),
+        None => Err(MISSING),
+        Some(sent) if asked == sent => Ok(()),
+        Some(sent) if asked.is_empty() && registered.any(|uri| uri.as_str() == sent) => Ok(()),
+        Some(_) => Err(OTHER),
     }
 }
 

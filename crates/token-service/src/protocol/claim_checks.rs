@@ -9,33 +9,53 @@ use stampmill_resource_guard::Denial;
 
 use super::Service;
 use super::error::{ErrorCode, OAuthError};
-use super::token::Asking;
+use super::token::{Asking, Ticket};
 use super::tokens::AccessTokenClaims;
 
-/// The client's `issue_when`, on the claims the token would carry. It runs before anything is spent.
+const REFUSED: &str = "the claim check of this client does not allow such a token";
+
+/// The client's `issue_when`, at the token endpoint. It runs before anything is spent.
+///
+/// RFC 6749 §5.2 has no `access_denied`; the device grant has (RFC 8628 §3.5). A client that asks for itself is told that it may
+/// not (`unauthorized_client`), one that shows what a person gave it that this is worth nothing (`invalid_grant`), which is
+/// what makes clients send the person here again.
 pub(super) fn token_may_be_issued(
     service: &Service,
     asking: &Asking<'_>,
 ) -> Result<(), OAuthError> {
-    const REFUSED: OAuthError = OAuthError::new(
-        ErrorCode::AccessDenied,
-        "the claim check of this client does not allow such a token",
-    );
-    let Some(check) = service.issue_when.get(&asking.client.id) else {
-        return Ok(());
+    let code = match asking.ticket {
+        None => ErrorCode::UnauthorizedClient,
+        Some(Ticket::Device(..)) => ErrorCode::AccessDenied,
+        Some(_) => ErrorCode::InvalidGrant,
     };
-    let claims = service.access_token_claims(asking, service.fresh_jti());
-    match service.denied(check, &claims)? {
-        None => Ok(()),
-        Some(denial) => {
-            let (client_id, resource) = (&claims.client_id, &claims.aud);
-            tracing::info!(client_id, resource, %denial, "access token not issued: issue_when");
-            Err(REFUSED)
-        }
-    }
+    service.issue_when(asking, OAuthError::new(code, REFUSED))
+}
+
+/// The same for a token that is issued in the front channel (RFC 6749 §4.1.2.1).
+pub(super) fn token_may_be_issued_in_front(
+    service: &Service,
+    asking: &Asking<'_>,
+) -> Result<(), OAuthError> {
+    service.issue_when(asking, OAuthError::new(ErrorCode::AccessDenied, REFUSED))
 }
 
 impl Service {
+    /// `issue_when` on the claims the token would carry, or this error.
+    fn issue_when(&self, asking: &Asking<'_>, refused: OAuthError) -> Result<(), OAuthError> {
+        let Some(check) = self.issue_when.get(&asking.client.id) else {
+            return Ok(());
+        };
+        let claims = self.access_token_claims(asking, self.fresh_jti());
+        match self.denied(check, &claims)? {
+            None => Ok(()),
+            Some(denial) => {
+                let (client_id, resource) = (&claims.client_id, &claims.aud);
+                tracing::info!(client_id, resource, %denial, "access token not issued: issue_when");
+                Err(refused)
+            }
+        }
+    }
+
     /// The resource's `accept_when`: a guard that asks us has its claim check decided here.
     pub(super) fn accepts(&self, claims: &AccessTokenClaims) -> Result<bool, OAuthError> {
         let server = self.resources.named(&claims.aud);

@@ -90,6 +90,15 @@ const TWO_NAMES: OAuthError = OAuthError::new(
     ErrorCode::InvalidRequest,
     "client_id differs from the authenticated client",
 );
+/// Whom an assertion may be for besides the issuer: RFC 9126 §2 names the token endpoint and its own, and clients write the
+/// address they post to at the others, too. All of them are we.
+const AUDIENCES: [&str; 5] = [
+    paths::TOKEN,
+    paths::PUSHED_AUTHORIZATION_REQUEST,
+    paths::INTROSPECTION,
+    paths::REVOCATION,
+    paths::DEVICE_AUTHORIZATION,
+];
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 impl Service {
@@ -159,15 +168,10 @@ impl Service {
     /// RFC 7523 §3, OIDC Core §9: signed by the client (with its key, or its secret), about itself, for us, and for the
     /// first time.
     async fn assertion_holds(&self, client: &Client, assertion: &str) -> Result<bool, OAuthError> {
-        let expect = Expectations::client_assertion(client.id.as_str(), self.issuer())
-            .or_audience(format!("{}{}", self.issuer, paths::TOKEN))
-            // RFC 9126 §2: "the authorization server MUST accept its issuer identifier, token endpoint URL, or pushed
-            // authorization request endpoint URL".
-            .or_audience(format!(
-                "{}{}",
-                self.issuer,
-                paths::PUSHED_AUTHORIZATION_REQUEST
-            ));
+        let mut expect = Expectations::client_assertion(client.id.as_str(), self.issuer());
+        for path in AUDIENCES {
+            expect = expect.or_audience(format!("{}{path}", self.issuer));
+        }
         let verified = match &client.authentication {
             ClientAuthentication::PrivateKey { keys } => {
                 let expect = match client.requests.token_endpoint_auth_signing_alg {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::client_request::{ClientRequest, TokenError};
+use super::client_request::ClientRequest;
 use super::error::{ErrorCode, OAuthError};
 use super::{Service, paths, resource};
 use crate::domain::{Client, DeviceRequest, GrantType, Scope, UserCode};
@@ -25,15 +25,6 @@ impl Service {
     pub(crate) async fn authorize_device(
         &self,
         request: &ClientRequest,
-    ) -> Result<DeviceAuthorization, TokenError> {
-        self.authorize_device_for(request)
-            .await
-            .map_err(|error| request.refusal(error))
-    }
-
-    async fn authorize_device_for(
-        &self,
-        request: &ClientRequest,
     ) -> Result<DeviceAuthorization, OAuthError> {
         const NOT_THIS_CLIENT: OAuthError = OAuthError::new(
             ErrorCode::UnauthorizedClient,
@@ -46,6 +37,11 @@ impl Service {
         }
         let scope = asked_scope(&client, request.parameters.one("scope")?)?;
         let resources = resource::asked(self, &request.parameters)?;
+        // The person is asked for what a token will carry.
+        let scope = self.resources.grantable(&resources, &scope);
+        if scope.is_empty() {
+            return Err(resource::NO_SUCH_SCOPE);
+        }
         let device_code = Secret::generate(&*self.random);
         let expires_at = self.now() + self.policy.device_code_lifetime();
         let hash = Digest::of(device_code.expose());

@@ -80,7 +80,9 @@ struct Metadata<'a> {
     token_endpoint_auth_methods_supported: &'static [&'static str],
     token_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
     revocation_endpoint_auth_methods_supported: &'static [&'static str],
+    revocation_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
     introspection_endpoint_auth_methods_supported: Vec<&'static str>,
+    introspection_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
     introspection_signing_alg_values_supported: Vec<&'static str>,
     dpop_signing_alg_values_supported: Vec<&'static str>,
     acr_values_supported: &'static [&'static str],
@@ -102,7 +104,7 @@ impl Service {
         let at = |path: &str| format!("{}{path}", self.issuer);
         let with_a_secret = AUTH_METHODS.iter().copied().filter(|name| *name != "none");
         let signatures = || AlgorithmSet::ALL.iter().map(Algorithm::name);
-        let assertions = signatures().chain([MacAlgorithm::Hs256.name()]);
+        let assertions = || signatures().chain([MacAlgorithm::Hs256.name()]).collect();
         let of_persons: Vec<_> = PERSON_CLAIMS.iter().map(|(name, ..)| *name).collect();
         let metadata = Metadata {
             issuer: &self.issuer,
@@ -130,13 +132,15 @@ impl Service {
             userinfo_signing_alg_values_supported: SIGNING_ALGORITHMS.map(Algorithm::name).to_vec(),
             id_token_signing_alg_values_supported: SIGNING_ALGORITHMS.map(Algorithm::name).to_vec(),
             token_endpoint_auth_methods_supported: AUTH_METHODS,
-            token_endpoint_auth_signing_alg_values_supported: assertions.collect(),
+            token_endpoint_auth_signing_alg_values_supported: assertions(),
             dpop_signing_alg_values_supported: AlgorithmSet::ALL
                 .iter()
                 .map(Algorithm::name)
                 .collect(),
             revocation_endpoint_auth_methods_supported: AUTH_METHODS,
+            revocation_endpoint_auth_signing_alg_values_supported: assertions(),
             introspection_endpoint_auth_methods_supported: with_a_secret.collect(),
+            introspection_endpoint_auth_signing_alg_values_supported: assertions(),
             introspection_signing_alg_values_supported: SIGNING_ALGORITHMS
                 .map(Algorithm::name)
                 .to_vec(),

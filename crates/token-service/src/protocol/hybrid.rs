@@ -124,7 +124,7 @@ impl<'a> FrontTokens<'a> {
             ticket: Some(Ticket::CodeToBe(code.clone())),
             refresh_token: None,
         };
-        claim_checks::token_may_be_issued(service, &asking)?;
+        claim_checks::token_may_be_issued_in_front(service, &asking)?;
         Ok(Some(FrontTokens {
             asking,
             response_type: request.response_type,

@@ -108,6 +108,9 @@ const OTHER_USER: OAuthError = OAuthError::new(
 );
 const DENIED: OAuthError = OAuthError::new(ErrorCode::AccessDenied, "the person did not allow it");
 
+/// A request, or why it is refused.
+type Checked = Result<AuthorizationRequest, Refusal>;
+
 /// Who is at the browser: the session, whose it is, and what they allowed the client before.
 struct Present {
     hash: Digest,
@@ -123,26 +126,36 @@ impl Service {
     pub(crate) async fn authorize(&self, parameters: &Parameters, browser: &Browser) -> Outcome {
         let request = match self.check_authorization(parameters).await {
             Ok(request) => request,
-            Err(refusal) => return refused(refusal),
+            Err(refusal) => return self.refuse(refusal, None, browser).await,
         };
-        let binding = browser
-            .binding
-            .clone()
-            .unwrap_or_else(|| Secret::generate(&*self.random));
-        let sealed = SealedRequest::begin(&request.parameters, &binding, self.now());
-        let new_binding = browser.binding.is_none().then_some(binding);
+        let (sealed, new_binding) = self.begin(&request, browser);
         self.go_on(request, sealed, browser, new_binding)
             .await
             .unwrap_or_else(broken)
     }
 
+    /// The request for its first page, and the cookie that ties the page to this browser, if it has none.
+    pub(super) fn begin(
+        &self,
+        request: &AuthorizationRequest,
+        browser: &Browser,
+    ) -> (SealedRequest, Option<Secret>) {
+        let binding = browser
+            .binding
+            .clone()
+            .unwrap_or_else(|| Secret::generate(&*self.random));
+        let sealed = SealedRequest::begin(&request.parameters, &binding, self.now());
+        (sealed, browser.binding.is_none().then_some(binding))
+    }
+
     /// A request that comes back from the sign-in page.
     pub(crate) async fn resume(&self, sealed: &str, browser: &Browser) -> Outcome {
         match self.reopen(sealed, browser).await {
-            Ok((request, sealed)) => self
+            Ok((Ok(request), sealed)) => self
                 .go_on(request, sealed, browser, None)
                 .await
                 .unwrap_or_else(broken),
+            Ok((Err(refusal), sealed)) => self.refuse(refusal, Some(sealed), browser).await,
             Err(outcome) => outcome,
         }
     }
@@ -156,7 +169,12 @@ impl Service {
         browser: &Browser,
     ) -> SignedIn {
         let (request, sealed) = match self.reopen(sealed, browser).await {
-            Ok(reopened) => reopened,
+            Ok((Ok(request), sealed)) => (request, sealed),
+            // Somebody has to sign in before the client hears of the error.
+            Ok((Err(Refusal::Respond(request, _)), sealed)) => (*request, sealed),
+            Ok((Err(refusal), sealed)) => {
+                return SignedIn::No(self.refuse(refusal, Some(sealed), browser).await);
+            }
             Err(outcome) => return SignedIn::No(outcome),
         };
         let user = match self.check_password(username, password).await {
@@ -187,10 +205,11 @@ impl Service {
         browser: &Browser,
     ) -> Outcome {
         match self.reopen(sealed, browser).await {
-            Ok((request, sealed)) => self
+            Ok((Ok(request), sealed)) => self
                 .carry_out(decision, request, sealed, browser)
                 .await
                 .unwrap_or_else(broken),
+            Ok((Err(refusal), sealed)) => self.refuse(refusal, Some(sealed), browser).await,
             Err(outcome) => outcome,
         }
     }
@@ -300,7 +319,7 @@ impl Service {
         }
     }
 
-    fn ask_to_sign_in(
+    pub(super) fn ask_to_sign_in(
         &self,
         request: AuthorizationRequest,
         sealed: SealedRequest,
@@ -342,18 +361,14 @@ impl Service {
         &self,
         sealed: &str,
         browser: &Browser,
-    ) -> Result<(AuthorizationRequest, SealedRequest), Outcome> {
+    ) -> Result<(Checked, SealedRequest), Outcome> {
         let sealed = browser
             .binding
             .as_ref()
             .and_then(|binding| self.open_request(sealed, binding))
             .ok_or(EXPIRED)?;
         let parameters = sealed.parameters().ok_or(EXPIRED)?;
-        let request = self
-            .check_authorization(&parameters)
-            .await
-            .map_err(refused)?;
-        Ok((request, sealed))
+        Ok((self.check_authorization(&parameters).await, sealed))
     }
 
     async fn present(
@@ -435,7 +450,10 @@ impl Service {
         };
         let record = AuthorizationCode {
             grant,
-            redirect_uri: request.redirect_uri.clone(),
+            redirect_uri: match request.redirect_uri_was_sent {
+                true => request.redirect_uri.clone(),
+                false => String::new(),
+            },
             challenge: request.challenge,
             nonce: request.nonce.clone(),
             dpop_jkt: request.dpop_jkt.clone(),
@@ -538,14 +556,6 @@ fn is_somebodys_https_address(redirect_uri: &str) -> bool {
     Url::parse(redirect_uri).is_ok_and(|url| url.scheme() == "https" && !is_loopback(&url))
 }
 
-fn refused(refusal: Refusal) -> Outcome {
-    match refusal {
-        Refusal::Page(sentence) => Outcome::Refuse(sentence),
-        Refusal::Respond(response) => Outcome::Respond(response),
-        Refusal::Broken => Outcome::Broken,
-    }
-}
-
-fn broken(_: OAuthError) -> Outcome {
+pub(super) fn broken(_: OAuthError) -> Outcome {
     Outcome::Broken
 }

@@ -4,11 +4,11 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::Service;
-use super::client_request::{ClientRequest, TokenError};
+use super::client_request::ClientRequest;
 use super::error::{ErrorCode, OAuthError};
 use super::live_token::LiveToken;
 use super::tokens::AccessTokenClaims;
-use crate::domain::Client;
+use crate::domain::{Client, RefreshToken};
 
 /// What is said of a token (§2.2). One that is not alive, or not the caller's business, is `{"active":false}`.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -64,16 +64,6 @@ impl Service {
         &self,
         request: &ClientRequest,
         signed: bool,
-    ) -> Result<Introspected, TokenError> {
-        self.introspect_for(request, signed)
-            .await
-            .map_err(|error| request.refusal(error))
-    }
-
-    async fn introspect_for(
-        &self,
-        request: &ClientRequest,
-        signed: bool,
     ) -> Result<Introspected, OAuthError> {
         const MISSING: OAuthError = OAuthError::new(ErrorCode::InvalidRequest, "token is missing");
         // §4: or anybody could try tokens out.
@@ -115,24 +105,31 @@ impl Service {
                 let accepted = self.may_learn_of(caller, &claims) && self.accepts(&claims)?;
                 accepted.then(|| Described::access_token(claims))
             }
-            LiveToken::Refresh(token) => (token.grant.client == caller.id).then(|| Described {
-                iss: self.issuer.clone(),
-                sub: self.subject(caller, &token.grant.user),
-                client_id: token.grant.client.to_string(),
-                exp: token.expires_at,
-                scope: token.grant.scope.to_string(),
-                aud: None,
-                iat: None,
-                jti: None,
-                auth_time: Some(token.grant.auth_time),
-                cnf: None,
-                token_type: None,
-            }),
+            LiveToken::Refresh(token) => {
+                self.may_be_refreshed_by(caller, &token).then(|| Described {
+                    iss: self.issuer.clone(),
+                    sub: self.subject(caller, &token.grant.user),
+                    client_id: token.grant.client.to_string(),
+                    exp: token.expires_at,
+                    scope: token.grant.scope.to_string(),
+                    aud: None,
+                    iat: None,
+                    jti: None,
+                    auth_time: Some(token.grant.auth_time),
+                    cnf: None,
+                    token_type: None,
+                })
+            }
         };
         Ok(Introspection {
             active: described.is_some(),
             token: described,
         })
+    }
+
+    /// One that was used would still bring its successor for a moment; it is not the family's token any more.
+    fn may_be_refreshed_by(&self, caller: &Client, token: &RefreshToken) -> bool {
+        token.grant.client == caller.id && !token.used && token.expires_at > self.now()
     }
 
     /// §4: a resource server learns of tokens that are for it, a client of its own.

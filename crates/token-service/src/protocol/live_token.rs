@@ -16,7 +16,7 @@ pub(crate) enum LiveToken {
     Jwt(AccessTokenClaims),
     /// An access token whose claims are kept here.
     Opaque(Shown, AccessTokenClaims),
-    /// A refresh token.
+    /// A refresh token of a grant that stands; it may have been used, or be idle for too long.
     Refresh(Box<RefreshToken>),
 }
 
@@ -45,8 +45,7 @@ impl Service {
             return Ok(None);
         };
         let found = self.store.refresh_token(shown, self.now()).await?;
-        let current = found.filter(|token| !token.used && token.expires_at > self.now());
-        Ok(current.map(|token| LiveToken::Refresh(Box::new(token))))
+        Ok(found.map(|token| LiveToken::Refresh(Box::new(token))))
     }
 
     /// The same for access tokens alone.

@@ -3,7 +3,9 @@
 //! | file | rule |
 //! |---|---|
 //! | `authorization` | the authorization request: RFC 6749 §4.1.1, RFC 7636 §4.3, OIDC Core §3.1.2 |
+//! | `refused_request` | where a bad one is refused: RFC 6749 §4.1.2.1, RFC 9700 §4.11.2 |
 //! | `request_object` | requests that come signed: RFC 9101, OIDC Core §6 |
+//! | `posted_form` | requests that come by POST: OIDC Core §3.1.2.1, RP-Initiated Logout 1.0 §2 |
 //! | `pushed_request` | requests that come beforehand: RFC 9126 |
 //! | `response_mode` | how the answer travels: OAuth 2.0 Multiple Response Types §2.1, Form Post Response Mode |
 //! | `hybrid` | tokens beside the code: OIDC Core §3.3 |
@@ -55,8 +57,10 @@ mod known_secrets;
 mod live_token;
 mod parameters;
 pub(crate) mod paths;
+mod posted_form;
 mod pushed_request;
 mod refresh_token;
+mod refused_request;
 mod registration;
 mod registration_metadata;
 mod request_object;
@@ -86,7 +90,7 @@ pub(crate) use backchannel_logout::{Courier, Notifier};
 pub(crate) use claims::SINGLE as SINGLE_CLAIM;
 pub(crate) use client_authentication::{BasicCredentials, CredentialsError};
 pub(crate) use client_keys::Fetches;
-pub(crate) use client_request::{ClientRequest, TokenError};
+pub(crate) use client_request::ClientRequest;
 pub(crate) use device_verification::{CodeProblem, DeviceAnswer, DevicePage};
 pub(crate) use discovery::Document;
 pub(crate) use end_session::Logout;
@@ -95,6 +99,7 @@ pub(crate) use interaction::{Attempt, Browser, Decision, Outcome, Page, SignedIn
 pub(crate) use introspection::Introspected;
 pub(crate) use known_secrets::KnownSecrets;
 pub(crate) use parameters::Parameters;
+use posted_form::PostedForms;
 pub use registration::RegistrationRules;
 pub(crate) use registration::{Pace, Refusal};
 pub(crate) use response_mode::AuthorizationResponse;
@@ -116,7 +121,7 @@ use crate::throttle::Throttle;
 
 /// The authorization server without its sockets: what every rule may ask.
 ///
-/// Nothing of it changes but behind a lock of its own: other rules are another service ([`Service::under`]) over the same store,
+/// Nothing of it changes but behind a lock of its own: other rules are another service (`Service::under`) over the same store,
 /// keys and counters.
 pub struct Service {
     pub(crate) issuer: String,
@@ -139,6 +144,8 @@ pub struct Service {
     /// Who may register clients; nobody, if there is nothing.
     pub(crate) registration: Option<RegistrationRules>,
     pub(crate) pace: Arc<Pace>,
+    /// What other sites posted, until the browser comes back for it.
+    posted_forms: Arc<PostedForms>,
     /// What clients named for us to fetch.
     pub(crate) fetches: Fetches,
     /// Tells clients, in the background, that a session ended.
@@ -213,6 +220,7 @@ impl Service {
             throttle: Arc::default(),
             registration,
             pace: Arc::default(),
+            posted_forms: Arc::default(),
             fetches,
             notifier,
             code_throttle: Arc::default(),
@@ -248,6 +256,7 @@ impl Service {
             passwords: Arc::clone(&self.passwords),
             throttle: Arc::clone(&self.throttle),
             pace: Arc::clone(&self.pace),
+            posted_forms: Arc::clone(&self.posted_forms),
             code_throttle: Arc::clone(&self.code_throttle),
             nobody: self.nobody.clone(),
             lock: self.lock.clone(),

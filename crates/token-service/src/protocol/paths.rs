@@ -23,14 +23,18 @@ paths! {
     REGISTERED_CLIENT = "/register/{client_id}";
     USERINFO = "/userinfo";
     PROTECTED_RESOURCE = "/.well-known/oauth-protected-resource";
+    /// RFC 9728 §3.1: the same of [`ME`].
+    PROTECTED_ME = "/.well-known/oauth-protected-resource/api/me";
     ME = "/api/me";
     // for people
     HOME = "/";
     AUTHORIZE = "/authorize";
+    POSTED_AUTHORIZE = "/authorize/posted";
     RESUME = "/authorize/resume";
     SIGN_IN = "/sign-in";
     CONSENT = "/consent";
     END_SESSION = "/end_session";
+    POSTED_END_SESSION = "/end_session/posted";
     END_SESSION_DECISION = "/end_session/decision";
     CHECK_SESSION = "/check_session";
     DEVICE = "/device";

@@ -5,8 +5,7 @@ use serde::Serialize;
 use stampmill_jose::DpopExpectations;
 
 use super::Service;
-use super::authorization::LONGEST_REQUEST;
-use super::client_request::{ClientRequest, TokenError};
+use super::client_request::ClientRequest;
 use super::error::{ErrorCode, OAuthError};
 use super::parameters::{Parameters, Provenance};
 use super::{dpop, paths};
@@ -28,19 +27,11 @@ pub(crate) struct Pushed {
 
 impl Service {
     /// Answers a pushed request: whoever is told "yes" here will not be refused at the authorization endpoint for what they sent.
-    pub(crate) async fn push(&self, request: &ClientRequest) -> Result<Pushed, TokenError> {
-        self.push_for(request)
-            .await
-            .map_err(|error| request.refusal(error))
-    }
-
-    async fn push_for(&self, request: &ClientRequest) -> Result<Pushed, OAuthError> {
+    pub(crate) async fn push(&self, request: &ClientRequest) -> Result<Pushed, OAuthError> {
         const REFERENCE: OAuthError = OAuthError::new(
             ErrorCode::InvalidRequest,
             "request_uri cannot be pushed (RFC 9126 section 2.1)",
         );
-        const TOO_LONG: OAuthError =
-            OAuthError::new(ErrorCode::InvalidRequest, "the request is too long");
         let sent = &request.parameters;
         sent.refuse_repeats()?;
         // RFC 9449 §8: before the client's assertion is used up.
@@ -54,9 +45,6 @@ impl Service {
             Some(object) => self.open_object(&client, object).await?,
         };
         let inside = self.bound_to_the_proof(request, inside).await?;
-        if inside.as_form().len() > LONGEST_REQUEST {
-            return Err(TOO_LONG);
-        }
         let signed = inside.provenance().signed;
         let inside = inside.from(Provenance {
             unwrapped: true,

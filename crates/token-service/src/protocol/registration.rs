@@ -188,7 +188,8 @@ impl Service {
         Ok(self.described(&client, secret, token))
     }
 
-    /// RFC 7592 §2.2: what is sent is everything from now on; what is not sent is not registered any more.
+    /// RFC 7592 §2.2: what is sent is everything from now on; what is not sent is not registered any more. People who allowed the
+    /// client under another name or for other addresses are asked again (OIDC Core §3.1.2.4).
     pub(crate) async fn replace_registration(
         &self,
         rules: &RegistrationRules,

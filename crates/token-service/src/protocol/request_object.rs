@@ -44,7 +44,7 @@ const NO_PARAMETERS: OAuthError = OAuthError::new(
 );
 const ANOTHER_CLIENT: OAuthError = OAuthError::new(
     ErrorCode::InvalidRequestObject,
-    "client_id differs inside and outside of the request object",
+    "client_id is missing in the request object, or differs from the one outside",
 );
 const NOT_THERE: OAuthError = OAuthError::new(
     ErrorCode::InvalidRequestUri,
@@ -105,11 +105,8 @@ impl Service {
             })?;
         let claims = serde_json::from_slice(jwt.payload()).map_err(|_| NO_PARAMETERS)?;
         let inside = as_parameters(&claims)?;
-        // RFC 9101 §4: it is required like any other parameter; an `iss` that verify_by_client has seen says as much.
-        let said_who = inside
-            .one("client_id")?
-            .or(claims.get("iss").and_then(Value::as_str));
-        if said_who != Some(client.id.as_str()) {
+        // RFC 9101 §4, §5: it is required inside as well, whatever `iss` says.
+        if inside.one("client_id")? != Some(client.id.as_str()) {
             return Err(ANOTHER_CLIENT);
         }
         Ok(inside.from(Provenance {

@@ -1,15 +1,22 @@
 //! Whom a token is for: resource indicators (RFC 8707), at the authorization and the token endpoint.
 
-use super::Service;
+use std::sync::Arc;
+
 use super::authorization::AuthorizationRequest;
 use super::error::{ErrorCode, OAuthError};
 use super::parameters::Parameters;
 use super::token::{Asking, Ticket};
-use crate::domain::Resource;
+use super::{Service, paths};
+use crate::domain::{Resource, ResourceServer};
 
 const UNKNOWN: OAuthError = OAuthError::new(
     ErrorCode::InvalidTarget,
     "resource is not an absolute URI without fragment, or none that this server issues tokens for",
+);
+
+pub(super) const NO_SUCH_SCOPE: OAuthError = OAuthError::new(
+    ErrorCode::InvalidScope,
+    "none of the scopes means anything to the resource; name the resource they are for",
 );
 
 /// §2.1: what the person is asked to allow tokens for. Without any, it is the service's own resource.
@@ -56,7 +63,30 @@ pub(super) fn at_token_endpoint(
     let server = service.resources.find(resource).ok_or(UNKNOWN)?;
     asking.token_scope = service.resources.scope_for(server, &asking.scope);
     asking.resource = server.clone();
+    // RFC 6749 §3.3: who asks for a scope here and gets none of it hears so; an ID token is something.
+    let asks_here = matches!(asking.ticket, None | Some(Ticket::Refresh(..)));
+    let asked = asking.parameters.one("scope")?.is_some();
+    if asks_here && asked && asking.token_scope.is_empty() && !asking.brings_id_token() {
+        return Err(NO_SUCH_SCOPE);
+    }
     Ok(())
+}
+
+impl Service {
+    /// Where the service's own API is. Tokens for it carry the name of the service.
+    pub(crate) fn api_address(&self) -> String {
+        format!("{}{}", self.issuer, paths::ME)
+    }
+
+    /// The resource of a name. The API's address names the service's own, because that is what its metadata call it (RFC 9728
+    /// §2), and what a client that has read them asks for.
+    fn resource_of(&self, text: &str) -> Option<&Arc<ResourceServer>> {
+        let is_api = text.strip_prefix(&self.issuer) == Some(paths::ME);
+        match self.resources.named(text) {
+            None if is_api => Some(self.resources.own()),
+            found => found,
+        }
+    }
 }
 
 /// The resources a request names, each known here.
@@ -67,7 +97,7 @@ pub(super) fn asked(
     let mut resources = Vec::new();
     for text in parameters.all("resource")? {
         // What is one of them need not be parsed to be known for a URI.
-        let resource = &service.resources.named(text).ok_or(UNKNOWN)?.resource;
+        let resource = &service.resource_of(text).ok_or(UNKNOWN)?.resource;
         if !resources.contains(resource) {
             resources.push(resource.clone());
         }

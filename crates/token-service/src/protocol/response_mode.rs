@@ -15,6 +15,7 @@ use super::Service;
 use super::authorization::AuthorizationRequest;
 use super::error::{ErrorCode, OAuthError};
 use super::parameters::{Parameters, append_fragment, append_query};
+use super::refused_request::is_silent;
 use super::request_object;
 
 /// `response_mode`.
@@ -95,6 +96,8 @@ pub(crate) struct AuthorizationResponse {
     pub(crate) mode: ResponseMode,
     pub(crate) redirect_uri: String,
     pub(crate) parameters: Vec<(&'static str, Zeroizing<String>)>,
+    /// Whether it answers a silent request (`prompt=none`), which a page of the client may have made in a frame.
+    pub(crate) silent: bool,
     /// What the browser shall remember of its session, for the frames of Session Management.
     pub(crate) browser_state: Option<String>,
 }
@@ -154,6 +157,7 @@ impl Service {
             parameters: all
                 .map(|(name, value)| (name, Zeroizing::new(value)))
                 .collect(),
+            silent: is_silent(request),
             browser_state: None,
         }
     }

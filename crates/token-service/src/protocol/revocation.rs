@@ -1,7 +1,7 @@
 //! Revocation (RFC 7009): a client gives a token back before its time.
 
 use super::Service;
-use super::client_request::{ClientRequest, TokenError};
+use super::client_request::ClientRequest;
 use super::error::{ErrorCode, OAuthError};
 use super::live_token::LiveToken;
 use crate::domain::Client;
@@ -10,13 +10,7 @@ use crate::secret::Digest;
 impl Service {
     /// Answers a revocation request. A token that is unknown, expired or revoked already is gone, which is all the
     /// client wanted (§2.2); `token_type_hint` is not needed to find it.
-    pub(crate) async fn revoke(&self, request: &ClientRequest) -> Result<(), TokenError> {
-        self.revoke_for(request)
-            .await
-            .map_err(|error| request.refusal(error))
-    }
-
-    async fn revoke_for(&self, request: &ClientRequest) -> Result<(), OAuthError> {
+    pub(crate) async fn revoke(&self, request: &ClientRequest) -> Result<(), OAuthError> {
         const MISSING: OAuthError = OAuthError::new(ErrorCode::InvalidRequest, "token is missing");
         request.parameters.refuse_repeats()?;
         let client = self.authenticate_client(request).await?;
@@ -27,7 +21,8 @@ impl Service {
         }
     }
 
-    /// §2.1: a refresh token takes its whole grant with it, an access token only itself.
+    /// §2.1: a refresh token takes its whole grant with it, an access token only itself. So does one that was used: the client
+    /// that lost the answer of its last refresh, and then signs its person out, has no later one to show.
     async fn kill(&self, client: &Client, token: LiveToken) -> Result<(), OAuthError> {
         const ANOTHERS: OAuthError = OAuthError::new(
             ErrorCode::UnauthorizedClient,

@@ -10,7 +10,7 @@ use super::Service;
 use super::authorization_code as code;
 use super::claim_checks;
 use super::client_credentials as machine;
-use super::client_request::{ClientRequest, TokenError};
+use super::client_request::ClientRequest;
 use super::device_code as device;
 use super::dpop;
 use super::error::{ErrorCode, OAuthError};
@@ -29,8 +29,10 @@ pub(crate) struct TokenResponse {
     pub(crate) access_token: String,
     pub(crate) token_type: &'static str,
     pub(crate) expires_in: i64,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub(crate) scope: String,
+    /// The access token's, even where it is what was asked for; an empty text where nothing is left of what was. Left out where
+    /// there was nothing to begin with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) scope: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) id_token: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,6 +55,13 @@ pub(crate) struct Asking<'a> {
     pub(crate) ticket: Option<Ticket>,
     /// What the client will refresh with.
     pub(crate) refresh_token: Option<Secret>,
+}
+
+impl Asking<'_> {
+    /// Whether an ID token comes along: for a person who allowed `openid`.
+    pub(crate) fn brings_id_token(&self) -> bool {
+        self.ticket.is_some() && self.scope.contains("openid")
+    }
 }
 
 /// What a client trades for tokens, as it was shown.
@@ -125,13 +134,7 @@ const STEPS: &[Row] = &[
 
 impl Service {
     /// Answers a token request.
-    pub(crate) async fn token(&self, request: &ClientRequest) -> Result<TokenResponse, TokenError> {
-        self.token_for(request)
-            .await
-            .map_err(|error| request.refusal(error))
-    }
-
-    async fn token_for(&self, request: &ClientRequest) -> Result<TokenResponse, OAuthError> {
+    pub(crate) async fn token(&self, request: &ClientRequest) -> Result<TokenResponse, OAuthError> {
         let parameters = &request.parameters;
         parameters.refuse_repeats()?;
         let grant_type = requested_grant(parameters)?;

@@ -108,7 +108,7 @@ impl Service {
                 None => "Bearer",
             },
             expires_in,
-            scope: asking.token_scope.to_string(),
+            scope: (!asking.scope.is_empty()).then(|| asking.token_scope.to_string()),
             id_token,
             refresh_token: asking.refresh_token.map(|token| token.expose().to_owned()),
         })
@@ -147,7 +147,7 @@ impl Service {
         asking: &Asking<'_>,
     ) -> Result<Option<IdTokenClaims>, OAuthError> {
         let ticket = asking.ticket.as_ref();
-        let Some(ticket) = ticket.filter(|_| asking.scope.contains("openid")) else {
+        let Some(ticket) = ticket.filter(|_| asking.brings_id_token()) else {
             return Ok(None);
         };
         let (grant, now) = (ticket.grant(), self.now());

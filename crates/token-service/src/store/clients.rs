@@ -32,11 +32,17 @@ pub(super) fn configure_all(connection: &Connection, clients: &[Client]) -> Resu
     execute(connection, gone, [format!(" {} ", kept.join(" "))]).map(drop)
 }
 
-/// Only one that is there: what inserts would bring a deleted client back.
+/// Only one that is there: what inserts would bring a deleted client back. What people allowed is forgotten where they would find
+/// another client in the place of the one they saw.
 pub(super) fn update(connection: &Connection, client: &Client) -> Result<bool, StoreError> {
-    let there = "SELECT 1 FROM clients WHERE client_id = ?1";
-    let there = one(connection, there, [client.id.as_str()], |_| Ok(()))?;
-    Ok(there.is_some() && update_client(connection, client).map_err(database)? == 1)
+    let Some(before) = find(connection, &client.id)? else {
+        return Ok(false);
+    };
+    if client.is_another_than(&before) {
+        let forget = "DELETE FROM consents WHERE client_id = ?1";
+        execute(connection, forget, [client.id.as_str()])?;
+    }
+    Ok(update_client(connection, client).map_err(database)? == 1)
 }
 
 pub(super) fn set_secret(

@@ -70,7 +70,10 @@ pub trait Store: Send + Sync + 'static {
     fn register_client(&self, new: NewClient, now: i64) -> Answer<'_, Registered>;
     /// The client whose registration access token this is.
     fn registered_client(&self, token: Digest) -> Answer<'_, Option<Client>>;
-    /// Gives a registered client another registration; false if there is none of its id.
+    /// Whether the client registered itself, so that nobody vouches for its name and its addresses.
+    fn registered_itself<'a>(&'a self, client: &'a ClientId) -> Answer<'a, bool>;
+    /// Gives a registered client another registration; false if there is none of its id. One that
+    /// [is another](Client::is_another_than) now has to ask people anew.
     fn update_client(&self, client: Client) -> Answer<'_, bool>;
     /// Removes a client that registered itself, with everything that was issued to it; false if there is none.
     fn delete_client(&self, client: ClientId) -> Answer<'_, bool>;

@@ -40,6 +40,11 @@ pub(super) fn find(connection: &Connection, token: Digest) -> Result<Option<Clie
     one(connection, &sql, [token.as_bytes()], clients::client)
 }
 
+pub(super) fn has(connection: &Connection, client: &ClientId) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM registrations WHERE client_id = ?1";
+    Ok(one(connection, sql, [client.as_str()], |_| Ok(()))?.is_some())
+}
+
 /// Everything that hangs on the client goes with it: grants, codes, tokens, consents.
 pub(super) fn delete(connection: &Connection, client: &ClientId) -> Result<bool, StoreError> {
     let sql = "DELETE FROM clients WHERE client_id = ?1 AND origin = 'registered'

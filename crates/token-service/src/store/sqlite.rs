@@ -217,6 +217,10 @@ impl Store for SqliteStore {
         self.answer(move |c| registrations::find(c, token))
     }
 
+    fn registered_itself<'a>(&'a self, client: &'a ClientId) -> Answer<'a, bool> {
+        self.answer(move |c| registrations::has(c, client))
+    }
+
     fn update_client(&self, client: Client) -> Answer<'_, bool> {
         self.write_clients(move |c| clients::update(c, &client))
     }

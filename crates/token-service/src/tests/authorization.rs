@@ -307,9 +307,47 @@ async fn oidc_core_3_1_2_1_by_post_too() {
         "303, never 307 (RFC 9700 §4.12)"
     );
     let next = answer.location().to_owned();
-    assert!(next.starts_with("/authorize?"), "to ourselves: {next}");
+    let (path, reference) = next.split_once("?reference=").unwrap();
+    assert_eq!(path, "/authorize/posted", "to ourselves");
+    assert_eq!(reference.len(), 43, "nothing of the form is in the address");
     let back = browser.through(&fixture, &next).await;
     assert!(back.parameter("code").is_some());
+    // A page may be loaded again; not for ever, and not elsewhere.
+    let again = browser.get(&fixture, &next).await;
+    assert!(again.is_consent_page() || again.parameter("code").is_some());
+    let elsewhere = format!("/end_session/posted?reference={reference}");
+    for (path, seconds) in [(elsewhere.as_str(), 0), (next.as_str(), 60), (path, 0)] {
+        fixture.clock.advance(seconds);
+        let gone = browser.get(&fixture, path).await;
+        assert_eq!(gone.status, StatusCode::BAD_REQUEST, "{path}");
+        assert!(gone.body.contains("too old"), "{path}");
+    }
+}
+
+/// What is too long for an address can be posted; what is too long for our pages is told to the client.
+#[tokio::test]
+async fn oidc_core_3_1_2_1_a_long_request_can_be_posted() {
+    let fixture = Fixture::new().await;
+    for (length, error) in [
+        (9_000, "request_not_supported"),
+        (31_000, "request_not_supported"),
+    ] {
+        let request = ask_for(&[("request", &"e30".repeat(length / 3))]);
+        assert_eq!(fixture.get(&request).await.status, StatusCode::URI_TOO_LONG);
+        let (_, form) = request.split_once('?').unwrap();
+        let kept = fixture.post("/authorize", None, form).await;
+        let back = fixture.get(kept.location()).await;
+        assert_eq!(back.parameter("error").as_deref(), Some(error), "{length}");
+    }
+    let request = ask_for(&[("foo", &"x".repeat(9_000))]);
+    let (_, form) = request.split_once('?').unwrap();
+    let kept = fixture.post("/authorize", None, form).await;
+    let back = fixture.get(kept.location()).await;
+    assert_eq!(back.parameter("error").as_deref(), Some("invalid_request"));
+    let longer = format!("{form}{}", "x".repeat(32 * 1024));
+    let refused = fixture.post("/authorize", None, &longer).await;
+    assert_eq!(refused.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(refused.body.contains("longer form than any needs"));
 }
 
 #[tokio::test]

@@ -39,7 +39,7 @@ async fn issue_when_decides_before_anything_is_spent() {
     let refused = redeem(OTHER).await;
     assert_eq!(
         (refused.status, refused.error().as_str()),
-        (StatusCode::BAD_REQUEST, "access_denied")
+        (StatusCode::BAD_REQUEST, "invalid_grant")
     );
     let tokens = redeem(VAULT).await;
     assert_eq!(
@@ -51,7 +51,7 @@ async fn issue_when_decides_before_anything_is_spent() {
     let refused = fixture
         .refresh(refresh, &format!("&resource={OTHER}"))
         .await;
-    assert_eq!(refused.error(), "access_denied");
+    assert_eq!(refused.error(), "invalid_grant");
     let refreshed = fixture
         .refresh(refresh, &format!("&resource={VAULT}"))
         .await;
@@ -66,7 +66,7 @@ async fn issue_when_decides_before_anything_is_spent() {
 async fn a_check_that_cannot_be_evaluated_says_no() {
     let fixture = fixture("claims.no_such_claim == 1", "true").await;
     let tokens = fixture.tokens_for(&[]).await;
-    assert_eq!(tokens["error"], "access_denied");
+    assert_eq!(tokens["error"], "invalid_grant");
     let machine = fixture
         .post(
             "/token",
@@ -79,6 +79,21 @@ async fn a_check_that_cannot_be_evaluated_says_no() {
         StatusCode::OK,
         "another client is not asked"
     );
+}
+
+/// RFC 6749 §5.2 has no `access_denied`. That a device hears it, and the front channel, is in RFC 8628 §3.5 and RFC 6749
+/// §4.1.2.1.
+#[tokio::test]
+async fn rfc6749_5_2_a_client_that_asks_for_itself_is_not_authorized() {
+    let fixture = fixture("claims.sub != claims.client_id", "true").await;
+    let form = "grant_type=client_credentials";
+    let refused = fixture.post("/token", fixture.basic("web"), form).await;
+    assert_eq!(
+        (refused.status, refused.error().as_str()),
+        (StatusCode::BAD_REQUEST, "unauthorized_client")
+    );
+    let tokens = fixture.tokens().await;
+    assert!(tokens["access_token"].is_string(), "a person is there");
 }
 
 #[tokio::test]

@@ -84,6 +84,28 @@ async fn rfc7523_3_audiences() {
     }
 }
 
+/// Clients write the address they post to, wherever they authenticate (RFC 9126 §2 names the rule for its endpoint).
+#[tokio::test]
+async fn rfc7523_3_the_endpoints_own_address_is_an_audience() {
+    let (fixture, key) = with_signer(Algorithm::Es256).await;
+    for (path, form, status) in [
+        ("/introspect", "token=x", StatusCode::OK),
+        ("/revoke", "token=x", StatusCode::OK),
+        ("/par", "scope=openid", StatusCode::BAD_REQUEST),
+        (
+            "/device_authorization",
+            "scope=openid",
+            StatusCode::BAD_REQUEST,
+        ),
+    ] {
+        let claims = with(json!({"jti": path, "aud": format!("{ISSUER}{path}")}));
+        let assertion = key.sign_jwt("JWT", &claims).unwrap();
+        let form = format!("{form}&client_assertion_type={TYPE}&client_assertion={assertion}");
+        let answer = fixture.post(path, None, &form).await;
+        assert_eq!(answer.status, status, "{path}: {answer:?}");
+    }
+}
+
 #[tokio::test]
 async fn rfc7523_3_what_is_refused() {
     let (fixture, key) = with_signer(Algorithm::Es256).await;

@@ -30,6 +30,22 @@ async fn rfc6749_5_2_failed_authentication_is_401_with_a_challenge() {
         );
         assert_eq!(answer.body, wrong.body, "unknown and wrong look alike");
     }
+    // RFC 9110 §15.5.2: a 401 says how to do better, also to one who did not come by the header.
+    for form in [
+        FORM.to_owned(),
+        format!("{FORM}&client_id=post&client_secret=wrong"),
+        format!("{FORM}&client_id=nobody"),
+        format!("{FORM}&client_assertion=x&client_assertion_type=y"),
+    ] {
+        let answer = fixture.post("/token", None, &form).await;
+        assert_eq!(
+            (answer.status, answer.error().as_str()),
+            (StatusCode::UNAUTHORIZED, "invalid_client"),
+            "{form}"
+        );
+        let challenge = answer.header("www-authenticate");
+        assert!(challenge.starts_with("Basic realm="), "{form}");
+    }
     let garbage = fixture.post("/token", Some("Basic !!!".into()), FORM).await;
     assert_eq!(
         (garbage.status, garbage.error().as_str()),
@@ -51,11 +67,8 @@ async fn rfc7591_2_only_the_registered_method() {
         (web_by_post.status, web_by_post.error().as_str()),
         (StatusCode::UNAUTHORIZED, "invalid_client")
     );
-    assert_eq!(
-        web_by_post.header("www-authenticate"),
-        "",
-        "it did not use the header"
-    );
+    let challenge = web_by_post.header("www-authenticate");
+    assert!(challenge.starts_with("Basic "), "that is its method");
     let post_by_basic = fixture.post("/token", fixture.basic("post"), FORM).await;
     assert_eq!(post_by_basic.error(), "invalid_client");
     let post_by_post = fixture.post("/token", None, &by_post("post")).await;

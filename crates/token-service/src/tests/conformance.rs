@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use stampmill_jose::{Algorithm, Jwks, SigningKey, base64url};
 
 use super::registration::{good, management, open, register, send};
-use super::support::{Browser, Fixture, ISSUER, START, ask_for, basic, redemption};
+use super::support::{Browser, Fixture, ISSUER, START, VERIFIER, ask_for, basic, redemption};
 
 /// The header of a JWT.
 fn header(token: &Value) -> Value {
@@ -190,16 +190,58 @@ async fn rfc6749_4_1_2_1_every_error_has_its_state_and_its_issuer() {
 #[tokio::test]
 async fn rfc6749_3_1_2_3_who_has_several_addresses_names_one() {
     let fixture = Fixture::new().await;
-    for scope in ["openid", "profile"] {
+    for (client, scope) in [
+        ("post", "openid"),
+        ("post", "profile"),
+        ("web", "openid"),
+        ("web", "profile openid"),
+    ] {
         let asked = ask_for(&[
-            ("client_id", "post"),
+            ("client_id", client),
             ("redirect_uri", ""),
             ("scope", scope),
         ]);
         let answer = fixture.get(&asked).await;
-        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{scope}");
-        assert!(!answer.headers.contains_key("location"), "{scope}");
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{client} {scope}");
+        assert!(!answer.headers.contains_key("location"), "{client} {scope}");
     }
+}
+
+/// RFC 6749 §3.1.2.3, §4.1.3: who has one, and is no OpenID Connect client, need not name it, neither here nor at the token
+/// endpoint.
+#[tokio::test]
+async fn rfc6749_3_1_2_3_who_has_one_address_need_not_name_it() {
+    let fixture = Fixture::new().await;
+    let named = "&redirect_uri=https%3A%2F%2Fclient.example%2Fcb";
+    let elsewhere = "&redirect_uri=https%3A%2F%2Fclient.example%2Fcb2";
+    let code = async |redirect_uri: &str| {
+        let asked = ask_for(&[("redirect_uri", redirect_uri), ("scope", "profile")]);
+        let back = Browser::default().through(&fixture, &asked).await;
+        assert!(back.location().starts_with("https://client.example/cb?"));
+        back.parameter("code").unwrap()
+    };
+    for (in_request, at_token_endpoint, error) in [
+        ("", "", ""),
+        ("", named, ""),
+        ("", elsewhere, "invalid_grant"),
+        ("https://client.example/cb", named, ""),
+        ("https://client.example/cb", "", "invalid_request"),
+    ] {
+        let code = code(in_request).await;
+        let form = format!(
+            "grant_type=authorization_code&code={code}&code_verifier={VERIFIER}{at_token_endpoint}"
+        );
+        let tokens = fixture.post("/token", fixture.basic("web"), &form).await;
+        assert_eq!(
+            tokens.json()["error"].as_str().unwrap_or_default(),
+            error,
+            "{in_request} {at_token_endpoint}"
+        );
+    }
+    // An error, too.
+    let asked = ask_for(&[("redirect_uri", ""), ("scope", "")]);
+    let back = fixture.get(&asked).await;
+    assert_eq!(back.parameter("error").as_deref(), Some("invalid_scope"));
 }
 
 /// RFC 6749 §10.15, RFC 9700 §4.11.2: the way out is shown before it is taken, and without a session nobody is sent on at once.
@@ -228,7 +270,61 @@ async fn rfc9700_4_11_2_no_open_redirector() {
             "redirect_uri=https%3A%2F%2Fevil.example",
         )
         .await;
-    assert!(posted.location().starts_with("/authorize?"), "{posted:?}");
+    let location = posted.location();
+    assert!(location.starts_with("/authorize/posted?"), "{posted:?}");
+}
+
+/// RFC 9700 §4.11.2: where a client registered itself, nobody vouches for its address.
+#[tokio::test]
+async fn rfc9700_4_11_2_errors_of_clients_that_registered_themselves_wait_for_a_sign_in() {
+    let fixture = Fixture::registering(open()).await;
+    let registered = register(&fixture, &good(json!({}))).await.json();
+    let id = registered["client_id"].as_str().unwrap();
+    let wrong = |name, value| ask_for(&[("client_id", id), (name, value)]);
+    let none = format!("{}.{}.", base64url::encode("{}"), base64url::encode("{}"));
+    for (asked, error) in [
+        (wrong("response_type", ""), "invalid_request"),
+        (wrong("response_type", "token"), "unsupported_response_type"),
+        (wrong("scope", "zz"), "invalid_scope"),
+        (wrong("code_challenge", ""), "invalid_request"),
+        (wrong("prompt", "none login"), "invalid_request"),
+        (wrong("response_mode", "zz"), "invalid_request"),
+        (wrong("request", &none), "request_not_supported"),
+        (
+            format!("{}&scope=openid", wrong("max_age", "1")),
+            "invalid_request",
+        ),
+    ] {
+        let mut browser = Browser::default();
+        let page = browser.get(&fixture, &asked).await;
+        assert!(page.is_sign_in_page(), "{asked}: {page:?}");
+        // The wrong password changes nothing.
+        let form = [
+            ("request", page.hidden()),
+            ("username", "alice"),
+            ("password", "x"),
+        ];
+        let page = browser.post(&fixture, "/sign-in", &form).await;
+        assert!(page.is_sign_in_page(), "{asked}: {page:?}");
+        let back = browser.sign_in(&fixture, &page, "alice").await;
+        let location = back.location();
+        assert!(location.starts_with("https://client.example/cb"), "{asked}");
+        assert_eq!(back.parameter("error").as_deref(), Some(error), "{asked}");
+        assert_eq!(back.parameter("state").as_deref(), Some("s-1 2&3"));
+        // Whoever has signed in is sent on at once.
+        let again = browser.get(&fixture, &asked).await;
+        assert_eq!(again.parameter("error").as_deref(), Some(error), "{asked}");
+        assert_eq!(again.parameter("code"), None);
+    }
+    // Hidden frames are answered in silence, and the clients of the operator as ever.
+    for asked in [
+        wrong("prompt", "none"),
+        ask_for(&[("client_id", id), ("prompt", "none"), ("scope", "zz")]),
+        ask_for(&[("scope", "zz")]),
+    ] {
+        let back = fixture.get(&asked).await;
+        assert!(back.parameter("error").is_some(), "{asked}: {back:?}");
+    }
 }
 
 /// The names of tests in CONFORMANCE.md are those of tests.

@@ -1,9 +1,13 @@
 //! Device authorization: RFC 8628.
 
+use std::collections::HashMap;
+
 use axum::http::StatusCode;
 use serde_json::Value;
+use stampmill_claim_check::ClaimCheck;
 
 use super::support::{Answer, Browser, Fixture, ISSUER, PASSWORD, claims};
+use crate::domain::ClientId;
 
 const GRANT: &str = "grant_type=urn:ietf:params:oauth:grant-type:device_code&client_id=tv";
 
@@ -131,6 +135,16 @@ async fn rfc8628_3_5_whoever_polls_too_fast_waits_longer_for_good() {
     walk(&fixture, &codes, "allow").await;
     let answer = poll(&fixture, &codes).await;
     assert_eq!(answer.status, StatusCode::OK, "once decided, nobody waits");
+}
+
+#[tokio::test]
+async fn rfc8628_3_5_a_claim_check_denies_the_device() {
+    let check = ClaimCheck::compile("claims.scope == 'openid'").unwrap();
+    let checks = HashMap::from([(ClientId::parse("tv").unwrap(), check)]);
+    let fixture = Fixture::with(Vec::new(), checks).await;
+    let codes = begin(&fixture).await;
+    walk(&fixture, &codes, "allow").await;
+    assert_eq!(poll(&fixture, &codes).await.error(), "access_denied");
 }
 
 #[tokio::test]

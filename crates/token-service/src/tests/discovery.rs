@@ -31,6 +31,21 @@ async fn both_addresses_give_the_same_document() {
     );
     assert_eq!(metadata["request_uri_parameter_supported"], true);
     assert_eq!(metadata["require_request_uri_registration"], true);
+    // RFC 8414 §2: required of each endpoint that takes assertions.
+    for endpoint in ["token", "revocation", "introspection"] {
+        let methods = &metadata[format!("{endpoint}_endpoint_auth_methods_supported")];
+        assert!(
+            methods
+                .as_array()
+                .unwrap()
+                .contains(&json!("private_key_jwt"))
+        );
+        let name = format!("{endpoint}_endpoint_auth_signing_alg_values_supported");
+        let algorithms = metadata[&name].as_array().unwrap();
+        for algorithm in ["RS256", "ES256", "EdDSA", "HS256"] {
+            assert!(algorithms.contains(&json!(algorithm)), "{name}");
+        }
+    }
     for (name, value) in metadata.as_object().unwrap() {
         if name.ends_with("_endpoint") || name.ends_with("_uri") {
             let address = value.as_str().unwrap();

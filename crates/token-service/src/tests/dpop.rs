@@ -207,6 +207,12 @@ async fn rfc9449_7_a_bound_token_needs_its_key_at_userinfo() {
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{name}");
         let challenge = answer.header("www-authenticate");
         assert!(challenge.starts_with(told), "{name}: {challenge}");
+        let all = answer.headers.get_all("www-authenticate").iter();
+        let offers = all.filter(|one| {
+            let text = one.to_str().unwrap();
+            text.starts_with("DPoP ") && text.contains(", algs=\"")
+        });
+        assert_eq!(offers.count(), 1, "{name}");
     }
     // A proof is for one method, and HEAD is another than GET.
     let (uri, now) = (format!("{ISSUER}/userinfo"), fixture.service.now());

@@ -272,6 +272,8 @@ async fn rp_initiated_logout_2_by_post_too() {
         .await;
     assert_eq!(answer.status, StatusCode::SEE_OTHER);
     let next = answer.location().to_owned();
+    assert!(next.starts_with("/end_session/posted?reference="), "{next}");
+    assert!(!next.contains(stage.id_token.as_str()), "no ID token in it");
     let page = stage.browser.get(&stage.fixture, &next).await;
     assert!(page.body.contains("<h1>Signed out</h1>"), "{page:?}");
 }

@@ -137,7 +137,7 @@ async fn claim_checks_say_no() -> [String; 1] {
     let issue_when = "claims.exp > now && claims.aud != 'https://other.example/'";
     let fixture = claim_checks::fixture(issue_when, "claims.exp > now && claims.sub == 'x'").await;
     let tokens = fixture.tokens_for(&[OTHER]).await;
-    assert_eq!(tokens["error"], "access_denied");
+    assert_eq!(tokens["error"], "invalid_grant");
     let tokens = fixture.tokens_for(&[VAULT]).await;
     let form = format!("token={}", tokens["access_token"].as_str().unwrap());
     let asked = fixture.post("/introspect", fixture.basic("web"), &form);

@@ -205,6 +205,13 @@ async fn rfc6749_2_3_the_client_authenticates_everywhere() {
             answer.header("www-authenticate").starts_with("Basic "),
             "{path}"
         );
+        // RFC 9110 §15.5.2: whoever did not try is told how, too.
+        let answer = fixture.post(path, None, &form).await;
+        refused(&answer, StatusCode::UNAUTHORIZED, "invalid_client", path);
+        assert!(
+            answer.header("www-authenticate").starts_with("Basic "),
+            "{path}"
+        );
         let form = format!("{form}&client_secret=x");
         let answer = send(&stage, Method::POST, path, client, FORM, form).await;
         refused(&answer, StatusCode::BAD_REQUEST, "invalid_request", path);

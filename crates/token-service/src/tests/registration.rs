@@ -550,6 +550,44 @@ async fn rfc7592_2_2_a_replacement_is_everything() {
     assert_ne!(again["client_secret"], told["client_secret"]);
 }
 
+/// OIDC Core §3.1.2.4: what was allowed was allowed to a client of that name, and to be told there.
+#[tokio::test]
+async fn rfc7592_2_2_who_becomes_another_asks_people_anew() {
+    let fixture = Fixture::registering(open()).await;
+    let told = register(&fixture, &good(json!({}))).await.json();
+    let (path, token) = management(&told);
+    let id = told["client_id"].as_str().unwrap();
+    let elsewhere = json!(["https://client.example/cb", "https://evil.example/cb"]);
+    for (change, is_another) in [
+        (json!({}), false),
+        (json!({"default_max_age": 1000}), false),
+        (json!({"client_name": "Your bank"}), true),
+        (json!({"redirect_uris": elsewhere}), true),
+        (json!({"logo_uri": "https://client.example/logo.png"}), true),
+        (json!({"policy_uri": "https://client.example/policy"}), true),
+        (json!({"tos_uri": "https://client.example/tos"}), true),
+    ] {
+        let mut browser = Browser::default();
+        browser
+            .through(&fixture, &ask_for(&[("client_id", id)]))
+            .await;
+        let silent = ask_for(&[("client_id", id), ("prompt", "none")]);
+        let before = browser.get(&fixture, &silent).await;
+        assert!(before.parameter("code").is_some(), "{change}");
+        let mut body = good(change.clone());
+        body["client_id"] = id.into();
+        let put = send(&fixture, Method::PUT, &path, Some(&token), &body).await;
+        assert_eq!(put.status, StatusCode::OK, "{put:?}");
+        let after = browser.get(&fixture, &silent).await;
+        let expected = is_another.then(|| "consent_required".to_owned());
+        assert_eq!(after.parameter("error"), expected, "{change}");
+        // Back to what it was, for the next.
+        let mut body = good(json!({}));
+        body["client_id"] = id.into();
+        send(&fixture, Method::PUT, &path, Some(&token), &body).await;
+    }
+}
+
 #[tokio::test]
 async fn rfc7592_2_only_its_own_token_opens_a_registration() {
     let fixture = Fixture::registering(open()).await;

@@ -92,6 +92,7 @@ async fn rfc9101_6_2_and_rfc8725_what_is_not_signed_for_us_now_by_this_client() 
         ("a long life", json!({"exp": START + 3601})),
         ("another client inside", json!({"client_id": "web"})),
         ("nobody inside", json!({"client_id": null, "iss": null})),
+        ("only an issuer inside", json!({"client_id": null})),
         ("an assertion", json!({"sub": "signer"})),
         ("an object inside", json!({"request": "e30.e30."})),
         ("an address inside", json!({"request_uri": URI})),

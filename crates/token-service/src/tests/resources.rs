@@ -125,6 +125,77 @@ async fn rfc9068_4_a_token_for_another_resource_opens_nothing_here() {
     }
 }
 
+/// RFC 6749 §3.3, §5.1: nothing is dropped in silence.
+#[tokio::test]
+async fn rfc6749_3_3_what_no_token_can_carry_is_refused_or_told() {
+    let fixture = Fixture::with_resources().await;
+    let machine = async |form: &str| {
+        let form = format!("grant_type=client_credentials{form}");
+        fixture
+            .post("/token", fixture.basic("machine"), &form)
+            .await
+    };
+    for elsewhere in ["", OTHER, VAULT] {
+        let resource = match elsewhere {
+            "" => String::new(),
+            uri => format!("&resource={uri}"),
+        };
+        let refused = machine(&format!("&scope=reports.read{resource}")).await;
+        assert_eq!(
+            (refused.status, refused.error().as_str()),
+            (StatusCode::BAD_REQUEST, "invalid_scope"),
+            "{elsewhere}"
+        );
+        let nothing_named = machine(&resource).await.json();
+        assert_eq!(nothing_named["scope"], "", "{elsewhere}: its own default");
+    }
+    let right = machine(&format!("&scope=reports.read&resource={FILES}")).await;
+    assert_eq!(right.json()["scope"], "reports.read");
+
+    // The front channel: refused before anybody is asked, or not asked for.
+    let refused = fixture.get(&ask_for(&[("scope", "reports.read")])).await;
+    assert_eq!(refused.parameter("error").as_deref(), Some("invalid_scope"));
+    let mut browser = Browser::default();
+    let asked = ask_for(&[("scope", "openid reports.read")]);
+    let page = browser.get(&fixture, &asked).await;
+    let page = browser.sign_in(&fixture, &page, "alice").await;
+    assert!(page.is_consent_page() && !page.body.contains("reports.read"));
+    let back = browser.decide(&fixture, &page, "allow").await;
+    let tokens = fixture.redeem(&back.parameter("code").unwrap()).await;
+    assert_eq!(tokens.json()["scope"], "openid");
+
+    // A token for a resource to which `openid` means nothing: the ID token is what was granted, and the access token has none.
+    let asked = format!("{}&resource={FILES}", ask_for(&[("scope", "openid")]));
+    let back = browser.through(&fixture, &asked).await;
+    let tokens = fixture
+        .redeem(&back.parameter("code").unwrap())
+        .await
+        .json();
+    assert!(tokens["id_token"].is_string(), "{tokens}");
+    assert_eq!(tokens["scope"], "");
+
+    // A device.
+    let device = async |form: &str| {
+        let form = format!("client_id=tv&scope={form}");
+        fixture.post("/device_authorization", None, &form).await
+    };
+    assert_eq!(device("reports.read").await.error(), "invalid_scope");
+    let right = device(&format!("reports.read&resource={FILES}")).await;
+    assert_eq!(right.status, StatusCode::OK, "{right:?}");
+}
+
+/// RFC 6749 §6: narrowed to what the resource does not know.
+#[tokio::test]
+async fn rfc6749_6_refreshing_for_nothing_is_refused() {
+    let fixture = Fixture::with_resources().await;
+    let tokens = fixture.tokens_for(&[FILES]).await;
+    let narrowed = format!("&scope=offline_access&resource={FILES}");
+    let refused = fixture.refresh(&tokens["refresh_token"], &narrowed).await;
+    assert_eq!(refused.error(), "invalid_scope");
+    let again = fixture.refresh(&tokens["refresh_token"], "").await.json();
+    assert_eq!(again["scope"], "reports.read");
+}
+
 #[tokio::test]
 async fn the_consent_page_names_the_resources() {
     let fixture = Fixture::with_resources().await;
@@ -197,7 +268,7 @@ async fn the_services_own_tokens_can_be_opaque() {
 async fn rfc9728_3_the_api_tells_who_issues_its_tokens() {
     let fixture = Fixture::new().await;
     let refused = fixture.get("/api/me").await;
-    let address = format!("{ISSUER}/.well-known/oauth-protected-resource");
+    let address = format!("{ISSUER}/.well-known/oauth-protected-resource/api/me");
     let challenges = refused.headers.get_all("www-authenticate");
     let named = format!("resource_metadata=\"{address}\"");
     assert!(
@@ -205,10 +276,22 @@ async fn rfc9728_3_the_api_tells_who_issues_its_tokens() {
             .iter()
             .all(|value| value.to_str().unwrap().contains(&named))
     );
-    let document = fixture
-        .get("/.well-known/oauth-protected-resource")
+    // §3.3: the name in it is the address that was asked.
+    let api = format!("{ISSUER}/api/me");
+    for (path, resource) in [("", ISSUER), ("/api/me", &api)] {
+        let path = format!("/.well-known/oauth-protected-resource{path}");
+        let document = fixture.get(&path).await.json();
+        assert_eq!(document["resource"], resource, "{path}");
+        assert_eq!(document["authorization_servers"][0], ISSUER, "{path}");
+    }
+    // And a client may ask for tokens by that name.
+    let form = format!("grant_type=client_credentials&resource={api}");
+    let tokens = fixture
+        .post("/token", fixture.basic("machine"), &form)
         .await
         .json();
-    assert_eq!(document["resource"], ISSUER);
-    assert_eq!(document["authorization_servers"][0], ISSUER);
+    assert_eq!(claims(&tokens["access_token"])["aud"], ISSUER);
+    let token = tokens["access_token"].as_str().unwrap();
+    let answer = fixture.bearer("/api/me", token).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
 }

@@ -64,6 +64,29 @@ async fn form_post_4_the_page_runs_one_script_and_works_without() {
     assert_eq!(page.header("referrer-policy"), "no-referrer");
 }
 
+/// OIDC Core §3.1.2.1: who asks silently asks from a frame, and only there does a form come into one.
+#[tokio::test]
+async fn form_post_4_the_answer_to_a_silent_request_may_stand_in_a_frame_of_the_client() {
+    let fixture = Fixture::new().await;
+    for (prompt, framed) in [("none", true), ("none login", false), ("", false)] {
+        let asked = ask_for(&[
+            ("response_mode", "form_post"),
+            ("prompt", prompt),
+            ("max_age", "x"),
+        ]);
+        let page = fixture.get(&asked).await;
+        assert!(page.body.contains("Back to the application"), "{page:?}");
+        let policy = page.header("content-security-policy");
+        let expected = match framed {
+            true => "frame-ancestors https://client.example",
+            false => "frame-ancestors 'none'",
+        };
+        assert!(policy.ends_with(expected), "{prompt}: {policy}");
+        let denied = page.headers.contains_key("x-frame-options");
+        assert_eq!(denied, !framed, "{prompt}");
+    }
+}
+
 #[tokio::test]
 async fn form_post_2_errors_are_posted_too() {
     let fixture = Fixture::new().await;

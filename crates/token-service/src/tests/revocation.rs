@@ -45,6 +45,26 @@ async fn rfc7009_2_1_a_refresh_token_takes_its_grant_along() {
     }
 }
 
+/// The client lost the answer of its refresh, and all it has to show is the predecessor.
+#[tokio::test]
+async fn rfc7009_2_1_a_used_refresh_token_takes_its_grant_along() {
+    for wait in [0, 31, 20 * 24 * 3600] {
+        let fixture = Fixture::new().await;
+        let first = fixture.offline_tokens().await;
+        let second = fixture.refresh(&first["refresh_token"], "").await.json();
+        fixture.clock.advance(wait);
+        let another = revoke(&fixture, "machine", &first["refresh_token"], "").await;
+        assert_eq!(another.error(), "unauthorized_client", "{wait}");
+        let answer = revoke(&fixture, "web", &first["refresh_token"], "").await;
+        assert_eq!(answer.status, StatusCode::OK, "{wait}");
+        for tokens in [first, second] {
+            assert_eq!(userinfo(&fixture, &tokens).await, StatusCode::UNAUTHORIZED);
+            let refreshed = fixture.refresh(&tokens["refresh_token"], "").await;
+            assert_eq!(refreshed.error(), "invalid_grant", "{wait}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn opaque_tokens_are_gone() {
     let fixture = Fixture::with_resources().await;

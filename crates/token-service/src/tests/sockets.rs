@@ -105,6 +105,20 @@ async fn rest_of(stream: &mut TcpStream) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
+/// What comes until nothing more does.
+async fn until_silence(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    let pause = Duration::from_millis(100);
+    loop {
+        let read = stream.read_buf(&mut answer);
+        match tokio::time::timeout(pause, read).await {
+            Ok(Ok(1..)) => {}
+            Err(_) if answer.is_empty() => {}
+            _ => return String::from_utf8_lossy(&answer).into_owned(),
+        }
+    }
+}
+
 fn status(answer: &str) -> &str {
     answer
         .strip_prefix("HTTP/1.1 ")
@@ -217,7 +231,84 @@ async fn a_body_without_end_is_413() {
     let announced = stage
         .say(format!("{POST}content-length: 10000000000\r\n\r\n").as_bytes())
         .await;
-    assert!(matches!(status(&announced), "413" | "408"), "{announced}");
+    assert_eq!(status(&announced), "413", "{announced}");
+    stage.is_well().await;
+}
+
+/// RFC 9112 §9.6: whoever is answered before the body was read can go on, or is told that it ends here.
+#[tokio::test]
+async fn rfc9112_9_6_an_answer_to_an_unread_body_does_not_spoil_the_next_request() {
+    let stage = Stage::new().await;
+    let body = "x".repeat(3000);
+    let length = format!("content-length: {}\r\n\r\n", body.len());
+    let json = "content-type: application/json\r\n";
+    for head in [
+        format!("POST /token HTTP/1.1\r\nhost: a\r\n{json}{length}"),
+        format!("POST /jwks.json HTTP/1.1\r\nhost: a\r\n{json}{length}"),
+        format!("POST /nothing HTTP/1.1\r\nhost: a\r\n{json}{length}"),
+        format!("{POST}authorization: Basic !\r\n{length}"),
+    ] {
+        let mut stream = stage.connect().await;
+        for _ in 0..3 {
+            // As most clients send it: in two packets.
+            stream.write_all(head.as_bytes()).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            stream.write_all(body.as_bytes()).await.unwrap();
+            let answer = until_silence(&mut stream).await;
+            assert_eq!(&answer[..10], "HTTP/1.1 4", "{head}");
+            assert!(!answer.contains("connection: close"), "{head}{answer}");
+        }
+    }
+    // A body that comes too late for that: it is said.
+    let head = format!("POST /token HTTP/1.1\r\nhost: a\r\n{json}{length}");
+    let late = stage.say(head.as_bytes()).await;
+    assert!(
+        status(&late) == "400" && late.contains("connection: close"),
+        "{late}"
+    );
+    stage.is_well().await;
+}
+
+/// Whoever sends all of a body that is too long before they read still finds the answer.
+#[tokio::test]
+async fn rfc9112_9_6_an_answer_is_not_lost_while_the_client_is_still_sending() {
+    let stage = Stage::new().await;
+    let body = "a".repeat(5_000_000);
+    for (path, kind) in [
+        ("/token", "application/x-www-form-urlencoded"),
+        ("/register", "application/json"),
+        ("/token", "application/json"),
+        ("/jwks.json", "text/plain"),
+    ] {
+        let mut stream = stage.connect().await;
+        let length = body.len();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: a\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let sent = stream.write_all(body.as_bytes()).await;
+        assert!(sent.is_ok(), "{path}: {sent:?}");
+        let mut answer = Vec::new();
+        let read = stream.read_to_end(&mut answer).await;
+        assert!(read.is_ok(), "{path}: {read:?}");
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(matches!(status(&answer), "413" | "400" | "405"), "{answer}");
+        assert!(answer.contains("connection: close"), "{answer}");
+    }
+    stage.is_well().await;
+}
+
+/// RFC 9110 §10.1.1: what is announced to be too long is refused before it is sent.
+#[tokio::test]
+async fn rfc9110_10_1_1_an_announced_length_is_refused_at_once() {
+    let stage = Stage::new().await;
+    for more in ["", "expect: 100-continue\r\n"] {
+        let head = format!("{POST}{more}content-length: 10000000\r\n\r\n");
+        let answer = stage.say(head.as_bytes()).await;
+        assert_eq!(status(&answer), "413", "{answer}");
+        assert!(answer.contains("connection: close"), "{answer}");
+        assert!(answer.contains("longer than 32 KiB"), "{answer}");
+    }
     stage.is_well().await;
 }
 

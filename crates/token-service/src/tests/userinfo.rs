@@ -107,6 +107,20 @@ async fn rfc6750_3_1_refusals() {
         (StatusCode::UNAUTHORIZED, "Bearer realm=\"stampmill\""),
         "no error code without a token"
     );
+    // RFC 9449 §7.1: whoever may come with a proof is told so, here as at the API.
+    let second = |answer: &super::support::Answer| {
+        let mut challenges = answer.headers.get_all("www-authenticate").iter();
+        challenges.nth(1).unwrap().to_str().unwrap().to_owned()
+    };
+    let offered = second(&none);
+    let metadata = fixture.get("/.well-known/openid-configuration").await;
+    let algorithms = metadata.json()["dpop_signing_alg_values_supported"].clone();
+    let algorithms: Vec<String> = serde_json::from_value(algorithms).unwrap();
+    let algorithms = format!("algs=\"{}\"", algorithms.join(" "));
+    assert!(offered.starts_with("DPoP realm=\"stampmill\""), "{offered}");
+    assert!(offered.contains(&algorithms), "{offered}");
+    let garbage = second(&fixture.bearer("/userinfo", "x").await);
+    assert!(garbage.contains("error=\"invalid_token\"") && garbage.contains(&algorithms));
     let (head, signature) = access.rsplit_once('.').unwrap();
     let other = if signature.starts_with('A') { 'B' } else { 'A' };
     let tampered = format!("{head}.{other}{}", &signature[1..]);

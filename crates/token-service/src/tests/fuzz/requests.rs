@@ -67,6 +67,7 @@ pub(super) const ALL: &[Row] = &[
     row("metadata", "GET /.well-known/openid-configuration", &[], Nothing, 200),
     row("metadata of RFC 8414", "GET /.well-known/oauth-authorization-server", &[("if-none-match", "\"x\", W/\"y\"")], Nothing, 200),
     row("keys", "GET /jwks.json", &[], Nothing, 200),
+    row("metadata of the API", "GET /.well-known/oauth-protected-resource/api/me", &[], Nothing, 200),
     row("metadata of the resource", "GET /.well-known/oauth-protected-resource", &[], Nothing, 200),
     // The token endpoint.
     row("code", "POST /token", WEB, Form("grant_type=authorization_code&code={code}&redirect_uri=https://client.example/cb&code_verifier={verifier}"), 200),
@@ -113,6 +114,7 @@ pub(super) const ALL: &[Row] = &[
     row("authorization, form_post", "GET /authorize?response_type=code id_token&response_mode=form_post&client_id=hybrid&redirect_uri=https://client.example/cb&scope=openid&state={state}&nonce=n-1&code_challenge={challenge}&code_challenge_method=S256&prompt=none",
         BROWSER, Nothing, 200),
     row("authorization by form", "POST /authorize", BROWSER, Form("response_type=code&client_id=web&redirect_uri=https://client.example/cb&scope=openid&state={state}&code_challenge={challenge}&code_challenge_method=S256"), 303),
+    row("authorization by form, kept", "GET /authorize/posted?reference={posted_request}", BROWSER, Nothing, 303),
     row("authorization, pushed", "GET /authorize?client_id=web&request_uri={request_uri}", BROWSER, Nothing, 303),
     row("authorization, request object", "GET /authorize?client_id=signer&request={object}", BROWSER, Nothing, 200),
     row("authorization, fetched request object", "GET /authorize?client_id=signer&request_uri=https://client.example/object", BROWSER, Nothing, 200),
@@ -124,6 +126,7 @@ pub(super) const ALL: &[Row] = &[
     row("end of session", "GET /end_session?id_token_hint={id_token}&post_logout_redirect_uri=https://client.example/bye&state={state}&client_id=app&logout_hint=alice&ui_locales=en", BROWSER, Nothing, 303),
     row("end of session, asked", "GET /end_session?state={state}", BROWSER, Nothing, 200),
     row("end of session by form", "POST /end_session", BROWSER, Form("id_token_hint={id_token}&state={state}"), 303),
+    row("end of session by form, kept", "GET /end_session/posted?reference={posted_end}", BROWSER, Nothing, 200),
     row("end of session, decided", "POST /end_session/decision", PAGE, Form("request={sign_out_page}&decision=end"), 200),
     row("device page", "GET /device?user_code={user_code}", BROWSER, Nothing, 200),
     row("device code typed", "POST /device", PAGE, Form("request={device_page}&user_code={user_code}"), 200),

@@ -236,6 +236,12 @@ impl World {
             "allowed_device_code" => self.allowed_device_code().await,
             "user_code" => return self.device().await.1,
             "request_uri" => self.request_uri().await,
+            "posted_request" => {
+                let asked = ask_for(&[]);
+                let (path, form) = asked.split_once('?').unwrap();
+                return self.posted(path, form).await;
+            }
+            "posted_end" => return self.posted("/end_session", "state=s").await,
             "registered" => return self.registered().await.0,
             "registration_token" => self.registered().await.1,
             "sign_in_page" => return self.open(&ask_for(&[("prompt", "login")])).await,
@@ -415,6 +421,13 @@ impl World {
             .post(&self.fixture, "/device/decision", &form)
             .await;
         device_code
+    }
+
+    /// The reference under which a form is kept.
+    async fn posted(&mut self, path: &str, form: &str) -> String {
+        let kept = self.fixture.post(path, None, form).await;
+        let (_, reference) = kept.location().split_once("reference=").unwrap();
+        reference.to_owned()
     }
 
     async fn request_uri(&mut self) -> String {
