@@ -44,7 +44,7 @@ use crate::event::{Channel, Exchange};
 use crate::http_client::HttpClient;
 use crate::stage::Stage;
 
-use verifiers::CLIENTS;
+use verifiers::{Asked, CLIENTS};
 
 pub(crate) use by_hand::verify_chain_by_hand;
 pub(crate) use pinning::pinning;
@@ -485,16 +485,22 @@ async fn https_lesson(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     let here = ["localhost".to_owned()];
     for client in CLIENTS {
         let name = client.name;
-        let Some(believed) = client.believes(&here, port, &ours)? else {
-            stage.note(format!("{name} is not here"));
-            continue;
+        let believed = match client.believes(&here, port, &ours)? {
+            Asked::Believes(believed) => believed,
+            Asked::Not(why) => {
+                stage.note(format!("{name} {why}"));
+                continue;
+            }
         };
         stage.check(
             format!("{name}, told of our root, believes"),
             "localhost",
             believed.into_iter().collect::<String>(),
         );
-        let believed = client.believes(&here, port, &namesake)?.unwrap_or_default();
+        let Asked::Believes(believed) = client.believes(&here, port, &namesake)? else {
+            stage.note(format!("{name} gave no second verdict"));
+            continue;
+        };
         stage.check_rule(
             format!("{name}, told of another of the same name, believes"),
             "nobody",

@@ -16,6 +16,14 @@ use crate::stage::Stage;
 
 const SCOPE: &str = "openid profile email";
 
+/// How a lesson says that there is nothing, so that nobody looks for what was left out.
+pub(crate) const NOTHING: &str = "empty: nothing";
+
+/// A text as a lesson shows it.
+pub(crate) fn or_nothing(text: &str) -> &str {
+    if text.is_empty() { NOTHING } else { text }
+}
+
 /// Starts the lesson's service and introduces it.
 pub(crate) async fn open(stage: &mut Stage<'_>) -> anyhow::Result<OwnService> {
     stage.heading("1  a token service");

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use url::Url;
 
-use crate::oauth::{claims, now, refused};
+use crate::oauth::{NOTHING, claims, now, or_nothing, refused};
 use crate::own_service::{OwnService, REDIRECT_URI};
 use crate::relying_party::{Pending, Person, RelyingParty};
 use crate::stage::Stage;
@@ -21,10 +21,10 @@ const SCOPE: &str = "openid profile";
 
 /// Mallory's, who has an account like anybody else.
 const MALLORYS_PASSWORD: &str = "mallory likes long passwords";
-const SECRET: &str = "a-secret-of-a-client-of-the-lessons";
+pub(crate) const SECRET: &str = "a-secret-of-a-client-of-the-lessons";
 
 /// A service of this configuration that knows Mallory, too.
-async fn open(stage: &mut Stage<'_>, config: &str) -> anyhow::Result<OwnService> {
+pub(crate) async fn open(stage: &mut Stage<'_>, config: &str) -> anyhow::Result<OwnService> {
     let hash = password_hash(&Secret::new(MALLORYS_PASSWORD))?;
     let toml = format!(
         "{config}\n[[users]]\nusername = \"mallory\"\nname = \"Mallory\"\npassword_hash = \"{}\"\n",
@@ -38,12 +38,15 @@ async fn open(stage: &mut Stage<'_>, config: &str) -> anyhow::Result<OwnService>
     Ok(service)
 }
 
-fn mallory(service: &OwnService) -> Person {
+pub(crate) fn mallory(service: &OwnService) -> Person {
     Person::new(service.http.clone(), "mallory", MALLORYS_PASSWORD)
 }
 
 /// A client of the lesson's configuration.
-async fn client_of(service: &OwnService, client_id: &str) -> anyhow::Result<RelyingParty> {
+pub(crate) async fn client_of(
+    service: &OwnService,
+    client_id: &str,
+) -> anyhow::Result<RelyingParty> {
     let mut unheard = Vec::new();
     let (quiet, issuer) = (&mut Stage::new(&mut unheard), service.server.issuer());
     let credentials = (client_id, SECRET);
@@ -261,7 +264,7 @@ pub(crate) fn hybrid(stage: &mut Stage<'_>) -> anyhow::Result<()> {
         };
         let pending = begin()?;
         let answer = service.person().log_in(stage, &pending.authorize).await?;
-        stage.check_rule("the query of the answer", "", answer.query().unwrap_or_default(), "OIDC Core §3.3.2.5");
+        stage.check_rule("the query of the answer", NOTHING, or_nothing(answer.query().unwrap_or_default()), "OIDC Core §3.3.2.5");
         let (code, id) = (parameter(&answer, "code")?, parameter(&answer, "id_token")?);
         stage.note("A fragment is not sent to servers: a script of the client's page reads it. Whatever else runs in that page reads it, too.");
 
@@ -360,6 +363,8 @@ pub(crate) fn logout(stage: &mut Stage<'_>) -> anyhow::Result<()> {
         let asked = other.open(stage, &bare).await?;
         stage.check_rule("a link that he sent her, without an ID token", "Sign out? · stampmill", asked, "RP-Initiated Logout §2");
         stage.blocked("signing others out", "an ID token of the session, or the person's own yes", "RP-Initiated Logout §2, §6");
+        stage.note("oauth_hybrid could begin a login and not end one; this ends it. What signing out cannot stop: a refresh token that was granted for \
+            offline_access lives on, for whoever holds it. That is oauth_refresh.");
         service.server.shutdown().await;
         Ok(())
     })

@@ -6,7 +6,7 @@ use stampmill_jose::{Algorithm, Expectations, Jwks, SigningKey, dpop_proof, veri
 use stampmill_token_service::Admin;
 
 use crate::http_client::Answer;
-use crate::oauth::{claims, now, open, refused};
+use crate::oauth::{NOTHING, claims, now, open, or_nothing, refused};
 use crate::own_service::OwnService;
 use crate::relying_party::RelyingParty;
 use crate::stage::Stage;
@@ -65,6 +65,8 @@ pub(crate) fn refresh(stage: &mut Stage<'_>) -> anyhow::Result<()> {
         let info = client.call(stage, "/userinfo", Some(&access)).await?;
         stage.check("its access token at UserInfo", 401, info.status.as_u16());
         stage.blocked("stolen refresh token", "rotation with reuse detection", "RFC 9700 §4.14.2");
+        stage.note("oauth_logout could not stop a refresh token in a thief's hands; rotation finds it out as soon as both have used it. What rotation cannot stop: a thief \
+            whose victim never comes back. And it only goes on from a login: a device without a browser has none. That is oauth_device.");
         service.server.shutdown().await;
         Ok(())
     })
@@ -91,7 +93,7 @@ pub(crate) fn split(stage: &mut Stage<'_>) -> anyhow::Result<()> {
         };
         let (jwt, reference) = (ask(stage, FILES).await?, ask(stage, VAULT).await?);
         stage.listing("what anyone reads in the JWT", claims(&jwt));
-        stage.check("what anyone reads in the reference", "", claims(&reference));
+        stage.check("what anyone reads in the reference", NOTHING, or_nothing(&claims(&reference)));
         stage.heading("3  verified alone, or asked about");
         let keys = client.keys(stage).await?;
         let expect = Expectations::access_token(service.server.issuer(), FILES);
@@ -109,6 +111,8 @@ pub(crate) fn split(stage: &mut Stage<'_>) -> anyhow::Result<()> {
         let asked = introspect(stage, &client, &jwt).await?;
         stage.check_rule("the JWT, by whoever asks", false, &asked["active"], "RFC 7662 §2.2");
         stage.note("That is the trade: a JWT costs no question and dies late; a reference costs one question a request and dies at once.");
+        stage.note("oauth_device left open how an API on another machine knows a good token from a bad one: it verifies, or it asks. What neither stops: a JWT is believed \
+            because of its key, and keys grow old and are stolen. That is oauth_jwks_rotation.");
         service.server.shutdown().await;
         Ok(())
     })
@@ -192,6 +196,8 @@ pub(crate) fn jwks_rotation(stage: &mut Stage<'_>) -> anyhow::Result<()> {
         let me = client.call(stage, "/api/me", Some(&fresh)).await?;
         stage.check("a token the new key signed", 200, me.status.as_u16());
         stage.blocked("tokens of a stolen key", "the key leaves the set; who caches the set believes it that much longer", "OIDC Core §10.1.1");
+        stage.note("oauth_split could not stop what a stolen key signs; withdrawing the key does. What no key of the issuer's can stop: a genuine token in other hands, \
+            for its signature is right. That is oauth_dpop.");
         service.server.shutdown().await;
         Ok(())
     })
@@ -286,6 +292,10 @@ pub(crate) fn dpop(stage: &mut Stage<'_>) -> anyhow::Result<()> {
             "stolen access token",
             "it is bound to a key that never left the client",
             "RFC 9449",
+        );
+        stage.note(
+            "oauth_jwks_rotation could not stop a genuine token in other hands; its binding does. What DPoP cannot stop: a thief's program inside the client, which has \
+             the key sign for it (RFC 9449 §11.4), and a request that is altered before there is any token. The latter is oauth_requests.",
         );
         service.server.shutdown().await;
         Ok(())

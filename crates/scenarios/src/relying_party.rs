@@ -423,6 +423,39 @@ impl Person {
         title(&answer).context("the page has no title")
     }
 
+    /// Opens the verification page, signs in where it asks for that, and types a code; gives what the page says of it.
+    pub(crate) async fn try_user_code(
+        &mut self,
+        stage: &mut Stage<'_>,
+        page: &Url,
+        user_code: &str,
+    ) -> anyhow::Result<(StatusCode, String)> {
+        let mut answer = self.browser.open(page).await?;
+        if answer.text()?.contains("type=\"password\"") {
+            let form = Form::first_in(answer.text()?, page)?;
+            let (username, password) = (self.username.clone(), self.password.clone());
+            let typed = [
+                ("username", username.as_str()),
+                ("password", password.as_str()),
+            ];
+            self.browser.submit(&form, &typed).await?;
+            answer = self.browser.open(page).await?;
+        }
+        let form = Form::first_in(answer.text()?, page)?;
+        let answer = self
+            .browser
+            .submit(&form, &[("user_code", user_code)])
+            .await?;
+        let said = problem(&answer).or_else(|| title(&answer));
+        let said = said.context("the page says nothing")?;
+        stage.http(Exchange {
+            sent: vec![("user_code".to_owned(), user_code.to_owned())],
+            received: vec![("page".to_owned(), said.clone())],
+            ..front_channel(format!("POST {}", form.action.path()), vec![], &answer)
+        });
+        Ok((answer.status, said))
+    }
+
     /// Opens the verification page a device names, signs in, types its code, and decides; gives the last page's title.
     pub(crate) async fn verify_device(
         &mut self,
@@ -480,7 +513,7 @@ pub(crate) fn code_challenge(code_verifier: &str) -> String {
 }
 
 /// 256 bits from OpenSSL's generator, as text.
-fn random_text() -> anyhow::Result<String> {
+pub(crate) fn random_text() -> anyhow::Result<String> {
     let mut bytes = [0; 32];
     openssl::rand::rand_bytes(&mut bytes)?;
     Ok(base64url::encode(bytes))
@@ -524,6 +557,13 @@ fn back_channel(
 fn title(answer: &Answer) -> Option<String> {
     let (_, rest) = answer.text().ok()?.split_once("<title>")?;
     Some(rest.split_once("</title>")?.0.to_owned())
+}
+
+/// What a page says went wrong.
+fn problem(answer: &Answer) -> Option<String> {
+    let (_, rest) = answer.text().ok()?.split_once("role=\"alert\"")?;
+    let (_, rest) = rest.split_once('>')?;
+    Some(rest.split_once("</p>")?.0.to_owned())
 }
 
 /// The parameters in an address, which the browser's address bar shows to everyone.

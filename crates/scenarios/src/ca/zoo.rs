@@ -7,7 +7,7 @@ use stampmill_local_ca::{Inhabitant, VerifyOptions, Zoo, verify, verify_by_hand}
 use tokio::net::TcpListener;
 
 use super::now;
-use super::verifiers::{CLIENTS, Client};
+use super::verifiers::{Asked, CLIENTS, Client};
 use crate::stage::Stage;
 
 /// What each verifier is known not to look at. Nobody asks about revocation unless told where to ask; and names in the common name alone,
@@ -20,6 +20,14 @@ const BLIND: &[(&str, &[&str])] = &[
     ("GnuTLS", &["revoked", "cn-only", "v1", "weak-key"]),
     ("Python", &["revoked", "cn-only", "v1"]),
     ("Node", &["revoked", "cn-only", "v1", "weak-key"]),
+    ("Go", &["revoked", "weak-key"]),
+    (
+        "Java",
+        &["revoked", "cn-only", "v1", "weak-digest", "weak-key"],
+    ),
+    ("NSS", &["revoked", "cn-only", "v1", "weak-digest"]),
+    // It fetches a missing intermediate from the address in the leaf.
+    ("Chromium", &["revoked", "weak-key", "no-intermediate"]),
 ];
 
 /// What the verifiers are asked with.
@@ -71,7 +79,8 @@ pub(crate) fn zoo(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     stage.listing("- refuses, YES accepts", table(zoo.inhabitants(), &columns));
     stage.note(
         "Expired, unknown, foreign and forged certificates are refused by everybody. What differs is history: the common name, key sizes, \
-         and above all revocation, which no program asks about unless it is told where.",
+         digests; a missing intermediate, which Chromium fetches; and above all revocation, which no program asks about unless it is \
+         told where.",
     );
     Ok(())
 }
@@ -80,11 +89,11 @@ type Column = (&'static str, BTreeSet<&'static str>);
 
 fn ask_all(stage: &mut Stage<'_>, visit: &Visit<'_>) -> anyhow::Result<Vec<Column>> {
     let mut columns = vec![("ours", ours(visit)?), ("OpenSSL", linked(visit)?)];
-    let mut absent = Vec::new();
+    let mut unasked = Vec::new();
     for client in CLIENTS {
         match visit.by(client)? {
-            Some(accepted) => columns.push((client.name, accepted)),
-            None => absent.push(client.name),
+            Ok(accepted) => columns.push((client.name, accepted)),
+            Err(why) => unasked.push(format!("{} {why}", client.name)),
         }
     }
     for (verifier, accepted) in &columns {
@@ -110,8 +119,8 @@ fn ask_all(stage: &mut Stage<'_>, visit: &Visit<'_>) -> anyhow::Result<Vec<Colum
             "RFC 5280 §6",
         );
     }
-    for name in absent {
-        stage.note(format!("{name} is not here"));
+    for why in unasked {
+        stage.note(why);
     }
     Ok(columns)
 }
@@ -165,15 +174,17 @@ impl Visit<'_> {
         Ok(accepted)
     }
 
-    /// Over the network, by somebody else's program; nothing when it is not here.
-    fn by(&self, client: &Client) -> anyhow::Result<Option<BTreeSet<&'static str>>> {
+    /// Over the network, by somebody else's program; or why it was not asked.
+    fn by(&self, client: &Client) -> anyhow::Result<Result<BTreeSet<&'static str>, &'static str>> {
         let inhabitants = self.zoo.inhabitants();
         let hosts: Vec<String> = inhabitants.iter().map(Inhabitant::host).collect();
-        let believed = client.believes(&hosts, self.port, self.root)?;
-        Ok(believed.map(|believed| {
-            let inhabitants = inhabitants.iter();
-            let believed = inhabitants.filter(|one| believed.contains(&one.host()));
-            believed.map(|one| one.name).collect()
-        }))
+        Ok(match client.believes(&hosts, self.port, self.root)? {
+            Asked::Believes(believed) => {
+                let inhabitants = inhabitants.iter();
+                let believed = inhabitants.filter(|one| believed.contains(&one.host()));
+                Ok(believed.map(|one| one.name).collect())
+            }
+            Asked::Not(why) => Err(why),
+        })
     }
 }
