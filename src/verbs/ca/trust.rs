@@ -23,7 +23,11 @@ pub(super) fn untrust(args: &TrustArgs, out: Printer) -> anyhow::Result<()> {
 
 /// What half a change leaves is taken out again, so far as that goes.
 fn undone(store: &TrustStore) -> String {
-    let failed = store.remove.iter().filter_map(|step| step.run().err());
+    let failed: Vec<_> = store
+        .remove
+        .iter()
+        .filter_map(|step| step.run().err())
+        .collect();
     match failed.last() {
         None => format!("{}: nothing of it is left there", store.name),
         Some(error) => format!("{}: and it could not be undone: {error}", store.name),
