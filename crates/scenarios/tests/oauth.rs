@@ -95,7 +95,11 @@ fn what_each_lesson_ends_with() {
         ),
         ("oauth_hybrid", None, &["code exchanged on its way"]),
         ("oauth_logout", None, &["signing others out"]),
-        ("oauth_device", None, &["guessed or replayed device codes"]),
+        (
+            "oauth_device",
+            None,
+            &["guessed user codes", "guessed or replayed device codes"],
+        ),
         ("oauth_split", None, &[]),
         (
             "oauth_jwks_rotation",
