@@ -81,7 +81,9 @@ impl Digest {
     }
 }
 
-/// The key in the data folder under which client secrets and half-finished sign-ins are sealed (AES-256-GCM).
+/// The key in the data folder under which client secrets and half-finished sign-ins are sealed (AES-256-GCM). The tags and masks of
+/// handles, successors of refresh tokens and pseudonyms come of it, too: with another key, every code, refresh token and opaque token
+/// that is out ends.
 #[derive(Clone)]
 pub struct SealingKey(Zeroizing<[u8; 32]>);
 

@@ -470,7 +470,7 @@ impl Service {
         let grant = record.grant.id.clone();
         // They signed out, or were signed out, since they were looked at.
         let hash = Digest::of(secret.expose());
-        let Some(number) = self.store.issue_code(hash, record, remember).await? else {
+        let Some(number) = self.store.issue_code(hash, record, remember, now).await? else {
             return Ok(None);
         };
         // After the code, so that a request without one can still be answered; of two answers at once one goes no further.

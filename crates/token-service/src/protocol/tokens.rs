@@ -7,7 +7,7 @@ use stampmill_jose::{JwtError, base64url, verify_jws};
 
 use super::Service;
 use super::claims;
-use super::error::OAuthError;
+use super::error::{ErrorCode, OAuthError};
 use super::token::{Asking, Ticket, TokenResponse};
 use crate::clock::random_bytes;
 use crate::domain::{Client, ResourceServer, TokenFormat};
@@ -232,8 +232,10 @@ impl Service {
             expires_at: now + expires_in,
             jkt: asking.jkt.clone(),
         };
+        const GONE: OAuthError = OAuthError::new(ErrorCode::InvalidGrant, "the grant has gone");
+        let number = self.store.insert_access_token(hash, token).await?;
         let place = Place {
-            number: self.store.insert_access_token(hash, token).await?,
+            number: number.ok_or(GONE)?,
             generation: 0,
         };
         let token = self.handles.write(HandleKind::AccessToken, place, &secret);

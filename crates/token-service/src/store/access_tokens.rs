@@ -14,25 +14,27 @@ use crate::domain::{GrantId, UserId};
 use crate::handle::Shown;
 use crate::secret::Digest;
 
-/// A number is the second of expiry, times this, and a count. More tokens than that in a second take numbers of the next, and
-/// live that one longer.
+/// A number is the second of expiry, times this, and a count. More tokens than that in a second are refused.
 const SECOND: i64 = 1 << 22;
 
 /// Seconds for which a kind is kept beyond its tokens, so that not every token has to write how long that is.
 const KINDS_KEPT: i64 = 3600;
 
-/// Keeps a token; gives its number.
+/// Keeps a token; gives its number. One whose grant has gone in the meantime (a person who was removed, say) is none: without its
+/// grant it would be read as the client's own.
 pub(super) fn insert(
     connection: &Connection,
     hash: Digest,
     token: &OpaqueToken,
-) -> Result<i64, StoreError> {
+) -> Result<Option<i64>, StoreError> {
     // A time beyond what a number can begin with is none that is ever reached.
     let first = token.expires_at.min(i64::MAX / SECOND - 1) * SECOND;
     let kind = kind_of(connection, token)?;
-    let sql = "INSERT INTO access_tokens (number, secret_hash, kind, grant_number, jkt) VALUES (
-        coalesce((SELECT max(number) + 1 FROM access_tokens WHERE number >= ?1 AND number < ?2), ?1),
-        ?3, ?4, (SELECT number FROM grants WHERE grant_id = ?5), ?6)";
+    let sql = "INSERT INTO access_tokens (number, secret_hash, kind, grant_number, jkt)
+        SELECT coalesce((SELECT max(number) + 1 FROM access_tokens WHERE number >= ?1 AND number < ?2), ?1),
+               ?3, ?4, grants.number, ?6
+        FROM (SELECT 1) LEFT JOIN grants ON grant_id = ?5
+        WHERE ?5 IS NULL OR grants.number IS NOT NULL";
     let row = params![
         first,
         first + SECOND,
@@ -41,8 +43,10 @@ pub(super) fn insert(
         token.grant.as_ref().map(GrantId::as_str),
         token.jkt,
     ];
-    execute(connection, sql, row)?;
-    Ok(connection.last_insert_rowid())
+    match execute(connection, sql, row)? {
+        0 => Ok(None),
+        _ => Ok(Some(connection.last_insert_rowid())),
+    }
 }
 
 /// What is kept of a secret's hash.

@@ -21,6 +21,9 @@ pub(super) fn find(connection: &Connection, id: &ClientId) -> Result<Option<Clie
 /// Those of the file are these, and no others.
 pub(super) fn configure_all(connection: &Connection, clients: &[Client]) -> Result<(), StoreError> {
     for client in clients {
+        if let Some(before) = find(connection, &client.id)? {
+            forget_consents_to_another(connection, &before, client)?;
+        }
         if configure_client(connection, client).map_err(database)? == 0 {
             return Err(StoreError::Conflict(client.id.to_string()));
         }
@@ -32,17 +35,26 @@ pub(super) fn configure_all(connection: &Connection, clients: &[Client]) -> Resu
     execute(connection, gone, [format!(" {} ", kept.join(" "))]).map(drop)
 }
 
-/// Only one that is there: what inserts would bring a deleted client back. What people allowed is forgotten where they would find
-/// another client in the place of the one they saw.
+/// Only one that is there: what inserts would bring a deleted client back.
 pub(super) fn update(connection: &Connection, client: &Client) -> Result<bool, StoreError> {
     let Some(before) = find(connection, &client.id)? else {
         return Ok(false);
     };
-    if client.is_another_than(&before) {
+    forget_consents_to_another(connection, &before, client)?;
+    Ok(update_client(connection, client).map_err(database)? == 1)
+}
+
+/// What people allowed is forgotten where they would find another client in the place of the one they saw.
+fn forget_consents_to_another(
+    connection: &Connection,
+    before: &Client,
+    client: &Client,
+) -> Result<(), StoreError> {
+    if client.is_another_than(before) {
         let forget = "DELETE FROM consents WHERE client_id = ?1";
         execute(connection, forget, [client.id.as_str()])?;
     }
-    Ok(update_client(connection, client).map_err(database)? == 1)
+    Ok(())
 }
 
 pub(super) fn set_secret(

@@ -14,6 +14,7 @@ pub(super) fn issue(
     hash: Digest,
     code: &AuthorizationCode,
     remember: Option<&Scope>,
+    now: i64,
 ) -> Result<Option<i64>, StoreError> {
     let grant = &code.grant;
     if let Some(session) = &grant.session
@@ -21,7 +22,7 @@ pub(super) fn issue(
     {
         return Ok(None);
     }
-    let number = grants::insert(connection, grant).map_err(database)?;
+    let number = grants::insert(connection, grant, now).map_err(database)?;
     insert(connection, number, hash, code).map_err(database)?;
     if let Some(session) = &grant.session {
         sessions::signed_in_to(connection, session, &grant.client)?;

@@ -58,7 +58,7 @@ pub(super) fn decide(
     now: i64,
 ) -> Result<bool, StoreError> {
     if let Some(grant) = grant {
-        grants::insert(connection, grant).map_err(database)?;
+        grants::insert(connection, grant, now).map_err(database)?;
     }
     let id = grant.map(|grant| grant.id.as_str());
     let decided = connection

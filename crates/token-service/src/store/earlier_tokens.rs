@@ -88,6 +88,12 @@ mod tests {
             );
             write(&sql, text);
         }
+        // Of another grant, a used token whose successor was purged before it.
+        write(
+            "INSERT INTO refresh_tokens (token_hash, grant_id, dpop_jkt, expires_at, id, predecessor, seed, uses, used_at)
+                 VALUES (?1, 'other', 'key', 8000, 20, NULL, x'05050505050505050505050505050505', 1, 500)",
+            "widowed",
+        );
         drop(connection);
         SqliteStore::open(&path).unwrap()
     }
@@ -140,6 +146,11 @@ mod tests {
         assert_eq!(rotate("fourth").await, Rotation::Again { seed: [9; 16] });
         assert_eq!(rotate("second").await, Rotation::Reused, "its family dies");
         assert_eq!(rotate("fourth").await, Rotation::Dead);
+        let widowed = rotate("widowed").await;
+        assert!(
+            matches!(widowed, Rotation::Dead | Rotation::Reused),
+            "{widowed:?}"
+        );
 
         store.purge(9000).await.unwrap();
         for (kind, text) in [

@@ -16,6 +16,8 @@ const TAKE_ALONG: &str = "
     INSERT INTO main.registrations SELECT * FROM file.registrations;
     INSERT INTO main.users SELECT * FROM file.users WHERE origin = 'registered';
     INSERT INTO main.signing_keys SELECT * FROM file.signing_keys;
+    INSERT INTO main.revoked_tokens SELECT * FROM file.revoked_tokens;
+    INSERT INTO main.used_once SELECT * FROM file.used_once;
     DETACH file;";
 
 /// Makes an empty file, which must not exist.
@@ -151,9 +153,13 @@ mod tests {
         store.insert_client(client.clone()).await.unwrap();
         let used = Digest::of("used");
         assert!(store.use_once(used, 100).await.unwrap());
+        let revoked = Digest::of("revoked");
+        store.revoke_jti(revoked, 100).await.unwrap();
         let memory = store.into_memory().unwrap();
         assert_eq!(memory.users().await.unwrap(), [user]);
         assert_eq!(memory.clients().await.unwrap(), [client]);
+        assert!(!memory.use_once(used, 100).await.unwrap());
+        assert!(!memory.jti_stands(revoked, None, 1).await.unwrap());
         memory.insert_user(suite::user("bob")).await.unwrap();
         drop(memory);
         let file = SqliteStore::open(&path).unwrap();

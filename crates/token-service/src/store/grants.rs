@@ -85,14 +85,14 @@ pub(super) fn grant(row: &Row<'_>, first: usize) -> rusqlite::Result<Grant> {
     })
 }
 
-/// A grant's number is at least the second in which its first tokens expire, times this.
+/// A grant's number is at least the second in which it was made, times this.
 ///
 /// Numbers that merely count would count once more what a database had counted that was lost, and then put back as it was
 /// earlier, or kept in memory: an old refresh token of a forgotten family would be taken for one of another family, used twice.
 const SECOND: i64 = 1 << 16;
 
 /// Gives its number, which is greater than every other's that there ever was.
-pub(super) fn insert(connection: &Connection, grant: &Grant) -> rusqlite::Result<i64> {
+pub(super) fn insert(connection: &Connection, grant: &Grant, now: i64) -> rusqlite::Result<i64> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO grants (number, grant_id, client_id, user_id, scope, resources, claims, session_id, auth_time, expires_at)
          VALUES (max(:least, coalesce((SELECT seq + 1 FROM sqlite_sequence WHERE name = 'grants'), 0)),
@@ -100,7 +100,7 @@ pub(super) fn insert(connection: &Connection, grant: &Grant) -> rusqlite::Result
     )?;
     let resources: Vec<&str> = grant.resources.iter().map(Resource::as_str).collect();
     statement.execute(named_params! {
-        ":least": grant.expires_at.clamp(0, i64::MAX / SECOND) * SECOND,
+        ":least": now.clamp(0, i64::MAX / SECOND) * SECOND,
         ":grant_id": grant.id.as_str(),
         ":client_id": grant.client.as_str(),
         ":user_id": grant.user.as_str(),

@@ -144,6 +144,7 @@ pub trait Store: Send + Sync + 'static {
         hash: Digest,
         code: AuthorizationCode,
         remember: Option<Scope>,
+        now: i64,
     ) -> Answer<'_, Option<i64>>;
     /// The code that was shown, spent or not.
     fn code(&self, shown: Shown) -> Answer<'_, Option<CodeRow>>;
@@ -193,8 +194,8 @@ pub trait Store: Send + Sync + 'static {
         first: Option<FirstRefresh>,
     ) -> Answer<'_, Option<i64>>;
 
-    /// Keeps what an opaque access token says, and the hash of its secret; gives its number.
-    fn insert_access_token(&self, hash: Digest, token: OpaqueToken) -> Answer<'_, i64>;
+    /// Keeps what an opaque access token says, and the hash of its secret; gives its number. `None` if its grant has gone.
+    fn insert_access_token(&self, hash: Digest, token: OpaqueToken) -> Answer<'_, Option<i64>>;
     /// The opaque access token that was shown, if it has not expired, was not revoked, and its grant stands.
     fn access_token(&self, shown: Shown, now: i64) -> Answer<'_, Option<FoundToken>>;
     /// Kills an opaque access token.

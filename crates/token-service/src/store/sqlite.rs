@@ -330,8 +330,9 @@ impl Store for SqliteStore {
         hash: Digest,
         code: AuthorizationCode,
         remember: Option<Scope>,
+        now: i64,
     ) -> Answer<'_, Option<i64>> {
-        self.write(move |c| codes::issue(c, hash, &code, remember.as_ref()))
+        self.write(move |c| codes::issue(c, hash, &code, remember.as_ref(), now))
     }
 
     fn code(&self, shown: Shown) -> Answer<'_, Option<CodeRow>> {
@@ -400,7 +401,7 @@ impl Store for SqliteStore {
         self.write(move |c| device_codes::spend(c, hash, now, first.as_ref()))
     }
 
-    fn insert_access_token(&self, hash: Digest, token: OpaqueToken) -> Answer<'_, i64> {
+    fn insert_access_token(&self, hash: Digest, token: OpaqueToken) -> Answer<'_, Option<i64>> {
         // A kind without a token is in nobody's way, so the two need not be one piece.
         self.statement(move |c| access_tokens::insert(c, hash, &token))
     }

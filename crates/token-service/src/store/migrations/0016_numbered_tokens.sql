@@ -80,14 +80,16 @@ CREATE TABLE chain AS
 INSERT INTO earlier_tokens
     SELECT token_hash, 'refresh_token', grants.number, generation, grants.expires_at
     FROM chain JOIN refresh_tokens USING (id) JOIN grants ON grants.grant_id = chain.grant_id;
--- Of the rows of a group, those of max() stand beside it.
+-- Of the rows of a group, those of max() stand beside it. Where the newest that is left was used, its successor was purged before
+-- it: such a family has nothing left to use, and a used token must not begin it again.
 INSERT INTO refresh_families
     SELECT grants.number, generation, token.token_hash, before.token_hash, before.seed, before.used_at,
            coalesce(before.uses, 1) - 1, token.dpop_jkt, token.expires_at
     FROM (SELECT id, grant_id, max(generation) AS generation FROM chain GROUP BY grant_id)
          JOIN refresh_tokens AS token USING (id)
          JOIN grants ON grants.grant_id = token.grant_id
-         LEFT JOIN refresh_tokens AS before ON before.id = token.predecessor;
+         LEFT JOIN refresh_tokens AS before ON before.id = token.predecessor
+    WHERE token.uses = 0;
 DROP TABLE chain;
 DROP TABLE refresh_tokens;
 

@@ -117,7 +117,7 @@ fn code(grant: &str) -> AuthorizationCode {
 /// Records a grant with a code of that secret; gives the code as it would be shown.
 async fn issue(store: &dyn Store, secret: &str, code: AuthorizationCode) -> Shown {
     let hash = Digest::of(secret);
-    let number = store.issue_code(hash, code, None).await.unwrap();
+    let number = store.issue_code(hash, code, None, NOW).await.unwrap();
     shown(number.unwrap(), 0, hash)
 }
 
@@ -375,14 +375,14 @@ async fn a_session_that_ended_gives_no_grant(store: &dyn Store) {
         ..in_it("e-bob")
     };
     store.insert_user(user("bob")).await.unwrap();
-    let issued = store.issue_code(Digest::of("e-bob"), anothers, None);
+    let issued = store.issue_code(Digest::of("e-bob"), anothers, None, NOW);
     assert_eq!(issued.await.unwrap(), None, "another person's session");
     store.end_session(hash, NOW).await.unwrap().unwrap();
     let consent = Some("openid phone".parse().unwrap());
     let late = in_it("e-late");
     let (grant, client) = (late.grant.id.clone(), late.grant.client.clone());
     let before = store.consent(&here.user, &client).await.unwrap();
-    let issued = store.issue_code(Digest::of("e-late"), late, consent);
+    let issued = store.issue_code(Digest::of("e-late"), late, consent, NOW);
     assert_eq!(issued.await.unwrap(), None);
     assert!(!store.grant_is_alive(&grant, NOW).await.unwrap());
     let after = store.consent(&here.user, &client).await.unwrap();
