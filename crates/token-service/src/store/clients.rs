@@ -22,7 +22,7 @@ pub(super) fn find(connection: &Connection, id: &ClientId) -> Result<Option<Clie
 pub(super) fn configure_all(connection: &Connection, clients: &[Client]) -> Result<(), StoreError> {
     for client in clients {
         if configure_client(connection, client).map_err(database)? == 0 {
-            return Err(StoreError::Conflict(client.id.to_string()));
+            return Err(StoreError::ClientTaken(client.id.to_string()));
         }
     }
     let kept: Vec<&str> = clients.iter().map(|client| client.id.as_str()).collect();
