@@ -4,12 +4,15 @@
 //!   SIGHUP ──▶ the file is read and checked ──▶ refused: the log shows the place, and nothing has changed
 //!                    │
 //!                    ▼
-//!              rules: policy, resources, claim checks, registration, networks ──▶ the next request meets them
+//!              claim checks of the clients to come: every request is asked them, beside those it began with
 //!                    ▼
-//!              clients and people ──▶ the store, in one transaction each
+//!              clients and people ──▶ the store, in one transaction ──▶ refused: the checks are put back
+//!                    ▼
+//!              rules: policy, resources, registration, networks ──▶ the next request meets them
 //! ```
-//! A request keeps the service that it began with. Rules come before clients, and the claim check of a client that leaves stays until
-//! it has left: at no moment is there a client without the check that is to stand before it.
+//! A request keeps the rules that it began with, but not the clients: it may find one that came since. So the checks come first, and
+//! no client stands without its own, however long a request took to ask. The checks of a client that leaves are those of the service
+//! before, which goes when its last request has its answer.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -21,7 +24,7 @@ use crate::clock::{Clock as _, SystemClock, SystemRandom};
 use crate::config_file::Settings;
 use crate::courier::OutboundCourier;
 use crate::data_folder::DataFolderError;
-use crate::domain::{Client, ClientId, Resource, Resources, Username};
+use crate::domain::{Client, Resource, Resources};
 use crate::protocol::{Fetches, Rules};
 use crate::secret::SealingKey;
 use crate::server::{RunningServer, StartError};
@@ -55,51 +58,19 @@ impl Rules {
     }
 }
 
-/// Whom a configuration names.
+/// The clients that a configuration names.
 #[derive(Debug, Default)]
-pub(crate) struct Configured {
-    clients: HashSet<String>,
-    users: HashSet<String>,
-}
+pub(crate) struct Configured(HashSet<String>);
 
 impl Configured {
     pub(crate) fn of(settings: &Settings) -> Configured {
         let clients = settings.clients.iter().filter_map(|one| one.id.clone());
-        let users = settings.users.iter().map(|user| user.username.to_string());
-        Configured {
-            clients: clients.collect(),
-            users: users.collect(),
-        }
-    }
-
-    /// Whether the names that are new to the configuration are free. The store asks the same, but of clients and people one after the
-    /// other: what is refused here is refused before either has changed.
-    async fn check_free(&self, before: &Configured, store: &dyn Store) -> Result<(), StartError> {
-        let failed = |error: StoreError| StartError::Data(error.into());
-        for client_id in self.clients.difference(&before.clients) {
-            let Ok(id) = ClientId::parse(client_id) else {
-                continue;
-            };
-            if store.client(&id).await.map_err(failed)?.is_some() {
-                let client_id = client_id.clone();
-                return Err(StartError::ClientTaken { client_id });
-            }
-        }
-        for username in self.users.difference(&before.users) {
-            let Ok(name) = Username::parse(username) else {
-                continue;
-            };
-            if store.user_by_name(&name).await.map_err(failed)?.is_some() {
-                let username = username.clone();
-                return Err(StartError::UserTaken { username });
-            }
-        }
-        Ok(())
+        Configured(clients.collect())
     }
 }
 
-/// Has the store know the clients and people of the configuration, and those of an earlier one no more. They are taken out of the
-/// settings.
+/// Has the store know the clients and people of the configuration, and those of an earlier one no more: all of it, or nothing. The
+/// people are taken out of the settings.
 pub(crate) async fn configure(
     store: &dyn Store,
     sealing: &SealingKey,
@@ -117,18 +88,13 @@ pub(crate) async fn configure(
     let clients = clients
         .collect::<Result<Vec<_>, _>>()
         .map_err(DataFolderError::from)?;
+    let users = std::mem::take(&mut settings.users);
     store
-        .configure_clients(clients)
+        .configure(clients, users, now)
         .await
         .map_err(|error| match error {
-            StoreError::Conflict(client_id) => StartError::ClientTaken { client_id },
-            error => StartError::Data(error.into()),
-        })?;
-    store
-        .configure_users(std::mem::take(&mut settings.users), now)
-        .await
-        .map_err(|error| match error {
-            StoreError::Conflict(username) => StartError::UserTaken { username },
+            StoreError::ClientTaken(client_id) => StartError::ClientTaken { client_id },
+            StoreError::UserTaken(username) => StartError::UserTaken { username },
             error => StartError::Data(error.into()),
         })
 }
@@ -145,39 +111,144 @@ impl RunningServer {
         let mut configured = self.configured.lock().await;
         let before = self.current.service();
         let (store, next) = (&*before.store, Configured::of(&settings));
-        next.check_free(&configured, store).await?;
-        settings
-            .check_beside(store)
-            .await
-            .map_err(DataFolderError::from)??;
-        let (mut settings_of_store, authority) = (
-            Settings {
-                clients: settings.clients.clone(),
-                users: std::mem::take(&mut settings.users),
-                unasked: std::mem::take(&mut settings.unasked),
-                ..Settings::default()
-            },
-            X509::from_pem(self.ca_root_pem().as_bytes())?,
-        );
+        let mut settings_of_store = Settings {
+            clients: settings.clients.clone(),
+            users: std::mem::take(&mut settings.users),
+            elsewhere: std::mem::take(&mut settings.elsewhere),
+            unasked: std::mem::take(&mut settings.unasked),
+            ..Settings::default()
+        };
+        let authority = X509::from_pem(self.ca_root_pem().as_bytes())?;
         let mut registered = store.clients().await.map_err(DataFolderError::from)?;
-        registered.retain(|client| !configured.clients.contains(client.id.as_str()));
-        let mut rules = Rules::of(settings, &registered, &before.issuer, &authority);
-        for (client, check) in &before.issue_when {
-            if !next.clients.contains(client.as_str()) {
-                rules.issue_when.insert(client.clone(), Arc::clone(check));
-            }
+        registered.retain(|client| !configured.0.contains(client.id.as_str()));
+        let rules = Rules::of(settings, &registered, &before.issuer, &authority);
+        let after = Arc::new(before.under(rules));
+        after.issue_when.put_in_force();
+        if let Err(error) = configure(store, &before.sealing, &mut settings_of_store).await {
+            before.issue_when.put_in_force();
+            return Err(error);
         }
-        self.current.exchange(Arc::new(before.under(rules)));
-        match configure(store, &before.sealing, &mut settings_of_store).await {
-            Ok(()) => {
-                settings_of_store.tell_unasked(&before.issuer);
-                *configured = next;
-                Ok(())
-            }
-            Err(error) => {
-                self.current.exchange(before);
-                Err(error)
-            }
+        self.current.exchange(after);
+        settings_of_store.tell_unasked(&before.issuer);
+        *configured = next;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::path::Path;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::config_file::ConfigFile;
+    use crate::data_folder::DataFolder;
+    use crate::server::{Config, Server};
+
+    const FORM: &str = "grant_type=client_credentials&client_id=two&client_secret=0123456789abcdef0123456789abcdef";
+    const ONE: &str = "one";
+    const TWO: &str = "two";
+
+    fn settings(clients: &[&str], more: &str) -> Settings {
+        let client = |id: &&str| {
+            format!(
+                "[[clients]]\nclient_id = '{id}'\nclient_secret = '0123456789abcdef0123456789abcdef'\n\
+                 token_endpoint_auth_method = 'client_secret_post'\ngrant_types = ['client_credentials']\nscope = 'api'\n\
+                 issue_when = 'false'\n"
+            )
+        };
+        let text = clients.iter().map(client).collect::<String>() + more;
+        ConfigFile::parse("test.toml", &text).unwrap().settings
+    }
+
+    async fn start(folder: &Path) -> RunningServer {
+        let (data, _) = DataFolder::open_or_create(folder).unwrap();
+        let config = Config {
+            issuer: Some("https://id.example".into()),
+            listen: None,
+            listen_plain: Some((Ipv4Addr::LOCALHOST, 0).into()),
+            settings: settings(&[ONE], ""),
+            ..Config::new(data)
+        };
+        Server::start(config).await.unwrap()
+    }
+
+    /// A request whose service is chosen, and whose body has not come.
+    async fn begin(server: &RunningServer) -> TcpStream {
+        let mut stream = TcpStream::connect(server.plain_addr().unwrap())
+            .await
+            .unwrap();
+        let head = format!(
+            "POST /token HTTP/1.1\r\nHost: id.example\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+             Content-Length: {}\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n",
+            FORM.len()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // Said when the handler, which has its service by then, begins to read the body.
+        let mut go_on = [0; 25];
+        stream.read_exact(&mut go_on).await.unwrap();
+        assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+        stream
+    }
+
+    async fn finish(mut stream: TcpStream) -> String {
+        stream.write_all(FORM.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn a_slow_request_is_asked_the_check_of_a_client_that_came_since() {
+        let scratch = tempfile::tempdir().unwrap();
+        let server = start(&scratch.path().join("data")).await;
+        let slow = begin(&server).await;
+        server.reload(settings(&[TWO], "")).await.unwrap();
+        let late = begin(&server).await;
+        for answer in [finish(slow).await, finish(late).await] {
+            assert!(answer.contains("unauthorized_client"), "{answer}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_refused_reload_changes_nothing_and_the_next_good_one_is_taken() {
+        let scratch = tempfile::tempdir().unwrap();
+        let folder = scratch.path().join("data");
+        let server = start(&folder).await;
+        let people = "[[users]]\nusername = 'carol'\npassword_hash = '$argon2id$v=19$m=19456,t=2,p=1$AAECAwQFBgcICQoLDA0ODw$AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8'\n";
+        let database = std::fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .find(|path| path.extension().is_some_and(|is| is == "sqlite3"));
+        let beside = rusqlite::Connection::open(database.unwrap()).unwrap();
+        beside
+            .execute_batch(
+                "CREATE TRIGGER no BEFORE INSERT ON users BEGIN SELECT RAISE(ABORT, 'no'); END",
+            )
+            .unwrap();
+        let refused = server.reload(settings(&[TWO], people)).await;
+        assert!(matches!(refused, Err(StartError::Data(_))), "{refused:?}");
+        let answer = finish(begin(&server).await).await;
+        assert!(answer.contains("invalid_client"), "{answer}");
+        beside.execute_batch("DROP TRIGGER no").unwrap();
+        server.reload(settings(&[TWO], people)).await.unwrap();
+        let answer = finish(begin(&server).await).await;
+        assert!(answer.contains("unauthorized_client"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn the_check_of_a_client_that_left_is_forgotten() {
+        let scratch = tempfile::tempdir().unwrap();
+        let server = start(&scratch.path().join("data")).await;
+        let held = server.current.service();
+        let check = held.issue_when.weak(ONE);
+        assert!(check.upgrade().is_some());
+        server.reload(settings(&[TWO], "")).await.unwrap();
+        assert!(check.upgrade().is_some(), "a request may still ask it");
+        drop(held);
+        assert!(check.upgrade().is_none(), "nobody can ask it any more");
     }
 }

@@ -75,18 +75,17 @@ mod token;
 mod tokens;
 mod userinfo;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
 use std::sync::Arc;
 
-use stampmill_claim_check::ClaimCheck;
 use stampmill_jose::Jwks;
 
 pub(crate) use authorization::{AuthorizationRequest, LONGEST_REQUEST};
 #[cfg(test)]
 pub(crate) use backchannel_logout::Pauses;
 pub(crate) use backchannel_logout::{Courier, Notifier};
+pub(crate) use claim_checks::{Checks, IssueWhen};
 pub(crate) use claims::SINGLE as SINGLE_CLAIM;
 pub(crate) use client_authentication::{BasicCredentials, CredentialsError};
 pub(crate) use client_keys::Fetches;
@@ -129,8 +128,8 @@ pub struct Service {
     pub(crate) resources: Resources,
     /// What the authorization endpoint hands out: `code`, and what the configuration gives to some client.
     pub(crate) response_types: Vec<ResponseType>,
-    /// May this token be issued? By client; one without is not asked.
-    pub(crate) issue_when: HashMap<ClientId, Arc<ClaimCheck>>,
+    /// May this token be issued?
+    pub(crate) issue_when: IssueWhen,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) store: Arc<dyn Store>,
@@ -164,7 +163,7 @@ pub(crate) struct Parts {
     pub(crate) policy: Policy,
     pub(crate) resources: Resources,
     pub(crate) response_types: Vec<ResponseType>,
-    pub(crate) issue_when: HashMap<ClientId, Arc<ClaimCheck>>,
+    pub(crate) issue_when: Checks,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) store: Arc<dyn Store>,
@@ -181,7 +180,7 @@ pub(crate) struct Rules {
     pub(crate) policy: Policy,
     pub(crate) resources: Resources,
     pub(crate) response_types: Vec<ResponseType>,
-    pub(crate) issue_when: HashMap<ClientId, Arc<ClaimCheck>>,
+    pub(crate) issue_when: Checks,
     pub(crate) registration: Option<RegistrationRules>,
     pub(crate) fetches: Fetches,
     pub(crate) courier: Arc<dyn Courier>,
@@ -212,7 +211,7 @@ impl Service {
             policy,
             resources,
             response_types,
-            issue_when,
+            issue_when: IssueWhen::new(issue_when),
             clock,
             signatures: Arc::new(signatures),
             keys: Arc::new(Keys::none()),
@@ -240,7 +239,7 @@ impl Service {
             policy: rules.policy,
             resources: rules.resources,
             response_types: rules.response_types,
-            issue_when: rules.issue_when,
+            issue_when: self.issue_when.under(rules.issue_when),
             registration: rules.registration,
             fetches: rules.fetches,
             notifier: self.notifier.through(rules.courier),

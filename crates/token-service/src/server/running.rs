@@ -30,7 +30,7 @@ pub struct RunningServer {
     pub(super) stop: watch::Sender<bool>,
     // Until the last request has its answer, the folder stays locked and the database open.
     pub(crate) current: Current,
-    /// Whom the configuration named when it was read last.
+    /// The clients that the configuration named when it was read last.
     pub(crate) configured: tokio::sync::Mutex<Configured>,
 }
 

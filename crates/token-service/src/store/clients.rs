@@ -25,7 +25,7 @@ pub(super) fn configure_all(connection: &Connection, clients: &[Client]) -> Resu
             forget_consents_to_another(connection, &before, client)?;
         }
         if configure_client(connection, client).map_err(database)? == 0 {
-            return Err(StoreError::Conflict(client.id.to_string()));
+            return Err(StoreError::ClientTaken(client.id.to_string()));
         }
     }
     let kept: Vec<&str> = clients.iter().map(|client| client.id.as_str()).collect();

@@ -62,9 +62,13 @@ pub trait Store: Send + Sync + 'static {
     /// Adds a client; an id that is taken is a [`StoreError::Conflict`].
     fn insert_client(&self, client: Client) -> Answer<'_, ()>;
 
-    /// Makes these the clients of the configuration file: new ones are added, known ones changed, those that left it
-    /// removed with their grants. An id that a registered client has is a [`StoreError::Conflict`], and nothing changes.
-    fn configure_clients(&self, clients: Vec<Client>) -> Answer<'_, ()>;
+    /// Makes these the clients and the people of the configuration file, in one step: new ones are added, known ones changed
+    /// (people keep their `sub`), those that left it removed with all they had. Another password ends sessions and grants.
+    ///
+    /// # Errors
+    /// [`StoreError::ClientTaken`] for an id that a registered client has, [`StoreError::UserTaken`] for a name that a registered
+    /// person has. With an error, whichever it is, nothing has changed.
+    fn configure(&self, clients: Vec<Client>, users: Vec<User>, now: i64) -> Answer<'_, ()>;
 
     /// Registers a client that asked for it: uses its initial access token, and keeps its registration access token.
     fn register_client(&self, new: NewClient, now: i64) -> Answer<'_, Registered>;
@@ -99,11 +103,6 @@ pub trait Store: Send + Sync + 'static {
     fn users(&self) -> Answer<'_, Vec<User>>;
     /// Adds a user; a name that is taken is a [`StoreError::Conflict`].
     fn insert_user(&self, user: User) -> Answer<'_, ()>;
-
-    /// Makes these the people of the configuration file: new ones are added, known ones changed (they keep their `sub`), those
-    /// that left it removed with all they had. Another password ends sessions and grants. A name that a registered person has
-    /// is a [`StoreError::Conflict`], and nothing changes.
-    fn configure_users(&self, users: Vec<User>, now: i64) -> Answer<'_, ()>;
 
     /// Gives a user another password, ends their sessions and revokes their grants; false if there is no such user, or the
     /// configuration file says their password. Their clients are among the [untold](Store::untold_logouts) from then on.
@@ -332,6 +331,12 @@ pub enum StoreError {
     /// A row of that name exists.
     #[error("the name {0:?} is taken")]
     Conflict(String),
+    /// A client of the configuration has the id of a registered one.
+    #[error("a client {0:?} is registered already")]
+    ClientTaken(String),
+    /// A person of the configuration has the name of a registered one.
+    #[error("a user {0:?} was added already")]
+    UserTaken(String),
     /// The file is not ours, is damaged or is cut short.
     #[error("{path} is not a readable stampmill database ({reason}); it was left as it is")]
     Damaged {

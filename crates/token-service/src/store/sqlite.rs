@@ -205,8 +205,11 @@ impl Store for SqliteStore {
         })
     }
 
-    fn configure_clients(&self, clients: Vec<Client>) -> Answer<'_, ()> {
-        self.write_clients(move |c| clients::configure_all(c, &clients))
+    fn configure(&self, clients: Vec<Client>, users: Vec<User>, now: i64) -> Answer<'_, ()> {
+        self.write_clients(move |c| {
+            clients::configure_all(c, &clients)?;
+            users::configure_all(c, &users, now)
+        })
     }
 
     fn register_client(&self, new: NewClient, now: i64) -> Answer<'_, Registered> {
@@ -277,10 +280,6 @@ impl Store for SqliteStore {
                 .map(drop)
                 .map_err(|error| conflict(error, user.username.as_str()))
         })
-    }
-
-    fn configure_users(&self, users: Vec<User>, now: i64) -> Answer<'_, ()> {
-        self.write(move |c| users::configure_all(c, &users, now))
     }
 
     fn set_password(&self, user: UserId, password: PasswordHash, now: i64) -> Answer<'_, bool> {

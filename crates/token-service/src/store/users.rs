@@ -31,7 +31,7 @@ pub(super) fn configure_all(
     for user in users {
         let known = find_by_name(connection, &user.username)?;
         if configure_user(connection, user).map_err(database)? == 0 {
-            return Err(StoreError::Conflict(user.username.as_str().into()));
+            return Err(StoreError::UserTaken(user.username.as_str().into()));
         }
         if let Some(known) = known.filter(|known| known.password != user.password) {
             sessions::end_all_of(connection, &known.id, now)?;

@@ -27,6 +27,7 @@ pub(crate) async fn run(store: &dyn Store) {
     names_are_unique(store).await;
     configured_clients_come_and_go(store).await;
     configured_people_come_and_go(store).await;
+    a_refused_configuration_changes_nothing(store).await;
     sessions_end(store).await;
     sessions_know_their_clients_and_take_grants_along(store).await;
     a_session_that_ended_gives_no_grant(store).await;
@@ -191,7 +192,7 @@ async fn configured_clients_come_and_go(store: &dyn Store) {
         client("file-2", Some(SecretMethod::Basic)),
     );
     store
-        .configure_clients(vec![one.clone(), two.clone()])
+        .configure(vec![one.clone(), two.clone()], Vec::new(), NOW)
         .await
         .unwrap();
     let renamed = Client {
@@ -199,7 +200,7 @@ async fn configured_clients_come_and_go(store: &dyn Store) {
         ..one.clone()
     };
     store
-        .configure_clients(vec![renamed.clone()])
+        .configure(vec![renamed.clone()], Vec::new(), NOW)
         .await
         .unwrap();
     assert_eq!(
@@ -210,11 +211,11 @@ async fn configured_clients_come_and_go(store: &dyn Store) {
     let by_hand = store.remove_client(one.id.clone()).await.unwrap();
     assert!(!by_hand, "the file has it");
     let taken = store
-        .configure_clients(vec![two.clone(), client("web", None)])
+        .configure(vec![two.clone(), client("web", None)], Vec::new(), NOW)
         .await;
-    assert!(matches!(taken, Err(StoreError::Conflict(id)) if id == "web"));
+    assert!(matches!(taken, Err(StoreError::ClientTaken(id)) if id == "web"));
     assert_eq!(store.client(&two.id).await.unwrap(), None, "all or nothing");
-    store.configure_clients(Vec::new()).await.unwrap();
+    store.configure(Vec::new(), Vec::new(), NOW).await.unwrap();
     assert_eq!(
         store.clients().await.unwrap(),
         before,
@@ -229,7 +230,7 @@ async fn configured_people_come_and_go(store: &dyn Store) {
     };
     let (carol, dave) = (user("carol"), user("dave"));
     let both = vec![carol.clone(), dave.clone()];
-    store.configure_users(both, NOW).await.unwrap();
+    store.configure(Vec::new(), both, NOW).await.unwrap();
     let hash = Digest::of("carol's");
     let hers = Session {
         user: carol.id.clone(),
@@ -244,7 +245,7 @@ async fn configured_people_come_and_go(store: &dyn Store) {
         ..carol.clone()
     };
     store
-        .configure_users(vec![again.clone()], NOW)
+        .configure(Vec::new(), vec![again.clone()], NOW)
         .await
         .unwrap();
     assert_eq!(by_name("carol").await, Some(carol.clone()));
@@ -252,7 +253,7 @@ async fn configured_people_come_and_go(store: &dyn Store) {
     assert!(store.session(hash, NOW).await.unwrap().is_some());
     again.claims.set("given_name", "Carol".into()).unwrap();
     store
-        .configure_users(vec![again.clone()], NOW)
+        .configure(Vec::new(), vec![again.clone()], NOW)
         .await
         .unwrap();
     let changed = by_name("carol").await.unwrap();
@@ -263,16 +264,45 @@ async fn configured_people_come_and_go(store: &dyn Store) {
     assert_eq!(changed.claims, again.claims);
     again.password = PasswordHash::from_phc("$argon2id$another".into());
     store
-        .configure_users(vec![again.clone()], NOW)
+        .configure(Vec::new(), vec![again.clone()], NOW)
         .await
         .unwrap();
     assert_eq!(store.session(hash, NOW).await.unwrap(), None, "signed out");
-    let taken = store.configure_users(vec![dave, user("alice")], NOW).await;
-    assert!(matches!(taken, Err(StoreError::Conflict(name)) if name == "alice"));
+    let taken = store
+        .configure(Vec::new(), vec![dave, user("alice")], NOW)
+        .await;
+    assert!(matches!(taken, Err(StoreError::UserTaken(name)) if name == "alice"));
     assert_eq!(by_name("dave").await, None, "all or nothing");
-    store.configure_users(Vec::new(), NOW).await.unwrap();
+    store.configure(Vec::new(), Vec::new(), NOW).await.unwrap();
     assert_eq!(by_name("carol").await, None);
     assert_eq!(by_name("alice").await, Some(user("alice")), "stays");
+}
+
+/// Clients and people are one step: whichever of them is refused, the other has not changed.
+async fn a_refused_configuration_changes_nothing(store: &dyn Store) {
+    let (old, new) = (client("file-old", None), client("file-new", None));
+    let (carol, dave) = (user("carol"), user("dave"));
+    let standing = store.configure(vec![old.clone()], vec![carol], NOW);
+    standing.await.unwrap();
+    let before = (store.clients().await.unwrap(), store.users().await.unwrap());
+    let people = vec![dave.clone(), user("alice")];
+    let refused = store.configure(vec![new.clone()], people, NOW).await;
+    assert!(matches!(refused, Err(StoreError::UserTaken(name)) if name == "alice"));
+    let clients = vec![new.clone(), client("web", None)];
+    let refused = store.configure(clients, vec![dave.clone()], NOW).await;
+    assert!(matches!(refused, Err(StoreError::ClientTaken(id)) if id == "web"));
+    let after = (store.clients().await.unwrap(), store.users().await.unwrap());
+    assert_eq!(after, before);
+    // The next good one is taken.
+    let good = store.configure(vec![new.clone()], vec![dave.clone()], NOW);
+    good.await.unwrap();
+    assert!(store.client(&new.id).await.unwrap().is_some());
+    assert_eq!(store.client(&old.id).await.unwrap(), None);
+    assert_eq!(
+        store.user_by_name(&dave.username).await.unwrap(),
+        Some(dave)
+    );
+    store.configure(Vec::new(), Vec::new(), NOW).await.unwrap();
 }
 
 fn session(name: &str, expires_at: i64) -> Session {
@@ -464,7 +494,7 @@ async fn untold_logouts_stay_until_they_are_told(store: &dyn Store) {
     assert_eq!(told(store.untold_logouts().await.unwrap()), []);
     // A person of the file leaves with the file.
     let grace = user("grace");
-    let configured = store.configure_users(vec![grace.clone()], NOW);
+    let configured = store.configure(Vec::new(), vec![grace.clone()], NOW);
     configured.await.unwrap();
     let hers = Session {
         user: grace.id.clone(),
@@ -484,7 +514,7 @@ async fn untold_logouts_stay_until_they_are_told(store: &dyn Store) {
     issue(store, "u-4", code).await;
     let refused = store.delete_user(grace.id.clone(), NOW).await.unwrap();
     assert!(!refused, "the file would bring them back");
-    store.configure_users(Vec::new(), NOW).await.unwrap();
+    store.configure(Vec::new(), Vec::new(), NOW).await.unwrap();
     let ended = told(store.untold_logouts().await.unwrap());
     assert_eq!(ended, [("u-4".into(), grace.id, "web".into())]);
 }
