@@ -61,7 +61,7 @@ fn signers(root: &Certificate, dir: &Path, store: &Store) -> Result<Vec<Signer>,
         Ok(_) => read(&issuing)?,
         Err(_) => root.clone(),
     };
-    // those before it, whose keys may be in other hands, have its name
+    // those before it with the same key have its name; one with another key was revoked, and is refused itself
     let name = day_to_day.parsed().subject.to_vec();
     let recorded = store.authorities()?;
     let recorded = recorded.iter().map(Entry::certificate);
