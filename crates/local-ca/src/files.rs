@@ -105,8 +105,15 @@ pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
 /// [`FileError::Io`]; the old content is then still there.
 pub fn write_result(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let there = match fs::metadata(path) {
-        Err(_) => return write_public(path, bytes),
         Ok(there) => there,
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(FileError::io("write", path)(error));
+        }
+        // a link to what is not there yet: one step of the way, and a circle is another error
+        Err(_) => match fs::read_link(path) {
+            Ok(target) => return write_result(&folder_of(path).join(target), bytes),
+            Err(_) => return write_public(path, bytes),
+        },
     };
     if !there.is_file() {
         return fs::write(path, bytes).map_err(FileError::io("write", path));
@@ -437,6 +444,16 @@ mod tests {
         assert!(path("link").symlink_metadata().unwrap().is_symlink());
         let mode = fs::metadata(path("list")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o640);
+        // a link to what is not there yet is followed as well, and one that leads nowhere says so
+        fs::create_dir(path("folder")).unwrap();
+        symlink("../target", path("folder/near")).unwrap();
+        symlink("folder/near", path("far")).unwrap();
+        write_result(&path("far"), b"new").unwrap();
+        assert_eq!(read("target"), b"new");
+        assert!(path("far").symlink_metadata().unwrap().is_symlink());
+        symlink("circle", path("circle")).unwrap();
+        assert!(write_result(&path("circle"), b"new").is_err());
+        assert!(path("circle").symlink_metadata().unwrap().is_symlink());
         // where there is no room beside it, the old one stays
         let missing = path("absent").join("list");
         assert!(write_result(&missing, b"new").is_err() && !missing.exists());

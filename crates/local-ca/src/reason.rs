@@ -92,6 +92,13 @@ impl Reason {
         matches!(self, Self::KeyCompromise | Self::CaCompromise)
     }
 
+    /// The numbers of those for which that is so, as SQL lists them: `1, 2`.
+    pub(crate) fn compromises() -> String {
+        let codes = Self::all().filter(|reason| reason.is_compromise());
+        let codes: Vec<String> = codes.map(|reason| reason.code().to_string()).collect();
+        codes.join(", ")
+    }
+
     fn row(self) -> &'static (Self, u8, &'static str) {
         TABLE
             .iter()
@@ -147,6 +154,7 @@ mod tests {
         }
         let names = |authority| Reason::all_for(authority).matches(',').count() + 1;
         assert_eq!((names(true), names(false)), (6, 6));
+        assert_eq!(Reason::compromises(), "1, 2");
         for bad in ["6", "7", "8", "10", "certificateHold", ""] {
             assert!(bad.parse::<Reason>().is_err(), "{bad}");
         }

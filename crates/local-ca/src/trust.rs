@@ -3,6 +3,7 @@
 //! Putting a root into a store is the one step of a local authority that weakens a machine. So it is shown before it is done, every step has
 //! its undoing beside it, and a root that is good for every name, or whose key lies unprotected beside it, asks for a louder word.
 
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -381,10 +382,27 @@ fn words(words: &[&str]) -> Vec<String> {
 }
 
 fn has(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
+    found(program, &path()).is_some()
+}
+
+fn path() -> OsString {
+    std::env::var_os("PATH").unwrap_or_default()
+}
+
+/// Where a program is: also where Debian has those of administrators, which is not in everybody's PATH.
+fn found(program: &str, path: &OsStr) -> Option<PathBuf> {
+    std::env::split_paths(path)
         .chain([PathBuf::from("/usr/sbin")])
-        .any(|folder| folder.join(program).is_file())
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file())
+}
+
+/// Runs what [`has`] has seen; what it has not is left to the system, which says so.
+fn command(program: &str, path: &OsStr) -> Command {
+    match found(program, path) {
+        Some(file) => Command::new(file),
+        None => Command::new(program),
+    }
 }
 
 impl TrustStep {
@@ -410,7 +428,7 @@ impl TrustStep {
             command: self.to_string(),
             reason,
         };
-        let output = Command::new(program)
+        let output = command(program, &path())
             .args(arguments)
             .output()
             .map_err(|error| failed(error.to_string()))?;
@@ -465,6 +483,24 @@ mod tests {
         let refused = check_trustworthy(&open, folder, false, false);
         assert!(matches!(refused, Err(TrustError::Unconstrained)));
         assert!(check_trustworthy(&open, folder, true, false).is_ok());
+    }
+
+    #[test]
+    fn what_was_found_is_what_is_run() {
+        let Ok(mut there) = std::fs::read_dir("/usr/sbin") else {
+            return;
+        };
+        let Some(program) = there.find_map(|file| {
+            let path = file.ok()?.path();
+            path.is_file().then_some(path)
+        }) else {
+            return;
+        };
+        let name = program.file_name().and_then(OsStr::to_str).unwrap();
+        for elsewhere in ["", "/nowhere"] {
+            let command = command(name, OsStr::new(elsewhere));
+            assert_eq!(command.get_program(), program);
+        }
     }
 
     #[test]

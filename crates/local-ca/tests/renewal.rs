@@ -249,3 +249,22 @@ fn near_the_end_of_the_intermediate_the_responder_keeps_its_certificate() {
         "now the next lasts longer"
     );
 }
+
+#[cfg(unix)]
+#[test]
+fn a_renewal_that_cannot_be_read_at_first_is_read_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let (dir, elsewhere) = (dir.path().join("ca"), dir.path().join("next.pem"));
+    let (serving, next) = renewed_beside(&dir);
+    let file = dir.join(Authority::ISSUING_FILE);
+    let before = Certificate::from_pem(&std::fs::read(dir.join("issuing-1.pem")).unwrap());
+    let before = before.unwrap();
+    // a link to nothing yet: the file that is looked at stays the same one, and reading it fails, then does not
+    std::fs::remove_file(&file).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &file).unwrap();
+    for _ in 0..2 {
+        assert_eq!(serving.issuing(), before);
+    }
+    std::fs::write(&elsewhere, next.pem()).unwrap();
+    assert_eq!(serving.issuing(), next);
+}

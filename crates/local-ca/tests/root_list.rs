@@ -8,8 +8,8 @@ use std::sync::Arc;
 use openssl::x509::{CrlStatus, X509Crl};
 use stampmill_local_ca::{
     Authority, AuthorityProfile, CaError, Certificate, CertificateRequest, CrlError, Filter,
-    IssueError, KeyKind, OcspResponder, Passphrase, Profile, Reason, RootListState, VerifyOptions,
-    now, verify,
+    IssueError, KeyKind, LeafKey, OcspResponder, Passphrase, Profile, Reason, RootListState,
+    VerifyOptions, now, status_in_records, verify,
 };
 
 const DAY: i64 = 86_400;
@@ -150,6 +150,8 @@ fn a_stolen_issuing_key_signs_nothing_more_until_there_is_another() {
     ));
     let leaf = authority.issue(&request("before.test"), &Profile::server());
     let leaf = leaf.unwrap();
+    let stolen = std::fs::read(dir.path().join(Authority::ISSUING_KEY_FILE)).unwrap();
+    let stolen = LeafKey::from_pkcs8_pem(&stolen).unwrap();
     let old = revoke_issuing(&authority, Reason::CaCompromise);
     for one in [&authority, &serving] {
         let refused = one.issue(&request("after.test"), &Profile::server());
@@ -184,8 +186,17 @@ fn a_stolen_issuing_key_signs_nothing_more_until_there_is_another() {
     assert!(list.verify(&key).unwrap());
     assert!(lists(&opened.root_crl(now()).unwrap(), &old));
     // nor does the thief's key come back in a request
-    let key = std::fs::read(dir.path().join(Authority::ISSUING_FILE)).unwrap();
-    assert!(!key.is_empty() && !opened.issued(&leaf));
+    let request = CertificateRequest::for_key(&stolen, "", &["thief.test".parse().unwrap()]);
+    assert!(matches!(
+        opened.issue(&request.unwrap(), &Profile::server()),
+        Err(IssueError::CompromisedKey { serial }) if serial == old.serial()
+    ));
+    // and what it signed is still refused, by whoever asks the records
+    assert!(!opened.issued(&leaf));
+    let steps = status_in_records(dir.path(), &leaf).unwrap();
+    let refused: Vec<_> = steps.iter().filter(|step| !step.ok).collect();
+    assert_eq!((refused.len(), refused[0].depth), (1, 1), "{steps:?}");
+    assert!(refused[0].found.contains("(cACompromise)"));
 }
 
 #[test]

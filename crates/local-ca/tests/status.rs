@@ -4,15 +4,18 @@
 
 use std::sync::Arc;
 
+use openssl::asn1::Asn1Time;
+use openssl::bn::BigNum;
 use openssl::hash::MessageDigest;
 use openssl::ocsp::{OcspCertId, OcspCertStatus, OcspFlag, OcspRequest};
 use openssl::stack::Stack;
 use openssl::x509::store::X509StoreBuilder;
+use openssl::x509::{X509, X509Name, X509Req};
 use proptest::prelude::*;
 use stampmill_local_ca::{
-    Authority, AuthorityProfile, Certificate, CertificateRequest, NameConstraints, OcspResponder,
-    OcspResponse, Profile, Purpose, Reason, RevocationList, Step, VerifyOptions, crl_pem, now,
-    read_certificate, status_in_records, verify, verify_by_hand,
+    Authority, AuthorityProfile, Certificate, CertificateRequest, KeyKind, LeafKey,
+    NameConstraints, OcspResponder, OcspResponse, Profile, Purpose, Reason, RevocationList, Step,
+    VerifyOptions, crl_pem, now, read_certificate, status_in_records, verify, verify_by_hand,
 };
 
 const DAY: i64 = 86_400;
@@ -358,6 +361,86 @@ fn the_records_say_what_they_know() {
     let (request, _) = CertificateRequest::new("", &["app.test".parse().unwrap()]).unwrap();
     let stolen = thief.issue(&request, &Profile::server()).unwrap();
     assert!(records(&stolen).contains("its records do not have it"));
+}
+
+/// A certificate that a key signs by itself, below an authority of ours.
+fn below(above: &Certificate, key: &LeafKey) -> Certificate {
+    let mut builder = X509::builder().unwrap();
+    builder.set_version(2).unwrap();
+    let serial = BigNum::from_u32(77).unwrap().to_asn1_integer().unwrap();
+    builder.set_serial_number(&serial).unwrap();
+    let issuer = above.as_openssl().subject_name();
+    builder.set_issuer_name(issuer).unwrap();
+    let start = Asn1Time::days_from_now(0).unwrap();
+    builder.set_not_before(&start).unwrap();
+    let end = Asn1Time::days_from_now(30).unwrap();
+    builder.set_not_after(&end).unwrap();
+    let own = LeafKey::generate(KeyKind::P256).unwrap();
+    builder.set_pubkey(own.as_openssl()).unwrap();
+    builder
+        .sign(key.as_openssl(), MessageDigest::sha256())
+        .unwrap();
+    let pem = builder.build().to_pem().unwrap();
+    let chain = String::from_utf8(pem).unwrap() + &above.pem();
+    Certificate::from_pem(chain.as_bytes()).unwrap()
+}
+
+#[test]
+fn the_records_are_asked_about_every_link_in_whatever_order() {
+    let ours = house();
+    let dir = ours.folder.path().join("ca");
+    let records = |chain: &Certificate| objection(&status_in_records(&dir, chain).unwrap());
+    let revoke = |one: &Certificate, reason| {
+        ours.authority.revoke(&one.serial(), reason, now()).unwrap();
+    };
+    // a sub-authority, and what it signed
+    let key = LeafKey::generate(KeyKind::P256).unwrap();
+    let mut team = X509Name::builder().unwrap();
+    team.append_entry_by_text("CN", "Team").unwrap();
+    let mut request = X509Req::builder().unwrap();
+    request.set_subject_name(&team.build()).unwrap();
+    request.set_pubkey(key.as_openssl()).unwrap();
+    request
+        .sign(key.as_openssl(), MessageDigest::sha256())
+        .unwrap();
+    let request = CertificateRequest::from_der(&request.build().to_der().unwrap()).unwrap();
+    let profile = "sub-ca".parse().unwrap();
+    let beside = ours.authority.issue(&request, &profile).unwrap();
+    let leaf = below(&beside, &key);
+    assert_eq!(records(&leaf), "");
+    revoke(&beside, Reason::KeyCompromise);
+    let said = records(&leaf);
+    assert!(said.starts_with("1 yes") && said.contains("(keyCompromise)"));
+
+    // the intermediate, wherever it comes in the chain
+    let (leaf, stolen) = (ours.leaf(), ours.authority.issuing());
+    let root = ours.authority.root();
+    let reordered = leaf.pem() + &root.pem() + &stolen.pem();
+    let reordered = Certificate::from_pem(reordered.as_bytes()).unwrap();
+    let key = std::fs::read(dir.join(Authority::ISSUING_KEY_FILE)).unwrap();
+    let key = LeafKey::from_pkcs8_pem(&key).unwrap();
+    assert_eq!((records(&leaf), records(&reordered)), Default::default());
+    revoke(&stolen, Reason::KeyCompromise);
+    let refused = |when: &str| {
+        for chain in [&leaf, &reordered] {
+            let said = records(chain);
+            assert!(said.starts_with("1 yes"), "{when}: {said}");
+        }
+    };
+    refused("before the next");
+
+    // and after the remedy
+    let mut authority = Authority::open(&dir).unwrap();
+    authority.unlock_root(None, None).unwrap();
+    let renewed = authority.renew_issuing_key(&dir, KeyKind::P256, None, None, now());
+    renewed.unwrap();
+    refused("after the next");
+    let forged = below(&stolen, &key);
+    assert!(records(&forged).starts_with("1 yes"));
+    let names = ["app.test".parse().unwrap()];
+    let (request, _) = CertificateRequest::new("", &names).unwrap();
+    let next = authority.issue(&request, &Profile::server()).unwrap();
+    assert_eq!(records(&next), "");
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Reply, Problem> {
     };
     let most = server.settings.limits.open_authorizations;
     let Some(id) = server.records.add_authorization(&new, most)? else {
-        let detail = format!("{most} names may wait for a proof without an order");
+        let detail = format!("{most} names may be without a proof and without an order");
         return Err(Problem::new(ProblemKind::RateLimited, detail).retry_after(60));
     };
     let found = server.records.authorization(&id)?;

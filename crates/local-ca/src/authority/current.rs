@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
 
-use super::{Authority, Issuer, read_authority, read_key};
+use super::{Authority, CaError, Issuer, damaged, read_authority, read_key};
 use crate::certificate::Certificate;
+use crate::files::FileError;
 
 /// The one who signs from day to day.
 pub(super) struct Current {
@@ -21,7 +22,16 @@ pub(super) struct Current {
 
 struct File {
     path: PathBuf,
-    read: Mutex<Option<Stamp>>,
+    read: Mutex<Read>,
+}
+
+/// What is known of the file.
+#[derive(Clone, Copy, Default)]
+struct Read {
+    /// Of which one the answer is known: it was taken, or does not fit.
+    stamp: Option<Stamp>,
+    /// Of which one it was said that it cannot be read. That may pass: it is tried again.
+    told: Option<Stamp>,
 }
 
 /// What tells one file from the one that took its place: renewals are written beside it and renamed.
@@ -46,7 +56,10 @@ impl Current {
         Current {
             file: Some(File {
                 path,
-                read: Mutex::new(stamp.as_ref().map(Stamp::of)),
+                read: Mutex::new(Read {
+                    stamp: stamp.as_ref().map(Stamp::of),
+                    told: None,
+                }),
             }),
             ..Current::fixed(issuer)
         }
@@ -82,27 +95,34 @@ impl Current {
         };
         let there = Stamp::of(&there);
         let mut read = file.read.lock().unwrap_or_else(PoisonError::into_inner);
-        if *read == Some(there) {
+        if read.stamp == Some(there) {
             return;
         }
-        *read = Some(there);
-        match self.next(&file.path, root) {
+        let next = self.next(&file.path, root);
+        // too many open files, say: what is wrong is not the file
+        let passes = matches!(next, Err(CaError::File(FileError::Io { .. })));
+        if !passes {
+            read.stamp = Some(there);
+        }
+        match next {
             Ok(None) => {}
             Ok(Some(next)) => {
                 let serial = next.certificate.serial();
                 tracing::info!(serial, "the authority's intermediate was renewed");
                 self.replaced(next);
             }
+            Err(_) if passes && read.told == Some(there) => {}
             Err(error) => {
                 let path = file.path.display();
-                tracing::error!(%path, error, "another intermediate does not fit; the one before goes on");
+                tracing::error!(%path, %error, "another intermediate does not fit; the one before goes on");
+                read.told = Some(there);
             }
         }
     }
 
     /// What the file has now, if it is another certificate; where that is for another key, with the key beside it.
-    fn next(&self, path: &Path, root: &Certificate) -> Result<Option<Issuer>, String> {
-        let found = read_authority(path, Some(root)).map_err(|error| error.to_string())?;
+    fn next(&self, path: &Path, root: &Certificate) -> Result<Option<Issuer>, CaError> {
+        let found = read_authority(path, Some(root))?;
         let issuer = self.issuer.read().unwrap_or_else(PoisonError::into_inner);
         if found == issuer.certificate {
             return Ok(None);
@@ -114,12 +134,14 @@ impl Current {
         let fits = |one: &Issuer| one.certificate.parsed().spki == one.signer.public().spki();
         if !fits(&next) {
             let key = path.with_file_name(Authority::ISSUING_KEY_FILE);
-            next.signer = read_key(&key, None)
-                .map_err(|error| format!("it is for another key: {error}; start anew"))?;
+            next.signer = read_key(&key, None).map_err(|error| match error {
+                CaError::File(FileError::Io { .. }) => error,
+                error => damaged(path, format!("it is for another key: {error}; start anew")),
+            })?;
         }
         match fits(&next) {
             true => Ok(Some(next)),
-            false => Err("it is for another key".to_owned()),
+            false => Err(damaged(path, "it is for another key")),
         }
     }
 }

@@ -6,6 +6,7 @@ use openssl::error::ErrorStack;
 use thiserror::Error;
 
 use super::Authority;
+use crate::crl::CrlError;
 use crate::files::FileError;
 use crate::keys::{KeyError, SignerError};
 use crate::names::NameError;
@@ -118,6 +119,9 @@ pub enum CaError {
     /// The records.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The root's first list cannot be made.
+    #[error(transparent)]
+    RootList(Box<CrlError>),
     /// OpenSSL failed: out of memory, or no randomness.
     #[error("OpenSSL: {0}")]
     OpenSsl(ErrorStack),

@@ -155,7 +155,8 @@ impl Authority {
             Ok(_) => Ok(()),
             Err(CrlError::Store(error)) => Err(error.into()),
             Err(CrlError::OpenSsl(error)) => Err(error.into()),
-            Err(_) => unreachable!("an authority in the making has records and a key"),
+            // a clock that was set back meanwhile, to before the root's life
+            Err(error) => Err(CaError::RootList(Box::new(error))),
         }
     }
 }
@@ -220,5 +221,21 @@ fn make(store: &Store, root: &Issuer, now: i64) -> Result<Vec<u8>, CrlError> {
 impl From<CaError> for CrlError {
     fn from(error: CaError) -> Self {
         Self::Authority(Box::new(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authority::AuthorityProfile;
+
+    #[test]
+    fn a_clock_that_is_set_back_while_an_authority_is_made_is_an_error() {
+        let now = crate::moment::now();
+        let profile = AuthorityProfile::new("clock");
+        let authority = Authority::generate_recorded(&profile, now).unwrap();
+        let refused = authority.publish_root_crl(now - DAY).unwrap_err();
+        assert!(matches!(refused, CaError::RootList(_)), "{refused}");
+        assert!(refused.to_string().contains("is the clock right?"));
     }
 }

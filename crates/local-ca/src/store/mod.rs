@@ -473,9 +473,10 @@ impl Store {
     /// The serial number of a certificate with this key that was revoked because the key was compromised.
     pub(crate) fn compromised(&self, key: &[u8; 32]) -> Result<Option<String>, StoreError> {
         self.read(|connection| {
-            let mut query = connection.prepare_cached(
-                "SELECT serial FROM certificate WHERE key = ?1 AND reason IN (1, 2) LIMIT 1",
-            )?;
+            let mut query = connection.prepare_cached(&format!(
+                "SELECT serial FROM certificate WHERE key = ?1 AND reason IN ({}) LIMIT 1",
+                Reason::compromises()
+            ))?;
             query.query_row([hex(key)], |row| row.get(0)).optional()
         })
     }

@@ -239,6 +239,14 @@ impl Store {
         })
     }
 
+    /// The authorities' certificates, whoever's and of whatever time: [`Entry::is_authority`].
+    pub(crate) fn authorities(&self) -> Result<Vec<Entry>, StoreError> {
+        self.read(|connection| {
+            let query = format!("SELECT {COLUMNS} FROM certificate WHERE profile = 'sub-ca'");
+            entries(connection, &query, [])
+        })
+    }
+
     /// The certificates that a filter lets through, the newest first.
     ///
     /// # Errors
@@ -295,11 +303,12 @@ impl Store {
         serial: &str,
     ) -> Result<Option<(String, Reason)>, StoreError> {
         self.read(|connection| {
-            let mut query = connection.prepare_cached(
-                "SELECT serial, reason IN (1, 2) AS compromised, reason FROM certificate
+            let mut query = connection.prepare_cached(&format!(
+                "SELECT serial, reason IN ({}) AS compromised, reason FROM certificate
                  WHERE key = ?1 AND revoked_at IS NOT NULL AND (compromised OR serial = ?2)
                  ORDER BY compromised DESC LIMIT 1",
-            )?;
+                Reason::compromises()
+            ))?;
             let found = query.query_row([&hex(key), serial], |row| {
                 let reason = Reason::from_code(row.get(2)?).unwrap_or_default();
                 Ok((row.get(0)?, reason))

@@ -100,17 +100,29 @@ async fn so_many_wait_and_no_more() {
     let refused = asked(&client, "c.test").await;
     assert_eq!(refused.problem(), "rateLimited");
     refused.header("retry-after");
+    // one that was given up is still in the records
+    let waiting = asked(&client, "a.test").await.header("location");
+    let ended = json!({"status": "deactivated"});
+    assert_eq!(
+        client.post(&waiting, ended).await.body["status"],
+        "deactivated"
+    );
+    for name in ["a.test", "c.test"] {
+        let refused = asked(&client, name).await;
+        assert_eq!(refused.problem(), "rateLimited");
+    }
     // orders make their own, and others have their own
     assert_eq!(client.order(&["c.test"]).await.status, StatusCode::CREATED);
     let other = scene.client().await;
     assert_eq!(asked(&other, "c.test").await.status, StatusCode::CREATED);
-    // what ran out makes room, and leaves the records a day later
+    // what ran out makes room, and leaves the records a day later, whoever asks then
     moment.fetch_add(2 * 86_400 + 1, Ordering::SeqCst);
-    assert_eq!(asked(&client, "d.test").await.status, StatusCode::CREATED);
+    assert_eq!(asked(&other, "d.test").await.status, StatusCode::CREATED);
     let records = rusqlite::Connection::open(scene.database()).unwrap();
     let query = "SELECT count(*) FROM acme_authorization WHERE value IN ('a.test', 'b.test')";
     let left: u32 = records.query_row(query, [], |row| row.get(0)).unwrap();
     assert_eq!(left, 0);
+    assert_eq!(asked(&client, "d.test").await.status, StatusCode::CREATED);
 }
 
 #[tokio::test]

@@ -252,14 +252,19 @@ impl Client {
 
     /// An authorization once it is no longer pending.
     pub(crate) async fn decided(&self, authorization: &str) -> Answer {
-        for _ in 0..500 {
-            let answer = self.post(authorization, Value::Null).await;
-            if answer.body["status"] != "pending" {
-                return answer;
+        // not how quick it is: that it ends
+        let limit = std::time::Duration::from_secs(60);
+        let decided = async {
+            loop {
+                let answer = self.post(authorization, Value::Null).await;
+                if answer.body["status"] != "pending" {
+                    return answer;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
             }
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-        panic!("{authorization} stays pending");
+        };
+        let decided = tokio::time::timeout(limit, decided).await;
+        decided.unwrap_or_else(|_| panic!("{authorization} stays pending"))
     }
 
     /// Orders, proves, finalizes: the certificate's chain.

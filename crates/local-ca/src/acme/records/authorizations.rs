@@ -1,5 +1,7 @@
 //! Authorizations and their challenges (RFC 8555 §7.1.4, §7.1.5).
 
+use std::sync::atomic::Ordering;
+
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde_json::{Value, json};
 
@@ -151,6 +153,7 @@ impl Authorization {
     }
 }
 
+const HOUR: i64 = 3600;
 const COLUMNS: &str = "number, id, account, kind, value, wildcard, status, expires";
 const CHALLENGE_COLUMNS: &str = "id, kind, token, status, ended_at, error, began_at, tried";
 
@@ -186,30 +189,43 @@ impl Records {
         })
     }
 
-    /// Records an authorization without an order, or finds the one there is: valid already, or still waiting for its proof. `None` if so many
-    /// wait already.
+    /// Records an authorization without an order, or finds the one there is: valid already, or still waiting for its proof. `None` if there are so
+    /// many already that are not proved.
     pub(crate) fn add_authorization(
         &self,
         new: &NewAuthorization<'_>,
         most: u32,
     ) -> Result<Option<String>, StoreError> {
         self.store().write(|transaction| {
-            // An account's own, so that asking costs no room for ever.
-            let old = format!(
-                "DELETE FROM acme_authorization WHERE account = ?1 AND expires < ?2 AND {NO_ORDER}"
-            );
-            transaction.execute(&old, params![new.account, new.at - DAY])?;
+            self.forget_authorizations(transaction, new.at)?;
             let number = match reusable(transaction, new.account, new.identifier, new.at)? {
                 Some(valid) => valid,
                 None => match waiting(transaction, new)? {
                     Some(waiting) => waiting,
-                    None if open(transaction, new)? >= most => return Ok(None),
+                    None if without_order(transaction, new)? >= most => return Ok(None),
                     None => insert(transaction, new)?,
                 },
             };
             let query = "SELECT id FROM acme_authorization WHERE number = ?1";
             transaction.query_row(query, [number], |row| row.get(0))
         })
+    }
+
+    /// Authorizations without an order are forgotten a day after they expired, whosever they are, so that asking costs no room for ever.
+    /// Once an hour: all that ever expired is looked at.
+    pub(super) fn forget_authorizations(
+        &self,
+        transaction: &Transaction<'_>,
+        now: i64,
+    ) -> rusqlite::Result<()> {
+        let last = self.forgotten_at.load(Ordering::Relaxed);
+        if (last..last + HOUR).contains(&now) {
+            return Ok(());
+        }
+        let old = format!("DELETE FROM acme_authorization WHERE expires < ?1 AND {NO_ORDER}");
+        transaction.execute(&old, [now - DAY])?;
+        self.forgotten_at.store(now, Ordering::Relaxed);
+        Ok(())
     }
 
     pub(crate) fn deactivate_authorization(&self, id: &str) -> Result<(), StoreError> {
@@ -359,7 +375,7 @@ fn waiting(connection: &Connection, new: &NewAuthorization<'_>) -> rusqlite::Res
     let (base, wildcard) = new.identifier.base();
     connection
         .prepare_cached(&format!(
-            "SELECT number FROM acme_authorization WHERE {OPEN} AND {NO_ORDER} AND value = ?3 AND kind = ?4 AND wildcard = ?5 LIMIT 1"
+            "SELECT number FROM acme_authorization WHERE {OWN} AND status = 'pending' AND {NO_ORDER} AND value = ?3 AND kind = ?4 AND wildcard = ?5 LIMIT 1"
         ))?
         .query_row(
             params![new.account, new.at, base.value(), base.kind(), wildcard],
@@ -368,19 +384,20 @@ fn waiting(connection: &Connection, new: &NewAuthorization<'_>) -> rusqlite::Res
         .optional()
 }
 
-/// How many authorizations without an order wait for this account's proofs.
-fn open(connection: &Connection, new: &NewAuthorization<'_>) -> rusqlite::Result<u32> {
+/// How many authorizations without an order this account has that are not proved: that wait, and that it failed or gave up, which take as
+/// much room until their time is over.
+fn without_order(connection: &Connection, new: &NewAuthorization<'_>) -> rusqlite::Result<u32> {
     connection
         .prepare_cached(&format!(
-            "SELECT count(*) FROM acme_authorization WHERE {OPEN} AND {NO_ORDER}"
+            "SELECT count(*) FROM acme_authorization WHERE {OWN} AND status <> 'valid' AND {NO_ORDER}"
         ))?
         .query_row(params![new.account, new.at], |row| row.get(0))
 }
 
 const NO_ORDER: &str =
     r#"NOT EXISTS (SELECT 1 FROM acme_order_authorization l WHERE l."authorization" = number)"#;
-/// An account's, at a moment.
-const OPEN: &str = "account = ?1 AND status = 'pending' AND expires >= ?2";
+/// An account's whose time is not over.
+const OWN: &str = "account = ?1 AND expires >= ?2";
 
 /// A new one, with its challenges.
 pub(super) fn insert(

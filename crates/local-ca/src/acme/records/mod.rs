@@ -10,6 +10,7 @@ mod authorizations;
 mod orders;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use rusqlite::OptionalExtension;
 
@@ -39,6 +40,8 @@ const UPGRADES: &[&str] = &[
 #[derive(Clone)]
 pub(crate) struct Records {
     authority: Arc<Authority>,
+    /// When old authorizations were forgotten last, since this process began.
+    forgotten_at: Arc<AtomicI64>,
 }
 
 impl Records {
@@ -80,7 +83,10 @@ impl Records {
         })?;
         let number = |version: usize| i64::try_from(version).unwrap_or(i64::MAX);
         match found {
-            VERSION => Ok(Some(Self { authority })),
+            VERSION => Ok(Some(Self {
+                authority,
+                forgotten_at: Arc::default(),
+            })),
             newer => Err(store.newer(number(newer), number(VERSION))),
         }
     }

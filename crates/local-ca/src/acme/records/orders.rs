@@ -97,6 +97,7 @@ impl Records {
         let id = random_id();
         self.store().write(|transaction| {
             forget_old(transaction, new.at)?;
+            self.forget_authorizations(transaction, new.at)?;
             if let Some(replaces) = new.replaces
                 && replaced(transaction, replaces, new.at)?
             {
@@ -229,18 +230,8 @@ fn replaced(transaction: &Transaction<'_>, replaces: &str, now: i64) -> rusqlite
 
 /// Orders that nobody finalized are forgotten a day after they expired, so that asking costs no room for ever.
 fn forget_old(transaction: &Transaction<'_>, now: i64) -> rusqlite::Result<()> {
-    let gone = transaction.execute(
-        "DELETE FROM acme_order WHERE serial IS NULL AND expires < ?1",
-        [now - DAY],
-    )?;
-    if gone > 0 {
-        transaction.execute(
-            r#"DELETE FROM acme_authorization WHERE expires < ?1 AND NOT EXISTS
-               (SELECT 1 FROM acme_order_authorization l WHERE l."authorization" = number)"#,
-            [now - DAY],
-        )?;
-    }
-    Ok(())
+    let old = "DELETE FROM acme_order WHERE serial IS NULL AND expires < ?1";
+    transaction.execute(old, [now - DAY]).map(drop)
 }
 
 fn order(row: &Row<'_>) -> rusqlite::Result<Order> {
