@@ -399,6 +399,8 @@ fn redirect(sent: &Sent, answer: &Answer) -> Judgement {
     )?;
     let location = answer.location();
     let ours = [
+        paths::AUTHORIZE,
+        paths::END_SESSION,
         paths::POSTED_AUTHORIZE,
         paths::POSTED_END_SESSION,
         paths::RESUME,
