@@ -33,8 +33,15 @@ pub(super) fn query(request: &Request) -> Result<Parameters, (StatusCode, &'stat
 
 /// RFC 6749 §3.1, by POST.
 pub(super) async fn authorize_by_form(State(app): Shared, request: Request) -> Response {
-    let addresses = (paths::AUTHORIZE, paths::POSTED_AUTHORIZE);
-    keep_form(&app, request, addresses, LONGEST_FORM).await
+    let browser = request::browser(request.headers());
+    let form = match form(request, LONGEST_FORM).await {
+        Ok(form) => form,
+        Err(problem) => return problem,
+    };
+    match app.service.authorization_by_form(&form, &browser).await {
+        Ok(address) => answer::see_other(&address),
+        Err(refused) => outcome(refused),
+    }
 }
 
 /// And back by GET.
@@ -47,26 +54,14 @@ pub(super) async fn posted(State(app): Shared, request: Request) -> Response {
     outcome(app.service.authorize(&parameters, &browser).await)
 }
 
-/// Keeps what was posted to the first address, and sends the browser for it to the second: a form of another site arrives without
-/// our SameSite=Lax cookies.
-pub(super) async fn keep_form(
-    app: &App,
-    request: Request,
-    (endpoint, back): (&'static str, &'static str),
-    longest: usize,
-) -> Response {
-    let read = request::form_text(request).await;
-    match read.and_then(|form| {
-        (form.len() <= longest)
-            .then_some(form)
-            .ok_or(NotAForm::Length)
-    }) {
-        Ok(form) => {
-            let reference = app.service.keep_posted(endpoint, form);
-            answer::see_other(&format!("{back}?reference={}", reference.expose()))
-        }
-        Err(error) => pages::problem(error.status(), error.sentence()),
+/// What an application posted, or our page that says why it is not read.
+pub(super) async fn form(request: Request, longest: usize) -> Result<Parameters, Response> {
+    let problem = |error: NotAForm| pages::problem(error.status(), error.sentence());
+    let form = request::form_text(request).await.map_err(problem)?;
+    if form.len() > longest {
+        return Err(problem(NotAForm::Length));
     }
+    Parameters::of_form(form).map_err(|_| pages::problem(TOO_MANY.0, TOO_MANY.1))
 }
 
 /// What was posted to the endpoint, by the reference in this address; or what our page says.

@@ -59,8 +59,14 @@ pub(super) async fn end_session(State(app): Shared, request: Request) -> Respons
 /// §2, by POST. The request stands sealed in the form of our page, where it takes almost twice as much.
 pub(super) async fn end_session_by_form(State(app): Shared, request: Request) -> Response {
     const LONGEST: usize = LONGEST_FORM / 2;
-    let addresses = (paths::END_SESSION, paths::POSTED_END_SESSION);
-    authorize::keep_form(&app, request, addresses, LONGEST).await
+    let form = match authorize::form(request, LONGEST).await {
+        Ok(form) => form,
+        Err(problem) => return problem,
+    };
+    match app.service.end_session_by_form(&form).await {
+        Ok(address) => answer::see_other(&address),
+        Err(refused) => shown(refused),
+    }
 }
 
 /// And back by GET.

@@ -206,7 +206,8 @@ impl Service {
         Ok(request)
     }
 
-    async fn asking_client(&self, parameters: &Parameters) -> Result<Client, Refusal> {
+    /// Who asks, by the `client_id` beside whatever wraps the rest.
+    pub(super) async fn asking_client(&self, parameters: &Parameters) -> Result<Client, Refusal> {
         let id = parameters.one("client_id").map_err(|_| {
             Refusal::Page("The application sent its client_id more than once, or not as UTF-8.")
         })?;

@@ -214,6 +214,15 @@ impl Service {
         })
     }
 
+    /// The client that asks, if the request names one, by its `client_id` or the ID token; or why the request is refused.
+    pub(super) async fn client_ending_session(
+        &self,
+        parameters: &Parameters,
+    ) -> Result<Option<ClientId>, Logout> {
+        let asked = self.check_end_session(parameters).await?;
+        Ok(asked.client.map(|client| client.id))
+    }
+
     async fn client_that_asks(&self, id: &str) -> Result<Option<Client>, Logout> {
         const UNKNOWN: Logout =
             Logout::Refuse("No application of this client_id is registered here.");

@@ -296,7 +296,17 @@ async fn rfc6749_3_1_2_a_registered_query_is_kept() {
 async fn oidc_core_3_1_2_1_by_post_too() {
     let fixture = Fixture::new().await;
     let mut browser = Browser::default();
-    let request = ask_for(&[]);
+    let plain = ask_for(&[]);
+    let (_, form) = plain.split_once('?').unwrap();
+    let answer = browser
+        .send(&fixture, Method::POST, "/authorize", form)
+        .await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER);
+    assert_eq!(answer.location(), plain, "as by GET");
+    let back = browser.through(&fixture, &plain).await;
+    let code = back.parameter("code").unwrap();
+    let token = fixture.redeem(&code).await.json()["id_token"].clone();
+    let request = ask_for(&[("id_token_hint", token.as_str().unwrap())]);
     let (_, form) = request.split_once('?').unwrap();
     let answer = browser
         .send(&fixture, Method::POST, "/authorize", form)
@@ -322,6 +332,28 @@ async fn oidc_core_3_1_2_1_by_post_too() {
         assert_eq!(gone.status, StatusCode::BAD_REQUEST, "{path}");
         assert!(gone.body.contains("too old"), "{path}");
     }
+}
+
+/// Who posts, in whatever number, throws nobody else's form away.
+#[tokio::test]
+async fn oidc_core_3_1_2_1_what_others_post_pushes_out_no_form() {
+    let fixture = Fixture::new().await;
+    let long = "x".repeat(30_000);
+    let asked = |client: &str| {
+        let request = ask_for(&[("client_id", client), ("request", &long)]);
+        request.split_once('?').unwrap().1.to_owned()
+    };
+    let waiting = fixture.post("/authorize", None, &asked("web")).await;
+    for _ in 0..130 {
+        let refused = fixture.post("/authorize", None, &asked("nobody")).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "not kept");
+        let nameless = format!("foo={}", "x".repeat(15_000));
+        let kept = fixture.post("/end_session", None, &nameless).await;
+        assert_eq!(kept.status, StatusCode::SEE_OTHER);
+    }
+    let back = fixture.get(waiting.location()).await;
+    let error = back.parameter("error");
+    assert_eq!(error.as_deref(), Some("request_not_supported"), "{back:?}");
 }
 
 /// What is too long for an address can be posted; what is too long for our pages is told to the client.

@@ -271,7 +271,7 @@ async fn rfc9700_4_11_2_no_open_redirector() {
         )
         .await;
     let location = posted.location();
-    assert!(location.starts_with("/authorize/posted?"), "{posted:?}");
+    assert!(location.starts_with("/authorize?"), "{posted:?}");
 }
 
 /// RFC 9700 §4.11.2: where a client registered itself, nobody vouches for its address.

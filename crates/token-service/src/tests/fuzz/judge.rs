@@ -216,11 +216,19 @@ fn is_page(answer: &Answer) -> bool {
 fn nothing_is_told_again(sent: &Sent, answer: &Answer) -> Judgement {
     // A client may read its registration again (RFC 7592 §3).
     let registration = sent.path().starts_with(paths::REGISTRATION) && answer.status.is_success();
+    // A form that goes on as the query of the same endpoint, but for what is kept out of addresses.
+    let goes_on = |value: &str| {
+        let query = value.strip_prefix(sent.path());
+        [paths::AUTHORIZE, paths::END_SESSION].contains(&sent.path())
+            && query
+                .is_some_and(|query| query.starts_with('?') && !query.contains("id_token_hint="))
+    };
     for secret in &sent.told {
-        let in_a_header = answer
-            .headers
-            .values()
-            .any(|value| String::from_utf8_lossy(value.as_bytes()).contains(secret.as_str()));
+        let mut headers = answer.headers.values();
+        let in_a_header = headers.any(|value| {
+            !value.to_str().is_ok_and(goes_on)
+                && String::from_utf8_lossy(value.as_bytes()).contains(secret.as_str())
+        });
         must(
             !in_a_header && (registration || !answer.body.contains(secret.as_str())),
             &format!("told again: {secret}"),
@@ -399,6 +407,8 @@ fn redirect(sent: &Sent, answer: &Answer) -> Judgement {
     )?;
     let location = answer.location();
     let ours = [
+        paths::AUTHORIZE,
+        paths::END_SESSION,
         paths::POSTED_AUTHORIZE,
         paths::POSTED_END_SESSION,
         paths::RESUME,

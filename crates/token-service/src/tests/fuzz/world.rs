@@ -237,11 +237,15 @@ impl World {
             "user_code" => return self.device().await.1,
             "request_uri" => self.request_uri().await,
             "posted_request" => {
-                let asked = ask_for(&[]);
+                let hint = self.id_token().await;
+                let asked = ask_for(&[("id_token_hint", &hint)]);
                 let (path, form) = asked.split_once('?').unwrap();
                 return self.posted(path, form).await;
             }
-            "posted_end" => return self.posted("/end_session", "state=s").await,
+            "posted_end" => {
+                let form = format!("state={}", "s".repeat(3_000));
+                return self.posted("/end_session", &form).await;
+            }
             "registered" => return self.registered().await.0,
             "registration_token" => self.registered().await.1,
             "sign_in_page" => return self.open(&ask_for(&[("prompt", "login")])).await,
