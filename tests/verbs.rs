@@ -429,6 +429,24 @@ fn private(path: &Path) {
     let _ = path;
 }
 
+/// One of them makes the authority, and it is whole; the others say that it is there.
+#[test]
+fn several_who_make_an_authority_at_once_make_one() {
+    for _ in 0..8 {
+        let room = Room::new();
+        let said = std::thread::scope(|scope| {
+            let all = [(); 3].map(|()| scope.spawn(|| room.fed("ca init --ca ca", b"")));
+            all.map(|one| one.join().unwrap())
+        });
+        for one in said.iter().filter(|one| !one.ok) {
+            has(&one.err, "ca holds an authority already");
+        }
+        assert_eq!(said.iter().filter(|one| one.ok).count(), 1, "{said:?}");
+        assert!(room.path("ca/root.key").exists(), "{said:?}");
+        room.ok("ca issue --ca ca app.test");
+    }
+}
+
 #[cfg(unix)]
 mod renewed {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -501,9 +519,55 @@ mod renewed {
             "the profile and its days stay"
         );
         assert_ne!(days(lines[0]), days(lines[1]));
-        // nothing is left of the keys before
+        // nothing is left of the keys before the last
         let kept = fs::read_dir(room.path(".app.test.pem.pair")).unwrap();
-        assert_eq!(kept.count(), 2, "live, and what it points at");
+        assert_eq!(
+            kept.count(),
+            3,
+            "live, what it points at, and the pair before"
+        );
+    }
+
+    /// Tells the others that it is over, also when it ends by a panic: a scope waits for all its threads.
+    struct End<'a>(&'a AtomicBool);
+
+    impl Drop for End<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_failure_ends_the_reader_too() {
+        let done = AtomicBool::new(false);
+        let failed = std::panic::catch_unwind(|| {
+            std::thread::scope(|scope| {
+                let _end = End(&done);
+                scope.spawn(|| {
+                    while !done.load(Ordering::Relaxed) {
+                        std::thread::yield_now();
+                    }
+                });
+                std::panic::resume_unwind(Box::new("planted"));
+            });
+        });
+        assert!(failed.is_err());
+    }
+
+    /// Both at the same moment, many times: one comes after the other, and what lies there then is a pair.
+    #[test]
+    fn two_at_once_renew_one_after_the_other() {
+        let room = Room::with_authority();
+        room.ok("ca issue --ca ca app.test");
+        for _ in 0..8 {
+            std::thread::scope(|scope| {
+                for _ in 0..2 {
+                    scope.spawn(|| room.ok("ca renew --ca ca app.test"));
+                }
+            });
+            let (certificate, key) = pair(&room);
+            assert!(fit(&certificate, &key));
+        }
     }
 
     /// A server that reads one file after the other while they are exchanged. A pair that does not fit was read across the one moment; read
@@ -514,6 +578,7 @@ mod renewed {
         room.ok("ca issue --ca ca app.test");
         let done = AtomicBool::new(false);
         std::thread::scope(|scope| {
+            let end = End(&done);
             let reader = scope.spawn(|| {
                 let mut looked = 0_u32;
                 while !done.load(Ordering::Relaxed) {
@@ -535,7 +600,7 @@ mod renewed {
             for _ in 0..8 {
                 room.ok("ca renew --ca ca app.test");
             }
-            done.store(true, Ordering::Relaxed);
+            drop(end);
             assert!(reader.join().unwrap() > 8);
         });
     }

@@ -10,13 +10,19 @@
 //! ```
 //!
 //! Plain files become links first, to themselves: whoever looks in between finds the pair that was there. What remains is a server that opens
-//! the certificate just before and the key just after; it finds them not to match, and the next attempt does.
+//! the certificate just before and the key just after; it finds them not to match, and the next attempt does. It never finds nothing: the pair
+//! before stays where it was, for who is on the way to it, until the next exchange. The folder of them is locked from the first step to the
+//! last, so that two who renew at once do so one after the other.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::authority::lock::Lock;
 use crate::files::FileError;
+
+/// Each time somebody else must have removed the folder since the last.
+const MOST_TRIES: u32 = 1000;
 
 /// The two files.
 #[derive(Clone, Debug)]
@@ -31,6 +37,8 @@ pub struct StagedPair<'a> {
     files: &'a PairFiles,
     folder: PathBuf,
     kept: bool,
+    /// Dropped last: until then nobody else makes or removes a pair.
+    _lock: Lock,
 }
 
 impl PairFiles {
@@ -46,7 +54,8 @@ impl PairFiles {
     /// Writes the next key beside the present one, with its owner and mode.
     ///
     /// # Errors
-    /// [`FileError::Io`]: one of the two is absent, in another folder or a link of somebody else's, its owner cannot be kept, the folder cannot be written.
+    /// [`FileError::Io`]: one of the two is absent, in another folder or a link of somebody else's, its owner cannot be kept, the folder cannot be written,
+    /// or somebody else is exchanging the pair and does not come to an end.
     pub fn stage(&self, key: &[u8]) -> Result<StagedPair<'_>, FileError> {
         if self.certificate.parent() != self.key.parent() {
             let why = "it lies in another folder than the certificate";
@@ -59,17 +68,35 @@ impl PairFiles {
                 return Err(FileError::io("replace", path)(io::Error::other(why)));
             }
         }
-        let pairs = self.pairs();
-        if pairs.symlink_metadata().is_err() {
-            io("create", &pairs, create_open_folder(&pairs))?;
-        }
+        let lock = self.lock()?;
         let staged = StagedPair {
             files: self,
             folder: self.next_folder()?,
             kept: false,
+            _lock: lock,
         };
         staged.write(&self.key, key)?;
         Ok(staged)
+    }
+
+    /// Waits until nobody else exchanges the pair. Who gave up meanwhile may have removed the folder that was waited for.
+    fn lock(&self) -> Result<Lock, FileError> {
+        use io::ErrorKind::{AlreadyExists, NotFound};
+        let pairs = self.pairs();
+        for _ in 0..MOST_TRIES {
+            match create_open_folder(&pairs) {
+                Err(error) if [AlreadyExists, NotFound].contains(&error.kind()) => {}
+                made => io("create", &pairs, made)?,
+            }
+            let lock = match Lock::of(&pairs) {
+                Err(FileError::Io { error, .. }) if error.kind() == NotFound => continue,
+                lock => lock?,
+            };
+            if io("read", &pairs, lock.is_of(&pairs))? {
+                return Ok(lock);
+            }
+        }
+        Err(FileError::io("lock", &pairs)(NotFound.into()))
     }
 
     /// Where all pairs are kept: beside the files, so that a rename is enough.
@@ -109,7 +136,7 @@ impl PairFiles {
     }
 
     /// Both files become links to themselves, unless they are links already.
-    fn adopt(&self) -> Result<(), FileError> {
+    fn adopt(&self, sync: &mut impl SyncFolder) -> Result<(), FileError> {
         let both = [&self.certificate, &self.key];
         if both.iter().all(|path| self.is_ours(path)) {
             return Ok(());
@@ -125,10 +152,17 @@ impl PairFiles {
             )?;
         }
         self.point_at(&folder)?;
+        io("write", &self.live(), sync(&self.pairs()))?;
         for path in both {
             io("replace", path, relink(&self.target(path), path))?;
         }
         Ok(())
+    }
+
+    /// The folder of the pair that is seen.
+    fn present(&self) -> Option<PathBuf> {
+        let number = fs::read_link(self.live()).ok()?;
+        Some(self.pairs().join(number))
     }
 
     fn point_at(&self, folder: &Path) -> Result<(), FileError> {
@@ -137,32 +171,42 @@ impl PairFiles {
             "replace",
             &live,
             relink(Path::new(&file_name(folder)), &live),
-        )?;
-        io("write", &live, sync_folder(&self.pairs()))
+        )
     }
 }
 
 impl StagedPair<'_> {
-    /// Puts the pair in the place of the one before, which is removed.
+    /// Puts the pair in the place of the one before, which stays hidden beside it until the next exchange; those before that are removed.
     ///
     /// # Errors
-    /// [`FileError::Io`]; the pair before is then still there.
-    pub fn commit(mut self, certificate: &[u8]) -> Result<(), FileError> {
+    /// [`FileError::Io`]; the pair before is then still there, or the new one, if only its place in the folder may not have reached the disk.
+    pub fn commit(self, certificate: &[u8]) -> Result<(), FileError> {
+        self.commit_by(certificate, &mut sync_folder)
+    }
+
+    fn commit_by(
+        mut self,
+        certificate: &[u8],
+        sync: &mut impl SyncFolder,
+    ) -> Result<(), FileError> {
         let files = self.files;
         self.write(&files.certificate, certificate)?;
-        io("write", &self.folder, sync_folder(&self.folder))?;
-        files.adopt()?;
+        io("write", &self.folder, sync(&self.folder))?;
+        files.adopt(sync)?;
+        let before = files.present();
         files.point_at(&self.folder)?;
+        // From here on it is the pair that is seen, whatever fails.
         self.kept = true;
+        io("write", &files.live(), sync(&files.pairs()))?;
         let folder = files
             .certificate
             .parent()
             .filter(|one| *one != Path::new(""));
         let folder = folder.unwrap_or(Path::new("."));
-        io("write", folder, sync_folder(folder))?;
+        io("write", folder, sync(folder))?;
         for number in files.numbers()? {
             let folder = files.pairs().join(number.to_string());
-            if folder != self.folder {
+            if folder != self.folder && Some(&folder) != before.as_ref() {
                 // nobody sees it any more: at worst it stays until the next time
                 let _ = fs::remove_dir_all(folder);
             }
@@ -196,6 +240,11 @@ impl Drop for StagedPair<'_> {
         }
     }
 }
+
+/// Has what a folder names last: [`sync_folder`], or what fails in its place.
+trait SyncFolder: FnMut(&Path) -> io::Result<()> {}
+
+impl<F: FnMut(&Path) -> io::Result<()>> SyncFolder for F {}
 
 fn io<T>(action: &'static str, path: &Path, result: io::Result<T>) -> Result<T, FileError> {
     result.map_err(FileError::io(action, path))
@@ -257,4 +306,78 @@ fn relink(_target: &Path, _path: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 fn sync_folder(_path: &Path) -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    /// Whatever step is the last one that works: both files are there, of one pair.
+    #[test]
+    fn a_pair_is_there_whichever_sync_fails() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        let read = |name: &str| fs::read_to_string(path(name)).unwrap();
+        fs::write(path("a.pem"), "0").unwrap();
+        fs::write(path("a.key"), "0").unwrap();
+        let files = PairFiles::new(&path("a.pem"), &path("a.key"));
+        let (mut failed, mut present) = (0, "0".to_owned());
+        // the first exchange makes the links as well: each is tried twice
+        for round in 0..2 {
+            for working in 0..10 {
+                let next = format!("{round}.{working}");
+                let mut left = working;
+                let mut sync = |_: &Path| match left {
+                    0 => Err(io::Error::other("planted")),
+                    _ => {
+                        left -= 1;
+                        Ok(())
+                    }
+                };
+                let staged = files.stage(next.as_bytes()).unwrap();
+                let done = staged.commit_by(next.as_bytes(), &mut sync);
+                let (certificate, key) = (read("a.pem"), read("a.key"));
+                assert_eq!(certificate, key);
+                assert!(certificate == next || certificate == present);
+                match done {
+                    Ok(()) => assert_eq!(certificate, next),
+                    Err(_) => failed += 1,
+                }
+                present = certificate;
+            }
+        }
+        assert!(failed >= 6, "{failed}");
+    }
+
+    /// Who waits for somebody who gives up finds the folder removed, and makes another.
+    #[test]
+    fn pairs_are_exchanged_one_after_the_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        fs::write(path("a.pem"), "0").unwrap();
+        fs::write(path("a.key"), "0").unwrap();
+        let files = PairFiles::new(&path("a.pem"), &path("a.key"));
+        let exchange = |name: String| {
+            for round in 0..40 {
+                let text = format!("{name} {round}");
+                let staged = files.stage(text.as_bytes()).unwrap();
+                match round % 3 {
+                    0 => drop(staged),
+                    _ => staged.commit(text.as_bytes()).unwrap(),
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for thread in 0..3 {
+                scope.spawn(move || exchange(thread.to_string()));
+            }
+        });
+        let read = |name: &str| fs::read_to_string(path(name)).unwrap();
+        assert_eq!(read("a.pem"), read("a.key"));
+        assert_eq!(
+            fs::read_dir(files.pairs()).unwrap().count(),
+            3,
+            "live, its pair, the one before"
+        );
+    }
 }

@@ -75,6 +75,12 @@ pub enum CaError {
     /// The intermediate ends with its root, or there is none.
     #[error("the issuing certificate ends with its root: a new one would end no later")]
     NothingToRenew,
+    /// Another process has put another intermediate there, which this one cannot take up.
+    #[error("{} was renewed by another process meanwhile; nothing was changed, start anew", path.display())]
+    Overtaken {
+        /// The intermediate's file.
+        path: PathBuf,
+    },
     /// The intermediate's key is in other hands: it is never certified again.
     #[error(
         "the issuing key was revoked as compromised (serial {serial}), and is never certified again: `stampmill ca renew-issuing --new-key` makes another"

@@ -15,6 +15,7 @@
 use std::path::{Path, PathBuf};
 
 use super::CaError;
+use super::lock::Lock;
 use crate::files;
 
 /// The file names.
@@ -60,10 +61,44 @@ impl Folder {
 
     /// Ends an exchange of both that was cut off when the key was in its place and the certificate was not.
     pub(super) fn finish_exchange(&self) -> Result<(), CaError> {
-        let there = |path: PathBuf| path.symlink_metadata().is_ok();
-        match there(self.next_issuing()) && !there(self.next_key()) {
+        if !self.is_half_exchanged() {
+            return Ok(());
+        }
+        // Perhaps nobody was cut off, and it is being done at this moment.
+        let _lock = Lock::of(&self.dir)?;
+        match self.is_half_exchanged() {
             true => Ok(files::rename(&self.next_issuing(), &self.issuing)?),
             false => Ok(()),
+        }
+    }
+
+    fn is_half_exchanged(&self) -> bool {
+        let there = |path: PathBuf| path.symlink_metadata().is_ok();
+        there(self.next_issuing()) && !there(self.next_key())
+    }
+
+    /// What is seen, unless somebody is changing it at this moment: files that do not belong together are looked at again when nobody is.
+    /// Without need nobody is waited for, so that who only looks holds nobody up.
+    pub(super) fn settled<T>(&self, look: impl Fn() -> Result<T, CaError>) -> Result<T, CaError> {
+        match look() {
+            Err(error @ (CaError::Interrupted { .. } | CaError::Mismatch { .. })) => {
+                match Lock::of(&self.dir) {
+                    Ok(_lock) => look(),
+                    Err(_) => Err(error),
+                }
+            }
+            seen => seen,
+        }
+    }
+
+    /// Where there is an authority, or half of one, none is made.
+    pub(super) fn refuse_present(&self) -> Result<(), CaError> {
+        match self.state() {
+            Ok(State::Empty) => Ok(()),
+            Ok(_) => Err(CaError::Exists {
+                dir: self.dir.clone(),
+            }),
+            Err(error) => Err(error),
         }
     }
 

@@ -5,8 +5,11 @@ mod error;
 mod folder;
 mod issue;
 mod issuer;
+pub(crate) mod lock;
 mod make;
 mod renew;
+#[cfg(all(test, unix))]
+mod tests;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -29,6 +32,7 @@ pub use renew::Renewed;
 
 use current::Current;
 use folder::{Folder, State};
+use lock::Lock;
 
 /// Certificates begin to live a little before they are made, for clocks that run late.
 const BACKDATE: i64 = 5 * 60;
@@ -124,14 +128,13 @@ impl Authority {
     /// As [`Authority::create`].
     pub fn create_with(dir: &Path, profile: &AuthorityProfile) -> Result<Self, CaError> {
         let folder = Folder::of(dir);
-        if folder.state()? != State::Empty {
-            return Err(CaError::Exists {
-                dir: dir.to_owned(),
-            });
-        }
+        folder.settled(|| folder.refuse_present())?;
         let mut authority = Self::generate(profile, now())?;
         files::create_private_folder(dir)?;
         files::check_folder(dir)?;
+        let _lock = Lock::of(dir)?;
+        // another may have made one while the keys were made
+        folder.refuse_present()?;
         let mut written = Written::default();
         authority.write(&folder, profile, &mut written)?;
         written.keep();
@@ -155,17 +158,25 @@ impl Authority {
         let issuing = self.issuing_issuer();
         let issuing_key = issuing.signer.as_openssl();
         let issuing_key = keys::protected_pem(issuing_key, profile.issuing_passphrase.as_ref())?;
-        files::create_private(written.next(&folder.root_key), &root_key)?;
-        files::create_private(written.next(&folder.issuing_key), &issuing_key)?;
+        written.create(&folder.root_key, |path| {
+            files::create_private(path, &root_key)
+        })?;
+        written.create(&folder.issuing_key, |path| {
+            files::create_private(path, &issuing_key)
+        })?;
         let issuing = issuing.certificate.pem();
-        files::create_public(written.next(&folder.issuing), issuing.as_bytes())?;
-        let store = Store::create(written.next(&folder.store))?;
+        written.create(&folder.issuing, |path| {
+            files::create_public(path, issuing.as_bytes())
+        })?;
+        let store = written.create(&folder.store, Store::create)?;
         store.set_settings(self.rules, self.base_url.as_ref())?;
         store.note(now(), Event::Created, None, &profile.common_name)?;
         self.store = Some(store);
         self.record_first_issuing(now())?;
         self.publish_root_crl(now())?;
-        files::create_public(written.next(&folder.root), self.root.pem().as_bytes())?;
+        written.create(&folder.root, |path| {
+            files::create_public(path, self.root.pem().as_bytes())
+        })?;
         Ok(())
     }
 
@@ -184,7 +195,7 @@ impl Authority {
     /// As [`Authority::open`]; [`CaError::Locked`] when a passphrase is needed or does not open the key.
     pub fn open_with(dir: &Path, passphrase: Option<&Passphrase>) -> Result<Self, CaError> {
         let folder = Folder::of(dir);
-        let state = folder.state()?;
+        let state = folder.settled(|| folder.state())?;
         if state == State::Empty {
             return Err(CaError::Missing {
                 dir: dir.to_owned(),
@@ -195,19 +206,7 @@ impl Authority {
         check_root_key(&folder, &root)?;
         folder.finish_exchange()?;
         let stamp = folder.issuing.symlink_metadata().ok();
-        let issuing = match state {
-            State::RootOnly => Issuer {
-                name: "root",
-                certificate: root.clone(),
-                signer: read_key(&folder.root_key, passphrase)?,
-            },
-            _ => Issuer {
-                name: "issuing",
-                certificate: read_authority(&folder.issuing, Some(&root))?,
-                signer: read_key(&folder.issuing_key, passphrase)?,
-            },
-        };
-        check_pair(&folder, &issuing)?;
+        let issuing = folder.settled(|| read_issuer(&folder, &state, &root, passphrase))?;
         let store = match folder.store.symlink_metadata() {
             Ok(_) => Store::open(&folder.store)?,
             // of before there were records
@@ -515,6 +514,29 @@ fn check_root_key(folder: &Folder, root: &Certificate) -> Result<(), CaError> {
     }
 }
 
+/// Who signs from day to day.
+fn read_issuer(
+    folder: &Folder,
+    state: &State,
+    root: &Certificate,
+    passphrase: Option<&Passphrase>,
+) -> Result<Issuer, CaError> {
+    let issuing = match state {
+        State::RootOnly => Issuer {
+            name: "root",
+            certificate: root.clone(),
+            signer: read_key(&folder.root_key, passphrase)?,
+        },
+        _ => Issuer {
+            name: "issuing",
+            certificate: read_authority(&folder.issuing, Some(root))?,
+            signer: read_key(&folder.issuing_key, passphrase)?,
+        },
+    };
+    check_pair(folder, &issuing)?;
+    Ok(issuing)
+}
+
 fn check_pair(folder: &Folder, issuing: &Issuer) -> Result<(), CaError> {
     match issuing.signer.public().spki() == issuing.certificate.parsed().spki {
         true => Ok(()),
@@ -534,12 +556,15 @@ struct Written {
 }
 
 impl Written {
-    fn next<'p>(&mut self, path: &'p Path) -> &'p Path {
-        // What was there before is not ours to remove: creation refuses it.
-        if path.symlink_metadata().is_err() {
-            self.files.push(path.to_owned());
-        }
-        path
+    /// Makes one. Only what was made is ours to remove: what creation refused is somebody else's, even if it was absent a moment before.
+    fn create<T, E>(
+        &mut self,
+        path: &Path,
+        make: impl FnOnce(&Path) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let made = make(path)?;
+        self.files.push(path.to_owned());
+        Ok(made)
     }
 
     fn keep(mut self) {

@@ -16,11 +16,14 @@
 //!   issuing.key.next, issuing.pem.next, both whole ──▶ the key into its place ──▶ the certificate into its place
 //!                                                                             └── cut off here: the next who opens the folder does it
 //! ```
+//!
+//! The folder is locked meanwhile: one renews at a time, and who opens it in the middle waits for the end of it.
 
 use std::path::{Path, PathBuf};
 
 use super::folder::Folder;
-use super::{Authority, BACKDATE, CaError, IssueError, Issuer, last_second};
+use super::lock::Lock;
+use super::{Authority, BACKDATE, CaError, IssueError, Issuer, last_second, read_authority};
 use crate::certificate::Certificate;
 use crate::der::{self, oid};
 use crate::files;
@@ -62,15 +65,16 @@ impl Authority {
     ///
     /// # Errors
     /// [`CaError::RootKeyAbsent`] when the root's key is not at hand; [`CaError::NothingToRenew`] when the root itself signs leaves, or ends
-    /// no later than the intermediate; [`CaError::IssuingKeyCompromised`]: such a key is never certified again; the files' and the records'. In
-    /// any case the present one stays until the next is written.
+    /// no later than the intermediate; [`CaError::IssuingKeyCompromised`]: such a key is never certified again; [`CaError::Overtaken`];
+    /// the files' and the records'. In any case the present one stays until the next is written.
     pub fn renew_issuing(
         &mut self,
         dir: &Path,
         days: Option<u32>,
         now: i64,
     ) -> Result<Renewed, CaError> {
-        let before = self.issuing();
+        let folder = Folder::of(dir);
+        let (_lock, before) = self.lock_issuing(&folder)?;
         let revoked = self.issuing_revoked()?;
         if let Some((serial, reason)) = &revoked
             && reason.is_compromise()
@@ -92,7 +96,6 @@ impl Authority {
             days,
         };
         let certificate = self.next_issuing(&before, &plan, now)?;
-        let folder = Folder::of(dir);
         files::create_public(&free_name(&folder).0, before.pem().as_bytes())?;
         files::write_public(&folder.issuing, certificate.pem().as_bytes())?;
         self.note_renewal(&before, &certificate, now)?;
@@ -117,7 +120,8 @@ impl Authority {
         days: Option<u32>,
         now: i64,
     ) -> Result<Renewed, CaError> {
-        let before = self.issuing();
+        let folder = Folder::of(dir);
+        let (_lock, before) = self.lock_issuing(&folder)?;
         if before == self.root {
             return Err(CaError::NothingToRenew);
         }
@@ -131,7 +135,6 @@ impl Authority {
             return Err(ProfileError::PublicLikeKey { key }.into());
         }
         let signer = Signer::generate(kind)?;
-        let folder = Folder::of(dir);
         let (kept, number) = free_name(&folder);
         let subject = numbered(before.parsed().subject, &self.display_name(), number + 1);
         let identifier = tbs::subject_key_identifier(&signer.public().identifier());
@@ -161,6 +164,19 @@ impl Authority {
             certificate,
             before,
         })
+    }
+
+    /// Waits until nobody else exchanges the intermediate; and the one that is there then.
+    fn lock_issuing(&self, folder: &Folder) -> Result<(Lock, Certificate), CaError> {
+        let lock = Lock::of(&folder.dir)?;
+        let before = self.issuing();
+        let there = || read_authority(&folder.issuing, Some(&self.root));
+        match before == self.root || before == there()? {
+            true => Ok((lock, before)),
+            false => Err(CaError::Overtaken {
+                path: folder.issuing.clone(),
+            }),
+        }
     }
 
     /// Signs it, and records it: whatever exists can be found and revoked.

@@ -190,9 +190,9 @@ impl Store {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         options.open(path).map(drop).map_err(failed)?;
-        let store = Self::connect(path)?;
-        store.lay_out()?;
-        Ok(store)
+        let filled = Self::connect(path).and_then(|store| store.lay_out().map(|()| store));
+        // what could not be filled is no records
+        filled.inspect_err(|_| drop(std::fs::remove_file(path)))
     }
 
     /// Records that end with the program, for an authority that does.
