@@ -7,7 +7,7 @@ use crate::support::{BASE, Client, Scene, challenge, csr, full, identifier, jws,
 use axum::body::Body;
 use http::{Request, StatusCode, Uri};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 use stampmill_jose::{Algorithm, SigningKey, base64url};
 use stampmill_local_ca::Certificate;
@@ -428,11 +428,14 @@ fn nothing_that_is_sent_is_too_much() {
     });
     let (client, right) = runtime.block_on(prepare(&scene));
     let cases = (0..right.len(), prop::collection::vec(mutation(), 0..4));
-    let mut runner = TestRunner::new(Config {
+    // The same cases each time: what they have to reach, below, is not left to chance.
+    let config = Config {
         cases: 1500,
         failure_persistence: None,
         ..Config::default()
-    });
+    };
+    let mut runner =
+        TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let seen = std::cell::RefCell::new(std::collections::BTreeSet::new());
     runner
         .run(&cases, |(place, mutations)| {

@@ -195,6 +195,17 @@ async fn configured_clients_come_and_go(store: &dyn Store) {
         .configure(vec![one.clone(), two.clone()], Vec::new(), NOW)
         .await
         .unwrap();
+    let mut allowed = code("configured");
+    allowed.grant.client = one.id.clone();
+    let issued = store.issue_code(
+        Digest::of("configured"),
+        allowed,
+        Some("openid".parse().unwrap()),
+        NOW,
+    );
+    issued.await.unwrap();
+    let consent = async || store.consent(&user("alice").id, &one.id).await.unwrap();
+    assert!(consent().await.is_some());
     let renamed = Client {
         name: "Renamed".into(),
         ..one.clone()
@@ -207,6 +218,7 @@ async fn configured_clients_come_and_go(store: &dyn Store) {
         store.client(&one.id).await.unwrap().as_deref(),
         Some(&renamed)
     );
+    assert_eq!(consent().await, None, "given to a client of another name");
     assert_eq!(store.client(&two.id).await.unwrap(), None, "left the file");
     let by_hand = store.remove_client(one.id.clone()).await.unwrap();
     assert!(!by_hand, "the file has it");
