@@ -569,11 +569,11 @@ fn checks_find_the_fault_in_a_list() {
         assert_eq!(faults(&with(&full, reason, &other)), ["L4"], "{code}");
     }
     assert_eq!(
-        faults(&with(&full, b"\x55\x1d\x14", b"\x55\x1d\x13")),
+        faults(&with(&full, b"\x55\x1d\x14", b"\x55\x1d\x7e")),
         ["L1"]
     );
     assert_eq!(
-        faults(&with(&full, b"\x55\x1d\x23", b"\x55\x1d\x24")),
+        faults(&with(&full, b"\x55\x1d\x23", b"\x55\x1d\x7e")),
         ["L1"]
     );
     let number = b"\x55\x1d\x14\x04\x03\x02\x01";
