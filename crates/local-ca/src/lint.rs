@@ -44,7 +44,7 @@ use every::{
 use input::Input;
 use keys_and_names::{
     exponent, issuing_pointers, issuing_purposes, known_key, mail_is_a_name, name_forms,
-    tls_feature,
+    names_present, tls_feature,
 };
 use leaves::{
     addresses, alternative_names, alternative_names_critical, client_names, client_purpose,
@@ -196,6 +196,12 @@ const CHECKS: &[Check] = &[
         Binds::All,
         "RFC 5280 §4.1.2.4, Baseline Requirements §7.1.4.2",
         name_forms,
+    ),
+    (
+        "G11",
+        Binds::All,
+        "RFC 5280 §4.1.2.4, §4.1.2.6",
+        names_present,
     ),
     (
         "G12",
@@ -399,9 +405,9 @@ pub fn lint(bytes: &[u8], rules: RuleSet) -> Result<(LintAs, Vec<Finding>), Lint
             };
             Ok(lint_certificate(&input, rules))
         }
-        Err(error) => {
+        Err(_) => {
             let Ok((rest, list)) = CertificateRevocationList::from_der(bytes) else {
-                return Err(refuse(error.to_string()));
+                return Err(unreadable(bytes));
             };
             nothing_behind(rest)?;
             let faults = strict::faults(bytes, shapes::REVOCATION_LIST);
@@ -442,6 +448,14 @@ fn refuse(reason: impl Into<String>) -> LintError {
     LintError {
         reason: reason.into(),
     }
+}
+
+/// Why neither of the two can be made of it: what the strict walk says that gets the farther, as a certificate or as a list.
+fn unreadable(bytes: &[u8]) -> LintError {
+    let faults = [shapes::CERTIFICATE, shapes::REVOCATION_LIST]
+        .map(|shape| strict::faults(bytes, shape).into_iter().next());
+    let farthest = faults.into_iter().flatten().max_by_key(|one| one.offset);
+    refuse(farthest.map_or_else(|| "damaged".to_owned(), |one| one.message))
 }
 
 fn nothing_behind(rest: &[u8]) -> Result<(), LintError> {

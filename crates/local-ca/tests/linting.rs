@@ -78,6 +78,20 @@ proptest! {
     }
 }
 
+/// The walk says where, also when there is nothing else to say.
+#[test]
+fn what_cannot_be_read_is_refused_with_its_place() {
+    let [leaf, ..] = good();
+    for (bytes, said) in [
+        (&leaf[..leaf.len() - 1], "offset 0: a length"),
+        (&[0x30, 0x80, 0, 0][..], "offset 0: a length"),
+        (&[0x30, 3, 2, 1, 0], "offset 2: tbs"),
+    ] {
+        let refused = lint(bytes, RuleSet::Private).unwrap_err().to_string();
+        assert!(refused.contains(said), "{refused}");
+    }
+}
+
 /// As deep as the file is long, in an extension whose value may be anything.
 #[test]
 fn depth_is_bounded() {

@@ -59,6 +59,18 @@ pub(super) fn name_forms(input: &Input<'_>) -> Found {
     )
 }
 
+/// G11: whoever issues certificates has a name.
+pub(super) fn names_present(input: &Input<'_>) -> Found {
+    if input.certificate.issuer().iter().next().is_none() {
+        return error("an empty issuer: nobody is known by no name");
+    }
+    let nameless = input.certificate.subject().iter().next().is_none();
+    unless(
+        !(nameless && input.is_authority()),
+        error("an authority with an empty subject: what it issues has no issuer"),
+    )
+}
+
 /// Most characters of what is in names (RFC 5280 Appendix A.1, RFC 1035 §2.3.4 for a label).
 const LONGEST: &[(&str, usize)] = &[
     ("2.5.4.3", 64),

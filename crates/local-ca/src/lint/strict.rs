@@ -93,6 +93,7 @@ pub(super) enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fault {
     pub(super) kind: Kind,
+    pub(super) offset: usize,
     /// What, where.
     pub(super) message: String,
 }
@@ -135,6 +136,7 @@ impl<'a> Walk<'a> {
             let within = &self.within;
             self.faults.push(Fault {
                 kind,
+                offset,
                 message: format!("{within}offset {offset}: {what}"),
             });
         }

@@ -126,6 +126,8 @@ const ISSUING: &[Row] = &[
     ("constraints without mask", "I6", "name constraints for addresses", |c| c.extension(CONSTRAINTS, true, &subtrees(&tlv(0x87, &[10, 0, 0, 0])))),
     ("an authority's policy twice", "I5", "the policy", |c| c.extension(POLICIES, false, &policies(&[DOMAIN_VALIDATED, DOMAIN_VALIDATED]))),
     ("policy constraints not critical", "I5", "policyConstraints is not", |c| c.extension(POLICY_CONSTRAINTS, false, &tlv(0x30, &tlv(0x80, &[0])))),
+    ("an authority without a name", "G11", "an authority with an empty subject", |c| c.subject(&[])),
+    ("an issuer without a name", "G11", "an empty issuer", |c| c.fields[3] = tlv(0x30, &[])),
     ("an authority that does not sign", "I2", "keyUsage lacks keyCertSign", |c| c.extension(USAGE, true, &[3, 2, 1, 2])),
     ("an authority without usage", "I2", "an authority without keyUsage", |c| c.without(USAGE)),
     ("an authority without its key's name", "I3", "an authority without", |c| c.without(SUBJECT_KEY)),
