@@ -17,12 +17,13 @@ use stampmill_jose::{Algorithm, Backend, SigningKey};
 use tower::ServiceExt;
 use zeroize::Zeroizing;
 
+use super::mounted::{TestIssuer, at_the_root};
 use super::web::Web;
 use crate::clock::{Clock, Random, SystemRandom};
 use crate::domain::{
-    ApplicationType, ClientId, GrantType, PersonClaims, Registration, Resource, ResourceServer,
-    Resources, ResponseType, SIGNING_ALGORITHMS, SecretMethod, StoredKey, TokenFormat, User,
-    UserId, Username,
+    ApplicationType, ClientId, GrantType, Issuer, PersonClaims, Registration, Resource,
+    ResourceServer, Resources, ResponseType, SIGNING_ALGORITHMS, SecretMethod, StoredKey,
+    TokenFormat, User, UserId, Username,
 };
 use crate::http::{Current, router};
 use crate::password::PasswordHash;
@@ -33,7 +34,7 @@ use crate::protocol::{
 use crate::secret::{SealingKey, Secret};
 use crate::store::{SqliteStore, Store};
 
-pub(super) const ISSUER: &str = "https://issuer.example";
+pub(super) const ISSUER: TestIssuer = TestIssuer;
 pub(super) const OTHER: &str = "https://other.example/";
 pub(super) const FILES: &str = "https://files.example/v1";
 pub(super) const VAULT: &str = "https://vault.example";
@@ -252,6 +253,12 @@ impl Fixture {
 
     /// With everything there is: resource servers, every response type, registration for everybody.
     pub(super) async fn complete() -> Fixture {
+        let fixture = Fixture::complete_at(&ISSUER).await;
+        fixture.addressed_at_the_root()
+    }
+
+    /// The same for another issuer, and to be addressed as it is.
+    pub(super) async fn complete_at(issuer: &str) -> Fixture {
         let response_types = ResponseType::ALL.map(|(one, _)| one).to_vec();
         let rules = RegistrationRules {
             open: true,
@@ -260,10 +267,25 @@ impl Fixture {
             ..RegistrationRules::default()
         };
         let with = (Policy::strict(), resource_servers(), HashMap::new());
-        Fixture::build(response_types, with, Some(rules)).await
+        Fixture::build_at(issuer, response_types, with, Some(rules)).await
     }
 
     async fn build(
+        response_types: Vec<ResponseType>,
+        with: (Policy, Vec<ResourceServer>, HashMap<ClientId, ClaimCheck>),
+        registration: Option<RegistrationRules>,
+    ) -> Fixture {
+        let fixture = Fixture::build_at(&ISSUER, response_types, with, registration).await;
+        fixture.addressed_at_the_root()
+    }
+
+    fn addressed_at_the_root(mut self) -> Fixture {
+        self.router = at_the_root(self.router);
+        self
+    }
+
+    async fn build_at(
+        issuer: &str,
         response_types: Vec<ResponseType>,
         (policy, resources, issue_when): (
             Policy,
@@ -286,9 +308,9 @@ impl Fixture {
         let post = PostOffice::default();
         let random = HookedRandom::default();
         let service = Arc::new(Service::new(Parts {
-            issuer: ISSUER.into(),
+            issuer: Issuer::parse(issuer).unwrap(),
             policy,
-            resources: Resources::new(Resource::parse(ISSUER).unwrap(), resources),
+            resources: Resources::new(Resource::parse(issuer).unwrap(), resources),
             response_types,
             issue_when: (issue_when.into_iter())
                 .map(|(client, check)| (client, Arc::new(check)))
