@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::channel;
@@ -52,7 +53,16 @@ impl Serve {
     /// # Errors
     /// A sentence for the test report: the program is not built, or what it wrote instead of becoming ready.
     pub fn start() -> Result<Serve, String> {
-        Serve::start_with(&[])
+        Serve::start_with("localhost:0", &[])
+    }
+
+    /// The same with an issuer that has a path, `https://localhost:PORT/...`.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_below(path: &str) -> Result<Serve, String> {
+        let listen = format!("localhost:{}", free_port()?);
+        Serve::start_with(&listen, &["--issuer", &format!("https://{listen}{path}")])
     }
 
     /// The same under a host name that is not this machine's: `https://HOST`, which nothing resolves. Whoever is to reach it is told
@@ -61,10 +71,10 @@ impl Serve {
     /// # Errors
     /// As [`start`](Self::start).
     pub fn start_at(host: &str) -> Result<Serve, String> {
-        Serve::start_with(&["--issuer", &format!("https://{host}")])
+        Serve::start_with("localhost:0", &["--issuer", &format!("https://{host}")])
     }
 
-    fn start_with(arguments: &[&str]) -> Result<Serve, String> {
+    fn start_with(listen: &str, arguments: &[&str]) -> Result<Serve, String> {
         let folder = TempDir::new().map_err(|error| format!("temporary folder: {error}"))?;
         let log = folder.path().join("serve.log");
         let log_file = File::create(&log).map_err(|error| format!("{}: {error}", log.display()))?;
@@ -73,7 +83,7 @@ impl Serve {
             .map_err(|error| format!("{}: {error}", config.display()))?;
         let program = stampmill_program()?;
         let mut process = Command::new(&program)
-            .args(["serve", "--json", "--listen", "localhost:0", "--data"])
+            .args(["serve", "--json", "--listen", listen, "--data"])
             .arg(folder.path().join("data"))
             .arg("--config")
             .arg(&config)
@@ -102,7 +112,7 @@ impl Serve {
         }
     }
 
-    /// The issuer identifier: `https://localhost:PORT`, unless started at another host.
+    /// The issuer identifier: `https://localhost:PORT`, unless started otherwise.
     ///
     /// # Errors
     /// When the ready line has no such member; so for all of these.
@@ -147,8 +157,8 @@ impl Serve {
     /// When the issuer is no https address.
     pub fn host_and_port(&self) -> Result<&str, String> {
         let issuer = self.issuer()?;
-        issuer
-            .strip_prefix("https://")
+        let rest = issuer.strip_prefix("https://");
+        rest.and_then(|rest| rest.split('/').next())
             .ok_or_else(|| format!("expected an https issuer, got {issuer}"))
     }
 
@@ -221,6 +231,13 @@ pub fn stampmill_program() -> Result<PathBuf, String> {
     } else {
         Err(format!("{} is not built: cargo build", program.display()))
     }
+}
+
+/// A port that was free a moment ago: an issuer has to name it before the service listens.
+fn free_port() -> Result<u16, String> {
+    let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    Ok(address.port())
 }
 
 /// Runs the built program to its end.
