@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::channel;
@@ -30,6 +30,8 @@ const STOP_LIMIT: Duration = Duration::from_secs(10);
 /// A running service with a data folder of its own. Dropping it stops the process and removes the folder.
 pub struct Serve {
     process: Child,
+    /// What stands before it, if anything does.
+    proxy: Option<Child>,
     folder: TempDir,
     ready: Value,
 }
@@ -53,16 +55,58 @@ impl Serve {
     /// # Errors
     /// A sentence for the test report: the program is not built, or what it wrote instead of becoming ready.
     pub fn start() -> Result<Serve, String> {
-        Serve::start_with("localhost:0", &[])
+        Serve::start_with(&[])
     }
 
-    /// The same with an issuer that has a path, `https://localhost:PORT/...`.
+    /// The same with an issuer that has a path, behind nginx with these locations, in which `127.0.0.1:8080` is the service.
     ///
     /// # Errors
-    /// As [`start`](Self::start).
-    pub fn start_below(path: &str) -> Result<Serve, String> {
-        let listen = format!("localhost:{}", free_port()?);
-        Serve::start_with(&listen, &["--issuer", &format!("https://{listen}{path}")])
+    /// As [`start`](Self::start), and what nginx says.
+    pub fn start_behind_nginx(path: &str, locations: &str) -> Result<Serve, String> {
+        let (port, plain) = (free_port()?, format!("127.0.0.1:{}", free_port()?));
+        let issuer = format!("https://localhost:{port}{path}");
+        let arguments = ["--issuer", &issuer, "--listen-plain", &plain];
+        let mut serve = Serve::start_with(&arguments)?;
+        let authority = serve
+            .ca_root()?
+            .parent()
+            .ok_or("no authority's folder")?
+            .to_owned();
+        let folder = serve.folder().join("nginx");
+        std::fs::create_dir(&folder).map_err(|error| error.to_string())?;
+        let (ca, out) = (authority.as_os_str(), folder.as_os_str());
+        let issue = ["ca", "issue", "--ca"].map(AsRef::as_ref);
+        run_stampmill(
+            &[
+                &issue[..],
+                &[ca, "--out".as_ref(), out, "localhost".as_ref()],
+            ]
+            .concat(),
+        )?;
+        let locations = locations.replace("127.0.0.1:8080", &plain);
+        let configuration = format!(
+            "daemon off; pid nginx.pid; error_log stderr crit; events {{ worker_connections 64; }}\n\
+             http {{ access_log off; client_body_temp_path t1; proxy_temp_path t2; fastcgi_temp_path t3; uwsgi_temp_path t4; scgi_temp_path t5;\n\
+             server {{ listen 127.0.0.1:{port} ssl; ssl_certificate {0}/localhost.pem; ssl_certificate_key {0}/localhost.key;\n{locations}}} }}\n",
+            folder.display()
+        );
+        std::fs::write(folder.join("nginx.conf"), configuration)
+            .map_err(|error| error.to_string())?;
+        let nginx = Command::new("nginx")
+            .args(["-e", "stderr", "-c", "nginx.conf", "-p"])
+            .arg(&folder)
+            .stdin(Stdio::null())
+            .spawn();
+        serve.proxy = Some(nginx.map_err(|error| format!("nginx: {error}"))?);
+        let asked = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            if asked.elapsed() > STOP_LIMIT {
+                return Err("nginx does not listen".into());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        serve.ready["listening"][0] = format!("127.0.0.1:{port}").into();
+        Ok(serve)
     }
 
     /// The same under a host name that is not this machine's: `https://HOST`, which nothing resolves. Whoever is to reach it is told
@@ -71,10 +115,10 @@ impl Serve {
     /// # Errors
     /// As [`start`](Self::start).
     pub fn start_at(host: &str) -> Result<Serve, String> {
-        Serve::start_with("localhost:0", &["--issuer", &format!("https://{host}")])
+        Serve::start_with(&["--issuer", &format!("https://{host}")])
     }
 
-    fn start_with(listen: &str, arguments: &[&str]) -> Result<Serve, String> {
+    fn start_with(arguments: &[&str]) -> Result<Serve, String> {
         let folder = TempDir::new().map_err(|error| format!("temporary folder: {error}"))?;
         let log = folder.path().join("serve.log");
         let log_file = File::create(&log).map_err(|error| format!("{}: {error}", log.display()))?;
@@ -83,7 +127,7 @@ impl Serve {
             .map_err(|error| format!("{}: {error}", config.display()))?;
         let program = stampmill_program()?;
         let mut process = Command::new(&program)
-            .args(["serve", "--json", "--listen", listen, "--data"])
+            .args(["serve", "--json", "--listen", "localhost:0", "--data"])
             .arg(folder.path().join("data"))
             .arg("--config")
             .arg(&config)
@@ -98,6 +142,7 @@ impl Serve {
         }) {
             Ok(ready) => Ok(Serve {
                 process,
+                proxy: None,
                 folder,
                 ready,
             }),
@@ -194,19 +239,26 @@ impl Serve {
 impl Drop for Serve {
     /// Asks politely, as an administrator would, and does not wait for ever.
     fn drop(&mut self) {
-        let _ = Command::new("kill")
-            .args(["-TERM", &self.process.id().to_string()])
-            .status();
-        let asked = Instant::now();
-        while asked.elapsed() < STOP_LIMIT {
-            if !matches!(self.process.try_wait(), Ok(None)) {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(20));
+        if let Some(proxy) = &mut self.proxy {
+            stop(proxy);
         }
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        stop(&mut self.process);
     }
+}
+
+fn stop(process: &mut Child) {
+    let _ = Command::new("kill")
+        .args(["-TERM", &process.id().to_string()])
+        .status();
+    let asked = Instant::now();
+    while asked.elapsed() < STOP_LIMIT {
+        if !matches!(process.try_wait(), Ok(None)) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let _ = process.kill();
+    let _ = process.wait();
 }
 
 /// The built program: `STAMPMILL_BIN`, or the one in the target folder that this test runs from.

@@ -452,7 +452,7 @@ fn mistakes_are_shown_with_line_and_caret() {
         ),
         (
             "issuer = 'https://id.example/'",
-            "no slash at the end",
+            "may not end with a slash",
             "1:10",
         ),
         (

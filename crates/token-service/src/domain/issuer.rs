@@ -55,7 +55,7 @@ impl Issuer {
     /// assert_eq!((issuer.origin(), issuer.path()), ("https://id.example", "/realms/one"));
     /// assert_eq!(Issuer::parse("https://id.example")?.path(), "");
     /// let refused = Issuer::parse("https://id.example/realms/one/").unwrap_err();
-    /// assert!(refused.to_string().contains("no slash at the end"));
+    /// assert!(refused.to_string().contains("may not end with a slash"));
     /// # Ok::<(), stampmill_token_service::domain::IssuerError>(())
     /// ```
     pub fn parse(text: &str) -> Result<Issuer, IssuerError> {
@@ -167,7 +167,7 @@ fn check_path(path: &str) -> Result<(), IssuerError> {
         return Ok(());
     };
     if segments.is_empty() || segments.ends_with('/') {
-        return Err(IssuerError("it has no slash at the end"));
+        return Err(IssuerError("it may not end with a slash"));
     }
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     for segment in segments.split('/') {
@@ -217,9 +217,9 @@ mod tests {
         for (bad, reason) in [
             ("http://localhost", "https://"),
             ("http://localhost/realms/one", "https://"),
-            ("https://a.example/", "slash at the end"),
-            ("https://a.example/tenant/", "slash at the end"),
-            ("https://a.example//", "slash at the end"),
+            ("https://a.example/", "end with a slash"),
+            ("https://a.example/tenant/", "end with a slash"),
+            ("https://a.example//", "end with a slash"),
             ("https://a.example/a//b", "empty segment"),
             ("https://a.example//b", "empty segment"),
             ("https://a.example/.", "dot segments"),
