@@ -10,7 +10,7 @@ fn a_folder_that_is_new_and_given_from_here_takes_a_root() {
     let room = Room::with_authority();
     let home = room.home().display();
     for (words, last) in [
-        ("trust --unprotected-key", "ca-certificates"),
+        ("trust --unprotected-key", "update.d"),
         ("untrust", "--fresh"),
     ] {
         let shown = room.ok(&format!(
@@ -24,6 +24,11 @@ fn a_folder_that_is_new_and_given_from_here_takes_a_root() {
             &format!(
                 "  update-ca-certificates --etccertsdir {home}/scratch/etc/ssl/certs --localcertsdir {home}/scratch/usr/"
             ),
+        );
+        // The machine's own hooks would change its own stores.
+        has(
+            lines[2],
+            &format!(" --hooksdir {home}/scratch/etc/ca-certificates/update.d"),
         );
         assert!(lines[2].ends_with(last), "{shown}");
     }

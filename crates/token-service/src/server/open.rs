@@ -12,6 +12,7 @@ use crate::clock::{Clock as _, SystemClock, SystemRandom};
 use crate::config_file::{Settings, Storage};
 use crate::data_folder::{DataFolder, DataFolderError};
 use crate::domain::StoredKey;
+use crate::folder_lock;
 use crate::keyring::KeysError;
 use crate::protocol::{Notifier, Parts, Rules, Service, Signatures};
 use crate::reload::configure;
@@ -40,6 +41,8 @@ pub(super) async fn service(
         Storage::File => store,
         Storage::Memory => {
             tracing::warn!("what happens is kept in memory and forgotten when the server ends");
+            // Before the rows are copied: whoever is let in after this would write what is not seen.
+            folder_lock::tell_in_memory(certificates.folder(), &lock)?;
             store.into_memory().map_err(DataFolderError::from)?
         }
     };
