@@ -89,7 +89,8 @@ pub(crate) struct ServeArgs {
     #[arg(long)]
     pub(crate) authority: bool,
 
-    /// The same, and certificates, CRL and OCSP over plain HTTP there, too: what is issued from then on points at it.
+    /// The same, and certificates, CRL and OCSP over plain HTTP there, too: what is issued from then on points at it;
+    /// with port 0, what this server issues.
     #[arg(long, value_name = "ADDR")]
     pub(crate) authority_listen: Option<SocketAddr>,
 }
