@@ -203,7 +203,16 @@ fn looking_things_up_takes_no_passphrase() {
         has(&room.ok(&format!("ca {verb} --ca ca {rest}")), "app.test");
     }
     room.ok("ca verify --ca ca --host app.test app.test.pem");
+    room.ok("ca eab --ca ca");
+    has(&room.ok("ca eab --ca ca --list"), "UTC");
+    room.ok("ca acme accounts --ca ca");
+    room.ok("ca acme orders --ca ca");
     room.refuses(&[
+        (
+            "ca acme accounts --ca nowhere",
+            "nowhere holds no authority's records",
+        ),
+        ("ca crl --ca nowhere --of-root", "there is no authority"),
         ("ca crl --ca ca", "issuing.key"),
         ("ca crl --ca ca --of-root --renew", "root.key"),
         (

@@ -13,7 +13,7 @@ pub(crate) use browser::Browser;
 pub(crate) use fixture::Fixture;
 pub(crate) use requests::{ask_for, basic, redemption};
 
-use crate::tests::mounted::TestIssuer;
+use super::mounted::TestIssuer;
 
 pub(crate) const ISSUER: TestIssuer = TestIssuer;
 pub(crate) const OTHER: &str = "https://other.example/";
