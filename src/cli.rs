@@ -77,7 +77,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<String>,
 
-    /// The issuer identifier, if it is not https://localhost and the port.
+    /// The issuer identifier, if it is not https://localhost and the port; it may have a path.
     #[arg(long, value_name = "URL")]
     pub(crate) issuer: Option<String>,
 

@@ -43,7 +43,8 @@ impl Rules {
             trust = trust.with(trusted.clone());
         }
         let courier = OutboundCourier::new(settings.networks.clone(), authority.clone());
-        let own = Resource::parse(issuer).expect("an issuer is an absolute URI without a fragment");
+        let own = Resource::parse(issuer)
+            .expect("an issuer is an absolute URI without a fragment, and not too long");
         Rules {
             response_types: settings.response_types(registered),
             policy: settings.policy,
@@ -121,7 +122,7 @@ impl RunningServer {
         let authority = X509::from_pem(self.ca_root_pem().as_bytes())?;
         let mut registered = store.clients().await.map_err(DataFolderError::from)?;
         registered.retain(|client| !configured.0.contains(client.id.as_str()));
-        let rules = Rules::of(settings, &registered, &before.issuer, &authority);
+        let rules = Rules::of(settings, &registered, before.issuer(), &authority);
         let after = Arc::new(before.under(rules));
         after.issue_when.put_in_force();
         if let Err(error) = configure(store, &before.sealing, &mut settings_of_store).await {
@@ -129,7 +130,7 @@ impl RunningServer {
             return Err(error);
         }
         self.current.exchange(after);
-        settings_of_store.tell_unasked(&before.issuer);
+        settings_of_store.tell_unasked(before.issuer());
         *configured = next;
         Ok(())
     }

@@ -200,6 +200,34 @@ async fn a_client_of_others_gets_and_revokes_a_certificate_beside_the_openid_add
     server.shutdown().await;
 }
 
+/// The authority is the host's, whatever the issuer's path is; and the names in certificates have nothing to do with it.
+#[tokio::test]
+async fn with_an_issuer_that_has_a_path_the_authority_stays_where_it_is() {
+    let folder = Folder::new();
+    let toml =
+        "issuer = 'https://localhost:4433/realms/one'\n[authority]\nlisten = '127.0.0.1:0'\n";
+    let server = configured(&folder, toml).await.unwrap();
+    assert_eq!(server.issuer(), "https://localhost:4433/realms/one");
+    let directory = server.acme_directory().unwrap();
+    assert_eq!(directory, "https://localhost:4433/acme/directory");
+    let mut client = Client::of(&server);
+    let document = client.get("/acme/directory").await.json();
+    assert_eq!(
+        document["newOrder"],
+        "https://localhost:4433/acme/new-order"
+    );
+    assert_eq!(client.get("/ca/root.pem").await.body, server.ca_root_pem());
+    for (path, status) in [
+        ("/realms/one/acme/directory", StatusCode::NOT_FOUND),
+        ("/realms/one/ca/root.pem", StatusCode::NOT_FOUND),
+        ("/jwks.json", StatusCode::NOT_FOUND),
+        ("/realms/one/jwks.json", StatusCode::OK),
+    ] {
+        assert_eq!(client.get(path).await.status, status, "{path}");
+    }
+    server.shutdown().await;
+}
+
 #[tokio::test]
 async fn an_intermediate_that_was_renewed_is_followed() {
     let folder = Folder::new();

@@ -71,9 +71,11 @@ pub(crate) async fn start(folder: &Path) -> (RunningServer, Option<FirstStart>) 
 /// A server on the folder with this configuration file.
 pub(crate) async fn configured(folder: &Path, toml: &str) -> Result<RunningServer, StartError> {
     let (data, _) = DataFolder::open_or_create(folder).unwrap();
+    let file = ConfigFile::parse("test.toml", toml).unwrap();
     let config = Config {
+        issuer: file.issuer,
         listen: Some(Listen::Localhost(0)),
-        settings: ConfigFile::parse("test.toml", toml).unwrap().settings,
+        settings: file.settings,
         ..Config::new(data)
     };
     Server::start(config).await

@@ -65,7 +65,7 @@ pub(super) fn management(registered: &Value) -> (String, String) {
     let uri = registered["registration_client_uri"].as_str().unwrap();
     let token = registered["registration_access_token"].as_str().unwrap();
     (
-        uri.strip_prefix(ISSUER).unwrap().to_owned(),
+        uri.strip_prefix(&*ISSUER).unwrap().to_owned(),
         token.to_owned(),
     )
 }

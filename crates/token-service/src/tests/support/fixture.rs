@@ -15,14 +15,15 @@ use super::instruments::{HandClock, HookedRandom, PostOffice};
 use super::{Answer, ISSUER, START};
 use crate::clock::SystemRandom;
 use crate::domain::{
-    ApplicationType, ClientId, GrantType, Registration, Resource, ResourceServer, Resources,
-    ResponseType, StoredKey,
+    ApplicationType, ClientId, GrantType, Issuer, Registration, Resource, ResourceServer,
+    Resources, ResponseType, StoredKey,
 };
 use crate::http::{Current, router};
 use crate::policy::Policy;
 use crate::protocol::{Fetches, Notifier, Parts, Pauses, RegistrationRules, Service, Signatures};
 use crate::secret::SealingKey;
 use crate::store::{SqliteStore, Store};
+use crate::tests::mounted::at_the_root;
 use crate::tests::web::Web;
 
 const WITHOUT_PAUSES: Pauses = Pauses {
@@ -84,6 +85,12 @@ impl Fixture {
 
     /// With everything there is: resource servers, every response type, registration for everybody.
     pub(crate) async fn complete() -> Fixture {
+        let fixture = Fixture::complete_at(&ISSUER).await;
+        fixture.addressed_at_the_root()
+    }
+
+    /// The same for another issuer, and to be addressed as it is.
+    pub(crate) async fn complete_at(issuer: &str) -> Fixture {
         let response_types = ResponseType::ALL.map(|(one, _)| one).to_vec();
         let rules = RegistrationRules {
             open: true,
@@ -92,10 +99,25 @@ impl Fixture {
             ..RegistrationRules::default()
         };
         let with = (Policy::strict(), resource_servers(), HashMap::new());
-        Fixture::build(response_types, with, Some(rules)).await
+        Fixture::build_at(issuer, response_types, with, Some(rules)).await
     }
 
     async fn build(
+        response_types: Vec<ResponseType>,
+        with: (Policy, Vec<ResourceServer>, HashMap<ClientId, ClaimCheck>),
+        registration: Option<RegistrationRules>,
+    ) -> Fixture {
+        let fixture = Fixture::build_at(&ISSUER, response_types, with, registration).await;
+        fixture.addressed_at_the_root()
+    }
+
+    fn addressed_at_the_root(mut self) -> Fixture {
+        self.router = at_the_root(self.router);
+        self
+    }
+
+    async fn build_at(
+        issuer: &str,
         response_types: Vec<ResponseType>,
         (policy, resources, issue_when): (
             Policy,
@@ -118,9 +140,9 @@ impl Fixture {
         let post = PostOffice::default();
         let random = HookedRandom::default();
         let service = Arc::new(Service::new(Parts {
-            issuer: ISSUER.into(),
+            issuer: Issuer::parse(issuer).unwrap(),
             policy,
-            resources: Resources::new(Resource::parse(ISSUER).unwrap(), resources),
+            resources: Resources::new(Resource::parse(issuer).unwrap(), resources),
             response_types,
             issue_when: (issue_when.into_iter())
                 .map(|(client, check)| (client, Arc::new(check)))

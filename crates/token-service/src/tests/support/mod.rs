@@ -13,7 +13,9 @@ pub(crate) use browser::Browser;
 pub(crate) use fixture::Fixture;
 pub(crate) use requests::{ask_for, basic, redemption};
 
-pub(crate) const ISSUER: &str = "https://issuer.example";
+use super::mounted::TestIssuer;
+
+pub(crate) const ISSUER: TestIssuer = TestIssuer;
 pub(crate) const OTHER: &str = "https://other.example/";
 pub(crate) const FILES: &str = "https://files.example/v1";
 pub(crate) const VAULT: &str = "https://vault.example";
