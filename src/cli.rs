@@ -1,4 +1,7 @@
 //! What can be typed: the verbs and their arguments. The doc comments here are the program's help.
+//!
+//! `defer`: a verb's arguments are put together when the verb is typed. There are hundreds, and to put all of them together takes as long as to
+//! make ten key pairs. What is said of a verb stands at the verb: a doc comment of a struct of arguments would take its place.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -29,6 +32,7 @@ pub(crate) struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Verb {
     /// Run the token service: HTTPS, strict, durable unless told to keep nothing (loopback only). SIGHUP reads its configuration again and renews its certificate.
     Serve(ServeArgs),
@@ -95,6 +99,7 @@ pub(crate) struct ServeArgs {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum DhVerb {
     /// The exchange of the post, p = 23 and g = 5, with these private values.
     Toy {
@@ -118,7 +123,7 @@ pub(crate) enum DhVerb {
     },
 }
 
-/// Where a check gets its claims and its time from.
+// Where a check gets its claims and its time from.
 #[derive(Debug, Args)]
 pub(crate) struct ClaimsArgs {
     /// The claims, a JSON object in a file; - is standard input.
@@ -130,6 +135,7 @@ pub(crate) struct ClaimsArgs {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum CheckVerb {
     /// Evaluate a claim check, by machine code and by the interpreter. A check that is false is a result, not an error.
     Eval {
@@ -234,6 +240,7 @@ pub(crate) enum ShowWhat {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum TokenVerb {
     /// Take a token apart without checking anything. It is read from standard input, so that it stays out of the
     /// shell's history.
@@ -256,6 +263,7 @@ pub(crate) enum TokenVerb {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum ClientVerb {
     /// Register a client; a generated secret is printed once. A claim check (`issue_when`) and what else there is stand in a
     /// configuration file (docs/configuration.md).
@@ -292,7 +300,7 @@ pub(crate) enum ClientVerb {
     },
 }
 
-/// A client as `client add` registers it.
+// A client as `client add` registers it.
 #[derive(Debug, Args)]
 pub(crate) struct ClientAddArgs {
     #[command(flatten)]
@@ -340,7 +348,7 @@ pub(crate) struct ClientAddArgs {
     pub(crate) logout: ClientLogoutArgs,
 }
 
-/// Where a client and its people go when a session ends.
+// Where a client and its people go when a session ends.
 #[derive(Debug, Args)]
 pub(crate) struct ClientLogoutArgs {
     /// Where people may be sent after they signed out; may be given several times.
@@ -372,6 +380,7 @@ pub(crate) enum SecretIn {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum UserVerb {
     /// Add a person; a generated password is printed once.
     Add {
@@ -413,6 +422,7 @@ pub(crate) enum UserVerb {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum KeysVerb {
     /// List the signing keys: which signs, which comes next, which only verifies.
     List {

@@ -88,6 +88,7 @@ mod certificate;
 mod constraints;
 mod crl;
 mod der;
+mod digest;
 mod explain;
 mod files;
 mod front;

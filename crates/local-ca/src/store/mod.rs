@@ -27,6 +27,7 @@ use thiserror::Error;
 
 use crate::base_url::BaseUrl;
 use crate::certificate::{Certificate, hex};
+use crate::digest::sha256;
 use crate::profile::RuleSet;
 use crate::reason::Reason;
 use crate::subject;
@@ -362,7 +363,7 @@ impl Store {
         let certificate = issued.certificate;
         let parsed = certificate.parsed();
         let (serial, subject) = (certificate.serial(), subject::display(parsed.subject));
-        let key = hex(&openssl::sha::sha256(parsed.spki));
+        let key = hex(&sha256(parsed.spki));
         let names = certificate.names();
         self.write(|transaction| {
             if let Some(part) = issued.part {
