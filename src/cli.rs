@@ -37,28 +37,28 @@ pub(crate) enum Verb {
     /// Run the token service: HTTPS, strict, durable unless told to keep nothing (loopback only). SIGHUP reads its configuration again and renews its certificate.
     Serve(ServeArgs),
     /// A certificate authority of one's own.
-    #[command(subcommand)]
-    Ca(CaVerb),
+    Ca(Below<CaVerb>),
     /// Diffie-Hellman key exchange.
-    #[command(subcommand)]
-    Dh(DhVerb),
+    Dh(Below<DhVerb>),
     /// Claim checks in CEL: evaluate, explain, test and format them, or show what they are compiled to.
-    #[command(subcommand)]
-    Check(CheckVerb),
+    Check(Below<CheckVerb>),
     /// Look at tokens.
-    #[command(subcommand)]
-    Token(TokenVerb),
+    Token(Below<TokenVerb>),
     /// The OAuth clients the service knows.
-    #[command(subcommand)]
-    Client(ClientVerb),
+    Client(Below<ClientVerb>),
     /// The people who can log in.
-    #[command(subcommand)]
-    User(UserVerb),
+    User(Below<UserVerb>),
     /// The keys the service signs tokens with.
-    #[command(subcommand)]
-    Keys(KeysVerb),
+    Keys(Below<KeysVerb>),
     /// What this machine has: processor features, engines, compiler, ports.
     Doctor,
+}
+
+// The verbs below a verb: as arguments of its own, they are put together when it is typed, too.
+#[derive(Debug, Args)]
+pub(crate) struct Below<V: Subcommand> {
+    #[command(subcommand)]
+    pub(crate) verb: V,
 }
 
 #[derive(Debug, Args)]

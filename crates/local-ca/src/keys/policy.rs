@@ -119,10 +119,17 @@ impl PublicKey {
         Self::from_spki(&key.public_key_to_der().map_err(|_| KeyError::Damaged)?)
     }
 
-    /// Of a P-256 key's bits.
+    /// Of a P-256 key's bits, which belong to a private key and so are a point.
     pub(super) fn of_point(point: &[u8]) -> Result<Self, KeyError> {
-        let parts = [P256_ALGORITHM.to_vec(), write::bit_string(point)];
-        Self::from_spki(&write::sequence(parts))
+        let algorithm = Algorithm::P256;
+        let spki = write::sequence([P256_ALGORITHM.to_vec(), write::bit_string(point)]);
+        known::check(algorithm, &spki, point)?;
+        Ok(Self {
+            algorithm,
+            spki,
+            bits: point.to_vec(),
+            key: Key::P256,
+        })
     }
 
     pub(crate) fn algorithm(&self) -> Algorithm {
