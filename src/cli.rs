@@ -81,7 +81,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<String>,
 
-    /// The issuer identifier, if it is not https://localhost and the port.
+    /// The issuer identifier, if it is not https://localhost and the port; it may have a path.
     #[arg(long, value_name = "URL")]
     pub(crate) issuer: Option<String>,
 
@@ -93,7 +93,8 @@ pub(crate) struct ServeArgs {
     #[arg(long)]
     pub(crate) authority: bool,
 
-    /// The same, and certificates, CRL and OCSP over plain HTTP there, too: what is issued from then on points at it.
+    /// The same, and certificates, CRL and OCSP over plain HTTP there, too: what is issued from then on points at it;
+    /// with port 0, what this server issues.
     #[arg(long, value_name = "ADDR")]
     pub(crate) authority_listen: Option<SocketAddr>,
 }

@@ -16,7 +16,7 @@ pub(crate) fn run(verb: KeysVerb, out: Printer) -> anyhow::Result<()> {
                     ("kid", json!(key.kid)),
                     ("alg", json!(key.algorithm.name())),
                     ("state", json!(state.name())),
-                    ("signs_from", json!(key.signs_from)),
+                    ("signs_from", out.time(key.signs_from)),
                 ]
             }));
             Ok(())
@@ -26,7 +26,7 @@ pub(crate) fn run(verb: KeysVerb, out: Printer) -> anyhow::Result<()> {
             out.fields(&[
                 ("kid", json!(key.kid)),
                 ("alg", json!(key.algorithm.name())),
-                ("signs_from", json!(key.signs_from)),
+                ("signs_from", out.time(key.signs_from)),
             ]);
             Ok(())
         }

@@ -1,6 +1,6 @@
 //! `stampmill user …`: the people who can log in.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::io::{BufRead as _, IsTerminal as _};
 
 use anyhow::Context as _;
 use serde_json::json;
@@ -73,15 +73,14 @@ pub(crate) fn run(verb: UserVerb, out: Printer) -> anyhow::Result<()> {
     }
 }
 
-/// The first line of standard input.
+/// The first line of standard input; from a terminal, asked for and not shown.
 fn password_from_stdin() -> anyhow::Result<Secret> {
-    let stdin = std::io::stdin();
-    if stdin.is_terminal() {
-        // It is there for pipes; whoever types sees what for.
-        let _ = write!(anstream::stderr(), "Password, shown as you type it: ");
+    if std::io::stdin().is_terminal() {
+        let typed = Zeroizing::new(rpassword::prompt_password("Password: ")?);
+        return Ok(Secret::new(&*typed));
     }
     let mut line = Zeroizing::new(Vec::new());
-    let read = stdin.lock().read_until(b'\n', &mut line)?;
+    let read = std::io::stdin().lock().read_until(b'\n', &mut line)?;
     anyhow::ensure!(
         read > 0,
         "there is no password on standard input: expected one line"

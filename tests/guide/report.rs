@@ -88,6 +88,9 @@ impl Report {
         if self.list {
             return ExitCode::SUCCESS;
         }
+        if !self.failures.is_empty() {
+            println!("\nfailures:");
+        }
         for (name, reason) in &self.failures {
             println!("\n---- {name} ----\n{reason}");
         }

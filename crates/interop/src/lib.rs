@@ -5,6 +5,7 @@
 //!
 //! ```text
 //!   tests/openid_client.rs     openid-client, oauth4webapi: every grant and endpoint; an attacker on the wire   node/cases
+//!   tests/issuer_path.rs       the same, with an issuer that has a path, behind nginx as docs/configuration.md sets it up   node/cases
 //!   tests/oidc_client_ts.rs    oidc-client-ts in Chromium: a page's login, silent renewal, session, sign-out   node/chromium
 //!   tests/authlib.rs           Python's Authlib: a Flask client, sessions, client assertions, a resource server   python/
 //!   tests/cargo_clients.rs     the crates openidconnect and oauth2

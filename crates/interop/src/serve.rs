@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::channel;
@@ -29,6 +30,8 @@ const STOP_LIMIT: Duration = Duration::from_secs(10);
 /// A running service with a data folder of its own. Dropping it stops the process and removes the folder.
 pub struct Serve {
     process: Child,
+    /// What stands before it, if anything does.
+    proxy: Option<Child>,
     folder: TempDir,
     ready: Value,
 }
@@ -53,6 +56,57 @@ impl Serve {
     /// A sentence for the test report: the program is not built, or what it wrote instead of becoming ready.
     pub fn start() -> Result<Serve, String> {
         Serve::start_with(&[])
+    }
+
+    /// The same with an issuer that has a path, behind nginx with these locations, in which `127.0.0.1:8080` is the service.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start), and what nginx says.
+    pub fn start_behind_nginx(path: &str, locations: &str) -> Result<Serve, String> {
+        let (port, plain) = (free_port()?, format!("127.0.0.1:{}", free_port()?));
+        let issuer = format!("https://localhost:{port}{path}");
+        let arguments = ["--issuer", &issuer, "--listen-plain", &plain];
+        let mut serve = Serve::start_with(&arguments)?;
+        let authority = serve
+            .ca_root()?
+            .parent()
+            .ok_or("no authority's folder")?
+            .to_owned();
+        let folder = serve.folder().join("nginx");
+        std::fs::create_dir(&folder).map_err(|error| error.to_string())?;
+        let (ca, out) = (authority.as_os_str(), folder.as_os_str());
+        let issue = ["ca", "issue", "--ca"].map(AsRef::as_ref);
+        run_stampmill(
+            &[
+                &issue[..],
+                &[ca, "--out".as_ref(), out, "localhost".as_ref()],
+            ]
+            .concat(),
+        )?;
+        let locations = locations.replace("127.0.0.1:8080", &plain);
+        let configuration = format!(
+            "daemon off; pid nginx.pid; error_log stderr crit; events {{ worker_connections 64; }}\n\
+             http {{ access_log off; client_body_temp_path t1; proxy_temp_path t2; fastcgi_temp_path t3; uwsgi_temp_path t4; scgi_temp_path t5;\n\
+             server {{ listen 127.0.0.1:{port} ssl; ssl_certificate {0}/localhost.pem; ssl_certificate_key {0}/localhost.key;\n{locations}}} }}\n",
+            folder.display()
+        );
+        std::fs::write(folder.join("nginx.conf"), configuration)
+            .map_err(|error| error.to_string())?;
+        let nginx = Command::new("nginx")
+            .args(["-e", "stderr", "-c", "nginx.conf", "-p"])
+            .arg(&folder)
+            .stdin(Stdio::null())
+            .spawn();
+        serve.proxy = Some(nginx.map_err(|error| format!("nginx: {error}"))?);
+        let asked = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            if asked.elapsed() > STOP_LIMIT {
+                return Err("nginx does not listen".into());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        serve.ready["listening"][0] = format!("127.0.0.1:{port}").into();
+        Ok(serve)
     }
 
     /// The same under a host name that is not this machine's: `https://HOST`, which nothing resolves. Whoever is to reach it is told
@@ -88,6 +142,7 @@ impl Serve {
         }) {
             Ok(ready) => Ok(Serve {
                 process,
+                proxy: None,
                 folder,
                 ready,
             }),
@@ -102,7 +157,7 @@ impl Serve {
         }
     }
 
-    /// The issuer identifier: `https://localhost:PORT`, unless started at another host.
+    /// The issuer identifier: `https://localhost:PORT`, unless started otherwise.
     ///
     /// # Errors
     /// When the ready line has no such member; so for all of these.
@@ -147,8 +202,8 @@ impl Serve {
     /// When the issuer is no https address.
     pub fn host_and_port(&self) -> Result<&str, String> {
         let issuer = self.issuer()?;
-        issuer
-            .strip_prefix("https://")
+        let rest = issuer.strip_prefix("https://");
+        rest.and_then(|rest| rest.split('/').next())
             .ok_or_else(|| format!("expected an https issuer, got {issuer}"))
     }
 
@@ -184,19 +239,26 @@ impl Serve {
 impl Drop for Serve {
     /// Asks politely, as an administrator would, and does not wait for ever.
     fn drop(&mut self) {
-        let _ = Command::new("kill")
-            .args(["-TERM", &self.process.id().to_string()])
-            .status();
-        let asked = Instant::now();
-        while asked.elapsed() < STOP_LIMIT {
-            if !matches!(self.process.try_wait(), Ok(None)) {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(20));
+        if let Some(proxy) = &mut self.proxy {
+            stop(proxy);
         }
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        stop(&mut self.process);
     }
+}
+
+fn stop(process: &mut Child) {
+    let _ = Command::new("kill")
+        .args(["-TERM", &process.id().to_string()])
+        .status();
+    let asked = Instant::now();
+    while asked.elapsed() < STOP_LIMIT {
+        if !matches!(process.try_wait(), Ok(None)) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let _ = process.kill();
+    let _ = process.wait();
 }
 
 /// The built program: `STAMPMILL_BIN`, or the one in the target folder that this test runs from.
@@ -221,6 +283,13 @@ pub fn stampmill_program() -> Result<PathBuf, String> {
     } else {
         Err(format!("{} is not built: cargo build", program.display()))
     }
+}
+
+/// A port that was free a moment ago: an issuer has to name it before the service listens.
+fn free_port() -> Result<u16, String> {
+    let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    Ok(address.port())
 }
 
 /// Runs the built program to its end.

@@ -670,6 +670,8 @@ fn trust_debian() -> Result<(), String> {
         std::fs::create_dir_all(scene.path(folder)).map_err(|error| error.to_string())?;
     }
     let root_dir = scene.path("scratch").display().to_string();
+    let java = "/etc/ssl/certs/java/cacerts";
+    let java_before = std::fs::read(java).ok();
     let verify = "verify -no-CApath -no-CAstore -CAfile scratch/etc/ssl/certs/ca-certificates.crt -untrusted ca/issuing.pem app.localhost.pem";
     scene.stampmill(&format!(
         "ca trust --ca ca --apply --store debian --root-dir {root_dir} --unprotected-key"
@@ -678,6 +680,9 @@ fn trust_debian() -> Result<(), String> {
     scene.stampmill(&format!(
         "ca untrust --ca ca --apply --store debian --root-dir {root_dir}"
     ))?;
+    if std::fs::read(java).ok() != java_before {
+        return Err(format!("{java}, which is the machine's own, was changed"));
+    }
     match scene.run("openssl", verify) {
         Err(said) => expect(&said, "unable to get"),
         Ok(said) => Err(format!("still trusted: {said}")),

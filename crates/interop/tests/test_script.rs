@@ -45,6 +45,33 @@ fn a_failed_test_fails_the_run() {
     );
 }
 
+/// Of a long run, people and CI see the end.
+#[test]
+fn what_failed_is_shown_once_more_at_the_end() {
+    let cargo = r#"
+        echo "cargo $1: many lines"
+        [ "$1 $2" != "fmt --all" ] || exit 1
+        [ "$1" != test ] || {
+            echo "test good ... ok"
+            echo "failures:"
+            echo "---- bad ----"
+            echo "expected 1, got 2"
+            echo "test result: FAILED. 5 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s"
+            exit 101
+        }
+    "#;
+    let run = run(&["core"], cargo, "");
+    let (_, end) = run.output.split_once("==== failed: formatting\n").unwrap();
+    let (formatting, tests) = end.split_once("==== failed: tests").unwrap();
+    assert!(formatting.contains("cargo fmt: many lines"), "{end}");
+    assert!(
+        tests.contains("---- bad ----\nexpected 1, got 2\n"),
+        "{end}"
+    );
+    assert!(!tests.contains("test good ... ok"), "{end}");
+    assert!(!tests.contains("test result: FAILED"), "{end}");
+}
+
 #[test]
 fn a_run_that_dies_without_a_failed_test_is_a_failure() {
     let cargo = r#"[ "$1" != test ] || { echo "error: could not compile"; exit 101; }"#;

@@ -43,7 +43,9 @@ pub(crate) const PART: i64 = 10_000;
 #[non_exhaustive]
 pub enum CrlError {
     /// An authority without records has nothing to list.
-    #[error("an authority in memory keeps no records, and so no list of what is revoked")]
+    #[error(
+        "no records, and so no list of what is revoked: there is no authority, or one in memory"
+    )]
     NoRecords,
     /// The root's list needs the root's key.
     #[error("the root's CRL is signed by the root, whose key is not unlocked")]

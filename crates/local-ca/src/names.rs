@@ -311,6 +311,13 @@ impl DnsName {
         if last.bytes().all(|c| c.is_ascii_digit()) {
             return refuse("the last label is a number, as in an address");
         }
+        let lower = host.to_ascii_lowercase();
+        // Also whether letters of several alphabets, or directions, stand together as they may (UTS #46).
+        if idna::domain_to_ascii_strict(&lower).ok().as_ref() != Some(&lower) {
+            return refuse(
+                "hyphens in places 3 and 4 make an A-label, and this is none (RFC 5890 §2.3.2.1)",
+            );
+        }
         Ok(Self(name.to_ascii_lowercase()))
     }
 
@@ -372,8 +379,10 @@ pub enum NameError {
     /// A country that is not two capital letters (ISO 3166).
     #[error("a country is two capital letters")]
     Country,
-    /// A common name that is empty, longer than 64 characters (RFC 5280 Appendix A.1), or has control characters.
-    #[error("a common name has 1 to 64 characters and no control characters")]
+    /// A common name that is empty, longer than 64 characters (RFC 5280 Appendix A.1), or has characters that nobody sees.
+    #[error(
+        "a common name has 1 to 64 characters, and none that is not seen or turns the direction of others"
+    )]
     CommonName,
     /// An authority's name that is blank, or begins or ends so: linters and GnuTLS refuse what it signs.
     #[error(
@@ -390,21 +399,27 @@ pub(crate) fn shown(text: &str) -> String {
         .collect()
 }
 
-/// A text from outside with its control characters escaped; letters of every alphabet stay.
+/// A text from outside with what nobody would see escaped; letters of every alphabet stay.
 pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .take(200)
-        .flat_map(|c| match c.is_control() {
+        .flat_map(|c| match is_unseen(c) {
             true => c.escape_default().collect::<Vec<_>>(),
             false => vec![c],
         })
         .collect()
 }
 
+/// Controls, and what makes others look otherwise: without width, or turning the direction (Unicode's Bidi_Control).
+fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
 /// A common name that a certificate can carry.
 pub(crate) fn check_common_name(name: &str) -> Result<(), NameError> {
     let length = name.chars().count();
-    match (1..=64).contains(&length) && !name.chars().any(char::is_control) {
+    match (1..=64).contains(&length) && !name.chars().any(is_unseen) {
         true => Ok(()),
         false => Err(NameError::CommonName),
     }
@@ -423,6 +438,8 @@ mod tests {
             "xn--bcher-kva.example",
             "1.example",
             "a-b.c",
+            "a-b--c.d",
+            "*.xn--bcher-kva.example",
         ] {
             assert_eq!(DnsName::parse(good).unwrap().as_str(), good);
         }
@@ -455,6 +472,13 @@ mod tests {
             "a\0b",
             "http://a",
             "a:80",
+            "ab--cd.test",
+            "a---b.c",
+            "xn--.test",
+            "xn--a.test",
+            "xn--zzzzzzz99999.test",
+            "xn--abc-.test",
+            "xn--BCHER-KVA8445FOO.test",
             &long_label,
             &long_name,
         ] {
@@ -463,6 +487,15 @@ mod tests {
                 "{bad:?}"
             );
         }
+    }
+
+    #[test]
+    fn what_nobody_sees_is_in_no_common_name_and_is_shown_escaped() {
+        assert!(check_common_name("Ärztin Ω 好").is_ok());
+        for bad in ["", "a\nb", "a\u{202e}b", "a\u{200b}", "\u{2066}a"] {
+            assert!(check_common_name(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(printable("Ω\u{202e}\n"), "Ω\\u{202e}\\n");
     }
 
     #[test]

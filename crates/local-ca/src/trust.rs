@@ -57,6 +57,10 @@ pub struct TrustPlaces {
     pub debian_local: PathBuf,
     /// What Debian's programs read.
     pub debian_etc: PathBuf,
+    /// What Debian's packages have done when that changes: Java's package fills the machine's key store.
+    pub debian_hooks: PathBuf,
+    /// That key store, if it is there.
+    pub debian_java: Option<PathBuf>,
     /// The databases of NSS that Chromium reads: the usual one, and those of its packages that are here.
     pub nss: Vec<PathBuf>,
     /// Firefox's profiles that are here, each with a database of its own.
@@ -86,6 +90,9 @@ impl TrustPlaces {
         Self {
             debian_local: "/usr/local/share/ca-certificates".into(),
             debian_etc: "/etc/ssl/certs".into(),
+            debian_hooks: "/etc/ca-certificates/update.d".into(),
+            debian_java: Some(PathBuf::from("/etc/ssl/certs/java/cacerts"))
+                .filter(|store| store.is_file()),
             nss: databases(&home),
             firefox: FIREFOX
                 .iter()
@@ -101,6 +108,8 @@ impl TrustPlaces {
         Self {
             debian_local: folder.join("usr/local/share/ca-certificates"),
             debian_etc: folder.join("etc/ssl/certs"),
+            debian_hooks: folder.join("etc/ca-certificates/update.d"),
+            debian_java: None,
             nss: vec![folder.join("nssdb")],
             firefox: profiles(&folder.join("firefox")),
         }
@@ -207,12 +216,16 @@ pub fn trust_stores(root: &Certificate, file: &Path, places: &TrustPlaces) -> Ve
     let update = |extra: &[&str]| {
         let etc = places.debian_etc.display().to_string();
         let local = places.debian_local.display().to_string();
+        // Without this the machine's own hooks would run, and put the root into the machine's own key store for Java.
+        let hooks = places.debian_hooks.display().to_string();
         let own = [
             "update-ca-certificates",
             "--etccertsdir",
             &etc,
             "--localcertsdir",
             &local,
+            "--hooksdir",
+            &hooks,
         ];
         let words = if machine { &own[..1] } else { &own[..] };
         step(&[words, extra].concat())
@@ -240,6 +253,30 @@ pub fn trust_stores(root: &Certificate, file: &Path, places: &TrustPlaces) -> Ve
         }),
         ..step(&["certutil", "-d", database, "-D", "-n", &name])
     };
+    // `update-ca-certificates --fresh` tells the hook what is in, and never what has gone.
+    let remove_from_java = |store: &PathBuf| {
+        let store = store.display().to_string();
+        let alias = format!("debian:{name}.pem");
+        let keytool = |verb: &'static str| {
+            [
+                "keytool",
+                verb,
+                "-keystore",
+                &store,
+                "-storepass",
+                "changeit",
+            ]
+            .map(str::to_owned)
+        };
+        TrustStep {
+            words: [keytool("-delete").as_slice(), &words(&["-alias", &alias])].concat(),
+            takes_out: Some(TakesOut {
+                list: keytool("-list").to_vec(),
+                name: alias,
+            }),
+        }
+    };
+    let java = places.debian_java.iter().filter(|_| has("keytool"));
     let chromium: Vec<String> = places.nss.iter().map(database).collect();
     let firefox: Vec<String> = match places.firefox.is_empty() {
         true => vec!["sql:PROFILE-FOLDER".to_owned()],
@@ -259,6 +296,7 @@ pub fn trust_stores(root: &Certificate, file: &Path, places: &TrustPlaces) -> Ve
                 vec![step(&["rm", "-f", &crt])],
                 made,
                 vec![update(&["--fresh"])],
+                java.map(remove_from_java).collect(),
             ]
             .concat(),
             applies: has("update-ca-certificates"),
@@ -413,8 +451,8 @@ impl TrustStep {
     pub fn run(&self) -> Result<(), TrustError> {
         if let Some(TakesOut { list, name }) = &self.takes_out {
             let listed = self.output(list)?;
-            // a line is a nickname and its trust flags
-            let named = |line: &str| line.split_whitespace().next() == Some(name.as_str());
+            // a line is a name and what is known of it: after a blank (certutil), or a comma (keytool)
+            let named = |line: &str| line.split([' ', ',']).next() == Some(name.as_str());
             if !listed.lines().any(named) {
                 return Ok(());
             }
@@ -514,6 +552,11 @@ mod tests {
         };
         assert!(removal("stampmill-12 C,,").run().is_ok());
         assert!(removal("another C,,\nstampmill-1 C,,").run().is_err());
+        assert!(
+            removal("another, Nov 22, 2026\nstampmill-1, Nov 22, 2026")
+                .run()
+                .is_err()
+        );
         let unreadable = TrustStep {
             takes_out: Some(TakesOut {
                 list: words(&["false"]),
@@ -522,5 +565,35 @@ mod tests {
             ..step(&["true"])
         };
         assert!(unreadable.run().is_err());
+    }
+    /// Where there is a Java to ask.
+    #[test]
+    fn a_root_that_debians_hook_gave_to_java_is_taken_out() {
+        if !has("keytool") {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let authority = Authority::generate(&AuthorityProfile::new("java"), now()).unwrap();
+        let (root, file) = (authority.root(), folder.path().join("root.pem"));
+        std::fs::write(&file, root.pem()).unwrap();
+        let mut places = TrustPlaces::below(folder.path());
+        places.debian_java = Some(folder.path().join("cacerts"));
+        let removal = trust_stores(&root, &file, &places)[0].remove.pop().unwrap();
+        let store = &removal.words[..6];
+        let keytool = |verb: &str, more: &[&str]| {
+            let words = [&store[..1], &words(&[verb]), &store[2..], &words(more)].concat();
+            removal.output(&words)
+        };
+        let alias = removal.words.last().unwrap();
+        let file = file.display().to_string();
+        for alias in [alias.as_str(), "debian:another.pem"] {
+            let import = ["-noprompt", "-alias", alias, "-file", &file];
+            keytool("-importcert", &import).unwrap();
+        }
+        removal.run().unwrap();
+        let left = keytool("-list", &[]).unwrap();
+        assert!(!left.contains("debian:stampmill-"), "{left}");
+        assert!(left.contains("debian:another.pem"), "{left}");
+        removal.run().unwrap();
     }
 }

@@ -23,9 +23,9 @@ use tower_http::timeout::TimeoutLayer;
 use crate::http::REQUEST_TIMEOUT;
 use crate::server::StartError;
 
-/// Where ACME is, below the issuer.
+/// Where ACME is on the issuer's host. An issuer's path has nothing to do with it: the authority is that of the host.
 const ACME: &str = "/acme";
-/// Where certificates, CRL and responder are, below the issuer.
+/// Where certificates, CRL and responder are.
 const PUBLISHED: &str = "/ca";
 
 /// What others get from the folder's authority.
@@ -107,13 +107,13 @@ impl Mounted {
         authority: Arc<Authority>,
         folder: &Path,
         settings: AuthoritySettings,
-        issuer: &str,
+        origin: &str,
     ) -> Result<Mounted, AuthorityError> {
         let responder = OcspResponder::open(Arc::clone(&authority), folder, now());
         let responder = Arc::new(responder.map_err(AuthorityError::Ocsp)?);
         let published = Published::new(Arc::clone(&authority), Arc::clone(&responder));
         let acme = settings.acme.map(|mut acme| {
-            acme.base_url = format!("{issuer}{ACME}");
+            acme.base_url = format!("{origin}{ACME}");
             let surroundings = match settings.name_server {
                 Some(server) => Surroundings::name_server(server)?,
                 None => Surroundings::system()?,
@@ -121,7 +121,7 @@ impl Mounted {
             AcmeServer::open(authority, acme, surroundings).map(Arc::new)
         });
         let acme = acme.transpose().map_err(AuthorityError::Acme)?;
-        let mut published = published.at(&format!("{issuer}{PUBLISHED}"));
+        let mut published = published.at(&format!("{origin}{PUBLISHED}"));
         if let Some(server) = &acme {
             published = published.beside(server);
         }

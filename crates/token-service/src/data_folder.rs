@@ -15,7 +15,7 @@
 //! a start that is interrupted leaves no half-made folder under the real name. What it leaves beside is in nobody's
 //! way, and the next first start names it in the log.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -31,11 +31,11 @@ use crate::domain::{
     ApplicationType, ClientAuthentication, GrantType, PersonClaims, Registration,
     RegistrationError, SecretMethod, User, UserId, Username,
 };
+use crate::folder_lock;
 use crate::password::{PasswordHash, typable_password};
 use crate::secret::{SealingKey, Secret};
 use crate::store::{SqliteStore, StoreError};
 
-const LOCK: &str = "lock";
 pub(crate) const AUTHORITY: &str = "ca";
 /// Where folders of earlier versions kept the one signing key.
 const SIGNING_KEY: &str = "keys/signing.pem";
@@ -102,7 +102,7 @@ impl DataFolder {
     /// Opens a folder that exists.
     pub fn open(path: &Path) -> Result<DataFolder, DataFolderError> {
         check_complete(path)?;
-        DataFolder::open_locked(path, lock(path)?)
+        DataFolder::open_locked(path, folder_lock::take(path)?)
     }
 
     fn open_locked(path: &Path, lock: File) -> Result<DataFolder, DataFolderError> {
@@ -153,7 +153,7 @@ fn create<T>(path: &Path, rows: FirstRows<T>) -> Result<(T, File), DataFolderErr
     let unique = u64::from_ne_bytes(random_bytes(&SystemRandom));
     let staging = Staging::new(parent.join(format!("{staging_name}{unique:016x}")))?;
     let first = fill(&staging.path, rows)?;
-    let lock = lock(&staging.path)?;
+    let lock = folder_lock::take(&staging.path)?;
     fs::rename(&staging.path, &absolute).map_err(|error| match error.kind() {
         // Another first start was quicker.
         io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => DataFolderError::InUse {
@@ -191,7 +191,7 @@ fn fill<T>(folder: &Path, rows: FirstRows<T>) -> Result<T, DataFolderError> {
         &folder.join(".gitignore"),
         b"# Keys and people's data: nothing here belongs in a repository.\n*\n",
     )?;
-    create_private(&folder.join(LOCK), b"")?;
+    create_private(&folder.join(folder_lock::LOCK), b"")?;
     create_private_folder(&folder.join("tls"))?;
     create_private_folder(&folder.join("keys"))?;
     Authority::create(&folder.join(AUTHORITY), "localhost-ca")?;
@@ -277,20 +277,6 @@ fn check_complete(path: &Path) -> Result<(), DataFolderError> {
     }
 }
 
-fn lock(path: &Path) -> Result<File, DataFolderError> {
-    let lock = path.join(LOCK);
-    let mut options = File::options();
-    options.write(true).create(true).truncate(false);
-    let file = options.open(&lock).map_err(io_error("write", &lock))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(DataFolderError::InUse {
-            path: path.to_owned(),
-        }),
-        Err(TryLockError::Error(error)) => Err(io_error("lock", &lock)(error)),
-    }
-}
-
 fn read_earlier_key(path: &Path) -> Result<Option<(SigningKey, PathBuf)>, DataFolderError> {
     let file = path.join(SIGNING_KEY);
     if !file.exists() {
@@ -326,6 +312,7 @@ pub(crate) fn open_beside(path: &Path) -> Result<(SqliteStore, SealingKey), Data
         Err(_) if !path.exists() => return Err(no_data()),
         checked => checked?,
     }
+    folder_lock::check_reachable(path)?;
     let store = SqliteStore::open_beside(&path.join(DATABASE))?;
     let sealing = read_sealing_key(path)?;
     check_sealing_key(path, &store, &sealing)?;
@@ -375,7 +362,10 @@ impl Drop for Staging {
     }
 }
 
-fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DataFolderError {
+pub(crate) fn io_error(
+    action: &'static str,
+    path: &Path,
+) -> impl FnOnce(io::Error) -> DataFolderError {
     let path = path.to_owned();
     move |error| DataFolderError::Io {
         action,
@@ -423,6 +413,12 @@ pub enum DataFolderError {
     /// Another server runs on it.
     #[error("the data folder {} is in use by another stampmill server", path.display())]
     InUse {
+        /// Where.
+        path: PathBuf,
+    },
+    /// The server that runs on it would not learn of what is done here.
+    #[error("a server with `store = \"memory\"` runs on {}: it looks at the folder's database only when it starts, so nothing done there reaches it. Stop it first", path.display())]
+    InMemory {
         /// Where.
         path: PathBuf,
     },

@@ -82,6 +82,7 @@ mod config_file;
 mod courier;
 mod data_folder;
 pub mod domain;
+mod folder_lock;
 pub mod handle;
 mod http;
 mod keyring;

@@ -12,7 +12,7 @@
 //! ```
 //! A request keeps the rules that it began with, but not the clients: it may find one that came since. So the checks come first, and
 //! no client stands without its own, however long a request took to ask. The checks of a client that leaves are those of the service
-//! before, which goes when its last request has its answer.
+//! before, which goes when its last request has its answer and upkeep has finished what it was at.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -43,7 +43,8 @@ impl Rules {
             trust = trust.with(trusted.clone());
         }
         let courier = OutboundCourier::new(settings.networks.clone(), authority.clone());
-        let own = Resource::parse(issuer).expect("an issuer is an absolute URI without a fragment");
+        let own = Resource::parse(issuer)
+            .expect("an issuer is an absolute URI without a fragment, and not too long");
         Rules {
             response_types: settings.response_types(registered),
             policy: settings.policy,
@@ -121,7 +122,7 @@ impl RunningServer {
         let authority = X509::from_pem(self.ca_root_pem().as_bytes())?;
         let mut registered = store.clients().await.map_err(DataFolderError::from)?;
         registered.retain(|client| !configured.0.contains(client.id.as_str()));
-        let rules = Rules::of(settings, &registered, &before.issuer, &authority);
+        let rules = Rules::of(settings, &registered, before.issuer(), &authority);
         let after = Arc::new(before.under(rules));
         after.issue_when.put_in_force();
         if let Err(error) = configure(store, &before.sealing, &mut settings_of_store).await {
@@ -129,7 +130,7 @@ impl RunningServer {
             return Err(error);
         }
         self.current.exchange(after);
-        settings_of_store.tell_unasked(&before.issuer);
+        settings_of_store.tell_unasked(before.issuer());
         *configured = next;
         Ok(())
     }
@@ -139,6 +140,7 @@ impl RunningServer {
 mod tests {
     use std::net::Ipv4Addr;
     use std::path::Path;
+    use std::time::Duration;
 
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpStream;
@@ -240,7 +242,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_check_of_a_client_that_left_is_not_taken_along() {
+    async fn the_check_of_a_client_that_left_goes_with_the_service_before() {
         let scratch = tempfile::tempdir().unwrap();
         let server = start(&scratch.path().join("data")).await;
         let held = server.current.service();
@@ -250,5 +252,14 @@ mod tests {
         assert!(check.upgrade().is_some(), "a request may still ask it");
         let now = server.current.service().issue_when.weak(ONE);
         assert!(now.upgrade().is_none(), "no request from now on knows it");
+        drop(held);
+        // What upkeep was at when the rules were exchanged, it finishes by those of before.
+        for _ in 0..500 {
+            if check.upgrade().is_none() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("somebody keeps the service before");
     }
 }

@@ -200,8 +200,7 @@ fn prepare(folder: &Path) -> (TokenEndpoint, Vec<String>) {
         let (server, first) = start(folder).await;
         let first = first.unwrap();
         let mut client = Client::of(&server);
-        let (name, password) = (&*first.username, first.password.expose());
-        client.code(&first.client_id, name, password).await;
+        client.first_code(&first).await;
         let ask = request_of(&first.client_id, "&prompt=consent")
             .replace("openid+profile+email", "openid+offline_access");
         let mut codes = Vec::new();

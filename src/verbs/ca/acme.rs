@@ -1,20 +1,18 @@
 //! `ca acme`: the ACME server's accounts and orders. `ca eab`: the keys that accounts are made with.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 use stampmill_local_ca::acme::{
-    AccountEntry, AcmeOperator, AuthorizationEntry, ChallengeEntry, ExternalKey, OrderEntry,
+    AccountEntry, AcmeOperator, AuthorizationEntry, ChallengeEntry, OrderEntry,
 };
-use stampmill_local_ca::{Authority, now};
+use stampmill_local_ca::now;
 
-use super::args::AcmeVerb;
+use super::args::{AcmeVerb, AuthorityArgs};
 use crate::print::Printer;
 
 pub(super) fn run(verb: AcmeVerb, out: Printer) -> anyhow::Result<()> {
     match verb {
         AcmeVerb::Accounts { authority, text } => {
-            accounts(&operator(super::open(&authority)?)?, text.as_deref(), out)
+            accounts(&operator(&authority)?, text.as_deref(), out)
         }
         AcmeVerb::Orders {
             authority,
@@ -22,12 +20,12 @@ pub(super) fn run(verb: AcmeVerb, out: Printer) -> anyhow::Result<()> {
             status,
             most,
         } => {
-            let operator = operator(super::open(&authority)?)?;
+            let operator = operator(&authority)?;
             let account = account.as_deref().map(account_id);
             orders(&operator, account, status.as_deref(), most, out)
         }
         AcmeVerb::Deactivate { authority, account } => {
-            let operator = operator(super::open(&authority)?)?;
+            let operator = operator(&authority)?;
             operator.revoke_account(account_id(&account), now())?;
             out.fields(&[
                 ("account", json!(account_id(&account))),
@@ -39,7 +37,7 @@ pub(super) fn run(verb: AcmeVerb, out: Printer) -> anyhow::Result<()> {
 }
 
 pub(super) fn external_keys(
-    authority: Authority,
+    authority: &AuthorityArgs,
     list: bool,
     withdraw: Option<&str>,
     out: Printer,
@@ -60,7 +58,7 @@ pub(super) fn external_keys(
         }));
         return Ok(());
     }
-    let key = ExternalKey::make(&Arc::new(authority))?;
+    let key = operator(authority)?.make_external_key()?;
     out.recorded(format!(
         "the key {0} was made, and its secret is not shown again: `stampmill ca eab --withdraw {0}` takes it back",
         key.kid()
@@ -72,8 +70,9 @@ pub(super) fn external_keys(
     Ok(())
 }
 
-fn operator(authority: Authority) -> anyhow::Result<AcmeOperator> {
-    Ok(AcmeOperator::open(&Arc::new(authority))?)
+/// Takes no key, and no passphrase.
+fn operator(authority: &AuthorityArgs) -> anyhow::Result<AcmeOperator> {
+    Ok(AcmeOperator::in_folder(&authority.folder)?)
 }
 
 /// Of an address, which clients show, the last part.

@@ -315,7 +315,7 @@ pub(crate) enum CaVerb {
     Show {
         #[command(flatten)]
         authority: AuthorityArgs,
-        /// The serial number, its first digits, or a name.
+        /// The serial number, eight or more of its first digits, or a whole name.
         certificate: String,
         /// Only the certificate, in PEM.
         #[arg(long)]
@@ -333,7 +333,7 @@ pub(crate) enum CaVerb {
     Revoke {
         #[command(flatten)]
         authority: AuthorityArgs,
-        /// The serial number, its first digits, a name, or the certificate's file.
+        /// The serial number, eight or more of its first digits, a whole name, or the certificate's file.
         certificate: String,
         /// Why: keyCompromise, affiliationChanged, superseded, cessationOfOperation or privilegeWithdrawn; of an authority also cACompromise, of
         /// a leaf unspecified.

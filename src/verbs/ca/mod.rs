@@ -112,7 +112,7 @@ pub(crate) fn run(verb: CaVerb, out: Printer) -> anyhow::Result<()> {
             authority,
             list,
             withdraw,
-        } => acme::external_keys(open(&authority)?, list, withdraw.as_deref(), out),
+        } => acme::external_keys(&authority, list, withdraw.as_deref(), out),
         CaVerb::Trust(args) => trust::trust(&args, out),
         CaVerb::Untrust(args) => trust::untrust(&args, out),
         CaVerb::Zoo(args) => zoo::zoo(&args, out),

@@ -12,7 +12,7 @@ export default async function (context) {
   const tokens = await client.clientCredentialsGrant(config, undefined, { DPoP })
   assert.equal(tokens.token_type, 'dpop')
 
-  const api = new URL('/api/me', context.issuer)
+  const api = new URL(`${context.issuer}/api/me`)
   const me = await client.fetchProtectedResource(config, tokens.access_token, api, 'GET', undefined, undefined, { DPoP })
   assert.equal((await me.json()).sub, context.client_id)
   const bearer = await fetch(api, { headers: { authorization: `Bearer ${tokens.access_token}` } })

@@ -9,7 +9,7 @@ import { fetchTrusting } from '../lib/tls.mjs'
 export default async function (context) {
   const fetch = fetchTrusting(context.ca)
   const { config, tokens } = await logIn(context, fetch)
-  const api = new URL('/api/me', context.issuer)
+  const api = new URL(`${context.issuer}/api/me`)
 
   const answer = await client.fetchProtectedResource(config, tokens.access_token, api, 'GET')
   assert.equal(answer.status, 200, await answer.text())

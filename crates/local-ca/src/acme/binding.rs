@@ -7,6 +7,7 @@ use stampmill_jose::{Jwk, MacAlgorithm, SharedSecret, base64url, verify_mac_jws}
 use zeroize::Zeroizing;
 
 use super::jws::{self, Flattened};
+use super::operator::AcmeOperator;
 use super::problem::{Problem, ProblemKind};
 use super::random_id;
 use super::records::Records;
@@ -27,10 +28,12 @@ impl ExternalKey {
     /// # Errors
     /// [`AcmeError`](super::AcmeError): no records, or they cannot be written.
     pub fn make(authority: &std::sync::Arc<Authority>) -> Result<Self, super::AcmeError> {
-        let records = Records::open(std::sync::Arc::clone(authority))?;
-        let records = records.ok_or(super::AcmeError::NoRecords)?;
+        AcmeOperator::open(authority)?.make_external_key()
+    }
+
+    pub(super) fn make_in(records: &Records) -> Result<Self, super::AcmeError> {
         let key = Self::generate()?;
-        key.record(&records)?;
+        key.record(records)?;
         Ok(key)
     }
 

@@ -72,6 +72,7 @@ mod turns;
 mod validate;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use openssl::error::ErrorStack;
@@ -127,7 +128,7 @@ impl AcmeServer {
                 .retain(|offered| offered.profile.role() == Role::Server);
         }
         settings.check(authority.rules(), now())?;
-        let records = Records::open(Arc::clone(&authority))?.ok_or(AcmeError::NoRecords)?;
+        let records = Records::open(authority.shared_store().ok_or(AcmeError::NoRecords)?)?;
         Ok(Self {
             turns: Turns::new(&settings.limits),
             nonces: Nonces::new()?,
@@ -187,6 +188,12 @@ pub enum AcmeError {
     /// An authority without records could promise nothing.
     #[error("an authority in memory keeps no records, so it cannot serve ACME")]
     NoRecords,
+    /// Nothing to look at.
+    #[error("{} holds no authority's records", folder.display())]
+    NoAuthority {
+        /// Where.
+        folder: PathBuf,
+    },
     /// A setting that fits nothing.
     #[error("ACME settings: {0}")]
     Setting(String),

@@ -1,8 +1,10 @@
 //! What the operator sees of an ACME server and may do to it, beside the server or without it: the records are the same.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::AcmeError;
+use super::binding::ExternalKey;
 use super::challenge::ChallengeKind;
 use super::identifier::Identifier;
 use super::problem::Problem;
@@ -10,6 +12,7 @@ use super::records::{
     Account, AccountStatus, Authorization, Challenge, ChallengeStatus, Ended, Order, Records,
 };
 use crate::authority::Authority;
+use crate::store::Store;
 
 /// The operator's side of the ACME records.
 ///
@@ -128,8 +131,31 @@ impl AcmeOperator {
     /// # Errors
     /// [`AcmeError`]: an authority in memory, or records that cannot be written.
     pub fn open(authority: &Arc<Authority>) -> Result<Self, AcmeError> {
-        let records = Records::open(Arc::clone(authority))?.ok_or(AcmeError::NoRecords)?;
-        Ok(Self { records })
+        let store = authority.shared_store().ok_or(AcmeError::NoRecords)?;
+        Ok(Self {
+            records: Records::open(store)?,
+        })
+    }
+
+    /// The same for the authority in this folder, without its keys: the operator signs nothing.
+    ///
+    /// # Errors
+    /// [`AcmeError`]: no records there, or they cannot be written.
+    pub fn in_folder(dir: &Path) -> Result<Self, AcmeError> {
+        let store = Store::in_folder(dir)?.ok_or_else(|| AcmeError::NoAuthority {
+            folder: dir.to_owned(),
+        })?;
+        Ok(Self {
+            records: Records::open(Arc::new(store))?,
+        })
+    }
+
+    /// Makes a key for somebody's account.
+    ///
+    /// # Errors
+    /// [`AcmeError::Store`], or no randomness.
+    pub fn make_external_key(&self) -> Result<ExternalKey, AcmeError> {
+        ExternalKey::make_in(&self.records)
     }
 
     /// Every account, the oldest first.

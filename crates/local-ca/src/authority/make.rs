@@ -1,6 +1,6 @@
 //! How root and intermediate are made (checks.md §2, §3 of this project's conformance notes; Baseline Requirements §7.1.2.1, §7.1.2.10).
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use openssl::error::ErrorStack;
 
@@ -53,7 +53,7 @@ impl Authority {
     /// An authority in memory with records in memory: it can revoke, and say so, and is gone with the program.
     pub(crate) fn generate_recorded(profile: &AuthorityProfile, now: i64) -> Result<Self, CaError> {
         let mut authority = Self::generate(profile, now)?;
-        authority.store = Some(Store::in_memory()?);
+        authority.store = Some(Arc::new(Store::in_memory()?));
         authority.record_first_issuing(now)?;
         authority.publish_root_crl(now)?;
         Ok(authority)

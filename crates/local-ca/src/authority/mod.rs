@@ -94,7 +94,7 @@ pub struct Authority {
     rules: RuleSet,
     constraints: Option<NameConstraints>,
     base_url: Option<BaseUrl>,
-    store: Option<Store>,
+    store: Option<Arc<Store>>,
     root_key_path: PathBuf,
     blocked: OnceLock<BlockedKeys>,
 }
@@ -171,7 +171,7 @@ impl Authority {
         let store = written.create(&folder.store, Store::create)?;
         store.set_settings(self.rules, self.base_url.as_ref())?;
         store.note(now(), Event::Created, None, &profile.common_name)?;
-        self.store = Some(store);
+        self.store = Some(Arc::new(store));
         self.record_first_issuing(now())?;
         self.publish_root_crl(now())?;
         written.create(&folder.root, |path| {
@@ -236,7 +236,7 @@ impl Authority {
             rules,
             constraints,
             base_url,
-            store: Some(store),
+            store: Some(Arc::new(store)),
             root_key_path: folder.root_key,
             blocked: OnceLock::new(),
         };
@@ -358,7 +358,12 @@ impl Authority {
     /// The records; an authority in memory has none.
     #[must_use]
     pub fn store(&self) -> Option<&Store> {
-        self.store.as_ref()
+        self.store.as_deref()
+    }
+
+    /// The same, for whoever keeps records of its own there.
+    pub(crate) fn shared_store(&self) -> Option<Arc<Store>> {
+        self.store.clone()
     }
 
     /// Who signs from day to day. Asked for once in each piece of work, which is then of one piece.

@@ -1,12 +1,8 @@
-//! Looking things up: one certificate, many, the log.
+//! Looking certificates up: one, many, what became of them.
 
-use std::path::Path;
-use std::sync::Mutex;
-
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{Store, StoreError};
-use crate::authority::Authority;
 use crate::certificate::{Certificate, hex};
 use crate::reason::Reason;
 
@@ -94,68 +90,11 @@ pub struct Filter {
     pub ends_before: Option<i64>,
 }
 
-/// A line of the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct LogLine {
-    /// When, in seconds since the epoch.
-    pub at: i64,
-    /// What: `issue`, `revoke`, `crl`, `create`, `renew`; of ACME `account`, `account-key`, `account-end`, `proof`, `revoke-request`,
-    /// `external-key`.
-    pub event: String,
-    /// Which certificate.
-    pub serial: Option<String>,
-    /// More about it.
-    pub detail: String,
-}
-
 const COLUMNS: &str = "serial, issuer, profile, subject, not_before, not_after, issued_at, revoked_at, reason, account, der";
 
 impl Store {
-    /// The records of the authority in this folder, without its keys: for looking things up. `None` where there are none.
-    ///
-    /// # Errors
-    /// [`StoreError::Database`], [`StoreError::Newer`].
-    pub fn in_folder(dir: &Path) -> Result<Option<Self>, StoreError> {
-        let path = dir.join(Authority::STORE_FILE);
-        if path.symlink_metadata().is_err() {
-            return Ok(None);
-        }
-        let opened = Self::open(&path).or_else(|error| {
-            if matches!(error, StoreError::Exposed { .. }) {
-                return Err(error);
-            }
-            // somebody else's folder, or a disk that is not written to; a later version's tables stay what they are
-            let readable = [false, true].into_iter();
-            let mut found = readable.filter_map(|still| Self::open_to_read(&path, still).ok());
-            found.next().ok_or(error)
-        });
-        opened.map(Some)
-    }
-
-    /// Records that are not written to, by us at least. Reading along with others takes files of theirs beside it, which we may not make where
-    /// they are absent; then nobody writes, and the file stands `still` (sqlite.org/wal.html#read_only_databases).
-    fn open_to_read(path: &Path, still: bool) -> Result<Self, StoreError> {
-        let failed = |error: rusqlite::Error| StoreError::of(path, &error);
-        let mut url = url::Url::from_file_path(std::path::absolute(path).unwrap_or_default())
-            .map_err(|()| failed(rusqlite::Error::InvalidPath(path.to_owned())))?;
-        url.set_query(Some(if still { "immutable=1" } else { "mode=ro" }));
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-        let connection = Connection::open_with_flags(url.as_str(), flags).map_err(failed)?;
-        let store = Self {
-            path: path.to_owned(),
-            connection: Mutex::new(connection),
-        };
-        let found: i64 = store.read(|connection| {
-            connection.pragma_query_value(None, "user_version", |row| row.get(0))
-        })?;
-        let waiting = path.with_extension("sqlite3-wal");
-        let unread = waiting.metadata().is_ok_and(|log| log.len() > 0);
-        match found {
-            super::VERSION if !(still && unread) => Ok(store),
-            other => Err(store.newer(other, super::VERSION)),
-        }
-    }
+    /// So many first digits of a serial number are enough to mean one.
+    pub const FIRST_DIGITS: usize = 8;
 
     /// The certificate whose serial number is this or, if only one is meant, begins with it.
     ///
@@ -198,16 +137,22 @@ impl Store {
         }
     }
 
-    /// The certificates that somebody may mean by a serial number, its beginning, or a name: by the number if there is one; else those with
-    /// exactly this name; else those with a name that has this text. The valid ones first, the newest of them first.
+    /// The certificates that somebody may mean by a serial number, its first digits (at least [`FIRST_DIGITS`](Self::FIRST_DIGITS)), or a
+    /// whole name. The valid ones first, the newest of them first. Never by a part of a name: what is revoked is so once and for all.
     ///
     /// # Errors
     /// [`StoreError::Database`].
     pub fn meant_by(&self, text: &str, now: i64) -> Result<Vec<Entry>, StoreError> {
-        match self.find(text) {
-            Ok(entry) => return Ok(vec![entry]),
-            Err(StoreError::Unknown { .. } | StoreError::Ambiguous { .. }) => {}
-            Err(error) => return Err(error),
+        let by_number = match text.chars().filter(char::is_ascii_hexdigit).count() {
+            0..Self::FIRST_DIGITS => None,
+            _ => match self.find(text) {
+                Ok(entry) => Some(entry),
+                Err(StoreError::Unknown { .. } | StoreError::Ambiguous { .. }) => None,
+                Err(error) => return Err(error),
+            },
+        };
+        if text.is_empty() {
+            return Ok(Vec::new());
         }
         let filter = Filter {
             text: Some(text.to_owned()),
@@ -220,9 +165,8 @@ impl Store {
                 .iter()
                 .any(|name| name.eq_ignore_ascii_case(text))
         };
-        if found.iter().any(is_name) {
-            found.retain(is_name);
-        }
+        found.retain(is_name);
+        found.extend(by_number.filter(|entry| !is_name(entry)));
         // stable: within each, the newest first as it was
         found.sort_by_key(|entry| entry.status(now) != Status::Valid);
         Ok(found)
@@ -272,27 +216,6 @@ impl Store {
                  ORDER BY CASE WHEN ?4 IS NULL THEN -number ELSE not_after END, number"
             );
             entries(connection, &query, params![text, status, now, filter.ends_before])
-        })
-    }
-
-    /// The log, the newest line first.
-    ///
-    /// # Errors
-    /// [`StoreError::Database`].
-    pub fn log(&self, most: u32) -> Result<Vec<LogLine>, StoreError> {
-        self.read(|connection| {
-            let mut query = connection
-                .prepare("SELECT at, event, serial, detail FROM log ORDER BY id DESC LIMIT ?1")?;
-            query
-                .query_map([most], |row| {
-                    Ok(LogLine {
-                        at: row.get(0)?,
-                        event: row.get(1)?,
-                        serial: row.get(2)?,
-                        detail: row.get(3)?,
-                    })
-                })?
-                .collect()
         })
     }
 

@@ -54,17 +54,45 @@ pub(super) struct AuthorityTable {
     caa_identities: Option<Spanned<Vec<String>>>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct LifetimesTable {
-    code: Option<Spanned<i64>>,
-    access_token: Option<Spanned<i64>>,
-    id_token: Option<Spanned<i64>>,
-    session: Option<Spanned<i64>>,
-    refresh_token: Option<Spanned<i64>>,
-    offline: Option<Spanned<i64>>,
-    signing_key: Option<Spanned<i64>>,
+/// `[lifetimes]`: one list of its members, which are those of [`Lifetimes`], in seconds.
+macro_rules! lifetimes {
+    ($($name:ident),+ $(,)?) => {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(super) struct LifetimesTable {
+            $($name: Option<Spanned<i64>>,)+
+        }
+
+        impl LifetimesTable {
+            #[cfg(test)]
+            const NAMES: &[&str] = &[$(stringify!($name)),+];
+
+            /// Does not compile when there is a lifetime that the list lacks.
+            fn lifetimes(&self) -> Lifetimes {
+                Lifetimes {
+                    $($name: self.$name.as_ref().map(|seconds| *seconds.get_ref()),)+
+                }
+            }
+
+            /// Where the member of this name stands.
+            fn place(&self, name: &str) -> Option<Range<usize>> {
+                let members = [$((stringify!($name), &self.$name)),+];
+                let (_, member) = members.into_iter().find(|(known, _)| *known == name)?;
+                member.as_ref().map(Spanned::span)
+            }
+        }
+    };
 }
+
+lifetimes!(
+    code,
+    access_token,
+    id_token,
+    session,
+    refresh_token,
+    offline,
+    signing_key,
+);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -190,28 +218,9 @@ impl LifetimesTable {
         policy: Policy,
         source: &Source<'_>,
     ) -> Result<Policy, ConfigFileError> {
-        let seconds = |member: &Option<Spanned<i64>>| member.as_ref().map(|it| *it.get_ref());
-        let lifetimes = Lifetimes {
-            code: seconds(&self.code),
-            access_token: seconds(&self.access_token),
-            id_token: seconds(&self.id_token),
-            session: seconds(&self.session),
-            refresh_token: seconds(&self.refresh_token),
-            offline: seconds(&self.offline),
-            signing_key: seconds(&self.signing_key),
-        };
-        let place = |name: &str| match name {
-            "code" => &self.code,
-            "access_token" => &self.access_token,
-            "id_token" => &self.id_token,
-            "session" => &self.session,
-            "refresh_token" => &self.refresh_token,
-            "offline" => &self.offline,
-            _ => &self.signing_key,
-        };
-        policy.with_lifetimes(&lifetimes).map_err(|error| {
-            let place = place(error.name).as_ref().map(Spanned::span);
-            source.refuse(place.unwrap_or_default(), &error.to_string())
+        policy.with_lifetimes(&self.lifetimes()).map_err(|error| {
+            let place = self.place(error.name).unwrap_or_default();
+            source.refuse(place, &error.to_string())
         })
     }
 }
@@ -295,5 +304,27 @@ impl UserTable {
             claims,
             updated_at: SystemClock.now(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::LifetimesTable;
+    use crate::ConfigFile;
+
+    #[test]
+    fn each_lifetime_has_its_bounds_and_is_refused_where_it_stands() {
+        for name in LifetimesTable::NAMES {
+            let text = format!("[lifetimes]\n{name} = 0\n");
+            let error = ConfigFile::parse("id.toml", &text)
+                .expect_err(name)
+                .to_string();
+            let column = format!("{name} = ").len() + 1;
+            assert!(error.contains(&format!("id.toml:2:{column}")), "{error}");
+            assert!(
+                error.contains(&format!("the lifetime {name} is")),
+                "{error}"
+            );
+        }
     }
 }

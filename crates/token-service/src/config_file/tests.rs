@@ -450,7 +450,21 @@ fn mistakes_are_shown_with_line_and_caret() {
             "must begin with https://",
             "1:10",
         ),
-        ("issuer = 'https://id.example/'", "without a path", "1:10"),
+        (
+            "issuer = 'https://id.example/'",
+            "may not end with a slash",
+            "1:10",
+        ),
+        (
+            "issuer = 'https://id.example/realms/../one'",
+            "no dot segments",
+            "1:10",
+        ),
+        (
+            "issuer = 'https://id.example/realms/%6Fne'",
+            "nothing percent-encoded",
+            "1:10",
+        ),
         (
             "listen_plain = '0.0.0.0:80'",
             "is not a loopback address",

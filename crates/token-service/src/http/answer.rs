@@ -18,6 +18,7 @@ use serde::Serialize;
 use stampmill_jose::{Algorithm, AlgorithmSet};
 
 use super::pages;
+use super::site::{Cookie, Site};
 use crate::protocol::{BearerError, Document, ErrorCode, OAuthError, Service};
 use crate::secret::Secret;
 
@@ -26,9 +27,10 @@ pub(super) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 pub(super) const NO_SNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
 /// Another address, always by 303: a 307 would send the password along (RFC 9700 §4.12).
-pub(super) fn see_other(location: &str) -> Response {
+pub(super) fn see_other(site: &Site, location: &str) -> Response {
     let Ok(location) = HeaderValue::from_str(location) else {
         return pages::problem(
+            site,
             StatusCode::BAD_REQUEST,
             "The application asked to return to an address that cannot be written in a header.",
         );
@@ -42,31 +44,24 @@ pub(super) fn see_other(location: &str) -> Response {
     response
 }
 
-/// Adds a cookie that lasts as long as the browser does, for this host, over TLS, out of reach of scripts.
-pub(super) fn with_cookie(mut response: Response, name: &str, value: &Secret) -> Response {
-    let cookie = format!(
-        "{name}={}; Path=/; Secure; HttpOnly; SameSite=Lax",
-        value.expose()
-    );
-    let mut cookie = HeaderValue::from_str(&cookie).expect("our cookies are base64url");
+/// Adds a cookie that is a secret.
+pub(super) fn with_cookie(mut response: Response, cookie: &Cookie, value: &Secret) -> Response {
+    let mut cookie = cookie.with(value.expose());
     cookie.set_sensitive(true);
     response.headers_mut().append(SET_COOKIE, cookie);
     response
 }
 
 /// Adds the cookie that scripts of ours read in frames of other sites (Session Management §3.2).
-pub(super) fn with_state_cookie(mut response: Response, name: &str, state: &str) -> Response {
-    let cookie = format!("{name}={state}; Path=/; Secure; SameSite=None");
-    let cookie = HeaderValue::from_str(&cookie).expect("a state is base64url");
-    response.headers_mut().append(SET_COOKIE, cookie);
+pub(super) fn with_state_cookie(mut response: Response, site: &Site, state: &str) -> Response {
+    let headers = response.headers_mut();
+    headers.append(SET_COOKIE, site.state.with(state));
     response
 }
 
 /// Takes a cookie away.
-pub(super) fn without_cookie(mut response: Response, name: &str) -> Response {
-    let cookie = format!("{name}=; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=Lax");
-    let cookie = HeaderValue::from_str(&cookie).expect("names of cookies are ASCII");
-    response.headers_mut().append(SET_COOKIE, cookie);
+pub(super) fn without_cookie(mut response: Response, cookie: &Cookie) -> Response {
+    response.headers_mut().append(SET_COOKIE, cookie.end());
     response
 }
 

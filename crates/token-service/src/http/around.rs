@@ -7,6 +7,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,7 @@ use tower::Service;
 use tower_http::catch_panic::{CatchPanic, DefaultResponseForPanic};
 
 use super::{answer, unread};
+use crate::domain::Issuer;
 use crate::protocol::paths;
 
 /// A request that is not answered by then is given up (password hashing behind a full gate is the slowest thing there
@@ -26,11 +28,35 @@ pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A service with all that around it.
 #[derive(Clone)]
-pub(super) struct Around<S>(CatchPanic<S, DefaultResponseForPanic>);
+pub(super) struct Around<S> {
+    inner: CatchPanic<S, DefaultResponseForPanic>,
+    log: Log,
+}
 
 impl<S> Around<S> {
-    pub(super) fn new(inner: S) -> Around<S> {
-        Around(CatchPanic::new(inner))
+    pub(super) fn new(inner: S, log: Log) -> Around<S> {
+        Around {
+            inner: CatchPanic::new(inner),
+            log,
+        }
+    }
+}
+
+/// What may stand in the log: where our paths are on the host, and what they are called.
+#[derive(Clone)]
+pub(super) struct Log(Arc<[(String, &'static str)]>);
+
+impl Log {
+    pub(super) fn new(issuer: &Issuer) -> Log {
+        let all = paths::ALL.iter();
+        let named = all.flat_map(|path| issuer.places(path).into_iter().map(move |at| (at, *path)));
+        Log(named.collect())
+    }
+
+    /// A path of ours, relative to the issuer, or a placeholder: a stranger's path may hold anything.
+    fn name(&self, asked: &str) -> &'static str {
+        let known = self.0.iter().find(|(place, _)| place == asked);
+        known.map_or("(other)", |(_, name)| name)
     }
 }
 
@@ -44,13 +70,13 @@ where
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.0.poll_ready(context)
+        self.inner.poll_ready(context)
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let line = Line::begin(&request);
+        let line = Line::begin(&self.log, &request);
         let (request, unread) = unread::watch(request);
-        let answered = self.0.call(request);
+        let answered = self.inner.call(request);
         Box::pin(async move {
             let mut response = match timeout(REQUEST_TIMEOUT, answered).await {
                 Ok(Ok(response)) => response.into_response(),
@@ -76,14 +102,11 @@ struct Line {
 }
 
 impl Line {
-    fn begin(request: &Request) -> Line {
-        let asked = request.uri().path();
-        let known = paths::ALL.iter().copied().find(|path| *path == asked);
+    fn begin(log: &Log, request: &Request) -> Line {
         Line {
             began: Instant::now(),
             method: request.method().clone(),
-            // A path of ours, or a placeholder: a stranger's path may hold anything.
-            path: known.unwrap_or("(other)"),
+            path: log.name(request.uri().path()),
         }
     }
 

@@ -6,6 +6,7 @@ use axum::response::Response;
 
 use super::interaction::outcome;
 use super::request::{LONGEST_FORM, NotAForm};
+use super::site::Site;
 use super::{App, LONGEST_REQUEST, Shared, answer, pages, request};
 use crate::protocol::{Parameters, paths};
 
@@ -13,10 +14,13 @@ use crate::protocol::{Parameters, paths};
 pub(super) async fn authorize(State(app): Shared, request: Request) -> Response {
     let parameters = match query(&request) {
         Ok(parameters) => parameters,
-        Err((status, sentence)) => return pages::problem(status, sentence),
+        Err((status, sentence)) => return pages::problem(&app.site, status, sentence),
     };
-    let browser = request::browser(request.headers());
-    outcome(app.service.authorize(&parameters, &browser).await)
+    let browser = request::browser(&app.site, request.headers());
+    outcome(
+        &app.site,
+        app.service.authorize(&parameters, &browser).await,
+    )
 }
 
 /// What an application sent in an address, or what our page says of too much.
@@ -33,14 +37,14 @@ pub(super) fn query(request: &Request) -> Result<Parameters, (StatusCode, &'stat
 
 /// RFC 6749 §3.1, by POST.
 pub(super) async fn authorize_by_form(State(app): Shared, request: Request) -> Response {
-    let browser = request::browser(request.headers());
-    let form = match form(request, LONGEST_FORM).await {
+    let browser = request::browser(&app.site, request.headers());
+    let form = match form(&app.site, request, LONGEST_FORM).await {
         Ok(form) => form,
         Err(problem) => return problem,
     };
     match app.service.authorization_by_form(&form, &browser).await {
-        Ok(address) => answer::see_other(&address),
-        Err(refused) => outcome(refused),
+        Ok(address) => answer::see_other(&app.site, &address),
+        Err(refused) => outcome(&app.site, refused),
     }
 }
 
@@ -48,20 +52,27 @@ pub(super) async fn authorize_by_form(State(app): Shared, request: Request) -> R
 pub(super) async fn posted(State(app): Shared, request: Request) -> Response {
     let parameters = match kept_form(&app, &request, paths::AUTHORIZE) {
         Ok(parameters) => parameters,
-        Err((status, sentence)) => return pages::problem(status, sentence),
+        Err((status, sentence)) => return pages::problem(&app.site, status, sentence),
     };
-    let browser = request::browser(request.headers());
-    outcome(app.service.authorize(&parameters, &browser).await)
+    let browser = request::browser(&app.site, request.headers());
+    outcome(
+        &app.site,
+        app.service.authorize(&parameters, &browser).await,
+    )
 }
 
 /// What an application posted, or our page that says why it is not read.
-pub(super) async fn form(request: Request, longest: usize) -> Result<Parameters, Response> {
-    let problem = |error: NotAForm| pages::problem(error.status(), error.sentence());
+pub(super) async fn form(
+    site: &Site,
+    request: Request,
+    longest: usize,
+) -> Result<Parameters, Response> {
+    let problem = |error: NotAForm| pages::problem(site, error.status(), error.sentence());
     let form = request::form_text(request).await.map_err(problem)?;
     if form.len() > longest {
         return Err(problem(NotAForm::Length));
     }
-    Parameters::of_form(form).map_err(|_| pages::problem(TOO_MANY.0, TOO_MANY.1))
+    Parameters::of_form(form).map_err(|_| pages::problem(site, TOO_MANY.0, TOO_MANY.1))
 }
 
 /// What was posted to the endpoint, by the reference in this address; or what our page says.
@@ -86,9 +97,9 @@ const TOO_MANY: (StatusCode, &str) = (
 
 /// Back from the sign-in page.
 pub(super) async fn resume(State(app): Shared, request: Request) -> Response {
-    let browser = request::browser(request.headers());
+    let browser = request::browser(&app.site, request.headers());
     let parameters =
         Parameters::parse(request.uri().query().unwrap_or_default()).unwrap_or_default();
     let sealed = parameters.one("request").ok().flatten().unwrap_or_default();
-    outcome(app.service.resume(sealed, &browser).await)
+    outcome(&app.site, app.service.resume(sealed, &browser).await)
 }

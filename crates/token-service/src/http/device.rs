@@ -4,6 +4,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
+use super::site::Site;
 use super::{Shared, answer, client_request, pages, request};
 use crate::protocol::{Decision, DeviceAnswer, DevicePage, Parameters, paths};
 use crate::secret::Secret;
@@ -25,34 +26,34 @@ pub(super) async fn page(State(app): Shared, request: Request) -> Response {
     let query = request.uri().query().unwrap_or_default();
     let parameters = Parameters::parse(query).unwrap_or_default();
     let code = parameters.one("user_code").ok().flatten();
-    let browser = request::browser(request.headers());
+    let browser = request::browser(&app.site, request.headers());
     let DeviceAnswer { page, new_binding } = app
         .service
         .device_page(code.unwrap_or_default(), &browser)
         .await;
+    let shown = shown(&app.site, page);
     match new_binding {
-        Some(binding) => answer::with_cookie(shown(page), request::BINDING_COOKIE, &binding),
-        None => shown(page),
+        Some(binding) => answer::with_cookie(shown, &app.site.binding, &binding),
+        None => shown,
     }
 }
 
 pub(super) async fn sign_in(State(app): Shared, request: Request) -> Response {
-    let (browser, form) = match request::posted_page(request).await {
+    let (browser, form) = match request::posted_page(&app.site, request).await {
         Ok(posted) => posted,
         Err(problem) => return problem,
     };
     let field = |name| form.one(name).ok().flatten().unwrap_or_default();
     let password = Secret::new(field("password"));
     let (sealed, username) = (field("request"), field("username"));
-    shown(
-        app.service
-            .device_sign_in(sealed, username, password, &browser)
-            .await,
-    )
+    let page = app
+        .service
+        .device_sign_in(sealed, username, password, &browser);
+    shown(&app.site, page.await)
 }
 
 pub(super) async fn code(State(app): Shared, request: Request) -> Response {
-    let (browser, form) = match request::posted_page(request).await {
+    let (browser, form) = match request::posted_page(&app.site, request).await {
         Ok(posted) => posted,
         Err(problem) => return problem,
     };
@@ -60,11 +61,11 @@ pub(super) async fn code(State(app): Shared, request: Request) -> Response {
     let page = app
         .service
         .device_code_typed(field("request"), field("user_code"), &browser);
-    shown(page.await)
+    shown(&app.site, page.await)
 }
 
 pub(super) async fn decision(State(app): Shared, request: Request) -> Response {
-    let (browser, form) = match request::posted_page(request).await {
+    let (browser, form) = match request::posted_page(&app.site, request).await {
         Ok(posted) => posted,
         Err(problem) => return problem,
     };
@@ -74,6 +75,7 @@ pub(super) async fn decision(State(app): Shared, request: Request) -> Response {
         "deny" => Decision::Deny,
         _ => {
             return pages::problem(
+                &app.site,
                 StatusCode::BAD_REQUEST,
                 "Neither Allow nor Deny was chosen. Go back and choose one.",
             );
@@ -82,19 +84,20 @@ pub(super) async fn decision(State(app): Shared, request: Request) -> Response {
     let page = app
         .service
         .decide_device(field("request"), decision, &browser);
-    shown(page.await)
+    shown(&app.site, page.await)
 }
 
-fn shown(page: DevicePage) -> Response {
+fn shown(site: &Site, page: DevicePage) -> Response {
     match page {
         DevicePage::SignedIn { session, user_code } => {
             let code: String = form_urlencoded::byte_serialize(user_code.as_bytes()).collect();
+            let page = site.place(paths::DEVICE);
             let next = match code.is_empty() {
-                true => paths::DEVICE.to_owned(),
-                false => format!("{}?user_code={code}", paths::DEVICE),
+                true => page,
+                false => format!("{page}?user_code={code}"),
             };
-            answer::with_cookie(answer::see_other(&next), request::SESSION_COOKIE, &session)
+            answer::with_cookie(answer::see_other(site, &next), &site.session, &session)
         }
-        page => pages::device(&page),
+        page => pages::device(site, &page),
     }
 }

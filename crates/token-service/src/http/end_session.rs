@@ -8,13 +8,15 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::request::LONGEST_FORM;
+use super::site::Site;
 use super::{Shared, answer, authorize, pages, request};
 use crate::protocol::{Farewell, FrontChannelFrames, Logout, paths};
 
 #[derive(Template)]
 #[template(path = "sign_out.html")]
 struct SignOut<'a> {
-    action: &'static str,
+    site: &'a Site,
+    action: &'a str,
     user: &'a str,
     client: &'a str,
     destination: &'a str,
@@ -24,6 +26,7 @@ struct SignOut<'a> {
 #[derive(Template)]
 #[template(path = "signed_out.html")]
 struct SignedOut<'a> {
+    site: &'a Site,
     out: bool,
     frames: &'a [String],
     /// Names of the applications that have not heard of it.
@@ -50,22 +53,25 @@ static SCRIPT_SOURCE: LazyLock<String> = LazyLock::new(|| pages::script_source(S
 pub(super) async fn end_session(State(app): Shared, request: Request) -> Response {
     let parameters = match authorize::query(&request) {
         Ok(parameters) => parameters,
-        Err((status, sentence)) => return pages::problem(status, sentence),
+        Err((status, sentence)) => return pages::problem(&app.site, status, sentence),
     };
-    let browser = request::browser(request.headers());
-    shown(app.service.end_session(&parameters, &browser).await)
+    let browser = request::browser(&app.site, request.headers());
+    shown(
+        &app.site,
+        app.service.end_session(&parameters, &browser).await,
+    )
 }
 
 /// §2, by POST. The request stands sealed in the form of our page, where it takes almost twice as much.
 pub(super) async fn end_session_by_form(State(app): Shared, request: Request) -> Response {
     const LONGEST: usize = LONGEST_FORM / 2;
-    let form = match authorize::form(request, LONGEST).await {
+    let form = match authorize::form(&app.site, request, LONGEST).await {
         Ok(form) => form,
         Err(problem) => return problem,
     };
     match app.service.end_session_by_form(&form).await {
-        Ok(address) => answer::see_other(&address),
-        Err(refused) => shown(refused),
+        Ok(address) => answer::see_other(&app.site, &address),
+        Err(refused) => shown(&app.site, refused),
     }
 }
 
@@ -73,14 +79,17 @@ pub(super) async fn end_session_by_form(State(app): Shared, request: Request) ->
 pub(super) async fn posted(State(app): Shared, request: Request) -> Response {
     let parameters = match authorize::kept_form(&app, &request, paths::END_SESSION) {
         Ok(parameters) => parameters,
-        Err((status, sentence)) => return pages::problem(status, sentence),
+        Err((status, sentence)) => return pages::problem(&app.site, status, sentence),
     };
-    let browser = request::browser(request.headers());
-    shown(app.service.end_session(&parameters, &browser).await)
+    let browser = request::browser(&app.site, request.headers());
+    shown(
+        &app.site,
+        app.service.end_session(&parameters, &browser).await,
+    )
 }
 
 pub(super) async fn decision(State(app): Shared, request: Request) -> Response {
-    let (browser, form) = match request::posted_page(request).await {
+    let (browser, form) = match request::posted_page(&app.site, request).await {
         Ok(posted) => posted,
         Err(problem) => return problem,
     };
@@ -90,28 +99,33 @@ pub(super) async fn decision(State(app): Shared, request: Request) -> Response {
         "stay" => false,
         _ => {
             return pages::problem(
+                &app.site,
                 StatusCode::BAD_REQUEST,
                 "Neither Sign out nor Stay signed in was chosen. Go back and choose one.",
             );
         }
     };
     let sealed = field("request");
-    shown(app.service.decide_end_session(sealed, end, &browser).await)
+    shown(
+        &app.site,
+        app.service.decide_end_session(sealed, end, &browser).await,
+    )
 }
 
-fn shown(logout: Logout) -> Response {
+fn shown(site: &Site, logout: Logout) -> Response {
     let without_session = |response| {
-        let response = answer::without_cookie(response, request::SESSION_COOKIE);
-        answer::without_cookie(response, request::STATE_COOKIE)
+        let response = answer::without_cookie(response, &site.session);
+        answer::without_cookie(response, &site.state)
     };
     match logout {
         Logout::Done { farewell, back } => without_session(match back {
-            Some(back) if farewell == Farewell::default() => answer::see_other(&back),
-            back => signed_out(true, &farewell, &back.unwrap_or_default()),
+            Some(back) if farewell == Farewell::default() => answer::see_other(site, &back),
+            back => signed_out(site, true, &farewell, &back.unwrap_or_default()),
         }),
-        Logout::Stayed => signed_out(false, &Farewell::default(), ""),
-        Logout::Refuse(sentence) => pages::problem(StatusCode::BAD_REQUEST, sentence),
+        Logout::Stayed => signed_out(site, false, &Farewell::default(), ""),
+        Logout::Refuse(sentence) => pages::problem(site, StatusCode::BAD_REQUEST, sentence),
         Logout::Broken => pages::problem(
+            site,
             StatusCode::INTERNAL_SERVER_ERROR,
             "The server could not finish this request. Please try again.",
         ),
@@ -124,7 +138,8 @@ fn shown(logout: Logout) -> Response {
         } => {
             let back = back.unwrap_or_default();
             let html = SignOut {
-                action: paths::END_SESSION_DECISION,
+                site,
+                action: &site.place(paths::END_SESSION_DECISION),
                 user: &user.name,
                 client: client.as_ref().map_or("", |client| &client.name),
                 destination: &pages::destination(&back),
@@ -133,7 +148,7 @@ fn shown(logout: Logout) -> Response {
             let policy = pages::Policy::forms_to(pages::FormAction::Anywhere);
             let asked = pages::html_page(StatusCode::OK, html.render(), policy);
             match new_binding {
-                Some(binding) => answer::with_cookie(asked, request::BINDING_COOKIE, &binding),
+                Some(binding) => answer::with_cookie(asked, &site.binding, &binding),
                 None => asked,
             }
         }
@@ -141,12 +156,13 @@ fn shown(logout: Logout) -> Response {
 }
 
 /// The page at the end, with the frames that tell clients (Front-Channel Logout 1.0 §2).
-fn signed_out(out: bool, farewell: &Farewell, back: &str) -> Response {
+fn signed_out(site: &Site, out: bool, farewell: &Farewell, back: &str) -> Response {
     let Farewell {
         frames: FrontChannelFrames(frames),
         told_later,
     } = farewell;
     let html = SignedOut {
+        site,
         out,
         frames,
         told_later,

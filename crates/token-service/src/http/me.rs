@@ -65,6 +65,7 @@ pub(super) fn routes(service: &Arc<Service>) -> Router {
     };
     let of_the_service = describe(service.issuer().to_owned());
     let of_the_api = describe(service.api_address());
+    let issuer = service.issuer.clone();
     // Machine code for the check is made when somebody first asks: making it reads some megabytes of code generator into
     // memory, and many servers are never asked.
     let (service, guarded) = (Arc::clone(service), OnceLock::<MethodRouter>::new());
@@ -77,9 +78,9 @@ pub(super) fn routes(service: &Arc<Service>) -> Router {
         guarded.clone().oneshot(request)
     });
     Router::new()
-        .route(paths::ME, guarded)
-        .route(paths::PROTECTED_RESOURCE, of_the_service)
-        .route(paths::PROTECTED_ME, of_the_api)
+        .route(&issuer.place(paths::ME), guarded)
+        .route(&issuer.place(paths::PROTECTED_RESOURCE), of_the_service)
+        .route(&issuer.place(paths::PROTECTED_ME), of_the_api)
 }
 
 const COMPILES: &str =
@@ -106,7 +107,7 @@ fn guard(service: &Arc<Service>, check: Arc<ClaimCheck>, address: &str) -> Guard
                 async move { Ok(service.describe_own(&token).await?) }
             }
         })
-        .dpop(service.issuer(), UsedProofs(Arc::clone(service)))
+        .dpop(service.issuer.origin(), UsedProofs(Arc::clone(service)))
         .publish_metadata_of(address)
         .realm("stampmill");
     let guard = match service.policy.dpop_nonces() {

@@ -18,6 +18,7 @@ mod registration;
 mod request;
 mod response;
 mod revocation;
+mod site;
 mod token;
 mod unread;
 mod userinfo;
@@ -35,6 +36,7 @@ use tower::layer::layer_fn;
 use tower::util::MapResponseLayer;
 
 pub(crate) use around::REQUEST_TIMEOUT;
+use site::Site;
 
 pub(crate) use crate::protocol::LONGEST_REQUEST;
 use crate::protocol::{Document, Service, paths};
@@ -42,6 +44,7 @@ use crate::protocol::{Document, Service, paths};
 /// What the handlers share. A request keeps what it began with.
 struct App {
     service: Arc<Service>,
+    site: Site,
     metadata: Document,
     /// Our own API with its guard.
     api: Router,
@@ -82,6 +85,7 @@ impl FromRef<Current> for Arc<App> {
 impl App {
     fn new(service: Arc<Service>) -> App {
         App {
+            site: Site::new(&service.issuer),
             metadata: service.metadata(),
             api: me::routes(&service),
             service,
@@ -134,18 +138,27 @@ fn for_people() -> Vec<(&'static str, MethodRouter<Current>)> {
 /// The service as an axum router: the same one behind TLS, behind a proxy and in tests. `beside` is served with it, at addresses that the
 /// service has not.
 pub(crate) fn router(current: Current, beside: Router) -> Router {
+    let issuer = current.service().issuer.clone();
     let mut open = Router::new();
     for (path, methods) in for_programs() {
-        open = open.route(path, methods.options(answer::preflight));
+        let methods = methods.options(answer::preflight);
+        for place in issuer.places(path) {
+            open = open.route(&place, methods.clone());
+        }
     }
     let mut all = open.layer(MapResponseLayer::new(answer::readable_by_any_page));
     for (path, methods) in for_people() {
-        all = all.route(path, methods);
+        for place in issuer.places(path) {
+            all = all.route(&place, methods.clone());
+        }
     }
+    let log = around::Log::new(&issuer);
     all.fallback(not_found)
         .with_state(current)
         .merge(beside)
-        .layer(layer_fn(around::Around::new))
+        .layer(layer_fn(move |inner| {
+            around::Around::new(inner, log.clone())
+        }))
 }
 
 async fn api(State(app): Shared, request: Request) -> Result<Response, Infallible> {
@@ -153,9 +166,13 @@ async fn api(State(app): Shared, request: Request) -> Result<Response, Infallibl
 }
 
 async fn home(State(app): Shared) -> Response {
-    pages::home(&app.service)
+    pages::home(&app.site, &app.service)
 }
 
-async fn not_found() -> Response {
-    pages::problem(StatusCode::NOT_FOUND, "There is nothing at this address.")
+async fn not_found(State(app): Shared) -> Response {
+    pages::problem(
+        &app.site,
+        StatusCode::NOT_FOUND,
+        "There is nothing at this address.",
+    )
 }

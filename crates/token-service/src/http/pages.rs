@@ -13,6 +13,7 @@ use url::{Host, Url};
 
 use super::answer::{NO_SNIFF, NO_STORE};
 use super::me;
+use super::site::Site;
 use crate::domain::{ClientProfile, Resource};
 use crate::protocol::{
     Attempt, AuthorizationRequest, CodeProblem, DevicePage, Page, SINGLE_CLAIM, Service, paths,
@@ -21,6 +22,7 @@ use crate::protocol::{
 #[derive(Template)]
 #[template(path = "sign_in.html")]
 struct SignIn<'a> {
+    site: &'a Site,
     /// Where the form goes.
     action: &'a str,
     client: &'a str,
@@ -35,6 +37,8 @@ struct SignIn<'a> {
 #[derive(Template)]
 #[template(path = "consent.html")]
 struct Consent<'a> {
+    site: &'a Site,
+    action: &'a str,
     client: &'a str,
     user: &'a str,
     scopes: Vec<String>,
@@ -46,6 +50,8 @@ struct Consent<'a> {
 #[derive(Template)]
 #[template(path = "device_code.html")]
 struct DeviceCode<'a> {
+    site: &'a Site,
+    action: &'a str,
     sealed: &'a str,
     user_code: &'a str,
     problem: &'a str,
@@ -54,6 +60,8 @@ struct DeviceCode<'a> {
 #[derive(Template)]
 #[template(path = "device_confirm.html")]
 struct DeviceConfirm<'a> {
+    site: &'a Site,
+    action: &'a str,
     client: &'a str,
     user: &'a str,
     user_code: String,
@@ -64,13 +72,15 @@ struct DeviceConfirm<'a> {
 
 #[derive(Template)]
 #[template(path = "device_done.html")]
-struct DeviceDone {
+struct DeviceDone<'a> {
+    site: &'a Site,
     allowed: bool,
 }
 
 #[derive(Template)]
 #[template(path = "problem.html")]
 struct Problem<'a> {
+    site: &'a Site,
     title: &'a str,
     sentence: &'a str,
 }
@@ -78,7 +88,10 @@ struct Problem<'a> {
 #[derive(Template)]
 #[template(path = "home.html")]
 struct Home<'a> {
+    site: &'a Site,
     issuer: &'a str,
+    openid: &'a str,
+    oauth: &'a str,
     jwks: &'a str,
     me: &'a str,
     may_call: &'a str,
@@ -104,7 +117,12 @@ fn meaning(scope: &str) -> String {
 }
 
 /// A page that asks something.
-pub(super) fn ask(page: &Page, sealed: &str, request: &AuthorizationRequest) -> Response {
+pub(super) fn ask(
+    site: &Site,
+    page: &Page,
+    sealed: &str,
+    request: &AuthorizationRequest,
+) -> Response {
     let client = request.client.name.as_str();
     let mut status = StatusCode::OK;
     let mut retry_after = None;
@@ -115,7 +133,8 @@ pub(super) fn ask(page: &Page, sealed: &str, request: &AuthorizationRequest) -> 
                 (status, retry_after) = (StatusCode::TOO_MANY_REQUESTS, wait);
             }
             SignIn {
-                action: paths::SIGN_IN,
+                site,
+                action: &site.place(paths::SIGN_IN),
                 client,
                 sealed,
                 username,
@@ -129,6 +148,8 @@ pub(super) fn ask(page: &Page, sealed: &str, request: &AuthorizationRequest) -> 
             let destination = destination(&request.redirect_uri);
             let resources = request.resources.iter().map(Resource::as_str).collect();
             Consent {
+                site,
+                action: &site.place(paths::CONSENT),
                 client,
                 user: &user.name,
                 scopes,
@@ -170,7 +191,7 @@ fn problem_of(last: Attempt) -> (String, Option<i64>) {
 }
 
 /// A page of the device verification.
-pub(super) fn device(page: &DevicePage) -> Response {
+pub(super) fn device(site: &Site, page: &DevicePage) -> Response {
     let mut wait = None;
     let html = match page {
         DevicePage::SignIn {
@@ -181,7 +202,8 @@ pub(super) fn device(page: &DevicePage) -> Response {
             let (problem, seconds) = problem_of(*last);
             wait = seconds;
             SignIn {
-                action: paths::DEVICE_SIGN_IN,
+                site,
+                action: &site.place(paths::DEVICE_SIGN_IN),
                 client: "a device",
                 sealed,
                 username,
@@ -207,6 +229,8 @@ pub(super) fn device(page: &DevicePage) -> Response {
                 }
             };
             DeviceCode {
+                site,
+                action: &site.place(paths::DEVICE),
                 sealed,
                 user_code,
                 problem: &told,
@@ -219,6 +243,8 @@ pub(super) fn device(page: &DevicePage) -> Response {
             user,
             request,
         } => DeviceConfirm {
+            site,
+            action: &site.place(paths::DEVICE_DECISION),
             client: &client.name,
             user: &user.name,
             user_code: request.user_code.to_string(),
@@ -227,15 +253,21 @@ pub(super) fn device(page: &DevicePage) -> Response {
             sealed,
         }
         .render(),
-        DevicePage::Done { allowed } => DeviceDone { allowed: *allowed }.render(),
+        DevicePage::Done { allowed } => DeviceDone {
+            site,
+            allowed: *allowed,
+        }
+        .render(),
         DevicePage::Stale => {
             return problem(
+                site,
                 StatusCode::BAD_REQUEST,
                 "This page is too old, or belongs to another browser, or the code was used. Start again on your device.",
             );
         }
         DevicePage::Broken | DevicePage::SignedIn { .. } => {
             return problem(
+                site,
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "The server could not finish this request. Please try again.",
             );
@@ -253,22 +285,30 @@ pub(super) fn device(page: &DevicePage) -> Response {
 }
 
 /// A page that says what went wrong, without an address to go to.
-pub(super) fn problem(status: StatusCode, sentence: &str) -> Response {
+pub(super) fn problem(site: &Site, status: StatusCode, sentence: &str) -> Response {
     let title = match status {
         StatusCode::NOT_FOUND => "Nothing here",
         StatusCode::INTERNAL_SERVER_ERROR => "Our mistake",
         _ => "This cannot be done",
     };
-    let html = Problem { title, sentence }.render();
+    let html = Problem {
+        site,
+        title,
+        sentence,
+    }
+    .render();
     html_page(status, html, Policy::forms_to(FormAction::Nowhere))
 }
 
-/// The page at `/`.
-pub(super) fn home(service: &Service) -> Response {
+/// The page at the issuer itself.
+pub(super) fn home(site: &Site, service: &Service) -> Response {
     let home = Home {
+        site,
         issuer: service.issuer(),
-        jwks: paths::JWKS,
-        me: paths::ME,
+        openid: &site.place(paths::OPENID_CONFIGURATION),
+        oauth: &site.place(paths::AUTHORIZATION_SERVER),
+        jwks: &site.place(paths::JWKS),
+        me: &site.place(paths::ME),
         may_call: &me::may_call(service),
     };
     html_page(
@@ -415,6 +455,7 @@ pub(super) fn destination(redirect_uri: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Issuer;
 
     #[test]
     fn sources_are_origins_or_schemes() {
@@ -431,6 +472,7 @@ mod tests {
     #[test]
     fn everything_is_escaped() {
         let html = SignIn {
+            site: &Site::new(&Issuer::parse("https://id.example").unwrap()),
             action: "/sign-in",
             client: "<script>",
             sealed: "\"><x",

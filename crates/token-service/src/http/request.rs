@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::pages;
+use super::site::Site;
 use crate::protocol::{
     BasicCredentials, Browser, CredentialsError, ErrorCode, OAuthError, Parameters, ResourceRequest,
 };
@@ -26,15 +27,6 @@ const BODY_TIMEOUT: Duration = if cfg!(test) {
 } else {
     Duration::from_secs(10)
 };
-
-/// `__Host-`: the browser sends it to this host alone, over TLS alone, and takes it from nowhere else (RFC 6265bis
-/// §4.1.3.2).
-pub(super) const SESSION_COOKIE: &str = "__Host-stampmill-session";
-/// Ties the hidden fields of our pages to the browser they were made for.
-pub(super) const BINDING_COOKIE: &str = "__Host-stampmill-browser";
-
-/// What the frame of OpenID Connect Session Management reads: no secret, and worth nothing here.
-pub(super) const STATE_COOKIE: &str = "__Host-stampmill-state";
 
 /// Why a body is no form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,7 +121,10 @@ fn is_form(headers: &HeaderMap) -> bool {
 }
 
 /// A form of one of our pages, from one of our pages.
-pub(super) async fn posted_page(request: Request) -> Result<(Browser, Parameters), Response> {
+pub(super) async fn posted_page(
+    site: &Site,
+    request: Request,
+) -> Result<(Browser, Parameters), Response> {
     // Browsers say where a post comes from. The seal in the form is the real defence; this one costs nothing.
     let from = request
         .headers()
@@ -137,23 +132,25 @@ pub(super) async fn posted_page(request: Request) -> Result<(Browser, Parameters
         .map(|value| value.as_bytes().to_owned());
     if from.is_some_and(|site| site != b"same-origin" && site != b"none") {
         return Err(pages::problem(
+            site,
             StatusCode::FORBIDDEN,
             "This form was sent from another site.",
         ));
     }
-    let browser = browser(request.headers());
-    let not_a_form =
-        |error: NotAForm| pages::problem(error.status(), "This is not the form that was shown.");
+    let browser = browser(site, request.headers());
+    let not_a_form = |error: NotAForm| {
+        pages::problem(site, error.status(), "This is not the form that was shown.")
+    };
     let text = form_text(request).await.map_err(not_a_form)?;
     let form = Parameters::parse(&text).map_err(|_| not_a_form(NotAForm::Text))?;
     Ok((browser, form))
 }
 
 /// The cookies that matter to us.
-pub(super) fn browser(headers: &HeaderMap) -> Browser {
+pub(super) fn browser(site: &Site, headers: &HeaderMap) -> Browser {
     Browser {
-        session: cookie(headers, SESSION_COOKIE),
-        binding: cookie(headers, BINDING_COOKIE),
+        session: cookie(headers, site.session.name()),
+        binding: cookie(headers, site.binding.name()),
     }
 }
 

@@ -6,7 +6,8 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::{answer, pages, request};
+use super::site::Site;
+use super::{answer, pages};
 use crate::protocol::AuthorizationResponse;
 
 /// The one script there is. The page works without it: there is a button.
@@ -17,27 +18,29 @@ static SCRIPT_SOURCE: LazyLock<String> = LazyLock::new(|| pages::script_source(S
 #[derive(Template)]
 #[template(path = "form_post.html")]
 struct FormPost<'a> {
+    site: &'a Site,
     action: &'a str,
     fields: Vec<(&'static str, &'a str)>,
     script: &'static str,
 }
 
 /// Back to the client.
-pub(super) fn authorization_response(response: &AuthorizationResponse) -> Response {
+pub(super) fn authorization_response(site: &Site, response: &AuthorizationResponse) -> Response {
     let answer = match response.location() {
-        Some(location) => answer::see_other(&location),
-        None => form_post(response),
+        Some(location) => answer::see_other(site, &location),
+        None => form_post(site, response),
     };
     match &response.browser_state {
-        Some(state) => answer::with_state_cookie(answer, request::STATE_COOKIE, state),
+        Some(state) => answer::with_state_cookie(answer, site, state),
         None => answer,
     }
 }
 
 /// OAuth 2.0 Form Post Response Mode §2.
-fn form_post(response: &AuthorizationResponse) -> Response {
+fn form_post(site: &Site, response: &AuthorizationResponse) -> Response {
     let fields = response.parameters.iter();
     let page = FormPost {
+        site,
         action: &response.redirect_uri,
         fields: fields
             .map(|(name, value)| (*name, value.as_str()))

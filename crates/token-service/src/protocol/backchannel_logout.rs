@@ -355,7 +355,7 @@ impl Service {
     ) -> Result<String, OAuthError> {
         let now = self.now();
         let claims = LogoutToken {
-            iss: self.issuer.clone(),
+            iss: self.issuer().to_owned(),
             sub: self.subject(client, &ended.user),
             aud: client.id.to_string(),
             iat: now,

@@ -170,7 +170,7 @@ impl Service {
     async fn assertion_holds(&self, client: &Client, assertion: &str) -> Result<bool, OAuthError> {
         let mut expect = Expectations::client_assertion(client.id.as_str(), self.issuer());
         for path in AUDIENCES {
-            expect = expect.or_audience(format!("{}{path}", self.issuer));
+            expect = expect.or_audience(self.issuer.address(path));
         }
         let verified = match &client.authentication {
             ClientAuthentication::PrivateKey { keys } => {

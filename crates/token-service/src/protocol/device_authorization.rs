@@ -54,7 +54,7 @@ impl Service {
                 expires_at,
             })
             .await?;
-        let verification_uri = format!("{}{}", self.issuer, paths::DEVICE);
+        let verification_uri = self.issuer.address(paths::DEVICE);
         tracing::info!(client_id = %client.id, "device code issued");
         Ok(DeviceAuthorization {
             device_code: device_code.expose().to_owned(),

@@ -99,15 +99,15 @@ struct Metadata<'a> {
 }
 
 impl Service {
-    /// The metadata document, the same at both well-known addresses.
+    /// The metadata document, the same at all its addresses.
     pub(crate) fn metadata(&self) -> Document {
-        let at = |path: &str| format!("{}{path}", self.issuer);
+        let at = |path: &str| self.issuer.address(path);
         let with_a_secret = AUTH_METHODS.iter().copied().filter(|name| *name != "none");
         let signatures = || AlgorithmSet::ALL.iter().map(Algorithm::name);
         let assertions = || signatures().chain([MacAlgorithm::Hs256.name()]).collect();
         let of_persons: Vec<_> = PERSON_CLAIMS.iter().map(|(name, ..)| *name).collect();
         let metadata = Metadata {
-            issuer: &self.issuer,
+            issuer: self.issuer(),
             authorization_endpoint: at(paths::AUTHORIZE),
             token_endpoint: at(paths::TOKEN),
             userinfo_endpoint: at(paths::USERINFO),

@@ -64,7 +64,7 @@ pub(super) async fn proof(service: &Service, asking: &mut Asking<'_>) -> Result<
         [] => None,
         // §4.3: "there is not more than one DPoP HTTP request header field".
         [proof] => {
-            let uri = format!("{}{}", service.issuer, paths::TOKEN);
+            let uri = service.issuer.address(paths::TOKEN);
             let expect = DpopExpectations::new("POST", &uri);
             Some(service.check_proof(proof, &expect).await?)
         }

@@ -107,7 +107,7 @@ impl Service {
             }
             LiveToken::Refresh(token) => {
                 self.may_be_refreshed_by(caller, &token).then(|| Described {
-                    iss: self.issuer.clone(),
+                    iss: self.issuer().to_owned(),
                     sub: self.subject(caller, &token.grant.user),
                     client_id: token.grant.client.to_string(),
                     exp: token.expires_at,
@@ -145,7 +145,7 @@ impl Service {
         answer: Introspection,
     ) -> Result<Introspected, OAuthError> {
         let claims = SignedIntrospection {
-            iss: self.issuer.clone(),
+            iss: self.issuer().to_owned(),
             aud: caller.id.to_string(),
             iat: self.now(),
             token_introspection: answer,

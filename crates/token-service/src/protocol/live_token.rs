@@ -78,7 +78,7 @@ impl Service {
             .is_some_and(|typ| typ.eq_ignore_ascii_case("at+jwt"));
         let claims = serde_json::from_slice::<AccessTokenClaims>(jws.payload()).ok();
         let claims = claims.filter(|claims| {
-            is_access_token && claims.iss == self.issuer && claims.exp > self.now()
+            is_access_token && claims.iss == self.issuer() && claims.exp > self.now()
         });
         match claims {
             Some(claims) if self.stands(&claims).await? => Ok(Some(LiveToken::Jwt(claims))),

@@ -109,7 +109,7 @@ pub(crate) use tokens::ACR;
 pub(crate) use userinfo::{BearerError, ResourceRequest, UserInfoAnswer};
 
 use crate::clock::{Clock, Random};
-use crate::domain::{ClientId, Resources, ResponseType, SealedSecret};
+use crate::domain::{ClientId, Issuer, Resources, ResponseType, SealedSecret};
 use crate::handle::HandleKeys;
 use crate::keyring::Keys;
 use crate::password::PasswordGate;
@@ -123,7 +123,7 @@ use crate::throttle::Throttle;
 /// Nothing of it changes but behind a lock of its own: other rules are another service (`Service::under`) over the same store,
 /// keys and counters.
 pub struct Service {
-    pub(crate) issuer: String,
+    pub(crate) issuer: Issuer,
     pub(crate) policy: Policy,
     pub(crate) resources: Resources,
     /// What the authorization endpoint hands out: `code`, and what the configuration gives to some client.
@@ -159,7 +159,7 @@ pub struct Service {
 
 /// What a [`Service`] is made of.
 pub(crate) struct Parts {
-    pub(crate) issuer: String,
+    pub(crate) issuer: Issuer,
     pub(crate) policy: Policy,
     pub(crate) resources: Resources,
     pub(crate) response_types: Vec<ResponseType>,
@@ -262,9 +262,9 @@ impl Service {
         }
     }
 
-    /// The issuer identifier: an https URL without a path.
+    /// The issuer identifier.
     pub fn issuer(&self) -> &str {
-        &self.issuer
+        self.issuer.as_str()
     }
 
     /// The keys that verify our tokens.
@@ -280,7 +280,7 @@ impl Service {
 impl fmt::Debug for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Service")
-            .field("issuer", &self.issuer)
+            .field("issuer", &self.issuer())
             .field("policy", &self.policy)
             .finish_non_exhaustive()
     }

@@ -1,4 +1,5 @@
-//! Where everything is, relative to the issuer. The router, the metadata and the log read the same constants.
+//! Where everything is, for an issuer without a path; with one, [`Issuer::place`](crate::domain::Issuer) says where that is on the host. The
+//! router, the metadata and the log read the same constants.
 
 macro_rules! paths {
     ($($(#[$doc:meta])* $name:ident = $path:literal;)*) => {

@@ -113,25 +113,25 @@ impl Service {
         browser: &Browser,
     ) -> Result<String, Outcome> {
         if let Some(query) = as_query(form) {
-            return Ok(format!("{}?{query}", paths::AUTHORIZE));
+            return Ok(format!("{}?{query}", self.issuer.place(paths::AUTHORIZE)));
         }
         let client = match self.asking_client(form).await {
             Ok(client) => client.id,
             Err(refusal) => return Err(self.refuse(refusal, None, browser).await),
         };
         let reference = self.keep_posted(paths::AUTHORIZE, Some(client), form);
-        let back = paths::POSTED_AUTHORIZE;
+        let back = self.issuer.place(paths::POSTED_AUTHORIZE);
         Ok(format!("{back}?reference={}", reference.expose()))
     }
 
     /// The same for the end session endpoint. Nothing is kept of what is refused anyway.
     pub(crate) async fn end_session_by_form(&self, form: &Parameters) -> Result<String, Logout> {
         if let Some(query) = as_query(form) {
-            return Ok(format!("{}?{query}", paths::END_SESSION));
+            return Ok(format!("{}?{query}", self.issuer.place(paths::END_SESSION)));
         }
         let client = self.client_ending_session(form).await?;
         let reference = self.keep_posted(paths::END_SESSION, client, form);
-        let back = paths::POSTED_END_SESSION;
+        let back = self.issuer.place(paths::POSTED_END_SESSION);
         Ok(format!("{back}?reference={}", reference.expose()))
     }
 

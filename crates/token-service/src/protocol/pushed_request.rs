@@ -93,7 +93,7 @@ impl Service {
             [proof] => proof,
             _ => return Err(dpop::INVALID),
         };
-        let uri = format!("{}{}", self.issuer, paths::PUSHED_AUTHORIZATION_REQUEST);
+        let uri = self.issuer.address(paths::PUSHED_AUTHORIZATION_REQUEST);
         let jkt = self
             .check_proof(proof, &DpopExpectations::new("POST", &uri))
             .await?;

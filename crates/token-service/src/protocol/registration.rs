@@ -311,7 +311,7 @@ impl Service {
         if let Some(secret) = secret {
             all.insert("client_secret".to_owned(), json!(secret.expose()));
         }
-        let uri = format!("{}{}/{}", self.issuer, paths::REGISTRATION, client.id);
+        let uri = format!("{}/{}", self.issuer.address(paths::REGISTRATION), client.id);
         all.insert("registration_client_uri".to_owned(), json!(uri));
         let token = json!(management.expose());
         all.insert("registration_access_token".to_owned(), token);

@@ -75,15 +75,14 @@ pub(super) fn at_token_endpoint(
 impl Service {
     /// Where the service's own API is. Tokens for it carry the name of the service.
     pub(crate) fn api_address(&self) -> String {
-        format!("{}{}", self.issuer, paths::ME)
+        self.issuer.address(paths::ME)
     }
 
     /// The resource of a name. The API's address names the service's own, because that is what its metadata call it (RFC 9728
     /// §2), and what a client that has read them asks for.
     fn resource_of(&self, text: &str) -> Option<&Arc<ResourceServer>> {
-        let is_api = text.strip_prefix(&self.issuer) == Some(paths::ME);
         match self.resources.named(text) {
-            None if is_api => Some(self.resources.own()),
+            None if text == self.api_address() => Some(self.resources.own()),
             found => found,
         }
     }

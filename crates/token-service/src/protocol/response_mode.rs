@@ -149,7 +149,7 @@ impl Service {
     ) -> AuthorizationResponse {
         let state = request.state.clone().map(|state| ("state", state));
         let iss = self.policy.iss_in_responses();
-        let iss = iss.then(|| ("iss", self.issuer.clone()));
+        let iss = iss.then(|| ("iss", self.issuer().to_owned()));
         let all = answer.into_iter().chain(state).chain(iss);
         AuthorizationResponse {
             mode: request.response_mode,

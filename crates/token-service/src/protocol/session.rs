@@ -97,7 +97,7 @@ impl Service {
             let mut uri = Url::parse(uri).ok()?;
             // Both or neither (§2); we always have both.
             uri.query_pairs_mut()
-                .append_pair("iss", &self.issuer)
+                .append_pair("iss", self.issuer())
                 .append_pair("sid", &self.sid(&ended.session, &client.id));
             Some(uri.into())
         });

@@ -158,7 +158,7 @@ impl Service {
             person = claims::for_id_token(&user, &grant.claims);
         }
         Ok(Some(IdTokenClaims {
-            iss: self.issuer.clone(),
+            iss: self.issuer().to_owned(),
             sub: self.subject(&asking.client, &grant.user),
             aud: asking.client.id.to_string(),
             iat: now,
@@ -202,7 +202,7 @@ impl Service {
             Some(grant) => self.subject(client, &grant.user),
         };
         AccessTokenClaims {
-            iss: self.issuer.clone(),
+            iss: self.issuer().to_owned(),
             sub,
             aud: asking.resource.resource.to_string(),
             client_id: client.id.to_string(),
@@ -257,7 +257,7 @@ impl Service {
             },
         };
         Ok(Some(AccessTokenClaims {
-            iss: self.issuer.clone(),
+            iss: self.issuer().to_owned(),
             sub,
             aud: token.audience,
             client_id: token.client.to_string(),

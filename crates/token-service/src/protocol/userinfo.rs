@@ -93,7 +93,7 @@ impl Service {
             return Ok(UserInfoAnswer::Json(answer));
         };
         let signed = SignedUserInfo {
-            iss: self.issuer.clone(),
+            iss: self.issuer().to_owned(),
             aud: client.id.to_string(),
             claims: answer,
         };
@@ -111,7 +111,7 @@ impl Service {
         match (&claims.cnf, &request.proof) {
             (None, None) => Ok(()),
             (Some(_), Some(proof)) => {
-                let uri = format!("{}{}", self.issuer, paths::USERINFO);
+                let uri = self.issuer.address(paths::USERINFO);
                 let expect = DpopExpectations::new(request.method, &uri)
                     .with_access_token(request.token.expose());
                 let jkt = self.check_proof(proof, &expect).await?;

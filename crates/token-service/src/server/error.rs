@@ -7,6 +7,7 @@ use openssl::error::ErrorStack;
 use crate::authority::AuthorityError;
 use crate::config_file::ConfigFileError;
 use crate::data_folder::DataFolderError;
+use crate::domain::IssuerError;
 use crate::keyring::KeysError;
 
 /// Why the server did not start. Nothing listens then. The folder may have changed: by then it can have the clients and people of
@@ -52,7 +53,7 @@ pub enum StartError {
     Authority(#[from] AuthorityError),
     /// An address that is nobody's name.
     #[error(
-        "the issuer must be given (--issuer https://host[:port]): what the server listens on does not say how clients reach it"
+        "the issuer must be given (--issuer https://host[:port][/path]): what the server listens on does not say how clients reach it"
     )]
     IssuerNeeded,
     /// Not an issuer identifier.
@@ -61,7 +62,7 @@ pub enum StartError {
         /// What was given.
         issuer: String,
         /// What is wrong.
-        reason: &'static str,
+        reason: IssuerError,
     },
     /// The configuration file: it counts on a client that is not there.
     #[error(transparent)]

@@ -24,7 +24,7 @@ use crate::authority::{AuthoritySettings, Mounted};
 use crate::certificates::{Certificates, Renewal, Tending};
 use crate::config_file::{Settings, Storage};
 use crate::data_folder::DataFolder;
-use crate::domain::is_loopback;
+use crate::domain::{Issuer, is_loopback};
 use crate::http::{Current, router};
 use crate::listener::{Closing, Transport, accept_loop};
 use crate::reload::Configured;
@@ -33,7 +33,6 @@ pub use error::StartError;
 pub use listen::{Listen, ListenError};
 pub use running::RunningServer;
 
-use issuer::Issuer;
 use listen::{Sockets, address};
 use open::service;
 
@@ -94,8 +93,8 @@ impl Server {
             None => None,
         };
         match issuer {
-            Some(issuer) => Issuer::parse(issuer),
-            None => Issuer::of(listen, address.as_ref()),
+            Some(issuer) => issuer::parse(issuer),
+            None => issuer::of(listen, address.as_ref()),
         }
         .map(drop)
     }
@@ -138,19 +137,19 @@ impl Server {
         let status_address = sockets.authority.as_ref().map(address).transpose()?;
         let issuer_given = config.issuer.is_some();
         let issuer = match config.issuer {
-            Some(issuer) => Issuer::parse(&issuer)?,
-            None => Issuer::of(config.listen, addresses.first())?,
+            Some(issuer) => issuer::parse(&issuer)?,
+            None => issuer::of(config.listen, addresses.first())?,
         };
-        settings.tell_unasked(&issuer.text);
+        settings.tell_unasked(issuer.as_str());
         let (ca_root_pem, ca_root_path) = (config.data.ca_root_pem(), config.data.ca_root_path());
         let (service, certificates) = {
-            let issuer = issuer.text.clone();
+            let issuer = issuer.clone();
             let authority = X509::from_pem(ca_root_pem.as_bytes())?;
             service(authority, config.data, issuer, config.backend, settings).await?
         };
         if config.listen.is_some_and(Listen::is_any_port) && !issuer_given {
             tracing::info!(
-                issuer = issuer.text,
+                issuer = issuer.as_str(),
                 "the port is free for this run only: at the next start the issuer is another, and what was issued \
                 is no longer accepted; give --issuer, or --listen a port"
             );
@@ -166,7 +165,7 @@ impl Server {
         let renewal = match sockets.tls.is_empty() {
             true => None,
             false => {
-                let names = issuer.certificate_names();
+                let names = issuer::certificate_names(&issuer);
                 let certificates = Arc::clone(&certificates);
                 let now = service.now();
                 Some(Renewal::start(certificates, &names, responder, now)?)
@@ -210,7 +209,7 @@ impl Server {
         tokio::spawn(tending.run(stopped.clone(), closing.ticket()));
         upkeep::start(&current, &stopped);
         Ok(RunningServer {
-            issuer: issuer.text,
+            issuer: issuer.as_str().to_owned(),
             addresses,
             plain: plain_address,
             authority: status_address,
@@ -246,7 +245,7 @@ fn mount(
         None => forget_earlier_address(certificates)?,
     }
     let folder = certificates.authority_folder();
-    let mounted = Mounted::new(certificates.authority(), &folder, settings, &issuer.text)?;
+    let mounted = Mounted::new(certificates.authority(), &folder, settings, issuer.origin())?;
     Ok(mounted)
 }
 

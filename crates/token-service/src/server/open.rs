@@ -11,7 +11,8 @@ use crate::certificates::Certificates;
 use crate::clock::{Clock as _, SystemClock, SystemRandom};
 use crate::config_file::{Settings, Storage};
 use crate::data_folder::{DataFolder, DataFolderError};
-use crate::domain::StoredKey;
+use crate::domain::{Issuer, StoredKey};
+use crate::folder_lock;
 use crate::keyring::KeysError;
 use crate::protocol::{Notifier, Parts, Rules, Service, Signatures};
 use crate::reload::configure;
@@ -22,7 +23,7 @@ use crate::store::{SqliteStore, Store};
 pub(super) async fn service(
     authority: X509,
     data: DataFolder,
-    issuer: String,
+    issuer: Issuer,
     backend: Backend,
     mut settings: Settings,
 ) -> Result<(Service, Certificates), StartError> {
@@ -40,12 +41,14 @@ pub(super) async fn service(
         Storage::File => store,
         Storage::Memory => {
             tracing::warn!("what happens is kept in memory and forgotten when the server ends");
+            // Before the rows are copied: whoever is let in after this would write what is not seen.
+            folder_lock::tell_in_memory(certificates.folder(), &lock)?;
             store.into_memory().map_err(DataFolderError::from)?
         }
     };
     configure(&store, &sealing, &mut settings).await?;
     let registered = store.clients().await.map_err(DataFolderError::from)?;
-    let rules = Rules::of(settings, &registered, &issuer, &authority);
+    let rules = Rules::of(settings, &registered, issuer.as_str(), &authority);
     let service = Service::new(Parts {
         issuer,
         policy: rules.policy,

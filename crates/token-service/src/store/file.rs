@@ -132,21 +132,13 @@ pub(super) fn into_memory(path: &Path) -> Result<Connection, StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
     use crate::secret::Digest;
     use crate::store::{SqliteStore, Store, access_tokens, refresh_tokens, suite};
 
-    fn fresh() -> (tempfile::TempDir, PathBuf) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("store.sqlite3");
-        (folder, path)
-    }
-
     #[tokio::test]
     async fn memory_begins_with_what_cannot_be_used_twice() {
-        let (_folder, path) = fresh();
+        let (_folder, path) = suite::room();
         let store = SqliteStore::create(&path).unwrap();
         let (user, client) = (suite::user("alice"), suite::client("web", None));
         store.insert_user(user.clone()).await.unwrap();
@@ -191,7 +183,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_damaged_file_is_refused_and_left_alone() {
-        let (_folder, path) = fresh();
+        let (_folder, path) = suite::room();
         let store = SqliteStore::create(&path).unwrap();
         for number in 0..200 {
             store
@@ -228,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_newer_schema_is_refused() {
-        let (_folder, path) = fresh();
+        let (_folder, path) = suite::room();
         drop(SqliteStore::create(&path).unwrap());
         Connection::open(&path)
             .unwrap()
@@ -256,7 +248,7 @@ mod tests {
 
     #[test]
     fn an_older_schema_is_not_migrated_beside_a_server() {
-        let (_folder, path) = fresh();
+        let (_folder, path) = suite::room();
         drop(SqliteStore::create(&path).unwrap());
         drop(SqliteStore::open_beside(&path).unwrap());
         let version = |number: u32| {
@@ -272,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_foreign_database_is_refused() {
-        let (_folder, path) = fresh();
+        let (_folder, path) = suite::room();
         Connection::open(&path)
             .unwrap()
             .execute_batch("CREATE TABLE theirs (x)")
@@ -285,7 +277,7 @@ mod tests {
 
     #[test]
     fn an_existing_file_is_not_created_over() {
-        let (_folder, path) = fresh();
+        let (_folder, path) = suite::room();
         fs::write(&path, b"precious").unwrap();
         assert!(SqliteStore::create(&path).is_err());
         assert_eq!(fs::read(&path).unwrap(), b"precious");

@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, Row, params};
 
-use super::statements::{all, database, execute, one};
+use super::statements::{all, execute, one};
 use super::{StoreError, clients};
 use crate::domain::{Client, ClientId, EndedSession, Session, SessionId, UserId};
 use crate::secret::Digest;
@@ -133,7 +133,7 @@ pub(super) fn untold(connection: &Connection) -> Result<Vec<EndedSession>, Store
         Ok((session, UserId::from_store(row.get(1)?)))
     };
     let mut ended = Vec::new();
-    for (session, user) in all(connection, sql, names)? {
+    for (session, user) in all(connection, sql, [], names)? {
         let clients = clients_in(connection, "untold_logouts", &session)?;
         ended.push(EndedSession {
             session,
@@ -193,11 +193,7 @@ fn clients_in(
         "{} JOIN {table} USING (client_id) WHERE session_id = ?1 ORDER BY client_id",
         clients::CLIENT
     );
-    let mut statement = connection.prepare_cached(&sql).map_err(database)?;
-    let found = statement
-        .query_map([session.as_str()], clients::client)
-        .map_err(database)?;
-    found.collect::<Result<_, _>>().map_err(database)
+    all(connection, &sql, [session.as_str()], clients::client)
 }
 
 fn session(row: &Row<'_>) -> rusqlite::Result<Session> {

@@ -9,7 +9,7 @@ use crate::domain::{StoredKey, signing_algorithm};
 const SIGNING_KEYS: &str = "SELECT kid, alg, pem_sealed, created_at, signs_from FROM signing_keys ORDER BY created_at, kid";
 
 pub(super) fn every(connection: &Connection) -> Result<Vec<StoredKey>, StoreError> {
-    all(connection, SIGNING_KEYS, signing_key)
+    all(connection, SIGNING_KEYS, [], signing_key)
 }
 
 fn signing_key(row: &Row<'_>) -> rusqlite::Result<StoredKey> {

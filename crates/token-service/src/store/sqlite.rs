@@ -123,7 +123,7 @@ impl SqliteStore {
     /// Every client, by id, for whoever cannot wait: a folder that is being opened.
     pub(crate) fn clients_now(&self) -> Result<Vec<Client>, StoreError> {
         let sql = format!("{} ORDER BY client_id", clients::CLIENT);
-        self.read(|c| all(c, &sql, clients::client))
+        self.read(|c| all(c, &sql, [], clients::client))
     }
 
     fn answer<'a, T: Send + 'a>(
@@ -266,11 +266,8 @@ impl Store for SqliteStore {
 
     fn users(&self) -> Answer<'_, Vec<User>> {
         self.answer(|c| {
-            all(
-                c,
-                &format!("{} ORDER BY username", users::USER),
-                users::user,
-            )
+            let sql = format!("{} ORDER BY username", users::USER);
+            all(c, &sql, [], users::user)
         })
     }
 
@@ -485,20 +482,14 @@ mod tests {
     use super::*;
     use crate::store::suite;
 
-    fn fresh() -> (tempfile::TempDir, PathBuf) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("store.sqlite3");
-        (folder, path)
-    }
-
     fn in_memory() -> SqliteStore {
-        let (_folder, path) = fresh();
+        let (_folder, path) = suite::room();
         SqliteStore::create(&path).unwrap().into_memory().unwrap()
     }
 
     #[tokio::test]
     async fn the_suite_every_store_must_pass() {
-        let (_folder, path) = fresh();
+        let (_folder, path) = suite::room();
         suite::run(&SqliteStore::create(&path).unwrap()).await;
     }
 
@@ -509,14 +500,14 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn of_parallel_redemptions_one_wins() {
-        let (_folder, path) = fresh();
+        let (_folder, path) = suite::room();
         suite::one_code_one_winner(Arc::new(SqliteStore::create(&path).unwrap())).await;
         suite::one_code_one_winner(Arc::new(in_memory())).await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn of_parallel_refreshes_one_rotates() {
-        let (_folder, path) = fresh();
+        let (_folder, path) = suite::room();
         let store = SqliteStore::create(&path).unwrap();
         suite::one_refresh_token_one_successor(Arc::new(store)).await;
         suite::one_refresh_token_one_successor(Arc::new(in_memory())).await;
@@ -524,13 +515,13 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn of_parallel_registrations_as_many_win_as_there_are_uses() {
-        let (_folder, path) = fresh();
+        let (_folder, path) = suite::room();
         suite::one_use_one_client(Arc::new(SqliteStore::create(&path).unwrap())).await;
     }
 
     #[tokio::test]
     async fn what_was_written_is_there_after_reopening() {
-        let (_folder, path) = fresh();
+        let (_folder, path) = suite::room();
         let store = SqliteStore::create(&path).unwrap();
         store.insert_user(suite::user("alice")).await.unwrap();
         drop(store);

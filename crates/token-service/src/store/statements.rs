@@ -24,10 +24,11 @@ pub(super) fn one<T>(
 pub(super) fn all<T>(
     connection: &Connection,
     sql: &str,
+    params: impl rusqlite::Params,
     read: fn(&Row<'_>) -> rusqlite::Result<T>,
 ) -> Result<Vec<T>, StoreError> {
     let mut statement = connection.prepare_cached(sql).map_err(database)?;
-    let rows = statement.query_map([], read).map_err(database)?;
+    let rows = statement.query_map(params, read).map_err(database)?;
     rows.collect::<Result<_, _>>().map_err(database)
 }
 

@@ -39,7 +39,7 @@ pub(super) fn configure_all(
     }
     let kept: Vec<&str> = users.iter().map(|user| user.username.as_str()).collect();
     let of_file = format!("{USER} WHERE origin = 'file'");
-    let of_file = all(connection, &of_file, user)?;
+    let of_file = all(connection, &of_file, [], user)?;
     let gone = of_file
         .iter()
         .filter(|user| !kept.contains(&user.username.as_str()));

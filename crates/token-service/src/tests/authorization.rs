@@ -22,7 +22,7 @@ async fn error(changes: &[(&str, &str)]) -> String {
     );
     assert_eq!(
         answer.parameter("iss").as_deref(),
-        Some(ISSUER),
+        Some(&*ISSUER),
         "RFC 9207 §2: errors too"
     );
     assert_eq!(answer.parameter("code"), None);
@@ -62,7 +62,7 @@ async fn rfc6749_4_1_the_whole_way() {
     );
     assert_eq!(
         back.parameter("iss").as_deref(),
-        Some(ISSUER),
+        Some(&*ISSUER),
         "RFC 9207 §2"
     );
     let code = back.parameter("code").unwrap();

@@ -178,7 +178,11 @@ async fn rfc6749_4_1_2_1_every_error_has_its_state_and_its_issuer() {
                 assert!(location.starts_with(&start), "{wrong:?} {mode}: {location}");
             }
             assert_eq!(back.parameter("state").as_ref(), Some(&state), "{wrong:?}");
-            assert_eq!(back.parameter("iss").as_deref(), Some(ISSUER), "{wrong:?}");
+            assert_eq!(
+                back.parameter("iss").as_deref(),
+                Some(&*ISSUER),
+                "{wrong:?}"
+            );
             assert!(back.parameter("error").is_some() && back.parameter("code").is_none());
         }
         let without = fixture.get(&ask_for(&[("state", ""), wrong])).await;

@@ -203,7 +203,7 @@ async fn rfc8628_3_3_1_a_code_in_the_address_is_still_shown_and_confirmed() {
     let fixture = Fixture::new().await;
     let codes = begin(&fixture).await;
     let complete = codes["verification_uri_complete"].as_str().unwrap();
-    let path = complete.strip_prefix(ISSUER).unwrap();
+    let path = complete.strip_prefix(&*ISSUER).unwrap();
     let mut browser = Browser::default();
     let page = sign_in(&fixture, &mut browser, path).await;
     let code = codes["user_code"].as_str().unwrap();

@@ -50,7 +50,7 @@ async fn both_addresses_give_the_same_document() {
         if name.ends_with("_endpoint") || name.ends_with("_uri") {
             let address = value.as_str().unwrap();
             let path = address
-                .strip_prefix(ISSUER)
+                .strip_prefix(&*ISSUER)
                 .unwrap_or_else(|| panic!("{name}: {address}"));
             assert_ne!(
                 fixture.get(path).await.status,

@@ -90,7 +90,7 @@ async fn oidc_core_3_3_2_5_each_response_type_brings_what_it_names_in_the_fragme
         let start = format!("https://client.example/cb{joint}code=");
         assert!(back.location().starts_with(&start), "{back:?}");
         assert_eq!(back.parameter("state").as_deref(), Some("s-1 2&3"));
-        assert_eq!(back.parameter("iss").as_deref(), Some(ISSUER));
+        assert_eq!(back.parameter("iss").as_deref(), Some(&*ISSUER));
         // The code is good for the client's own tokens.
         let form = redemption(&back.parameter("code").unwrap());
         let header = Some(basic("hybrid", &secret));

@@ -191,9 +191,8 @@ async fn frontchannel_2_the_page_opens_the_clients_addresses_in_frames() {
     let page = stage.sign_out().await;
     assert_eq!(page.status, StatusCode::OK, "{page:?}");
     let sid = Stage::sid(&stage.two);
-    let frame = format!(
-        "https://client.example/two?x=1&#38;y=%26&#38;iss=https%3A%2F%2Fissuer.example&#38;sid={sid}"
-    );
+    let iss: String = form_urlencoded::byte_serialize(ISSUER.as_bytes()).collect();
+    let frame = format!("https://client.example/two?x=1&#38;y=%26&#38;iss={iss}&#38;sid={sid}");
     assert!(
         page.body.contains(&format!("<iframe src=\"{frame}\"")),
         "{}",

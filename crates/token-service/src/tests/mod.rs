@@ -1,6 +1,7 @@
 //! The service through its router, with a clock that stands still: a folder a feature, and each test names the rule it
 //! breaks.
 
+mod addresses;
 mod authorization;
 mod claim_checks;
 mod claims;
@@ -21,6 +22,7 @@ mod keys;
 mod logging;
 mod logout;
 mod me;
+mod mounted;
 mod pairwise;
 mod parsing;
 mod pkce;

@@ -4,7 +4,7 @@
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 
-use super::support::{Answer, CHALLENGE, Fixture};
+use super::support::{Answer, CHALLENGE, Fixture, ISSUER};
 
 /// Where clients ask, with a good form each and what it is answered with.
 fn endpoints() -> Vec<(&'static str, &'static str, String, u16)> {
@@ -124,7 +124,7 @@ async fn rfc6749_3_1_nothing_twice() {
             refused(&answer, StatusCode::BAD_REQUEST, "invalid_request", twice);
         }
         // RFC 8707 §2: the exception. Where it means nothing it is ignored.
-        let resource = "resource=https%3A%2F%2Fissuer.example";
+        let resource = format!("resource={ISSUER}");
         let answer = send(
             &stage,
             Method::POST,

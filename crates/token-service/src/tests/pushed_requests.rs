@@ -56,7 +56,7 @@ async fn rfc9126_4_the_browser_brings_the_reference_and_nothing_else_counts() {
         format!("{path}&redirect_uri=https://evil.example/&state=x&scope=openid&prompt=none");
     let back = Browser::default().through(&fixture, &path).await;
     assert_eq!(back.parameter("state").as_deref(), Some("s-1 2&3"));
-    assert_eq!(back.parameter("iss").as_deref(), Some(ISSUER));
+    assert_eq!(back.parameter("iss").as_deref(), Some(&*ISSUER));
     let tokens = fixture.redeem(&back.parameter("code").unwrap()).await;
     assert_eq!(tokens.status, StatusCode::OK);
     assert_eq!(tokens.json()["scope"], "openid profile email");

@@ -111,7 +111,7 @@ async fn rfc9101_6_2_and_rfc8725_what_is_not_signed_for_us_now_by_this_client() 
             Some("invalid_request_object"),
             "{name}"
         );
-        assert_eq!(answer.parameter("iss").as_deref(), Some(ISSUER));
+        assert_eq!(answer.parameter("iss").as_deref(), Some(&*ISSUER));
     }
     let good = object(json!({}));
     let stranger = SigningKey::generate(Algorithm::Es256).unwrap();

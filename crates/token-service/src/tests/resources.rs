@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 
+use super::mounted::inserted;
 use super::support::{Browser, FILES, Fixture, ISSUER, OTHER, VAULT, ask_for, claims};
 
 #[tokio::test]
@@ -243,7 +244,7 @@ async fn an_opaque_token_is_a_reference_and_its_id_token_still_binds_it() {
 async fn the_services_own_tokens_can_be_opaque() {
     let own = crate::domain::ResourceServer {
         format: crate::domain::TokenFormat::Opaque,
-        ..crate::domain::ResourceServer::new(crate::domain::Resource::parse(ISSUER).unwrap())
+        ..crate::domain::ResourceServer::new(crate::domain::Resource::parse(&ISSUER).unwrap())
     };
     let fixture = Fixture::with(vec![own], Default::default()).await;
     let tokens = fixture.tokens().await;
@@ -268,7 +269,7 @@ async fn the_services_own_tokens_can_be_opaque() {
 async fn rfc9728_3_the_api_tells_who_issues_its_tokens() {
     let fixture = Fixture::new().await;
     let refused = fixture.get("/api/me").await;
-    let address = format!("{ISSUER}/.well-known/oauth-protected-resource/api/me");
+    let address = inserted("/.well-known/oauth-protected-resource", "/api/me");
     let challenges = refused.headers.get_all("www-authenticate");
     let named = format!("resource_metadata=\"{address}\"");
     assert!(
@@ -278,7 +279,7 @@ async fn rfc9728_3_the_api_tells_who_issues_its_tokens() {
     );
     // §3.3: the name in it is the address that was asked.
     let api = format!("{ISSUER}/api/me");
-    for (path, resource) in [("", ISSUER), ("/api/me", &api)] {
+    for (path, resource) in [("", &*ISSUER), ("/api/me", &api)] {
         let path = format!("/.well-known/oauth-protected-resource{path}");
         let document = fixture.get(&path).await.json();
         assert_eq!(document["resource"], resource, "{path}");

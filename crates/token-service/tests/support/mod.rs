@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
 use bytes::Bytes;
@@ -13,7 +14,10 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use openssl::ssl::{SslConnector, SslMethod};
 use openssl::x509::X509;
 use openssl::x509::store::X509StoreBuilder;
-use stampmill_token_service::{Config, DataFolder, FirstStart, Listen, RunningServer, Server};
+use stampmill_token_service::secret::Secret;
+use stampmill_token_service::{
+    Config, ConfigFile, DataFolder, FirstStart, Listen, RunningServer, Server, StartError,
+};
 use tokio::net::TcpStream;
 use tokio_openssl::SslStream;
 
@@ -23,6 +27,38 @@ pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 pub(crate) const CALLBACK: &str = "http://localhost:3000/callback";
 
+/// The name of HTTP/1.1 as a client offers it (RFC 7301 §3.1).
+pub(crate) const HTTP_1_1: &[u8] = b"\x08http/1.1";
+
+/// Room for a data folder, gone with the test.
+pub(crate) struct Folder {
+    _room: tempfile::TempDir,
+    path: PathBuf,
+}
+
+impl Folder {
+    pub(crate) fn new() -> Folder {
+        let room = tempfile::tempdir().unwrap();
+        let path = room.path().join("data");
+        Folder { _room: room, path }
+    }
+}
+
+impl Deref for Folder {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// A server at its first start, what that told, and its folder, which has to outlive it.
+pub(crate) async fn fresh() -> (RunningServer, FirstStart, Folder) {
+    let folder = Folder::new();
+    let (server, first) = start(&folder).await;
+    (server, first.unwrap(), folder)
+}
+
 /// A server on the folder, and what its first start told.
 pub(crate) async fn start(folder: &Path) -> (RunningServer, Option<FirstStart>) {
     let (data, first) = DataFolder::open_or_create(folder).unwrap();
@@ -30,6 +66,27 @@ pub(crate) async fn start(folder: &Path) -> (RunningServer, Option<FirstStart>) 
     config.listen = Some(Listen::Localhost(0));
     config.issuer = Some(ISSUER.into());
     (Server::start(config).await.unwrap(), first)
+}
+
+/// A server on the folder with this configuration file.
+pub(crate) async fn configured(folder: &Path, toml: &str) -> Result<RunningServer, StartError> {
+    let (data, _) = DataFolder::open_or_create(folder).unwrap();
+    let file = ConfigFile::parse("test.toml", toml).unwrap();
+    let config = Config {
+        issuer: file.issuer,
+        listen: Some(Listen::Localhost(0)),
+        settings: file.settings,
+        ..Config::new(data)
+    };
+    Server::start(config).await
+}
+
+pub(crate) fn now() -> i64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_secs()
+        .cast_signed()
 }
 
 pub(crate) struct Answer {
@@ -149,7 +206,7 @@ impl Client {
         headers: &[(&str, &str)],
         body: &str,
     ) -> Answer {
-        let stream = self.connect("localhost", b"\x08http/1.1").await.unwrap();
+        let stream = self.connect("localhost", HTTP_1_1).await.unwrap();
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .unwrap();
@@ -233,6 +290,20 @@ impl Client {
                 .await;
         }
         code_in(&answer.location())
+    }
+
+    /// A code for the demo client by the demo user.
+    pub(crate) async fn first_code(&mut self, first: &FirstStart) -> String {
+        let (username, password) = (&first.username, first.password.expose());
+        self.code(&first.client_id, username, password).await
+    }
+
+    /// Asks as a client for a token of its own (RFC 6749 §4.4).
+    pub(crate) async fn own_token(&mut self, id: &str, secret: &Secret) -> Answer {
+        let basic = basic(id, secret.expose());
+        let form = [("grant_type", "client_credentials")];
+        self.post("/token", &[("authorization", &basic)], &form)
+            .await
     }
 
     pub(crate) async fn redeem(&mut self, first: &FirstStart, code: &str) -> Answer {

@@ -500,7 +500,6 @@ fn challenge(row: &Row<'_>) -> rusqlite::Result<Challenge> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
     use super::*;
     use crate::authority::{Authority, AuthorityProfile};
@@ -511,7 +510,7 @@ mod tests {
     fn records() -> Records {
         let profile = AuthorityProfile::new("challenges");
         let authority = Authority::generate_recorded(&profile, NOW).unwrap();
-        let records = Records::open(Arc::new(authority)).unwrap().unwrap();
+        let records = Records::open(authority.shared_store().unwrap()).unwrap();
         let rows = format!(
             "INSERT INTO acme_account (id, number, key, jwk, status, contact, terms, created_at)
                VALUES ('me', 1, 't', '{{}}', 'valid', '[]', 0, {NOW});

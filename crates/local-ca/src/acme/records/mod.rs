@@ -14,7 +14,6 @@ use std::sync::atomic::AtomicI64;
 
 use rusqlite::OptionalExtension;
 
-use crate::authority::Authority;
 use crate::store::{Store, StoreError};
 
 pub(crate) use accounts::{Account, AccountChange, AccountStatus, Bound, Ended, NewAccount};
@@ -39,17 +38,14 @@ const UPGRADES: &[&str] = &[
 /// The tables.
 #[derive(Clone)]
 pub(crate) struct Records {
-    authority: Arc<Authority>,
+    store: Arc<Store>,
     /// When old authorizations were forgotten last, since this process began.
     forgotten_at: Arc<AtomicI64>,
 }
 
 impl Records {
-    /// Makes the tables where an authority has none yet; `None` for an authority without records.
-    pub(crate) fn open(authority: Arc<Authority>) -> Result<Option<Self>, StoreError> {
-        let Some(store) = authority.store() else {
-            return Ok(None);
-        };
+    /// Makes the tables where an authority has none yet.
+    pub(crate) fn open(store: Arc<Store>) -> Result<Self, StoreError> {
         let found = store.write(|transaction| {
             let found: Option<String> = transaction
                 .query_row(
@@ -83,17 +79,15 @@ impl Records {
         })?;
         let number = |version: usize| i64::try_from(version).unwrap_or(i64::MAX);
         match found {
-            VERSION => Ok(Some(Self {
-                authority,
+            VERSION => Ok(Self {
+                store,
                 forgotten_at: Arc::default(),
-            })),
+            }),
             newer => Err(store.newer(number(newer), number(VERSION))),
         }
     }
 
     pub(crate) fn store(&self) -> &Store {
-        self.authority
-            .store()
-            .expect("`open` has seen that it is there")
+        &self.store
     }
 }

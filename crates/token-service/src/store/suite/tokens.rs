@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{NOW, client, code, issue, shown, user};
+use super::NOW;
+use super::rows::{client, code, issue, shown, user};
 use crate::domain::{Grace, GrantId, NewRefreshToken, Rotation, Successor, UserId};
 use crate::handle::{HandleKind, Shown};
 use crate::secret::Digest;

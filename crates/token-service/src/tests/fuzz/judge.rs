@@ -447,7 +447,7 @@ fn redirect(sent: &Sent, answer: &Answer) -> Judgement {
         return Ok(());
     }
     must(
-        answer.parameter("iss").as_deref() == Some(ISSUER),
+        answer.parameter("iss").as_deref() == Some(&*ISSUER),
         "RFC 9207 §2: iss in every answer",
     )?;
     if let Some(error) = answer.parameter("error") {

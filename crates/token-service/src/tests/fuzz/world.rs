@@ -387,7 +387,7 @@ impl World {
     }
 
     async fn bound_access(&mut self) -> String {
-        let code = self.code("native", NATIVE_CALLBACK, ISSUER).await;
+        let code = self.code("native", NATIVE_CALLBACK, &ISSUER).await;
         let form = format!(
             "grant_type=authorization_code&client_id=native&code={code}&redirect_uri={NATIVE_CALLBACK}&code_verifier={VERIFIER}"
         );

@@ -1,8 +1,5 @@
-//! Proves that the folder's authority serves others when the configuration says so and not otherwise: somebody else's ACME client gets and
-//! revokes a certificate beside the OpenID addresses, and what that certificate points at answers over plain HTTP.
-#![allow(clippy::unwrap_used)]
-
-mod support;
+//! The folder's authority serves others when the configuration says so and not otherwise: somebody else's ACME client gets and revokes a
+//! certificate beside the OpenID addresses, and what that certificate points at answers over plain HTTP.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -25,21 +22,10 @@ use openssl::x509::{CrlStatus, X509, X509Crl};
 use stampmill_local_ca::{
     Authority, AuthorityProfile, CertificateRequest, SubjectAltName, VerifyOptions, now, verify,
 };
-use stampmill_token_service::{
-    Config, ConfigFile, DataFolder, Listen, RunningServer, Server, StartError,
-};
-use support::{Client, start};
+use stampmill_token_service::{Config, ConfigFile, DataFolder, Server, StartError};
 use tokio::net::{TcpListener, TcpStream};
 
-async fn configured(folder: &Path, toml: &str) -> Result<RunningServer, StartError> {
-    let (data, _) = DataFolder::open_or_create(folder).unwrap();
-    let config = Config {
-        listen: Some(Listen::Localhost(0)),
-        settings: ConfigFile::parse("test.toml", toml).unwrap().settings,
-        ..Config::new(data)
-    };
-    Server::start(config).await
-}
+use crate::support::{Client, Folder, HTTP_1_1, configured, fresh};
 
 /// instant-acme's way to the server, over TLS with the local root as its only trust.
 struct OverTls(Client);
@@ -59,7 +45,7 @@ impl HttpClient for OverTls {
                 .headers
                 .insert(header::HOST, authority.parse().unwrap());
             parts.uri = path.parse().unwrap();
-            let stream = client.connect("localhost", b"\x08http/1.1").await.unwrap();
+            let stream = client.connect("localhost", HTTP_1_1).await.unwrap();
             let (mut sender, connection) =
                 hyper::client::conn::http1::handshake(TokioIo::new(stream))
                     .await
@@ -123,8 +109,7 @@ fn crl_address(leaf: &X509) -> String {
 
 #[tokio::test]
 async fn without_a_word_nothing_of_it_is_served() {
-    let scratch = tempfile::tempdir().unwrap();
-    let (server, _) = start(&scratch.path().join("data")).await;
+    let (server, _, _folder) = fresh().await;
     assert_eq!(
         (server.acme_directory(), server.authority_addr()),
         (None, None)
@@ -143,12 +128,10 @@ async fn without_a_word_nothing_of_it_is_served() {
 #[tokio::test]
 async fn a_client_of_others_gets_and_revokes_a_certificate_beside_the_openid_addresses() {
     let web = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let scratch = tempfile::tempdir().unwrap();
+    let folder = Folder::new();
     let port = web.local_addr().unwrap().port();
     let toml = format!("[authority]\nlisten = '127.0.0.1:0'\nhttp_01_port = {port}\n");
-    let server = configured(&scratch.path().join("data"), &toml)
-        .await
-        .unwrap();
+    let server = configured(&folder, &toml).await.unwrap();
     let mut client = Client::of(&server);
     let discovery = client.get("/.well-known/openid-configuration").await.json();
     assert_eq!(discovery["issuer"], server.issuer());
@@ -211,16 +194,43 @@ async fn a_client_of_others_gets_and_revokes_a_certificate_beside_the_openid_add
     let root = client.get("/ca/root.pem").await;
     assert_eq!(root.body, server.ca_root_pem());
     // What the server shows itself points there, too, and its answer comes along.
-    let own = client.connect("localhost", b"\x08http/1.1").await.unwrap();
+    let own = client.connect("localhost", HTTP_1_1).await.unwrap();
     let own = own.ssl().peer_certificate().unwrap();
     assert_eq!(status(&own, issuing).await, OcspCertStatus::GOOD);
     server.shutdown().await;
 }
 
+/// The authority is the host's, whatever the issuer's path is; and the names in certificates have nothing to do with it.
+#[tokio::test]
+async fn with_an_issuer_that_has_a_path_the_authority_stays_where_it_is() {
+    let folder = Folder::new();
+    let toml =
+        "issuer = 'https://localhost:4433/realms/one'\n[authority]\nlisten = '127.0.0.1:0'\n";
+    let server = configured(&folder, toml).await.unwrap();
+    assert_eq!(server.issuer(), "https://localhost:4433/realms/one");
+    let directory = server.acme_directory().unwrap();
+    assert_eq!(directory, "https://localhost:4433/acme/directory");
+    let mut client = Client::of(&server);
+    let document = client.get("/acme/directory").await.json();
+    assert_eq!(
+        document["newOrder"],
+        "https://localhost:4433/acme/new-order"
+    );
+    assert_eq!(client.get("/ca/root.pem").await.body, server.ca_root_pem());
+    for (path, status) in [
+        ("/realms/one/acme/directory", StatusCode::NOT_FOUND),
+        ("/realms/one/ca/root.pem", StatusCode::NOT_FOUND),
+        ("/jwks.json", StatusCode::NOT_FOUND),
+        ("/realms/one/jwks.json", StatusCode::OK),
+    ] {
+        assert_eq!(client.get(path).await.status, status, "{path}");
+    }
+    server.shutdown().await;
+}
+
 #[tokio::test]
 async fn an_intermediate_that_was_renewed_is_followed() {
-    let scratch = tempfile::tempdir().unwrap();
-    let folder = scratch.path().join("data");
+    let folder = Folder::new();
     drop(DataFolder::open_or_create(&folder).unwrap());
     std::fs::remove_dir_all(folder.join("ca")).unwrap();
     let mut profile = AuthorityProfile::new("test");
@@ -242,7 +252,7 @@ async fn an_intermediate_that_was_renewed_is_followed() {
     let renewed = renewed.unwrap().certificate.der();
     let serial = server.renew_certificate().await.unwrap();
     let client = Client::of(&server);
-    let stream = client.connect("localhost", b"\x08http/1.1").await.unwrap();
+    let stream = client.connect("localhost", HTTP_1_1).await.unwrap();
     let chain = stream.ssl().peer_cert_chain().unwrap();
     assert_eq!(chain[1].to_der().unwrap(), renewed);
     let shown = chain[0].serial_number().to_bn().unwrap();
@@ -263,8 +273,7 @@ fn recorded(folder: &Path) -> Option<String> {
 
 #[tokio::test]
 async fn an_address_lasts_as_long_as_the_configuration_names_it() {
-    let scratch = tempfile::tempdir().unwrap();
-    let folder = scratch.path().join("data");
+    let folder = Folder::new();
     let fixed = "[authority]\nurl = 'http://pki.internal'\nacme = false\n";
     let free = "[authority]\nlisten = '127.0.0.1:0'\nacme = false\n";
     for (toml, expected) in [
@@ -284,8 +293,7 @@ async fn an_address_lasts_as_long_as_the_configuration_names_it() {
 
 #[tokio::test]
 async fn certificates_do_not_point_at_every_address() {
-    let scratch = tempfile::tempdir().unwrap();
-    let folder = scratch.path().join("data");
+    let folder = Folder::new();
     let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
     let (data, _) = DataFolder::open_or_create(&folder).unwrap();
     let mut config = Config::new(data);
@@ -301,7 +309,7 @@ async fn certificates_do_not_point_at_every_address() {
     let toml = "[authority]\nlisten = '0.0.0.0:0'\nurl = 'http://pki.internal'\nacme = false\n";
     let server = configured(&folder, toml).await.unwrap();
     let client = Client::of(&server);
-    let own = client.connect("localhost", b"\x08http/1.1").await.unwrap();
+    let own = client.connect("localhost", HTTP_1_1).await.unwrap();
     let own = own.ssl().peer_certificate().unwrap();
     assert_eq!(crl_address(&own), "http://pki.internal/crl/issuing.crl");
     let port = server.authority_addr().unwrap().port();
