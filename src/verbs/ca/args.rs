@@ -209,6 +209,7 @@ pub(crate) struct ProfileArgs {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum AcmeVerb {
     /// List the accounts, the oldest first.
     Accounts {
@@ -243,6 +244,7 @@ pub(crate) enum AcmeVerb {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum CaVerb {
     /// Make an authority: a root certificate, an intermediate that issues, their keys, and the records.
     Init(Box<InitArgs>),
