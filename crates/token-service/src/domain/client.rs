@@ -240,6 +240,11 @@ impl Client {
         self.grant_types.contains(&grant)
     }
 
+    /// What is left of a scope that it was given earlier: a registration may have been replaced since (RFC 7592 §2.2).
+    pub fn may_still_have(&self, given: &Scope) -> Scope {
+        given.retain(|token| self.scope.contains(token))
+    }
+
     /// What its signatures are verified with, if it has keys of its own.
     pub fn keys(&self) -> Option<&ClientKeys> {
         match &self.authentication {
