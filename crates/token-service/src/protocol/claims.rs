@@ -142,6 +142,14 @@ impl AuthorizationRequest {
         let single: Scope = single.join(" ").parse().unwrap_or_default();
         self.scope.union(&single)
     }
+
+    /// Whether all of that was allowed before. Who allowed a scope allowed each of its claims (§5.4).
+    pub(crate) fn is_covered_by(&self, allowed: &Scope) -> bool {
+        self.to_consent().iter().all(|asked| {
+            let scope = asked.strip_prefix(SINGLE).and_then(scope_of);
+            allowed.contains(asked) || scope.is_some_and(|scope| allowed.contains(scope))
+        })
+    }
 }
 
 /// What UserInfo tells this client beside `sub`.
