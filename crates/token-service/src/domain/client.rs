@@ -5,6 +5,7 @@ use std::fmt;
 use stampmill_jose::{Algorithm, base64url};
 use url::Url;
 
+use super::display_name::display_name;
 use super::{
     ClientKeys, ClientProfile, LogoutMetadata, RedirectUri, RedirectUriError, RequestRules,
     ResponseType, Scope, ScopeError, UserId,
@@ -397,10 +398,8 @@ impl Registration {
         let id = self
             .id
             .map_or_else(|| Ok(ClientId::generate(random)), |id| ClientId::parse(&id))?;
-        let name = self.name.trim().to_owned();
-        if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
-            return Err(RegistrationError::Name);
-        }
+        let name = display_name(&self.name).ok_or(RegistrationError::Name)?;
+        let name = name.to_owned();
         let register = |uris: &[String]| {
             let uris = uris.iter();
             uris.map(|uri| RedirectUri::register(uri, self.application))
@@ -509,7 +508,9 @@ pub enum RegistrationError {
     )]
     ClientId,
     /// Not a name.
-    #[error("a client's name is 1 to 100 printable characters")]
+    #[error(
+        "a client's name is 1 to 100 printable characters: some that are seen, and none that hides or turns others around"
+    )]
     Name,
     /// A client that may do nothing.
     #[error("the client needs at least one grant type")]

@@ -93,6 +93,8 @@ async fn rfc7591_3_2_2_what_is_refused_and_why() {
         (json!({"client_name": ""}), meta),
         (json!({"client_name": "a\nb"}), meta),
         (json!({"client_name": "x".repeat(101)}), meta),
+        (json!({"client_name": "\u{202e}gnitset elgooG"}), meta),
+        (json!({"client_name": "\u{3164}"}), meta),
         (json!({"logo_uri": "javascript:alert(1)"}), meta),
         (
             json!({"initiate_login_uri": "http://client.example/"}),
