@@ -428,6 +428,16 @@ fn mistakes_are_shown_with_line_and_caret() {
             &format!("{user}claims = {{ shoe_size = 43 }}"),
             "no claim about a person",
             "4:12",
+        (
+            &user.replace("m=19456", "m=4000000"),
+            "may ask for m=262144 at most",
+            "3:17",
+        ),
+        (
+            &user.replace("t=2", "t=50"),
+            "may ask for t=10 at most",
+            "3:17",
+        ),
         ),
         (
             &format!("{user}claims = {{ gender = 1 }}"),
