@@ -412,6 +412,11 @@ fn mistakes_are_shown_with_line_and_caret() {
             "needs client_secret",
             "4:30",
         ),
+        (
+            "[[clients]]\nclient_id = 'a'\nredirect_uris = ['http://localhost/']\nresponse_types = ['code token']\n",
+            "a web client with a hybrid response type",
+            "3:17",
+        ),
         (&format!("{client}{client}"), "twice", "5:13"),
         (
             &format!("{client}subject_type = 'secret'"),
@@ -423,11 +428,6 @@ fn mistakes_are_shown_with_line_and_caret() {
             "argon2id",
             "3:17",
         ),
-        (&format!("{user}{user}"), "twice", "5:12"),
-        (
-            &format!("{user}claims = {{ shoe_size = 43 }}"),
-            "no claim about a person",
-            "4:12",
         (
             &user.replace("m=19456", "m=4000000"),
             "may ask for m=262144 at most",
@@ -438,6 +438,11 @@ fn mistakes_are_shown_with_line_and_caret() {
             "may ask for t=10 at most",
             "3:17",
         ),
+        (&format!("{user}{user}"), "twice", "5:12"),
+        (
+            &format!("{user}claims = {{ shoe_size = 43 }}"),
+            "no claim about a person",
+            "4:12",
         ),
         (
             &format!("{user}claims = {{ gender = 1 }}"),

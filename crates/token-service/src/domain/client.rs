@@ -423,6 +423,15 @@ impl Registration {
         if without_code && self.response_types.iter().any(|one| one.is_hybrid()) {
             return Err(RegistrationError::ResponseTypeWithoutGrant);
         }
+        // OIDC Registration §2, of the implicit grant, whose way the tokens of a hybrid answer take.
+        let hybrid = self.response_types.iter().any(|one| one.is_hybrid());
+        if hybrid && self.application == ApplicationType::Web {
+            let unfit = redirect_uris.iter().find(|uri| !uri.is_fit_for_hybrid());
+            if let Some(unfit) = unfit {
+                let unfit = unfit.as_str().to_owned();
+                return Err(RedirectUriError::HybridOnThisMachine(unfit).into());
+            }
+        }
         // RFC 7591 §2.1: nothing would ever hand out the first refresh token.
         let person = [GrantType::AuthorizationCode, GrantType::DeviceCode];
         let renews_nothing = !person.iter().any(|grant| self.grant_types.contains(grant));
