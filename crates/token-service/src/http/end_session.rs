@@ -169,7 +169,8 @@ fn signed_out(site: &Site, out: bool, farewell: &Farewell, back: &str) -> Respon
         back,
         script: SCRIPT,
     };
-    let mut sources: Vec<String> = frames.iter().map(|frame| pages::source(frame)).collect();
+    let sources = frames.iter().filter_map(|frame| pages::source(frame));
+    let mut sources: Vec<String> = sources.collect();
     sources.sort_unstable();
     sources.dedup();
     let sources = sources.join(" ");
