@@ -540,7 +540,7 @@ pub enum RegistrationError {
     KeysTwice,
     /// Not an address that may be fetched from, or shown.
     #[error(
-        "{0}: expected https addresses of at most 2048 printable ASCII characters, without user name or fragment"
+        "{0}: expected https addresses of at most 2048 printable ASCII characters, without user name or fragment, the host of letters, digits, hyphens and dots"
     )]
     Address(&'static str),
     /// Not a text to keep.
@@ -574,7 +574,7 @@ pub enum RegistrationError {
     PublicIntrospection,
     /// Not an address to tell of the end of a session.
     #[error(
-        "{0} is an https address of at most 2048 characters without fragment or user name; http only on this machine"
+        "{0} is an https address of at most 2048 characters without fragment or user name, the host of letters, digits, hyphens and dots; http only on this machine"
     )]
     LogoutUri(&'static str),
     /// OIDC Core §8.1.

@@ -33,8 +33,10 @@ pub use grant::{AuthorizationCode, CodeRow, Grant, GrantId, Session, SessionId};
 pub use issuer::{Issuer, IssuerError};
 pub use logout::{EndedSession, LogoutMetadata};
 pub use pkce::{CodeChallenge, CodeVerifier, PkceError};
-pub(crate) use redirect_uri::is_loopback;
+#[cfg(test)]
+pub(crate) use redirect_uri::HOSTS_THAT_ARE_NONE;
 pub use redirect_uri::{RedirectUri, RedirectUriError};
+pub(crate) use redirect_uri::{has_plain_host, is_loopback};
 pub use refresh_token::{Grace, NewRefreshToken, RefreshToken, Rotation, Successor};
 pub use resource::{Resource, ResourceError, ResourceServer, Resources, TokenFormat};
 pub use response_type::ResponseType;

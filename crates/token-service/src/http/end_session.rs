@@ -190,7 +190,8 @@ fn signed_out(
         offer,
         script: SCRIPT,
     };
-    let mut sources: Vec<String> = frames.iter().map(|frame| pages::source(frame)).collect();
+    let sources = frames.iter().filter_map(|frame| pages::source(frame));
+    let mut sources: Vec<String> = sources.collect();
     sources.sort_unstable();
     sources.dedup();
     let sources = sources.join(" ");

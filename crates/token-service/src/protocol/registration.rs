@@ -111,6 +111,9 @@ impl From<RegistrationError> for Refusal {
             RegistrationError::RedirectUri(uri) => about_uri(match uri {
                 Uri::NotAbsolute(_) => "a redirect URI is no absolute URI of printable ASCII",
                 Uri::NoHost(_) => "a redirect URI names no host",
+                Uri::Host(_) => {
+                    "the host of a redirect URI is neither letters, digits, hyphens and dots nor an IP address"
+                }
                 Uri::Fragment(_) => "a redirect URI has a fragment (RFC 6749 section 3.1.2)",
                 Uri::UserInfo(_) => "a redirect URI has a user name in it",
                 Uri::PlainHttp(_) => "a redirect URI is plain http to another machine",

@@ -6,7 +6,7 @@ use axum::http::{Request, StatusCode};
 use serde_json::json;
 
 use super::{CALLBACK, good, open, register};
-use crate::domain::ResponseType;
+use crate::domain::{HOSTS_THAT_ARE_NONE, ResponseType};
 use crate::protocol::RegistrationRules;
 use crate::tests::support::Fixture;
 
@@ -156,6 +156,32 @@ async fn rfc7591_3_2_2_what_is_refused_and_why() {
         5,
         "nobody was registered"
     );
+}
+
+/// `url` takes such hosts; in a Content Security Policy they are directives, or everybody.
+#[tokio::test]
+async fn every_registered_address_has_a_host_of_plain_characters() {
+    let fixture = Fixture::registering(open()).await;
+    for host in HOSTS_THAT_ARE_NONE {
+        let address = json!(format!("https://{host}/x"));
+        for changes in [
+            json!({"redirect_uris": [CALLBACK, address]}),
+            json!({"post_logout_redirect_uris": [address]}),
+            json!({"backchannel_logout_uri": address}),
+            json!({"frontchannel_logout_uri": address}),
+            json!({"client_uri": address}),
+            json!({"logo_uri": address}),
+            json!({"policy_uri": address}),
+            json!({"tos_uri": address}),
+            json!({"initiate_login_uri": address}),
+            json!({"sector_identifier_uri": address}),
+            json!({"jwks_uri": address}),
+            json!({"jwks_uri": "https://client.example/jwks", "request_uris": [address]}),
+        ] {
+            let answer = register(&fixture, &good(changes.clone())).await;
+            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{changes}");
+        }
+    }
 }
 
 #[tokio::test]
