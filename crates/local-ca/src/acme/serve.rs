@@ -6,6 +6,7 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use openssl::ssl::SslContext;
@@ -24,6 +25,9 @@ use crate::profile::Profile;
 use crate::request::CertificateRequest;
 
 const LIFE_DAYS: u32 = 7;
+
+/// How long a renewal that failed is not tried again.
+const PAUSE: Duration = Duration::from_secs(60);
 
 impl AcmeServer {
     /// Serves the routes over TLS, mounted at the base URL's path, until `stopped` is there. The server's certificate is issued before
@@ -60,7 +64,7 @@ impl AcmeServer {
             path => others.nest(path, routes(self)),
         };
         Ok(async move {
-            let door = Tls::new(move || identity.context());
+            let door = Tls::new(move || identity.context(now()));
             serve(listener, &SERVER, door, router, stopped).await;
             Ok(())
         })
@@ -95,15 +99,17 @@ struct Current {
     context: SslContext,
     /// What stands above its certificate.
     issuing: Certificate,
+    /// Its first second: it lies ahead when the clock went fast for a while and was set right.
+    starts: i64,
     /// When the next is made.
     renew_at: i64,
-    /// Not before that, after a failure.
-    retry_at: i64,
+    /// When the last attempt failed, by a clock that nobody sets.
+    failed: Option<Instant>,
 }
 
 impl Identity {
     fn new(authority: Arc<Authority>, names: Vec<SubjectAltName>) -> Result<Arc<Self>, AcmeError> {
-        let current = issue(&authority, &names)?;
+        let current = issue(&authority, &names, now())?;
         Ok(Arc::new(Self {
             authority,
             names,
@@ -112,15 +118,18 @@ impl Identity {
     }
 
     /// The context for the next connection. A renewal that fails leaves the old one, which is good for days yet.
-    fn context(&self) -> SslContext {
+    fn context(&self, now: i64) -> SslContext {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = current.renew_at <= now() || current.issuing != self.authority.issuing();
-        if due && current.retry_at <= now() {
-            match issue(&self.authority, &self.names) {
+        let due = now < current.starts
+            || current.renew_at <= now
+            || current.issuing != self.authority.issuing();
+        let pauses = |failed: Instant| failed.elapsed() < PAUSE;
+        if due && !current.failed.is_some_and(pauses) {
+            match issue(&self.authority, &self.names, now) {
                 Ok(next) => *current = next,
                 Err(error) => {
                     tracing::error!(%error, "acme: the server's own certificate is not renewed");
-                    current.retry_at = now() + 60;
+                    current.failed = Some(Instant::now());
                 }
             }
         }
@@ -128,22 +137,23 @@ impl Identity {
     }
 }
 
-fn issue(authority: &Authority, names: &[SubjectAltName]) -> Result<Current, AcmeError> {
+fn issue(authority: &Authority, names: &[SubjectAltName], now: i64) -> Result<Current, AcmeError> {
     let key = LeafKey::generate(KeyKind::P256)?;
     let request = CertificateRequest::for_key(&key, "", names)
         .map_err(|error| AcmeError::Setting(format!("base URL: {error}")))?;
     let issuing = authority.issuing();
-    let certificate = authority.issue(&request, &Profile::server().days(LIFE_DAYS))?;
+    let certificate = authority.issue_at(&request, &Profile::server().days(LIFE_DAYS), now)?;
     let acceptor = stampmill_listener::acceptor(
         certificate.as_openssl(),
         certificate.intermediates(),
         key.as_openssl(),
     )?;
-    let left = (certificate.not_after() - now()) / 3;
+    let left = (certificate.not_after() - now) / 3;
     Ok(Current {
         context: acceptor.build().into_context(),
         issuing,
-        retry_at: 0,
+        starts: certificate.not_before(),
+        failed: None,
         renew_at: certificate.not_after() - left.min(i64::from(LIFE_DAYS) * DAY / 3),
     })
 }
@@ -152,6 +162,28 @@ fn issue(authority: &Authority, names: &[SubjectAltName]) -> Result<Current, Acm
 mod tests {
     use super::*;
     use crate::authority::AuthorityProfile;
+
+    /// A clock that went wrong for a while leaves nothing behind once it is right again.
+    #[test]
+    fn a_certificate_from_the_future_is_exchanged() {
+        let created = now();
+        let authority = Authority::generate(&AuthorityProfile::new("acme-ca"), created).unwrap();
+        let names = vec!["localhost".parse().unwrap()];
+        let identity = Identity::new(Arc::new(authority), names).unwrap();
+        let starts_when_asked_at = |now: i64| {
+            identity.context(now);
+            identity.current.lock().unwrap().starts
+        };
+        let far = created + 200 * DAY;
+        assert_eq!(starts_when_asked_at(far), far - 300);
+        // behind the root nothing can be issued: what is there stays, and the next attempt has to wait
+        assert_eq!(starts_when_asked_at(created - 2 * DAY), far - 300);
+        let mut current = identity.current.lock().unwrap();
+        assert!(current.failed.is_some());
+        current.failed = Instant::now().checked_sub(PAUSE);
+        drop(current);
+        assert_eq!(starts_when_asked_at(created), created - 300);
+    }
 
     #[test]
     fn another_intermediate_is_shown_by_the_next_handshake() {
@@ -164,7 +196,7 @@ mod tests {
         let names = vec!["localhost".parse().unwrap()];
         let identity = Identity::new(Arc::clone(&authority), names).unwrap();
         let shown = || {
-            identity.context();
+            identity.context(now());
             identity.current.lock().unwrap().issuing.clone()
         };
         assert_eq!(shown(), authority.issuing());
