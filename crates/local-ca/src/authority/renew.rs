@@ -140,7 +140,7 @@ impl Authority {
         }
         let signer = Signer::generate(kind)?;
         let (kept, number) = free_name(&folder);
-        let subject = numbered(before.parsed().subject, &self.display_name(), number + 1);
+        let subject = self.free_subject(&before, number + 1, signer.public().spki())?;
         let identifier = tbs::subject_key_identifier(&signer.public().identifier());
         let mut extensions = before.parsed().extensions();
         extensions.retain(|extension| !is_key_identifier(extension));
@@ -202,6 +202,22 @@ impl Authority {
         let certificate = root.sign(plan.subject, plan.spki, life, &plan.extensions)?;
         self.record_issuing(&certificate, now)?;
         Ok(certificate)
+    }
+
+    /// The next's name, which no sub-authority has.
+    fn free_subject(
+        &self,
+        before: &Certificate,
+        mut number: u32,
+        spki: &[u8],
+    ) -> Result<Vec<u8>, StoreError> {
+        loop {
+            let name = numbered(before.parsed().subject, &self.display_name(), number);
+            if self.bearer(&name, spki)?.is_none() {
+                return Ok(name);
+            }
+            number += 1;
+        }
     }
 
     fn note_renewal(
