@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use openssl::ssl::SslContext;
-use stampmill_listener::{Tls, serve};
+use stampmill_listener::{Tls, reading_the_rest, serve};
 use tokio::net::TcpListener;
 use url::Url;
 
@@ -58,15 +58,20 @@ impl AcmeServer {
         let base = Url::parse(&self.settings.base_url)
             .map_err(|error| AcmeError::Setting(format!("base URL: {error}")))?;
         let identity = Identity::new(Arc::clone(&self.authority), names(&base, &self.authority)?)?;
-        let router = match base.path() {
-            // both have answers for what is nowhere
-            "/" | "" => routes(self),
-            path => others.nest(path, routes(self)),
-        };
+        let router = self.site(others, base.path());
         Ok(async move {
             let door = Tls::new(move || identity.context(now()));
             serve(listener, &SERVER, door, router, stopped).await;
             Ok(())
+        })
+    }
+
+    /// The routes where they belong, and the others beside them.
+    fn site(self: Arc<Self>, others: Router, path: &str) -> Router {
+        reading_the_rest(match path {
+            // both have answers for what is nowhere
+            "/" | "" => routes(self),
+            path => others.nest(path, routes(self)),
         })
     }
 }
@@ -160,6 +165,19 @@ fn issue(authority: &Authority, names: &[SubjectAltName], now: i64) -> Result<Cu
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+    use std::pin::Pin;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::{Context, Poll, ready};
+
+    use axum::body::{Body, Bytes, HttpBody};
+    use axum::http::{Request, Version};
+    use axum::routing::get;
+    use hyper::body::Frame;
+    use tokio::time::{Sleep, sleep};
+    use tower::ServiceExt as _;
+
+    use super::super::{AcmeSettings, Surroundings};
     use super::*;
     use crate::authority::AuthorityProfile;
 
@@ -183,6 +201,65 @@ mod tests {
         current.failed = Instant::now().checked_sub(PAUSE);
         drop(current);
         assert_eq!(starts_when_asked_at(created), created - 300);
+    }
+
+    /// A body that comes a moment later; `true` once all of it was read.
+    struct Late {
+        comes: Pin<Box<Sleep>>,
+        packets: u32,
+        read: Arc<AtomicBool>,
+    }
+
+    impl HttpBody for Late {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            ready!(self.comes.as_mut().poll(context));
+            if self.packets == 0 {
+                self.read.store(true, Ordering::SeqCst);
+                return Poll::Ready(None);
+            }
+            self.packets -= 1;
+            self.comes = Box::pin(sleep(Duration::from_millis(5)));
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"{}")))))
+        }
+    }
+
+    /// What an answer does not depend on is read all the same: over HTTP/2 a client may lose an answer that comes before.
+    #[tokio::test]
+    async fn what_is_answered_without_its_body_is_answered_behind_it() {
+        let profile = AuthorityProfile::new("acme-ca");
+        let authority = Arc::new(Authority::generate_recorded(&profile, now()).unwrap());
+        let settings = AcmeSettings::new("https://localhost/acme");
+        let surroundings = Surroundings::system().unwrap();
+        let server = AcmeServer::open(authority, settings, surroundings).unwrap();
+        let others = Router::new().route("/", get(async || "here"));
+        let site = Arc::new(server).site(others, "/acme");
+        for (path, status) in [
+            ("/acme/new-order", 415),
+            ("/acme/order/x/finalize", 415),
+            ("/acme/renewal-info/x", 405),
+            ("/acme/nowhere", 404),
+            ("/nowhere", 404),
+            ("/", 405),
+        ] {
+            let read = Arc::new(AtomicBool::new(false));
+            let body = Late {
+                comes: Box::pin(sleep(Duration::ZERO)),
+                packets: 2,
+                read: Arc::clone(&read),
+            };
+            let request = Request::post(path).version(Version::HTTP_2);
+            let request = request.header("content-type", "text/plain");
+            let request = request.body(Body::new(body)).unwrap();
+            let answer = site.clone().oneshot(request).await.unwrap();
+            assert_eq!(answer.status(), status, "{path}");
+            assert!(read.load(Ordering::SeqCst), "{path}: before the body's end");
+        }
     }
 
     #[test]
