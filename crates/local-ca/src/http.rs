@@ -293,7 +293,11 @@ async fn ocsp_post(
 async fn ocsp_get(State(published): State<Published>, uri: Uri) -> Response {
     let path = uri.path().strip_prefix("/ocsp/").unwrap_or_default();
     let text = unescape(path);
-    match openssl::base64::decode_block(text.trim_matches('/')) {
+    let text = text.trim_start_matches('/');
+    // a slash at the end is a digit of base64 if it makes the last group whole
+    let decoded = openssl::base64::decode_block(text)
+        .or_else(|_| openssl::base64::decode_block(text.trim_end_matches('/')));
+    match decoded {
         Ok(question) => answer(published, question, true).await,
         Err(_) => answer(published, Vec::new(), false).await,
     }

@@ -74,7 +74,7 @@ impl CertificateRequest {
         }
         let common_name = Some(common_name).filter(|name| !name.is_empty());
         common_name.map(check_common_name).transpose()?;
-        let signer = Signer::new(key.as_openssl().to_owned())?;
+        let signer = Signer::new(key.private().clone())?;
         let extensions = write::sequence([names_extension(names, false)]);
         let attribute = write::sequence([
             write::oid(oid::EXTENSION_REQUEST),
@@ -86,8 +86,9 @@ impl CertificateRequest {
             signer.public().spki().to_vec(),
             write::context(0, [attribute]),
         ]);
-        // Ours are read like everyone's.
-        Self::from_der(&signer.signed(info)?)
+        // Ours are read like everyone's; that this very key has signed it needs no proof.
+        let der = signer.signed(info)?;
+        Self::with_key(Asked::read(&der)?, signer.public().clone(), &der)
     }
 
     /// Reads a request in PEM, one block and nothing else that begins like one.
@@ -122,6 +123,15 @@ impl CertificateRequest {
         if !public_key.verifies(asked.algorithm, asked.signed, asked.signature) {
             return Err(RequestError::Signature);
         }
+        Self::with_key(asked, public_key, bytes)
+    }
+
+    /// The request, when its signature was looked at.
+    fn with_key(
+        asked: Asked<'_>,
+        public_key: PublicKey,
+        bytes: &[u8],
+    ) -> Result<Self, RequestError> {
         Ok(Self {
             der: bytes.to_vec(),
             public_key,

@@ -27,7 +27,7 @@ use super::{Authority, BACKDATE, CaError, IssueError, Issuer, last_second, read_
 use crate::certificate::Certificate;
 use crate::der::{self, oid};
 use crate::files;
-use crate::keys::{self, KeyKind, Passphrase, Signer};
+use crate::keys::{KeyKind, Passphrase, Signer};
 use crate::moment::DAY;
 use crate::profile::{ProfileError, RuleSet};
 use crate::reason::Reason;
@@ -153,7 +153,7 @@ impl Authority {
         };
         let certificate = self.next_issuing(&before, &plan, now)?;
         files::create_public(&kept, before.pem().as_bytes())?;
-        let key = keys::protected_pem(signer.as_openssl(), passphrase)?;
+        let key = signer.private().protected_pem(passphrase)?;
         files::write_private(&folder.next_key(), &key)?;
         files::write_public(&folder.next_issuing(), certificate.pem().as_bytes())?;
         files::rename(&folder.next_key(), &folder.issuing_key)?;

@@ -316,7 +316,9 @@ mod tests {
     fn each_lifetime_has_its_bounds_and_is_refused_where_it_stands() {
         for name in LifetimesTable::NAMES {
             let text = format!("[lifetimes]\n{name} = 0\n");
-            let error = ConfigFile::parse("id.toml", &text).unwrap_err().to_string();
+            let error = ConfigFile::parse("id.toml", &text)
+                .expect_err(name)
+                .to_string();
             let column = format!("{name} = ").len() + 1;
             assert!(error.contains(&format!("id.toml:2:{column}")), "{error}");
             assert!(
