@@ -21,7 +21,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use jiff::fmt::rfc2822::DateTimeParser;
-use stampmill_listener::{Plain, serve};
+use stampmill_listener::{Plain, reading_the_rest, serve};
 use tokio::net::TcpListener;
 use tokio::task::spawn_blocking;
 
@@ -100,7 +100,13 @@ impl Published {
         stopped: impl Future<Output = ()> + Send + 'static,
     ) -> std::io::Result<()> {
         let looked_after = self.clone();
-        let served = serve(listener, &SERVER, Plain, self.router(), stopped);
+        let served = serve(
+            listener,
+            &SERVER,
+            Plain,
+            reading_the_rest(self.router()),
+            stopped,
+        );
         tokio::select! {
             () = served => {}
             () = looked_after.look_after() => {}

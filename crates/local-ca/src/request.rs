@@ -21,6 +21,7 @@ use std::fmt;
 use openssl::error::ErrorStack;
 use thiserror::Error;
 
+use crate::certificate::Certificate;
 use crate::der::{self, Der, NotDer, oid, write};
 use crate::keys::{KeyError, KeyKind, LeafKey, PublicKey, Signer};
 use crate::names::{GeneralNameError, NameError, SubjectAltName, check_common_name, shown};
@@ -162,6 +163,13 @@ impl CertificateRequest {
     #[must_use]
     pub fn names(&self) -> &[SubjectAltName] {
         &self.names
+    }
+
+    /// What its subject says and that of the certificate does not, such as `O=Example`: only a common name is ever taken over.
+    #[must_use]
+    pub fn left_out_of(&self, certificate: &Certificate) -> Vec<String> {
+        let asked = Asked::read(&self.der).expect("it was read before");
+        subject::lacking(asked.subject, certificate.parsed().subject)
     }
 
     /// The key's kind for people: `P-256`, `RSA 2048 bits`.

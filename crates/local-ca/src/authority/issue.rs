@@ -198,7 +198,11 @@ impl Authority {
         for name in request.names() {
             self.check_name(name, row)?;
         }
-        self.check_key(request.public_key())
+        self.check_key(request.public_key())?;
+        match row.role {
+            Role::SubCa => self.check_authority_name(request),
+            _ => Ok(()),
+        }
     }
 
     fn check_name(&self, name: &SubjectAltName, row: &Row) -> Result<(), IssueError> {

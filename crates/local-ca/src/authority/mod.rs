@@ -8,6 +8,7 @@ mod issuer;
 pub(crate) mod lock;
 mod make;
 mod renew;
+mod sub_ca;
 #[cfg(all(test, unix))]
 mod tests;
 

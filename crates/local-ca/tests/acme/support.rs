@@ -4,8 +4,9 @@ use std::net::IpAddr;
 
 use axum::Router;
 use http::HeaderMap;
-use stampmill_local_ca::Authority;
-use stampmill_local_ca::acme::{AcmeServer, AcmeSettings, Surroundings, routes};
+pub(crate) use stampmill_local_ca::acme::Surroundings;
+use stampmill_local_ca::acme::{AcmeServer, AcmeSettings, routes};
+pub(crate) use stampmill_local_ca::{Authority, AuthorityProfile, RuleSet};
 use tower::ServiceExt as _;
 
 pub(crate) use crate::world::World;
@@ -51,8 +52,21 @@ impl Scene {
         world: World,
         surroundings: Surroundings,
     ) -> Self {
+        let made = AuthorityProfile::new("acme-ca");
+        Self::of_authority(&made, change, clock, world, surroundings)
+    }
+
+    /// A server of an authority that is made so.
+    pub(crate) fn of_authority(
+        made: &AuthorityProfile,
+        change: impl FnOnce(&mut AcmeSettings),
+        clock: impl Fn() -> i64 + Send + Sync + 'static,
+        world: World,
+        surroundings: Surroundings,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let authority = Arc::new(Authority::create(&folder.path().join("ca"), "acme-ca").unwrap());
+        let authority = Authority::create_with(&folder.path().join("ca"), made).unwrap();
+        let authority = Arc::new(authority);
         let mut settings = AcmeSettings::new(BASE);
         change(&mut settings);
         let surroundings = surroundings.with_connector(world.clone());

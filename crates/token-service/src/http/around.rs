@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use tower::Service;
 use tower_http::catch_panic::{CatchPanic, DefaultResponseForPanic};
 
-use super::{answer, unread};
+use super::answer;
 use crate::domain::Issuer;
 use crate::protocol::paths;
 
@@ -75,7 +75,7 @@ where
 
     fn call(&mut self, request: Request) -> Self::Future {
         let line = Line::begin(&self.log, &request);
-        let (request, unread) = unread::watch(request);
+        let (request, unread) = stampmill_listener::watch(request);
         let answered = self.inner.call(request);
         Box::pin(async move {
             let mut response = match timeout(REQUEST_TIMEOUT, answered).await {

@@ -21,7 +21,6 @@ mod response;
 mod revocation;
 mod site;
 mod token;
-mod unread;
 mod userinfo;
 
 use std::convert::Infallible;
