@@ -90,7 +90,7 @@ impl Service {
         let client = self
             .standing(&claims.jti, claims.grant_id.clone(), &claims.client_id)
             .await?;
-        Ok(client.map(|client| LiveToken::Jwt(claims.as_of_now(&client))))
+        Ok(client.map(|client| LiveToken::Jwt(claims.with_scope_left_to(&client))))
     }
 
     /// Whether a JWT stands whose signature, type and times another has checked.

@@ -90,7 +90,7 @@ impl AccessTokenClaims {
     }
 
     /// With the scope that its client may still have.
-    pub(super) fn as_of_now(mut self, client: &Client) -> AccessTokenClaims {
+    pub(super) fn with_scope_left_to(mut self, client: &Client) -> AccessTokenClaims {
         let may = |token: &str| client.scope.contains(token);
         if !self.scope.split(' ').all(may) {
             let left: Vec<_> = self.scope.split(' ').filter(|token| may(token)).collect();
@@ -279,7 +279,7 @@ impl Service {
             grant_id: token.grant.map(|grant| grant.to_string()),
             cnf: token.jkt.map(|jkt| json!({ "jkt": jkt })),
         };
-        Ok(Some(claims.as_of_now(&client)))
+        Ok(Some(claims.with_scope_left_to(&client)))
     }
 
     /// OIDC Core §3.1.3.6, §3.3.2.11: `at_hash` and `c_hash` by the hash of the ID token's own algorithm.
