@@ -1,4 +1,7 @@
 //! What can be typed: the verbs and their arguments. The doc comments here are the program's help.
+//!
+//! `defer`: a verb's arguments are put together when the verb is typed. There are hundreds, and to put all of them together takes as long as to
+//! make ten key pairs. What is said of a verb stands at the verb: a doc comment of a struct of arguments would take its place.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,7 +23,7 @@ const DATA: &str = "stampmill-data";
 #[derive(Debug, Parser)]
 #[command(name = "stampmill", version, max_term_width = 100)]
 pub(crate) struct Cli {
-    /// Print the result as JSON, for programs. Errors stay sentences on standard error.
+    /// Print the result as JSON, for programs: one object, and of a list one object a line, so nothing of an empty one. Errors stay sentences on standard error.
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
@@ -29,32 +32,33 @@ pub(crate) struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Verb {
     /// Run the token service: HTTPS, strict, durable unless told to keep nothing (loopback only). SIGHUP reads its configuration again and renews its certificate.
     Serve(ServeArgs),
     /// A certificate authority of one's own.
-    #[command(subcommand)]
-    Ca(CaVerb),
+    Ca(Below<CaVerb>),
     /// Diffie-Hellman key exchange.
-    #[command(subcommand)]
-    Dh(DhVerb),
+    Dh(Below<DhVerb>),
     /// Claim checks in CEL: evaluate, explain, test and format them, or show what they are compiled to.
-    #[command(subcommand)]
-    Check(CheckVerb),
+    Check(Below<CheckVerb>),
     /// Look at tokens.
-    #[command(subcommand)]
-    Token(TokenVerb),
+    Token(Below<TokenVerb>),
     /// The OAuth clients the service knows.
-    #[command(subcommand)]
-    Client(ClientVerb),
+    Client(Below<ClientVerb>),
     /// The people who can log in.
-    #[command(subcommand)]
-    User(UserVerb),
+    User(Below<UserVerb>),
     /// The keys the service signs tokens with.
-    #[command(subcommand)]
-    Keys(KeysVerb),
+    Keys(Below<KeysVerb>),
     /// What this machine has: processor features, engines, compiler, ports.
     Doctor,
+}
+
+// The verbs below a verb: as arguments of its own, they are put together when it is typed, too.
+#[derive(Debug, Args)]
+pub(crate) struct Below<V: Subcommand> {
+    #[command(subcommand)]
+    pub(crate) verb: V,
 }
 
 #[derive(Debug, Args)]
@@ -96,6 +100,7 @@ pub(crate) struct ServeArgs {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum DhVerb {
     /// The exchange of the post, p = 23 and g = 5, with these private values.
     Toy {
@@ -119,7 +124,7 @@ pub(crate) enum DhVerb {
     },
 }
 
-/// Where a check gets its claims and its time from.
+// Where a check gets its claims and its time from.
 #[derive(Debug, Args)]
 pub(crate) struct ClaimsArgs {
     /// The claims, a JSON object in a file; - is standard input.
@@ -131,6 +136,7 @@ pub(crate) struct ClaimsArgs {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum CheckVerb {
     /// Evaluate a claim check, by machine code and by the interpreter. A check that is false is a result, not an error.
     Eval {
@@ -235,6 +241,7 @@ pub(crate) enum ShowWhat {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum TokenVerb {
     /// Take a token apart without checking anything. It is read from standard input, so that it stays out of the
     /// shell's history.
@@ -257,6 +264,7 @@ pub(crate) enum TokenVerb {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum ClientVerb {
     /// Register a client; a generated secret is printed once. A claim check (`issue_when`) and what else there is stand in a
     /// configuration file (docs/configuration.md).
@@ -293,7 +301,7 @@ pub(crate) enum ClientVerb {
     },
 }
 
-/// A client as `client add` registers it.
+// A client as `client add` registers it.
 #[derive(Debug, Args)]
 pub(crate) struct ClientAddArgs {
     #[command(flatten)]
@@ -341,7 +349,7 @@ pub(crate) struct ClientAddArgs {
     pub(crate) logout: ClientLogoutArgs,
 }
 
-/// Where a client and its people go when a session ends.
+// Where a client and its people go when a session ends.
 #[derive(Debug, Args)]
 pub(crate) struct ClientLogoutArgs {
     /// Where people may be sent after they signed out; may be given several times.
@@ -373,6 +381,7 @@ pub(crate) enum SecretIn {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum UserVerb {
     /// Add a person; a generated password is printed once.
     Add {
@@ -414,6 +423,7 @@ pub(crate) enum UserVerb {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum KeysVerb {
     /// List the signing keys: which signs, which comes next, which only verifies.
     List {

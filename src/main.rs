@@ -29,18 +29,18 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: cli::Cli) -> anyhow::Result<()> {
-    use cli::Verb;
+    use cli::{Below, Verb};
     let out = print::Printer::new(cli.json);
     match cli.verb {
         None => verbs::tour::run(out),
         Some(Verb::Serve(args)) => verbs::serve::run(args, out),
-        Some(Verb::Ca(verb)) => verbs::ca::run(verb, out),
-        Some(Verb::Dh(verb)) => verbs::dh::run(verb, out),
-        Some(Verb::Check(verb)) => verbs::check::run(verb, out),
-        Some(Verb::Token(verb)) => verbs::token::run(verb, out),
-        Some(Verb::Client(verb)) => verbs::client::run(verb, out),
-        Some(Verb::User(verb)) => verbs::user::run(verb, out),
-        Some(Verb::Keys(verb)) => verbs::keys::run(verb, out),
+        Some(Verb::Ca(Below { verb })) => verbs::ca::run(verb, out),
+        Some(Verb::Dh(Below { verb })) => verbs::dh::run(verb, out),
+        Some(Verb::Check(Below { verb })) => verbs::check::run(verb, out),
+        Some(Verb::Token(Below { verb })) => verbs::token::run(verb, out),
+        Some(Verb::Client(Below { verb })) => verbs::client::run(verb, out),
+        Some(Verb::User(Below { verb })) => verbs::user::run(verb, out),
+        Some(Verb::Keys(Below { verb })) => verbs::keys::run(verb, out),
         Some(Verb::Doctor) => verbs::doctor::run(out),
     }
 }

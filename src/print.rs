@@ -75,9 +75,10 @@ impl Printer {
             self.line(Value::Object(object));
         } else {
             let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-            for (name, value) in fields {
-                self.line(format_args!("{name:width$}  {}", plain(value)));
-            }
+            let lines = fields
+                .iter()
+                .map(|(name, value)| format!("{name:width$}  {}", plain(value)));
+            self.line(lines.collect::<Vec<_>>().join("\n"));
         }
     }
 

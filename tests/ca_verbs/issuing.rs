@@ -2,6 +2,12 @@
 
 use std::fs;
 
+use openssl::ec::{EcGroup, EcKey};
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::pkey::PKey;
+use openssl::x509::{X509Name, X509Req};
+
 use crate::room::{Room, has};
 
 /// One of them makes the authority, and it is whole; the others say that it is there.
@@ -81,6 +87,32 @@ fn programs_get_lists_and_moments_they_can_read() {
     assert!(
         moment.len() == 20 && moment.contains('T') && moment.ends_with('Z'),
         "{moment}"
+    );
+}
+
+/// What of a request's subject is not certified is said, and the certificate goes to standard output all the same.
+#[test]
+fn what_of_a_subject_is_left_out_is_told() {
+    let room = Room::with_authority();
+    let p256 = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+    let key = PKey::from_ec_key(EcKey::generate(&p256).unwrap()).unwrap();
+    let mut name = X509Name::builder().unwrap();
+    name.append_entry_by_text("O", "Example").unwrap();
+    name.append_entry_by_text("CN", "Team CA").unwrap();
+    let mut request = X509Req::builder().unwrap();
+    request.set_subject_name(&name.build()).unwrap();
+    request.set_pubkey(&key).unwrap();
+    request.sign(&key, MessageDigest::sha256()).unwrap();
+    room.write("team.csr", request.build().to_pem().unwrap());
+    let verb = "ca sign --ca ca --profile sub-ca team.csr";
+    let said = room.told(verb);
+    has(
+        &said,
+        "not taken over from the request's subject: O=Example",
+    );
+    assert_eq!(
+        room.json(verb)["left_out"],
+        serde_json::json!(["O=Example"])
     );
 }
 

@@ -65,3 +65,44 @@ fn other_certificates_of_a_compromised_key_are_named() {
     let said = room.refused("ca sign --ca ca app.test.csr");
     has(&said, "revoked as compromised");
 }
+
+/// A revocation is for ever: a part of a name, a digit or an empty variable of a script means nobody.
+#[test]
+fn what_is_revoked_is_named_whole() {
+    let room = Room::with_authority();
+    let serial = room.serial("ca issue --ca ca api.web.test");
+    for part in [
+        "web.test",
+        "api",
+        "db",
+        "localhost-ca",
+        "*",
+        "%",
+        "_",
+        &serial[..1],
+        &serial[..7],
+    ] {
+        has(
+            &room.refused(&format!("ca revoke --ca ca {part}")),
+            "has this whole name or serial number",
+        );
+    }
+    for nothing in ["", " "] {
+        let said = room
+            .command("ca revoke --ca ca")
+            .arg(nothing)
+            .output()
+            .unwrap();
+        assert_eq!(said.status.code(), Some(1), "{nothing:?}");
+        has(
+            &String::from_utf8(said.stderr).unwrap(),
+            "has this whole name or serial number",
+        );
+    }
+    has(
+        &room.ok(&format!("ca revoke --ca ca {}", &serial[..8])),
+        "api.web.test",
+    );
+    room.ok("ca issue --ca ca mydb.test");
+    room.ok("ca revoke --ca ca MYDB.test");
+}

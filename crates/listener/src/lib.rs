@@ -25,7 +25,8 @@
 //! | the connection | a body that drips; one request after the other | [`Limits::lifetime`], then [`Limits::grace`] |
 //!
 //! Every request carries the address that it came from ([`ConnectInfo`](axum::extract::ConnectInfo)), for whoever counts by it.
-//! What a request may take once its head is there is for whoever answers it: the router's own timeouts and body limits.
+//! What a request may take once its head is there is for whoever answers it: the router's own timeouts and body limits. What is left of a
+//! body when its answer is ready is read away by [`reading_the_rest`], so that no client loses the answer while it is still sending.
 //!
 //! # Example
 //! ```
@@ -73,6 +74,7 @@ mod door;
 mod limits;
 mod neighbours;
 mod tls;
+mod unread;
 
 #[cfg(test)]
 mod tests;
@@ -82,3 +84,4 @@ pub use connection::serve_stream;
 pub use door::{Door, Plain, Protocol};
 pub use limits::Limits;
 pub use tls::{Tls, acceptor};
+pub use unread::{Unread, reading_the_rest, watch};

@@ -352,7 +352,10 @@ impl Drop for Temporary {
 }
 
 fn read(file: File, path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
-    let mut bytes = Vec::new();
+    // room for all of it at once: a secret that grows would leave its beginnings behind in memory
+    let length = file.metadata().map_or(0, |metadata| metadata.len());
+    let room = usize::try_from(length.min(limit) + 1).unwrap_or_default();
+    let mut bytes = Vec::with_capacity(room);
     file.take(limit + 1)
         .read_to_end(&mut bytes)
         .map_err(FileError::io("read", path))?;

@@ -21,7 +21,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use jiff::fmt::rfc2822::DateTimeParser;
-use stampmill_listener::{Plain, serve};
+use stampmill_listener::{Plain, reading_the_rest, serve};
 use tokio::net::TcpListener;
 use tokio::task::spawn_blocking;
 
@@ -100,7 +100,13 @@ impl Published {
         stopped: impl Future<Output = ()> + Send + 'static,
     ) -> std::io::Result<()> {
         let looked_after = self.clone();
-        let served = serve(listener, &SERVER, Plain, self.router(), stopped);
+        let served = serve(
+            listener,
+            &SERVER,
+            Plain,
+            reading_the_rest(self.router()),
+            stopped,
+        );
         tokio::select! {
             () = served => {}
             () = looked_after.look_after() => {}
@@ -287,7 +293,11 @@ async fn ocsp_post(
 async fn ocsp_get(State(published): State<Published>, uri: Uri) -> Response {
     let path = uri.path().strip_prefix("/ocsp/").unwrap_or_default();
     let text = unescape(path);
-    match openssl::base64::decode_block(text.trim_matches('/')) {
+    let text = text.trim_start_matches('/');
+    // a slash at the end is a digit of base64 if it makes the last group whole
+    let decoded = openssl::base64::decode_block(text)
+        .or_else(|_| openssl::base64::decode_block(text.trim_end_matches('/')));
+    match decoded {
         Ok(question) => answer(published, question, true).await,
         Err(_) => answer(published, Vec::new(), false).await,
     }

@@ -48,7 +48,8 @@
 //! | [`acme`] | RFC 8555: a program proves that it has a name, gets a certificate, and comes again; validation goes where the operator allows |
 //! | [`write_private`], [`read_private`] | for every key file of this project |
 //!
-//! Certificates, requests, CRLs and OCSP answers are written by the small DER writer of this crate; OpenSSL signs, verifies and keeps keys.
+//! Certificates, requests, CRLs and OCSP answers are written by the small DER writer of this crate. Keys of the usual kind, P-256, and their
+//! signatures are ring's; all others are OpenSSL's, as are TLS, PKCS #12 and the verdict on a chain.
 //! That is quicker (OpenSSL's own way over providers costs several signatures a certificate), and every byte has a line of code that put it
 //! there.
 //!
@@ -88,6 +89,7 @@ mod certificate;
 mod constraints;
 mod crl;
 mod der;
+mod digest;
 mod explain;
 mod files;
 mod front;

@@ -5,7 +5,7 @@
 //! | `server` | issuing | sign handshakes | serverAuth | hosts, addresses | 90, at most 398 |
 //! | `client` | issuing | sign handshakes | clientAuth | all four kinds | 90, at most 398 |
 //! | `ocsp` | the authority it answers for | sign answers | OCSPSigning, nocheck | none | 7, at most 30 |
-//! | `sub-ca` | root | sign certificates and CRLs | – | none | 1826, at most 3652 |
+//! | `sub-ca` | root | sign certificates and CRLs | above servers and clients only | none | 1826, at most 3652 |
 
 use std::fmt;
 use std::str::FromStr;
@@ -140,7 +140,7 @@ const TABLE: &[Row] = &[
         default_days: 1826,
         max_days: 3652,
         key_usage: KEY_CERT_SIGN | CRL_SIGN,
-        extended_key_usage: &[],
+        extended_key_usage: &[oid::SERVER_AUTH, oid::CLIENT_AUTH],
         names: |_| false,
         needs_names: false,
         status: true,

@@ -21,6 +21,7 @@ use std::fmt;
 use openssl::error::ErrorStack;
 use thiserror::Error;
 
+use crate::certificate::Certificate;
 use crate::der::{self, Der, NotDer, oid, write};
 use crate::keys::{KeyError, KeyKind, LeafKey, PublicKey, Signer};
 use crate::names::{GeneralNameError, NameError, SubjectAltName, check_common_name, shown};
@@ -73,7 +74,7 @@ impl CertificateRequest {
         }
         let common_name = Some(common_name).filter(|name| !name.is_empty());
         common_name.map(check_common_name).transpose()?;
-        let signer = Signer::new(key.as_openssl().to_owned())?;
+        let signer = Signer::new(key.private().clone())?;
         let extensions = write::sequence([names_extension(names, false)]);
         let attribute = write::sequence([
             write::oid(oid::EXTENSION_REQUEST),
@@ -85,8 +86,9 @@ impl CertificateRequest {
             signer.public().spki().to_vec(),
             write::context(0, [attribute]),
         ]);
-        // Ours are read like everyone's.
-        Self::from_der(&signer.signed(info)?)
+        // Ours are read like everyone's; that this very key has signed it needs no proof.
+        let der = signer.signed(info)?;
+        Self::with_key(Asked::read(&der)?, signer.public().clone(), &der)
     }
 
     /// Reads a request in PEM, one block and nothing else that begins like one.
@@ -121,6 +123,15 @@ impl CertificateRequest {
         if !public_key.verifies(asked.algorithm, asked.signed, asked.signature) {
             return Err(RequestError::Signature);
         }
+        Self::with_key(asked, public_key, bytes)
+    }
+
+    /// The request, when its signature was looked at.
+    fn with_key(
+        asked: Asked<'_>,
+        public_key: PublicKey,
+        bytes: &[u8],
+    ) -> Result<Self, RequestError> {
         Ok(Self {
             der: bytes.to_vec(),
             public_key,
@@ -152,6 +163,13 @@ impl CertificateRequest {
     #[must_use]
     pub fn names(&self) -> &[SubjectAltName] {
         &self.names
+    }
+
+    /// What its subject says and that of the certificate does not, such as `O=Example`: only a common name is ever taken over.
+    #[must_use]
+    pub fn left_out_of(&self, certificate: &Certificate) -> Vec<String> {
+        let asked = Asked::read(&self.der).expect("it was read before");
+        subject::lacking(asked.subject, certificate.parsed().subject)
     }
 
     /// The key's kind for people: `P-256`, `RSA 2048 bits`.

@@ -31,6 +31,35 @@ pub(crate) fn common_name(text: Option<&str>) -> Vec<u8> {
     }
 }
 
+/// Whether two names are one (RFC 5280 §7.1): without regard to case, and to how many blanks there are.
+pub(crate) fn is_same(one: &[u8], other: &[u8]) -> bool {
+    let plain = |whole: &[u8]| -> Vec<(Vec<u8>, String)> {
+        let folded = |text: String| {
+            let words: Vec<&str> = text.split_whitespace().collect();
+            words.join(" ").to_lowercase()
+        };
+        let attributes = attributes(whole).into_iter();
+        attributes
+            .map(|(kind, text)| (kind, folded(text)))
+            .collect()
+    };
+    plain(one) == plain(other)
+}
+
+/// The attributes of a name that another name lacks: `O=Example`.
+pub(crate) fn lacking(whole: &[u8], other: &[u8]) -> Vec<String> {
+    let there = attributes(other);
+    let is_there = |(kind, text): &(Vec<u8>, String)| {
+        there
+            .iter()
+            .any(|(k, t)| k == kind && t.eq_ignore_ascii_case(text))
+    };
+    let absent = attributes(whole).into_iter().filter(|one| !is_there(one));
+    absent
+        .map(|(kind, text)| format!("{}={text}", short(&kind)))
+        .collect()
+}
+
 /// The attributes of a name, each with its kind; text that is not ASCII or UTF-8 is shown as far as it can be.
 pub(crate) fn attributes(whole: &[u8]) -> Vec<(Vec<u8>, String)> {
     let mut found = Vec::new();

@@ -1,7 +1,7 @@
 //! Certificates as bytes: `TBSCertificate` (RFC 5280 §4.1.2) and its extensions (§4.2). OpenSSL's only part in it is the signature.
 
-use openssl::bn::BigNum;
 use openssl::error::ErrorStack;
+use rand::RngExt as _;
 
 use crate::certificate::Certificate;
 use crate::der::{oid, write};
@@ -40,12 +40,12 @@ impl ToBeSigned<'_> {
 
 /// 128 random bits, positive, not zero: at most 17 octets of the 20 allowed (RFC 5280 §4.1.2.2); at least 64 bits are asked for
 /// by the Baseline Requirements §7.1, so that nobody can prepare a collision of the certificate's hash.
-pub(crate) fn random_serial() -> Result<[u8; 16], ErrorStack> {
+pub(crate) fn random_serial() -> [u8; 16] {
     loop {
         let mut bytes = [0; 16];
-        openssl::rand::rand_bytes(&mut bytes)?;
-        if BigNum::from_slice(&bytes)?.num_bits() > 64 {
-            return Ok(bytes);
+        rand::rng().fill(&mut bytes);
+        if bytes[..8] != [0; 8] {
+            return bytes;
         }
     }
 }

@@ -12,7 +12,7 @@ use openssl::x509::X509Crl;
 use openssl::x509::store::X509StoreBuilder;
 use stampmill_local_ca::{
     Authority, AuthorityProfile, CaError, Certificate, CertificateRequest, OcspResponder, Profile,
-    Published, VerifyOptions, now, verify,
+    Published, Reason, VerifyOptions, now, verify,
 };
 use tower::ServiceExt as _;
 
@@ -120,6 +120,36 @@ fn lists_and_answers_serve_both() {
     let id = OcspCertId::from_cert(digest, before.as_openssl(), old.as_openssl()).unwrap();
     let status = answer.find_status(&id).unwrap();
     assert_eq!(status.status, openssl::ocsp::OcspCertStatus::GOOD);
+}
+
+/// Made while the clock was wrong, it would sign nothing until that day.
+#[test]
+fn an_intermediate_from_the_future_is_exchanged_once_the_clock_is_right() {
+    for issuing_days in [Some(30), None] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut profile = AuthorityProfile::new("localhost-ca");
+        profile.issuing_days = issuing_days;
+        drop(Authority::create_with(dir.path(), &profile).unwrap());
+        let mut authority = Authority::open(dir.path()).unwrap();
+        let (root, start) = (authority.root(), now());
+        let far = start + 25 * DAY;
+        if issuing_days.is_none() {
+            // one that ends with its root is exchanged when it was revoked
+            let serial = authority.issuing().serial();
+            authority.revoke(&serial, Reason::Superseded, far).unwrap();
+        }
+        authority.unlock_root(None, None).unwrap();
+        let ahead = authority.renew_issuing(dir.path(), None, far).unwrap();
+        assert!(ahead.certificate.not_before() > start);
+        assert!(!authority.issuing_is_due(far) && authority.issuing_is_due(start));
+        assert!(
+            !authority.issuing_is_due(root.not_before() - 1),
+            "the root does not live either"
+        );
+        let next = authority.renew_issuing(dir.path(), None, start).unwrap();
+        assert!(next.certificate.not_before() <= start && !authority.issuing_is_due(start));
+        assert_eq!(verdict(&issue(&authority, start), &root, start), "OK");
+    }
 }
 
 #[test]

@@ -14,8 +14,9 @@ use openssl::x509::extension::{
 use openssl::x509::{X509, X509Extension, X509Name, X509Req};
 use proptest::prelude::*;
 use stampmill_local_ca::{
-    Authority, AuthorityProfile, CertificateRequest, IssueError, KeyError, LeafKey, NameError,
-    Profile, ProfileError, RequestError, SubjectAltName,
+    Authority, AuthorityProfile, CertificateRequest, IssueError, KeyError, KeyKind, LeafKey,
+    LintAs, NameError, Profile, ProfileError, Reason, RequestError, RuleSet, SubjectAltName, lint,
+    now,
 };
 
 fn p256() -> PKey<Private> {
@@ -48,6 +49,80 @@ fn foreign(
     };
     builder.sign(key, digest).unwrap();
     builder.build().to_der().unwrap()
+}
+
+fn sub_ca(subject: &[(Nid, &str)], key: &PKey<Private>) -> CertificateRequest {
+    CertificateRequest::read(&foreign(key, subject, vec![])).unwrap()
+}
+
+/// RFC 5280 §4.1.2.6: an issuer has a name, and the name is one issuer's.
+#[test]
+fn an_authority_has_a_name_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut authority = Authority::create(dir.path(), "localhost-ca").unwrap();
+    let profile = "sub-ca".parse().unwrap();
+    for subject in [&[][..], &[(Nid::ORGANIZATIONNAME, "x")]] {
+        let refused = authority.issue(&sub_ca(subject, &p256()), &profile);
+        assert!(matches!(refused, Err(IssueError::AuthorityWithoutName)));
+    }
+    let team = p256();
+    let named = |name| [(Nid::COMMONNAME, name)];
+    let of_team = sub_ca(&named("Team CA"), &team);
+    authority.issue(&of_team, &profile).unwrap();
+    for (name, whose) in [
+        ("localhost-ca", "the root"),
+        ("LocalHost-CA", "the root"),
+        ("localhost-ca issuing", "the issuing authority"),
+        ("localhost-ca  Issuing", "the issuing authority"),
+        ("Team CA", ""),
+    ] {
+        let refused = authority.issue(&sub_ca(&named(name), &p256()), &profile);
+        match refused.unwrap_err() {
+            IssueError::AuthorityName { bearer, .. } if whose.is_empty() => {
+                let entry = authority.store().unwrap().find(&bearer).unwrap();
+                assert_eq!(entry.names, ["CN=Team CA"]);
+            }
+            IssueError::AuthorityName { bearer, .. } => assert_eq!(bearer, whose, "{name}"),
+            error => panic!("{name}: {error}"),
+        }
+    }
+    // the same authority once more
+    authority.issue(&of_team, &profile).unwrap();
+
+    // and the next issuing authority takes no name that another has
+    let second = sub_ca(&named("localhost-ca issuing 2"), &p256());
+    authority.issue(&second, &profile).unwrap();
+    let stolen = authority.issuing().serial();
+    authority
+        .revoke(&stolen, Reason::CaCompromise, now())
+        .unwrap();
+    let next = authority
+        .renew_issuing_key(dir.path(), KeyKind::P256, None, None, now())
+        .unwrap();
+    let subject = next.certificate.as_openssl().subject_name();
+    let name = subject.entries_by_nid(Nid::COMMONNAME).next().unwrap();
+    assert_eq!(name.data().as_slice(), b"localhost-ca issuing 3");
+}
+
+/// checks.md I4.
+#[test]
+fn a_sub_authority_is_above_servers_and_clients_only() {
+    let authority = Authority::generate(&AuthorityProfile::new("localhost-ca"), now()).unwrap();
+    let subject = [
+        (Nid::COUNTRYNAME, "DE"),
+        (Nid::ORGANIZATIONNAME, "Example"),
+        (Nid::COMMONNAME, "Team CA"),
+    ];
+    let request = sub_ca(&subject, &p256());
+    let made = authority
+        .issue(&request, &"sub-ca".parse().unwrap())
+        .unwrap();
+    let text = String::from_utf8(made.as_openssl().to_text().unwrap()).unwrap();
+    assert!(text.contains("TLS Web Server Authentication, TLS Web Client Authentication"));
+    assert_eq!(request.left_out_of(&made), ["C=DE", "O=Example"]);
+    let (role, findings) = lint(&made.der(), RuleSet::Private).unwrap();
+    assert_eq!(role, LintAs::Issuing);
+    assert!(findings.is_empty(), "{findings:?}");
 }
 
 #[test]

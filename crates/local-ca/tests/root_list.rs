@@ -55,6 +55,25 @@ fn it_lists_a_revoked_intermediate_as_soon_as_it_is_asked_for() {
     assert_eq!(reason.unwrap().unwrap().1.get_i64().unwrap(), 2);
 }
 
+/// A clock that was wrong for a while leaves a list that nobody may use yet.
+#[test]
+fn one_from_the_future_is_made_anew_once_the_clock_is_right() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(Authority::create(dir.path(), "listed").unwrap());
+    let authority = Authority::open(dir.path()).unwrap();
+    let far = authority.root_crl(now() + 300 * DAY).unwrap();
+    let again = authority.root_crl(now()).unwrap();
+    assert_ne!(far, again);
+    assert_eq!(authority.root_crl(now()).unwrap(), again);
+
+    authority.root_crl(now() + 300 * DAY).unwrap();
+    std::fs::remove_file(dir.path().join("root.key")).unwrap();
+    let list = Authority::root_list_in(dir.path(), now()).unwrap();
+    let overdue = list.overdue.unwrap();
+    assert!(matches!(overdue.state, RootListState::Ahead(_)) && overdue.is_void());
+    assert!(overdue.to_string().contains("begins only at"), "{overdue}");
+}
+
 #[test]
 fn it_is_made_anew_before_it_lapses_and_after() {
     let dir = tempfile::tempdir().unwrap();

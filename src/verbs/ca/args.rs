@@ -209,6 +209,7 @@ pub(crate) struct ProfileArgs {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum AcmeVerb {
     /// List the accounts, the oldest first.
     Accounts {
@@ -243,6 +244,7 @@ pub(crate) enum AcmeVerb {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum CaVerb {
     /// Make an authority: a root certificate, an intermediate that issues, their keys, and the records.
     Init(Box<InitArgs>),
@@ -313,7 +315,7 @@ pub(crate) enum CaVerb {
     Show {
         #[command(flatten)]
         authority: AuthorityArgs,
-        /// The serial number, its first digits, or a name.
+        /// The serial number, eight or more of its first digits, or a whole name.
         certificate: String,
         /// Only the certificate, in PEM.
         #[arg(long)]
@@ -331,7 +333,7 @@ pub(crate) enum CaVerb {
     Revoke {
         #[command(flatten)]
         authority: AuthorityArgs,
-        /// The serial number, its first digits, a name, or the certificate's file.
+        /// The serial number, eight or more of its first digits, a whole name, or the certificate's file.
         certificate: String,
         /// Why: keyCompromise, affiliationChanged, superseded, cessationOfOperation or privilegeWithdrawn; of an authority also cACompromise, of
         /// a leaf unspecified.

@@ -233,7 +233,16 @@ pub(super) fn sign(
     }
     let leaf = authority.issue(&request, &profile)?;
     out.recorded(again(folder, &leaf));
-    show_chain(&leaf, out);
+    let left_out = request.left_out_of(&leaf);
+    if !out.is_json() && !left_out.is_empty() {
+        // beside the result, which is a file's contents
+        let _ = writeln!(
+            anstream::stderr(),
+            "stampmill: not taken over from the request's subject: {}",
+            left_out.join(", ")
+        );
+    }
+    show_chain(&leaf, &left_out, out);
     Ok(())
 }
 
@@ -245,11 +254,12 @@ fn again(authority: &Path, leaf: &Certificate) -> String {
     )
 }
 
-fn show_chain(leaf: &Certificate, out: Printer) {
+fn show_chain(leaf: &Certificate, left_out: &[String], out: Printer) {
     if out.is_json() {
         out.fields(&[
             ("chain", json!(leaf.chain_pem())),
             ("serial", json!(leaf.serial())),
+            ("left out", json!(left_out)),
         ]);
     } else {
         out.line(leaf.chain_pem().trim_end());

@@ -132,19 +132,23 @@ fn open(args: &AuthorityArgs) -> anyhow::Result<Authority> {
     Ok(authority)
 }
 
-/// The intermediate ends soon. Where the root's key lies beside it, open to us, the next is made; elsewhere somebody has to bring it.
+/// The intermediate ends soon, or does not live yet. Where the root's key lies beside it, open to us, the next is made; elsewhere somebody has to bring it.
 fn renew_or_say(authority: &mut Authority, folder: &Path) {
-    let end = utc(authority.issuing().not_after());
+    let before = authority.issuing();
+    let life = match before.not_before() > now() {
+        true => format!("begins only on {}", utc(before.not_before())),
+        false => format!("ends on {}", utc(before.not_after())),
+    };
     let renewed = authority
         .unlock_root(None, None)
         .and_then(|()| authority.renew_issuing(folder, None, now()));
     let line = match renewed {
         Ok(renewed) => format!(
-            "the issuing certificate ended on {end}; it is renewed until {}",
+            "the issuing certificate {life}; it is renewed until {}",
             utc(renewed.certificate.not_after())
         ),
         Err(error) => format!(
-            "the issuing certificate ends on {end}: `stampmill ca renew-issuing --root-key FILE` makes the next ({error})"
+            "the issuing certificate {life}: `stampmill ca renew-issuing --root-key FILE` makes the next ({error})"
         ),
     };
     let _ = writeln!(anstream::stderr(), "stampmill: {line}");

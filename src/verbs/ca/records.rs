@@ -28,8 +28,10 @@ pub(super) fn one(store: &Store, text: &str) -> anyhow::Result<Entry> {
     let mut found = store.meant_by(text, now)?;
     match found.len() {
         0 => anyhow::bail!(
-            "no certificate that was issued here has this serial number or name: {}",
-            text.escape_debug()
+            "no certificate that was issued here has this whole name or serial number, or {} or more first digits of it: {:?} \
+             (`stampmill ca list` finds parts of names)",
+            Store::FIRST_DIGITS,
+            text
         ),
         1 => Ok(found.remove(0)),
         many => {

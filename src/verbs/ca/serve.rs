@@ -15,8 +15,11 @@ use tokio::sync::watch;
 use super::args::{AuthorityArgs, ServeArgs};
 use crate::print::Printer;
 
-/// How often it is asked whether the intermediate ends soon: within the last quarter of its life, or ninety days.
-const LOOK_EVERY: Duration = Duration::from_secs(6 * 60 * 60);
+/// How often it is asked whether another intermediate is due: when the clock was set right, nothing is issued until there is one.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// How long it is left alone after that: an end that is near is told for weeks.
+const SAY_EVERY: Duration = Duration::from_secs(6 * 60 * 60);
 
 pub(super) fn serve(authority: Authority, args: &ServeArgs, out: Printer) -> anyhow::Result<()> {
     super::super::serve::log_to_stderr();
@@ -87,14 +90,19 @@ async fn look_after(authority: &Authority, args: &AuthorityArgs) {
         // Opening it renews it, or says why not.
         let opened = tokio::task::spawn_blocking(move || super::open(&args).map(drop)).await;
         let failed = match opened {
-            Ok(Ok(())) => continue,
-            Ok(Err(error)) => format!("{error:#}"),
-            Err(error) => error.to_string(),
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(format!("{error:#}")),
+            Err(error) => Some(error.to_string()),
         };
-        let _ = writeln!(
-            anstream::stderr(),
-            "stampmill: the intermediate is not looked after: {failed}"
-        );
+        if let Some(failed) = failed {
+            let _ = writeln!(
+                anstream::stderr(),
+                "stampmill: the intermediate is not looked after: {failed}"
+            );
+        }
+        if authority.issuing_is_due(now()) {
+            tokio::time::sleep(SAY_EVERY).await;
+        }
     }
 }
 

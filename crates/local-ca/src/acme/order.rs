@@ -16,10 +16,14 @@ use super::settings::OrderProfile;
 use crate::moment::DAY;
 pub(super) use crate::moment::rfc3339;
 use crate::names::shown;
+use crate::profile::RuleSet;
 use crate::request::CertificateRequest;
 
 /// Orders on one page of an account's list (§7.1.2.1).
 const PAGE: u32 = 100;
+
+/// How far ahead of its signature a certificate may begin under the public-like rules (Baseline Requirements §7.1.2.7).
+const MOST_AHEAD: i64 = 2 * DAY;
 
 /// newOrder.
 pub(super) fn create(call: &Call<'_>) -> Result<Reply, Problem> {
@@ -27,7 +31,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Reply, Problem> {
     server.check_terms(account)?;
     let identifiers = identifiers(call)?;
     let profile = server.profile(jws::text(asked, "profile")?.as_deref())?;
-    let life = life(asked, profile, call.now)?;
+    let life = life(asked, profile, server.authority.rules(), call.now)?;
     let replaces = jws::text(asked, "replaces")?;
     if let Some(replaces) = &replaces {
         super::renewal::check_replaces(call, replaces, &identifiers)?;
@@ -254,10 +258,11 @@ fn as_asked(value: &Value) -> Value {
     json!({"type": text("type"), "value": text("value")})
 }
 
-/// notBefore and notAfter, if the client asks for them: within what the profile gives.
+/// notBefore and notAfter, if the client asks for them: within what the profile and the rules give.
 fn life(
     asked: &Map<String, Value>,
     profile: &OrderProfile,
+    rules: RuleSet,
     now: i64,
 ) -> Result<(Option<i64>, Option<i64>), Problem> {
     let moment = |name: &str| {
@@ -271,6 +276,11 @@ fn life(
     if first < now - 3600 || first > longest {
         return Err(Problem::malformed(
             "notBefore is now, or within the profile's life",
+        ));
+    }
+    if rules == RuleSet::PublicLike && first > now + MOST_AHEAD {
+        return Err(Problem::malformed(
+            "notBefore is within 48 hours of signing (Baseline Requirements §7.1.2.7)",
         ));
     }
     if not_after.is_some_and(|last| last <= first.max(now) || last > longest) {

@@ -6,10 +6,11 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use openssl::ssl::SslContext;
-use stampmill_listener::{Tls, serve};
+use stampmill_listener::{Tls, reading_the_rest, serve};
 use tokio::net::TcpListener;
 use url::Url;
 
@@ -24,6 +25,9 @@ use crate::profile::Profile;
 use crate::request::CertificateRequest;
 
 const LIFE_DAYS: u32 = 7;
+
+/// How long a renewal that failed is not tried again.
+const PAUSE: Duration = Duration::from_secs(60);
 
 impl AcmeServer {
     /// Serves the routes over TLS, mounted at the base URL's path, until `stopped` is there. The server's certificate is issued before
@@ -54,15 +58,20 @@ impl AcmeServer {
         let base = Url::parse(&self.settings.base_url)
             .map_err(|error| AcmeError::Setting(format!("base URL: {error}")))?;
         let identity = Identity::new(Arc::clone(&self.authority), names(&base, &self.authority)?)?;
-        let router = match base.path() {
+        let router = self.site(others, base.path());
+        Ok(async move {
+            let door = Tls::new(move || identity.context(now()));
+            serve(listener, &SERVER, door, router, stopped).await;
+            Ok(())
+        })
+    }
+
+    /// The routes where they belong, and the others beside them.
+    fn site(self: Arc<Self>, others: Router, path: &str) -> Router {
+        reading_the_rest(match path {
             // both have answers for what is nowhere
             "/" | "" => routes(self),
             path => others.nest(path, routes(self)),
-        };
-        Ok(async move {
-            let door = Tls::new(move || identity.context());
-            serve(listener, &SERVER, door, router, stopped).await;
-            Ok(())
         })
     }
 }
@@ -95,15 +104,17 @@ struct Current {
     context: SslContext,
     /// What stands above its certificate.
     issuing: Certificate,
+    /// Its first second: it lies ahead when the clock went fast for a while and was set right.
+    starts: i64,
     /// When the next is made.
     renew_at: i64,
-    /// Not before that, after a failure.
-    retry_at: i64,
+    /// When the last attempt failed, by a clock that nobody sets.
+    failed: Option<Instant>,
 }
 
 impl Identity {
     fn new(authority: Arc<Authority>, names: Vec<SubjectAltName>) -> Result<Arc<Self>, AcmeError> {
-        let current = issue(&authority, &names)?;
+        let current = issue(&authority, &names, now())?;
         Ok(Arc::new(Self {
             authority,
             names,
@@ -112,15 +123,18 @@ impl Identity {
     }
 
     /// The context for the next connection. A renewal that fails leaves the old one, which is good for days yet.
-    fn context(&self) -> SslContext {
+    fn context(&self, now: i64) -> SslContext {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = current.renew_at <= now() || current.issuing != self.authority.issuing();
-        if due && current.retry_at <= now() {
-            match issue(&self.authority, &self.names) {
+        let due = now < current.starts
+            || current.renew_at <= now
+            || current.issuing != self.authority.issuing();
+        let pauses = |failed: Instant| failed.elapsed() < PAUSE;
+        if due && !current.failed.is_some_and(pauses) {
+            match issue(&self.authority, &self.names, now) {
                 Ok(next) => *current = next,
                 Err(error) => {
                     tracing::error!(%error, "acme: the server's own certificate is not renewed");
-                    current.retry_at = now() + 60;
+                    current.failed = Some(Instant::now());
                 }
             }
         }
@@ -128,30 +142,125 @@ impl Identity {
     }
 }
 
-fn issue(authority: &Authority, names: &[SubjectAltName]) -> Result<Current, AcmeError> {
+fn issue(authority: &Authority, names: &[SubjectAltName], now: i64) -> Result<Current, AcmeError> {
     let key = LeafKey::generate(KeyKind::P256)?;
     let request = CertificateRequest::for_key(&key, "", names)
         .map_err(|error| AcmeError::Setting(format!("base URL: {error}")))?;
     let issuing = authority.issuing();
-    let certificate = authority.issue(&request, &Profile::server().days(LIFE_DAYS))?;
+    let certificate = authority.issue_at(&request, &Profile::server().days(LIFE_DAYS), now)?;
     let acceptor = stampmill_listener::acceptor(
         certificate.as_openssl(),
         certificate.intermediates(),
         key.as_openssl(),
     )?;
-    let left = (certificate.not_after() - now()) / 3;
+    let left = (certificate.not_after() - now) / 3;
     Ok(Current {
         context: acceptor.build().into_context(),
         issuing,
-        retry_at: 0,
+        starts: certificate.not_before(),
+        failed: None,
         renew_at: certificate.not_after() - left.min(i64::from(LIFE_DAYS) * DAY / 3),
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+    use std::pin::Pin;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::{Context, Poll, ready};
+
+    use axum::body::{Body, Bytes, HttpBody};
+    use axum::http::{Request, Version};
+    use axum::routing::get;
+    use hyper::body::Frame;
+    use tokio::time::{Sleep, sleep};
+    use tower::ServiceExt as _;
+
+    use super::super::{AcmeSettings, Surroundings};
     use super::*;
     use crate::authority::AuthorityProfile;
+
+    /// A clock that went wrong for a while leaves nothing behind once it is right again.
+    #[test]
+    fn a_certificate_from_the_future_is_exchanged() {
+        let created = now();
+        let authority = Authority::generate(&AuthorityProfile::new("acme-ca"), created).unwrap();
+        let names = vec!["localhost".parse().unwrap()];
+        let identity = Identity::new(Arc::new(authority), names).unwrap();
+        let starts_when_asked_at = |now: i64| {
+            identity.context(now);
+            identity.current.lock().unwrap().starts
+        };
+        let far = created + 200 * DAY;
+        assert_eq!(starts_when_asked_at(far), far - 300);
+        // behind the root nothing can be issued: what is there stays, and the next attempt has to wait
+        assert_eq!(starts_when_asked_at(created - 2 * DAY), far - 300);
+        let mut current = identity.current.lock().unwrap();
+        assert!(current.failed.is_some());
+        current.failed = Instant::now().checked_sub(PAUSE);
+        drop(current);
+        assert_eq!(starts_when_asked_at(created), created - 300);
+    }
+
+    /// A body that comes a moment later; `true` once all of it was read.
+    struct Late {
+        comes: Pin<Box<Sleep>>,
+        packets: u32,
+        read: Arc<AtomicBool>,
+    }
+
+    impl HttpBody for Late {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            ready!(self.comes.as_mut().poll(context));
+            if self.packets == 0 {
+                self.read.store(true, Ordering::SeqCst);
+                return Poll::Ready(None);
+            }
+            self.packets -= 1;
+            self.comes = Box::pin(sleep(Duration::from_millis(5)));
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"{}")))))
+        }
+    }
+
+    /// What an answer does not depend on is read all the same: over HTTP/2 a client may lose an answer that comes before.
+    #[tokio::test]
+    async fn what_is_answered_without_its_body_is_answered_behind_it() {
+        let profile = AuthorityProfile::new("acme-ca");
+        let authority = Arc::new(Authority::generate_recorded(&profile, now()).unwrap());
+        let settings = AcmeSettings::new("https://localhost/acme");
+        let surroundings = Surroundings::system().unwrap();
+        let server = AcmeServer::open(authority, settings, surroundings).unwrap();
+        let others = Router::new().route("/", get(async || "here"));
+        let site = Arc::new(server).site(others, "/acme");
+        for (path, status) in [
+            ("/acme/new-order", 415),
+            ("/acme/order/x/finalize", 415),
+            ("/acme/renewal-info/x", 405),
+            ("/acme/nowhere", 404),
+            ("/nowhere", 404),
+            ("/", 405),
+        ] {
+            let read = Arc::new(AtomicBool::new(false));
+            let body = Late {
+                comes: Box::pin(sleep(Duration::ZERO)),
+                packets: 2,
+                read: Arc::clone(&read),
+            };
+            let request = Request::post(path).version(Version::HTTP_2);
+            let request = request.header("content-type", "text/plain");
+            let request = request.body(Body::new(body)).unwrap();
+            let answer = site.clone().oneshot(request).await.unwrap();
+            assert_eq!(answer.status(), status, "{path}");
+            assert!(read.load(Ordering::SeqCst), "{path}: before the body's end");
+        }
+    }
 
     #[test]
     fn another_intermediate_is_shown_by_the_next_handshake() {
@@ -164,7 +273,7 @@ mod tests {
         let names = vec!["localhost".parse().unwrap()];
         let identity = Identity::new(Arc::clone(&authority), names).unwrap();
         let shown = || {
-            identity.context();
+            identity.context(now());
             identity.current.lock().unwrap().issuing.clone()
         };
         assert_eq!(shown(), authority.issuing());

@@ -232,6 +232,21 @@ pub enum IssueError {
         /// The profile.
         profile: &'static str,
     },
+    /// An authority that nobody could call by its name (RFC 5280 §4.1.2.6).
+    #[error(
+        "a sub-ca certificate needs a common name in the request's subject: verifiers refuse an issuer without a name"
+    )]
+    AuthorityWithoutName,
+    /// An authority with the name of another and a key of its own (RFC 5280 §4.1.2.6).
+    #[error(
+        "`{name}` is the name of an authority with another key ({bearer}): the lists and serial numbers of the two could not be told apart"
+    )]
+    AuthorityName {
+        /// The name.
+        name: String,
+        /// `the root`, `the issuing authority`, a serial number.
+        bearer: String,
+    },
     /// The ACME order has its certificate already, or may have none any more.
     #[error("the order has a certificate already, or is no longer ready")]
     OrderTaken,

@@ -102,7 +102,10 @@ impl Authority {
         let row = profile.row();
         let issuing = self.issuing_issuer();
         issuing.check_life(now)?;
-        let public = PublicKey::of(key.as_openssl()).expect("keys made here are certified here");
+        let public = key
+            .private()
+            .public()
+            .expect("keys made here are certified here");
         let common_name = format!("{} OCSP responder", self.display_name());
         let plan = Plan {
             // country and organization as the intermediate has them (Baseline Requirements §7.1.2.8.3), within whose constraints it lies;
@@ -195,7 +198,11 @@ impl Authority {
         for name in request.names() {
             self.check_name(name, row)?;
         }
-        self.check_key(request.public_key())
+        self.check_key(request.public_key())?;
+        match row.role {
+            Role::SubCa => self.check_authority_name(request),
+            _ => Ok(()),
+        }
     }
 
     fn check_name(&self, name: &SubjectAltName, row: &Row) -> Result<(), IssueError> {

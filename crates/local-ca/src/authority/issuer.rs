@@ -49,7 +49,7 @@ impl Issuer {
         extensions: &[Vec<u8>],
     ) -> Result<Certificate, ErrorStack> {
         let certificate = ToBeSigned {
-            serial: random_serial()?,
+            serial: random_serial(),
             issuer: self.subject(),
             life,
             subject,

@@ -143,7 +143,7 @@ fn self_signed(
     extensions.extend(constraints(profile).map(|names| names.extension(None)));
     let start = now - BACKDATE;
     let root = ToBeSigned {
-        serial: random_serial()?,
+        serial: random_serial(),
         issuer: &name,
         life: (start, last_second(start, profile.days.max(1))),
         subject: &name,

@@ -8,6 +8,7 @@ mod issuer;
 pub(crate) mod lock;
 mod make;
 mod renew;
+mod sub_ca;
 #[cfg(all(test, unix))]
 mod tests;
 
@@ -20,7 +21,7 @@ use crate::certificate::Certificate;
 use crate::constraints::NameConstraints;
 use crate::der::oid;
 use crate::files::{self, FileError};
-use crate::keys::{self, BlockedKeys, KeyKind, Passphrase, Signer};
+use crate::keys::{self, BlockedKeys, KeyKind, Passphrase, PrivateKey, Signer};
 use crate::moment::{DAY, now};
 use crate::names::SubjectAltName;
 use crate::profile::RuleSet;
@@ -152,12 +153,12 @@ impl Authority {
         profile: &AuthorityProfile,
         written: &mut Written,
     ) -> Result<(), CaError> {
-        let root_key = self.root_signer.as_ref().map(Signer::as_openssl);
+        let root_key = self.root_signer.as_ref().map(Signer::private);
         let root_key = root_key.expect("an authority that was just made has its root's key");
-        let root_key = keys::protected_pem(root_key, profile.root_passphrase.as_ref())?;
+        let root_key = root_key.protected_pem(profile.root_passphrase.as_ref())?;
         let issuing = self.issuing_issuer();
-        let issuing_key = issuing.signer.as_openssl();
-        let issuing_key = keys::protected_pem(issuing_key, profile.issuing_passphrase.as_ref())?;
+        let issuing_key = issuing.signer.private();
+        let issuing_key = issuing_key.protected_pem(profile.issuing_passphrase.as_ref())?;
         written.create(&folder.root_key, |path| {
             files::create_private(path, &root_key)
         })?;
@@ -461,9 +462,12 @@ fn read_authority(path: &Path, issuer: Option<&Certificate>) -> Result<Certifica
 }
 
 fn read_key(path: &Path, passphrase: Option<&Passphrase>) -> Result<Signer, CaError> {
+    key_of(path, &files::read_private(path)?, passphrase)
+}
+
+fn key_of(path: &Path, pem: &[u8], passphrase: Option<&Passphrase>) -> Result<Signer, CaError> {
     use crate::keys::KeyError;
-    let pem = files::read_private(path)?;
-    keys::read_private_pem(&pem, passphrase)
+    PrivateKey::read(pem, passphrase)
         .and_then(Signer::new)
         .map_err(|error| match error {
             KeyError::PassphraseNeeded | KeyError::Passphrase => CaError::Locked {
@@ -508,7 +512,7 @@ fn check_root_key(folder: &Folder, root: &Certificate) -> Result<(), CaError> {
     if std::str::from_utf8(&pem).is_ok_and(keys::is_encrypted) {
         return Ok(());
     }
-    let signer = read_key(&folder.root_key, None)?;
+    let signer = key_of(&folder.root_key, &pem, None)?;
     match signer.public().spki() == root.parsed().spki {
         true => Ok(()),
         false => Err(CaError::Mismatch {

@@ -27,7 +27,7 @@ use super::{Authority, BACKDATE, CaError, IssueError, Issuer, last_second, read_
 use crate::certificate::Certificate;
 use crate::der::{self, oid};
 use crate::files;
-use crate::keys::{self, KeyKind, Passphrase, Signer};
+use crate::keys::{KeyKind, Passphrase, Signer};
 use crate::moment::DAY;
 use crate::profile::{ProfileError, RuleSet};
 use crate::reason::Reason;
@@ -49,13 +49,16 @@ pub struct Renewed {
 }
 
 impl Authority {
-    /// Whether the intermediate ends soon though its root does not.
+    /// Whether the intermediate ends soon though its root does not; or begins only in the future though its root does not: it was made
+    /// while the clock was wrong.
     #[must_use]
     pub fn issuing_is_due(&self, now: i64) -> bool {
         let issuing = self.issuing();
         let (start, end) = (issuing.not_before(), issuing.not_after());
         let notice = NOTICE.min((end - start) / 4);
-        issuing != self.root && end < self.root.not_after() && now > end - notice
+        let ends = end < self.root.not_after() && now > end - notice;
+        let ahead = now < start && now >= self.root.not_before();
+        issuing != self.root && (ends || ahead)
     }
 
     /// Makes the next intermediate, for the key there is, and puts it in the place of the present one, which is kept beside it.
@@ -83,8 +86,9 @@ impl Authority {
                 serial: serial.clone(),
             });
         }
-        // what was revoked is exchanged even if the next lives no longer
-        let outlived = before.not_after() >= self.root.not_after() && revoked.is_none();
+        // what was revoked, or does not live yet, is exchanged even if the next lives no longer
+        let stands = revoked.is_none() && before.not_before() <= now;
+        let outlived = before.not_after() >= self.root.not_after() && stands;
         if before == self.root || outlived {
             return Err(CaError::NothingToRenew);
         }
@@ -136,7 +140,7 @@ impl Authority {
         }
         let signer = Signer::generate(kind)?;
         let (kept, number) = free_name(&folder);
-        let subject = numbered(before.parsed().subject, &self.display_name(), number + 1);
+        let subject = self.free_subject(&before, number + 1, signer.public().spki())?;
         let identifier = tbs::subject_key_identifier(&signer.public().identifier());
         let mut extensions = before.parsed().extensions();
         extensions.retain(|extension| !is_key_identifier(extension));
@@ -149,7 +153,7 @@ impl Authority {
         };
         let certificate = self.next_issuing(&before, &plan, now)?;
         files::create_public(&kept, before.pem().as_bytes())?;
-        let key = keys::protected_pem(signer.as_openssl(), passphrase)?;
+        let key = signer.private().protected_pem(passphrase)?;
         files::write_private(&folder.next_key(), &key)?;
         files::write_public(&folder.next_issuing(), certificate.pem().as_bytes())?;
         files::rename(&folder.next_key(), &folder.issuing_key)?;
@@ -198,6 +202,22 @@ impl Authority {
         let certificate = root.sign(plan.subject, plan.spki, life, &plan.extensions)?;
         self.record_issuing(&certificate, now)?;
         Ok(certificate)
+    }
+
+    /// The next's name, which no sub-authority has.
+    fn free_subject(
+        &self,
+        before: &Certificate,
+        mut number: u32,
+        spki: &[u8],
+    ) -> Result<Vec<u8>, StoreError> {
+        loop {
+            let name = numbered(before.parsed().subject, &self.display_name(), number);
+            if self.bearer(&name, spki)?.is_none() {
+                return Ok(name);
+            }
+            number += 1;
+        }
     }
 
     fn note_renewal(

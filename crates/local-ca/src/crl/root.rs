@@ -44,6 +44,8 @@ pub enum RootListState {
     Lacks,
     /// Its time was over at this moment.
     Lapsed(i64),
+    /// Its time begins only at this moment: the clock was wrong when it was made.
+    Ahead(i64),
     /// There is none.
     Absent,
 }
@@ -59,7 +61,7 @@ pub struct Overdue {
 }
 
 impl Overdue {
-    /// Whether the list must not be relied on: it lapsed, lacks a revocation, or is not there.
+    /// Whether the list must not be relied on: it lapsed, begins later, lacks a revocation, or is not there.
     #[must_use]
     pub fn is_void(&self) -> bool {
         !matches!(self.state, RootListState::Ends(_))
@@ -73,6 +75,7 @@ impl fmt::Display for Overdue {
             RootListState::Absent => f.write_str("there is no CRL of the root yet")?,
             RootListState::Lacks => f.write_str("the root's CRL lacks a revocation")?,
             RootListState::Lapsed(at) => write!(f, "the root's CRL lapsed at {}", utc(at))?,
+            RootListState::Ahead(at) => write!(f, "the root's CRL begins only at {}", utc(at))?,
             RootListState::Ends(at) => write!(f, "the root's CRL lapses at {}", utc(at))?,
         }
         let renew = "`stampmill ca crl --of-root --renew --root-key FILE` makes the next";
@@ -184,10 +187,11 @@ fn current_or_next(
     let state = match &current {
         None => Some(RootListState::Absent),
         Some(crl) if !crl.complete => Some(RootListState::Lacks),
-        Some(crl) => match life(&crl.der).map_or(0, |(_, end)| end) {
-            end if end < now => Some(RootListState::Lapsed(end)),
+        Some(crl) => match life(&crl.der).unwrap_or_default() {
+            (_, end) if end < now => Some(RootListState::Lapsed(end)),
+            (start, _) if now < start => Some(RootListState::Ahead(start)),
             // what ends with the root cannot be made to end later
-            end if end < now + NOTICE && end < certificate.not_after() => {
+            (_, end) if end < now + NOTICE && end < certificate.not_after() => {
                 Some(RootListState::Ends(end))
             }
             _ => None,

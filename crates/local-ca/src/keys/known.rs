@@ -7,10 +7,10 @@ use openssl::bn::{BigNum, BigNumContext};
 use openssl::ec::{EcGroup, EcPoint, PointConversionForm};
 use openssl::error::ErrorStack;
 use openssl::nid::Nid;
-use openssl::sha::sha256;
 
 use super::KeyError;
 use super::policy::Algorithm;
+use crate::digest::sha256;
 
 /// SHA-256 of the `SubjectPublicKeyInfo`, and where the private key is printed.
 const PRINTED: &[(&[u8; 32], &str)] = &[

@@ -1,7 +1,8 @@
 //! Key pairs of authorities, servers and clients: their kinds, and the files they are kept in.
 //!
-//! [`policy`] says which public keys are certified, [`signer`] signs with an authority's, `pkcs8` puts a passphrase on one, `p256` reads and
-//! writes the usual kind quickly. What is no key at all, or everybody's: `weak` for RSA, `edwards` for Ed25519, `known` and `blocked` for any.
+//! [`policy`] says which public keys are certified, [`private`] has the other half and its file, [`signer`] signs with an authority's, `pkcs8`
+//! puts a passphrase on one, `p256` is the usual kind without OpenSSL. What is no key at all, or everybody's: `weak` for RSA, `edwards` for
+//! Ed25519, `known` and `blocked` for any.
 
 mod blocked;
 mod edwards;
@@ -10,6 +11,7 @@ mod ml_dsa;
 mod p256;
 mod pkcs8;
 mod policy;
+mod private;
 mod signer;
 mod weak;
 
@@ -26,9 +28,9 @@ use zeroize::Zeroizing;
 
 pub(crate) use blocked::BlockedKeys;
 pub(crate) use policy::PublicKey;
+pub(crate) use private::{PrivateKey, is_encrypted};
 pub(crate) use signer::{Signer, SignerError};
 
-use crate::pem;
 use policy::Algorithm;
 
 /// The kinds of keys that are made here. Requests may bring RSA keys of other lengths from 2048 bits on.
@@ -101,6 +103,7 @@ impl KeyKind {
         self.row().1
     }
 
+    /// One that OpenSSL makes.
     pub(crate) fn generate(self) -> Result<PKey<Private>, ErrorStack> {
         match self.row().2 {
             Recipe::Curve(curve) => {
@@ -258,17 +261,17 @@ impl fmt::Debug for Passphrase {
     }
 }
 
-/// The private key of a server. `Debug` shows its kind only; OpenSSL wipes it when it is dropped.
+/// The private key of a server. `Debug` shows its kind only; it is wiped when it is dropped, but for ring's copy of a P-256 key.
 #[derive(Clone)]
-pub struct LeafKey(PKey<Private>);
+pub struct LeafKey(PrivateKey);
 
 impl LeafKey {
-    /// A new key from OpenSSL's generator.
+    /// A new key.
     ///
     /// # Errors
     /// OpenSSL's, when there is no randomness or memory.
     pub fn generate(kind: KeyKind) -> Result<Self, ErrorStack> {
-        kind.generate().map(Self)
+        PrivateKey::generate(kind).map(Self)
     }
 
     /// Reads an unencrypted PKCS #8 key.
@@ -276,18 +279,22 @@ impl LeafKey {
     /// # Errors
     /// [`KeyError::Pem`], or [`KeyError::Type`], [`KeyError::RsaSize`], [`KeyError::RsaExponent`] for a key that is not certified.
     pub fn from_pkcs8_pem(pem: &[u8]) -> Result<Self, KeyError> {
-        read_private_pem(pem, None).map(Self)
+        PrivateKey::read(pem, None).map(Self)
     }
 
     /// The key as PKCS #8 PEM, unencrypted; wiped when dropped. [`write_private`](crate::write_private) puts it into a file.
     #[must_use]
     pub fn to_pkcs8_pem(&self) -> Zeroizing<Vec<u8>> {
-        private_pem(&self.0)
+        self.0.pem()
     }
 
     /// For a TLS acceptor.
     #[must_use]
     pub fn as_openssl(&self) -> &PKeyRef<Private> {
+        self.0.as_openssl()
+    }
+
+    pub(crate) fn private(&self) -> &PrivateKey {
         &self.0
     }
 }
@@ -295,77 +302,9 @@ impl LeafKey {
 impl fmt::Debug for LeafKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LeafKey")
-            .field("kind", &describe(&self.0))
+            .field("kind", &self.0.describe())
             .finish_non_exhaustive()
     }
-}
-
-/// The key as PKCS #8 PEM, unencrypted.
-pub(crate) fn private_pem(key: &PKeyRef<Private>) -> Zeroizing<Vec<u8>> {
-    if is_p256(key)
-        && let Ok(der) = key.ec_key().and_then(|key| p256::write(&key))
-    {
-        return pem::encode_private("PRIVATE KEY", &der);
-    }
-    let pem = key
-        .private_key_to_pem_pkcs8()
-        .expect("OpenSSL can write every key it holds");
-    Zeroizing::new(pem)
-}
-
-fn is_p256(key: &PKeyRef<Private>) -> bool {
-    // secp256k1 and brainpoolP256r1 have 256 bits as well
-    let curve = key.ec_key().ok().and_then(|key| key.group().curve_name());
-    curve == Some(Nid::X9_62_PRIME256V1)
-}
-
-/// The key as PKCS #8 PEM, encrypted if there is a passphrase.
-pub(crate) fn protected_pem(
-    key: &PKeyRef<Private>,
-    passphrase: Option<&Passphrase>,
-) -> Result<Zeroizing<Vec<u8>>, ErrorStack> {
-    match passphrase {
-        None => Ok(private_pem(key)),
-        Some(passphrase) => pkcs8::encrypt(key, passphrase).map(Zeroizing::new),
-    }
-}
-
-/// Reads one private key, encrypted or not.
-pub(crate) fn read_private_pem(
-    pem: &[u8],
-    passphrase: Option<&Passphrase>,
-) -> Result<PKey<Private>, KeyError> {
-    let text = std::str::from_utf8(pem).map_err(|_| KeyError::Pem)?;
-    if text.matches("-----BEGIN ").count() != 1 {
-        return Err(KeyError::Pem);
-    }
-    let key = match is_encrypted(text) {
-        true => {
-            let passphrase = passphrase.ok_or(KeyError::PassphraseNeeded)?;
-            PKey::private_key_from_pem_passphrase(pem, passphrase.expose().as_bytes())
-                .map_err(|_| KeyError::Passphrase)?
-        }
-        false if text.contains("-----BEGIN PRIVATE KEY-----") => match quick_p256(text) {
-            Some(key) => PKey::from_ec_key(key).map_err(|_| KeyError::Pem)?,
-            // The callback keeps OpenSSL from asking a terminal for a passphrase.
-            None => {
-                PKey::private_key_from_pem_callback(pem, |_| Ok(0)).map_err(|_| KeyError::Pem)?
-            }
-        },
-        false => return Err(KeyError::Pem),
-    };
-    policy::check_private(&key)?;
-    Ok(key)
-}
-
-fn quick_p256(pem: &str) -> Option<EcKey<Private>> {
-    let der = pem::decode_private(pem, "PRIVATE KEY").ok()?;
-    p256::read(&der)
-}
-
-/// Whether a key file is protected by a passphrase.
-pub(crate) fn is_encrypted(pem: &str) -> bool {
-    pem.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----")
 }
 
 /// For people: `P-256`, `RSA 2048 bits`.
@@ -386,7 +325,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_has_one_row_and_makes_a_key_that_is_certified() {
+    fn every_kind_has_one_row() {
         for kind in KeyKind::all() {
             assert_eq!(kind.name().parse(), Ok(kind));
         }
@@ -395,28 +334,6 @@ mod tests {
             "dsa".parse::<KeyKind>(),
             Err(KeyError::UnknownKind { .. })
         ));
-        for kind in [
-            KeyKind::P256,
-            KeyKind::P384,
-            KeyKind::Rsa2048,
-            KeyKind::Ed25519,
-        ] {
-            let key = kind.generate().unwrap();
-            let pem = private_pem(&key);
-            assert!(read_private_pem(&pem, None).unwrap().public_eq(&key));
-        }
-    }
-
-    #[test]
-    fn other_curves_of_256_bits_are_not_p256() {
-        for curve in [Nid::SECP256K1, Nid::BRAINPOOL_P256R1] {
-            let group = EcGroup::from_curve_name(curve).unwrap();
-            let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
-            assert_eq!(key.bits(), 256);
-            assert!(!is_p256(&key));
-            assert_eq!(*private_pem(&key), key.private_key_to_pem_pkcs8().unwrap());
-        }
-        assert!(is_p256(&KeyKind::P256.generate().unwrap()));
     }
 
     #[test]
@@ -424,14 +341,14 @@ mod tests {
         for kind in [KeyKind::MlDsa44, KeyKind::MlDsa65, KeyKind::MlDsa87] {
             match kind.available() {
                 Ok(()) => {
-                    let key = kind.generate().unwrap();
+                    let key = PrivateKey::generate(kind).unwrap();
                     let signer = Signer::new(key.clone()).unwrap();
                     let signature = signer.sign(b"message").unwrap();
                     let public = signer.public();
                     assert!(public.verifies(&signer.algorithm(), b"message", &signature));
                     assert!(!public.verifies(&signer.algorithm(), b"massage", &signature));
-                    let pem = private_pem(&key);
-                    assert!(read_private_pem(&pem, None).unwrap().public_eq(&key));
+                    let read = PrivateKey::read(&key.pem(), None).unwrap();
+                    assert!(read.as_openssl().public_eq(key.as_openssl()));
                     assert_eq!(public.describe(), kind.name().to_uppercase());
                 }
                 Err(error) => {
@@ -440,24 +357,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn a_passphrase_opens_what_it_closed_and_nothing_else_does() {
-        let key = KeyKind::P256.generate().unwrap();
-        let right = Passphrase::from_file_contents(b"correct horse\r\nsecond line").unwrap();
-        let wrong = Passphrase::from_file_contents(b"correct house").unwrap();
-        let pem = protected_pem(&key, Some(&right)).unwrap();
-        assert!(is_encrypted(std::str::from_utf8(&pem).unwrap()));
-        let read = |passphrase| read_private_pem(&pem, passphrase).map(|read| read.public_eq(&key));
-        assert_eq!(read(Some(&right)), Ok(true));
-        assert_eq!(read(Some(&wrong)), Err(KeyError::Passphrase));
-        assert_eq!(read(None), Err(KeyError::PassphraseNeeded));
-        assert_eq!(
-            read_private_pem(&pem[..pem.len() / 2], Some(&right)).map(drop),
-            Err(KeyError::Passphrase)
-        );
-        assert_eq!(format!("{right:?}"), "Passphrase(..)");
-        assert!(Passphrase::from_file_contents(b"\n").is_err());
     }
 }

@@ -1,17 +1,12 @@
 //! Which public keys are certified (Baseline Requirements §6.1.5, §6.1.6): P-256, P-384, RSA from 2048 bits on, Ed25519, ML-DSA,
 //! each in exactly one spelling.
 
-use openssl::bn::BigNumContext;
-use openssl::ec::{EcGroup, EcKey, EcPoint};
-use openssl::ecdsa::EcdsaSig;
 use openssl::error::ErrorStack;
-use openssl::nid::Nid;
-use openssl::pkey::{HasPublic, Id, PKey, PKeyRef, Private, Public};
-use openssl::sha::{sha1, sha256};
-use std::sync::OnceLock;
+use openssl::pkey::{HasPublic, Id, PKey, PKeyRef, Public};
 
-use super::{KeyError, edwards, known, weak};
-use crate::der::{self, oid};
+use super::{KeyError, edwards, known, p256, weak};
+use crate::der::{self, oid, write};
+use crate::digest::{sha1, sha256};
 
 /// P-256 by name.
 pub(super) const P256_ALGORITHM: &[u8] =
@@ -79,10 +74,10 @@ pub(crate) struct PublicKey {
     key: Key,
 }
 
-/// P-256 is kept as OpenSSL's curve arithmetic takes it: the detour over its providers costs more than a signature.
+/// P-256 needs no more than the bits.
 #[derive(Clone)]
 enum Key {
-    P256(EcKey<Public>),
+    P256,
     Other(PKey<Public>),
 }
 
@@ -103,7 +98,8 @@ impl PublicKey {
             .ok_or(KeyError::Type)?;
         let bits = bits.contents.strip_prefix(&[0]).ok_or(KeyError::Damaged)?;
         let key = match algorithm {
-            Algorithm::P256 => Key::P256(p256(bits)?),
+            Algorithm::P256 if p256::is_point(bits) => Key::P256,
+            Algorithm::P256 => return Err(KeyError::Damaged),
             _ => {
                 let key = PKey::public_key_from_der(spki).map_err(|_| KeyError::Damaged)?;
                 check(&key, *algorithm, bits)?;
@@ -121,6 +117,19 @@ impl PublicKey {
 
     pub(crate) fn of<T: HasPublic>(key: &PKeyRef<T>) -> Result<Self, KeyError> {
         Self::from_spki(&key.public_key_to_der().map_err(|_| KeyError::Damaged)?)
+    }
+
+    /// Of a P-256 key's bits, which belong to a private key and so are a point.
+    pub(super) fn of_point(point: &[u8]) -> Result<Self, KeyError> {
+        let algorithm = Algorithm::P256;
+        let spki = write::sequence([P256_ALGORITHM.to_vec(), write::bit_string(point)]);
+        known::check(algorithm, &spki, point)?;
+        Ok(Self {
+            algorithm,
+            spki,
+            bits: point.to_vec(),
+            key: Key::P256,
+        })
     }
 
     pub(crate) fn algorithm(&self) -> Algorithm {
@@ -157,10 +166,8 @@ impl PublicKey {
         let Ok(name) = identifier.inside().expect(der::OID) else {
             return false;
         };
-        if let (Key::P256(key), oid::ECDSA_WITH_SHA256) = (&self.key, name.contents) {
-            return EcdsaSig::from_der(signature)
-                .and_then(|signature| signature.verify(&sha256(message), key))
-                .unwrap_or(false);
+        if let (Key::P256, oid::ECDSA_WITH_SHA256) = (&self.key, name.contents) {
+            return p256::verifies(&self.bits, message, signature);
         }
         let digest = match (self.algorithm, name.contents) {
             (Algorithm::P256 | Algorithm::P384, oid::ECDSA_WITH_SHA256)
@@ -186,7 +193,7 @@ impl PublicKey {
 
     pub(crate) fn to_openssl(&self) -> Result<PKey<Public>, ErrorStack> {
         match &self.key {
-            Key::P256(key) => PKey::from_ec_key(key.clone()),
+            Key::P256 => PKey::from_ec_key(p256::to_openssl(&self.bits)?),
             Key::Other(key) => Ok(key.clone()),
         }
     }
@@ -195,48 +202,18 @@ impl PublicKey {
     pub(crate) fn modulus(&self) -> Option<Vec<u8>> {
         match &self.key {
             Key::Other(key) => key.rsa().ok().map(|key| key.n().to_vec()),
-            Key::P256(_) => None,
+            Key::P256 => None,
         }
     }
 
     /// For people: `P-256`, `RSA 2048 bits`.
     pub(crate) fn describe(&self) -> String {
         match (&self.key, self.algorithm.own_oid()) {
-            (Key::P256(_), _) => "P-256".to_owned(),
+            (Key::P256, _) => "P-256".to_owned(),
             (Key::Other(_), Some(name)) => oid::name(name),
             (Key::Other(key), None) => super::describe(key),
         }
     }
-}
-
-/// A private key, too, belongs to a public one that may be certified.
-pub(super) fn check_private(key: &PKeyRef<Private>) -> Result<(), KeyError> {
-    PublicKey::of(key).map(drop)
-}
-
-/// The curve, made once.
-pub(super) fn p256_group() -> Result<&'static EcGroup, ErrorStack> {
-    static GROUP: OnceLock<EcGroup> = OnceLock::new();
-    match GROUP.get() {
-        Some(group) => Ok(group),
-        None => {
-            let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
-            Ok(GROUP.get_or_init(|| group))
-        }
-    }
-}
-
-/// OpenSSL looks whether the point lies on the curve while it reads it.
-fn p256(bits: &[u8]) -> Result<EcKey<Public>, KeyError> {
-    let group = p256_group().map_err(|_| KeyError::Type)?;
-    // Uncompressed, as RFC 5480 §2.2 demands everybody can read; not the point at infinity.
-    if bits.len() != 65 || bits.first() != Some(&4) {
-        return Err(KeyError::Damaged);
-    }
-    BigNumContext::new()
-        .and_then(|mut context| EcPoint::from_bytes(group, bits, &mut context))
-        .and_then(|point| EcKey::from_public_key(group, &point))
-        .map_err(|_| KeyError::Damaged)
 }
 
 fn check<T: HasPublic>(
@@ -280,6 +257,9 @@ fn check_rsa<T: HasPublic>(key: &openssl::rsa::RsaRef<T>) -> Result<(), KeyError
 
 #[cfg(test)]
 mod tests {
+    use openssl::ec::{EcGroup, EcKey};
+    use openssl::nid::Nid;
+    use openssl::pkey::Private;
     use openssl::rsa::Rsa;
 
     use super::*;

@@ -1,46 +1,41 @@
 //! An authority's key at work: the algorithm as certificates, CRLs and OCSP answers name it, and the signature.
 
-use openssl::ec::EcKey;
-use openssl::ecdsa::EcdsaSig;
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
-use openssl::pkey::{PKey, PKeyRef, Private};
-use openssl::sha::sha256;
+use openssl::pkey::{PKeyRef, Private};
 
 use super::policy::{Algorithm, PublicKey};
-use super::{KeyError, KeyKind};
+use super::{KeyError, KeyKind, PrivateKey};
 use crate::der::{oid, write};
 
 /// A private key and what goes with it.
 #[derive(Clone)]
 pub(crate) struct Signer {
-    key: PKey<Private>,
-    /// The same key where OpenSSL's own curve arithmetic signs in half the time of the way over its providers.
-    p256: Option<EcKey<Private>>,
+    key: PrivateKey,
     public: PublicKey,
 }
 
 impl Signer {
-    pub(crate) fn new(key: PKey<Private>) -> Result<Self, KeyError> {
-        let public = PublicKey::of(&key)?;
-        let p256 = match public.algorithm() {
-            Algorithm::P256 => Some(key.ec_key().map_err(|_| KeyError::Type)?),
-            _ => None,
-        };
-        Ok(Self { key, p256, public })
+    pub(crate) fn new(key: PrivateKey) -> Result<Self, KeyError> {
+        let public = key.public()?;
+        Ok(Self { key, public })
     }
 
     pub(crate) fn generate(kind: KeyKind) -> Result<Self, SignerError> {
         kind.available()?;
-        Ok(Self::new(kind.generate()?)?)
+        Ok(Self::new(PrivateKey::generate(kind)?)?)
     }
 
     pub(crate) fn public(&self) -> &PublicKey {
         &self.public
     }
 
-    pub(crate) fn as_openssl(&self) -> &PKeyRef<Private> {
+    pub(crate) fn private(&self) -> &PrivateKey {
         &self.key
+    }
+
+    pub(crate) fn as_openssl(&self) -> &PKeyRef<Private> {
+        self.key.as_openssl()
     }
 
     /// `AlgorithmIdentifier` of its signatures (Baseline Requirements §7.1.3.2): a digest as strong as the key (RFC 5480 §4); ECDSA
@@ -55,15 +50,16 @@ impl Signer {
     }
 
     pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, ErrorStack> {
-        if let Some(key) = &self.p256 {
-            return EcdsaSig::sign(&sha256(message), key)?.to_der();
+        if let PrivateKey::P256(key) = &self.key
+            && let Some(signature) = key.sign(message)
+        {
+            return Ok(signature);
         }
+        let key = self.as_openssl();
         let mut signer = match self.public.algorithm() {
-            Algorithm::P384 => openssl::sign::Signer::new(MessageDigest::sha384(), &self.key)?,
-            other if other.own_oid().is_some() => {
-                openssl::sign::Signer::new_without_digest(&self.key)?
-            }
-            _ => openssl::sign::Signer::new(MessageDigest::sha256(), &self.key)?,
+            Algorithm::P384 => openssl::sign::Signer::new(MessageDigest::sha384(), key)?,
+            other if other.own_oid().is_some() => openssl::sign::Signer::new_without_digest(key)?,
+            _ => openssl::sign::Signer::new(MessageDigest::sha256(), key)?,
         };
         signer.sign_oneshot_to_vec(message)
     }

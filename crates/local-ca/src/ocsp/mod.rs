@@ -326,7 +326,7 @@ impl Identity {
     }
 
     fn new(certificate: Certificate, key: &LeafKey) -> Self {
-        let signer = Signer::new(key.as_openssl().to_owned());
+        let signer = Signer::new(key.private().clone());
         Self {
             certificate,
             signer: signer.expect("a leaf's key may be certified"),

@@ -4,6 +4,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::{Event, ForOrder, Store, StoreError, log};
 use crate::certificate::{Certificate, hex};
+use crate::digest::sha256;
 use crate::reason::Reason;
 use crate::subject;
 
@@ -36,7 +37,7 @@ impl Store {
         let certificate = issued.certificate;
         let parsed = certificate.parsed();
         let (serial, subject) = (certificate.serial(), subject::display(parsed.subject));
-        let key = hex(&openssl::sha::sha256(parsed.spki));
+        let key = hex(&sha256(parsed.spki));
         let names = certificate.names();
         self.write(|transaction| {
             if let Some(part) = issued.part {

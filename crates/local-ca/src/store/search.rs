@@ -93,6 +93,9 @@ pub struct Filter {
 const COLUMNS: &str = "serial, issuer, profile, subject, not_before, not_after, issued_at, revoked_at, reason, account, der";
 
 impl Store {
+    /// So many first digits of a serial number are enough to mean one.
+    pub const FIRST_DIGITS: usize = 8;
+
     /// The certificate whose serial number is this or, if only one is meant, begins with it.
     ///
     /// # Errors
@@ -134,16 +137,22 @@ impl Store {
         }
     }
 
-    /// The certificates that somebody may mean by a serial number, its beginning, or a name: by the number if there is one; else those with
-    /// exactly this name; else those with a name that has this text. The valid ones first, the newest of them first.
+    /// The certificates that somebody may mean by a serial number, its first digits (at least [`FIRST_DIGITS`](Self::FIRST_DIGITS)), or a
+    /// whole name. The valid ones first, the newest of them first. Never by a part of a name: what is revoked is so once and for all.
     ///
     /// # Errors
     /// [`StoreError::Database`].
     pub fn meant_by(&self, text: &str, now: i64) -> Result<Vec<Entry>, StoreError> {
-        match self.find(text) {
-            Ok(entry) => return Ok(vec![entry]),
-            Err(StoreError::Unknown { .. } | StoreError::Ambiguous { .. }) => {}
-            Err(error) => return Err(error),
+        let by_number = match text.chars().filter(char::is_ascii_hexdigit).count() {
+            0..Self::FIRST_DIGITS => None,
+            _ => match self.find(text) {
+                Ok(entry) => Some(entry),
+                Err(StoreError::Unknown { .. } | StoreError::Ambiguous { .. }) => None,
+                Err(error) => return Err(error),
+            },
+        };
+        if text.is_empty() {
+            return Ok(Vec::new());
         }
         let filter = Filter {
             text: Some(text.to_owned()),
@@ -156,9 +165,8 @@ impl Store {
                 .iter()
                 .any(|name| name.eq_ignore_ascii_case(text))
         };
-        if found.iter().any(is_name) {
-            found.retain(is_name);
-        }
+        found.retain(is_name);
+        found.extend(by_number.filter(|entry| !is_name(entry)));
         // stable: within each, the newest first as it was
         found.sort_by_key(|entry| entry.status(now) != Status::Valid);
         Ok(found)

@@ -14,7 +14,7 @@ use crate::certificate::Certificate;
 use crate::constraints::NameConstraints;
 use crate::der::{self, oid, write};
 use crate::http::Published;
-use crate::keys::{KeyKind, Signer};
+use crate::keys::{KeyKind, PrivateKey, Signer};
 use crate::moment::DAY;
 use crate::names::SubjectAltName;
 use crate::ocsp::OcspResponder;
@@ -320,7 +320,7 @@ impl ByHand {
         let (start, end) = self.life;
         let tbs = write::sequence([
             version,
-            write::unsigned(&tbs::random_serial()?),
+            write::unsigned(&tbs::random_serial()),
             algorithm.clone(),
             issuer.to_vec(),
             write::sequence([write::time(start), write::time(end)]),
@@ -369,7 +369,8 @@ fn key_bits(key: &PKeyRef<Private>) -> Result<Vec<u8>, ZooError> {
 }
 
 fn signer_of(key: &PKeyRef<Private>) -> Signer {
-    Signer::new(key.to_owned()).expect("a P-256 key that was just made may be certified")
+    Signer::new(PrivateKey::of(key.to_owned()))
+        .expect("a P-256 key that was just made may be certified")
 }
 
 fn read(der: Vec<u8>) -> Certificate {

@@ -340,11 +340,9 @@ async fn section_7_3_5_the_same_key_is_taken_and_a_changed_account_is_not_change
     let shown = after.post(&order.header("location"), Value::Null).await;
     assert_eq!(shown.status, StatusCode::OK);
     let authorization = first(&order.body, "authorizations");
-    let shown = after.post(&authorization, Value::Null).await;
-    let (challenge, token) = challenge(&shown.body, "http-01");
-    let path = format!("/.well-known/acme-challenge/{token}");
-    scene.world.page(&path, &after.proof(&token));
-    after.post(&challenge, json!({})).await;
+    let challenge = after.challenge(&authorization, "http-01").await;
+    scene.world.prove(&challenge);
+    after.take_up(&challenge).await;
     assert_eq!(after.decided(&authorization).await.body["status"], "valid");
 }
 
@@ -358,8 +356,7 @@ async fn section_7_3_6_an_account_that_ended_is_refused_everywhere() {
         let chain = client.certificate(&scene.world, &["app.test"]).await;
         let ready = client.ready(&scene.world, &["127.0.0.1"]).await;
         let authorization = first(&ready.body, "authorizations");
-        let shown = client.post(&authorization, Value::Null).await;
-        let (challenge, _) = challenge(&shown.body, "http-01");
+        let challenge = client.challenge(&authorization, "http-01").await.url;
         let serial = Certificate::from_pem(chain.as_bytes()).unwrap().serial();
         match by_operator {
             false => drop(

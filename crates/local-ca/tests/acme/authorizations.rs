@@ -11,11 +11,11 @@ async fn asked(client: &Client, name: &str) -> Answer {
 /// Proves a name by http-01.
 async fn prove(scene: &Scene, client: &Client, name: &str, authorization: &Answer) -> String {
     scene.world.name(name, &["127.0.0.1"]);
-    let (url, token) = challenge(&authorization.body, "http-01");
-    let path = format!("/.well-known/acme-challenge/{token}");
-    scene.world.page(&path, &client.proof(&token));
-    client.post(&url, json!({})).await;
-    let decided = client.decided(&authorization.header("location")).await;
+    let location = authorization.header("location");
+    let challenge = client.found(&location, &authorization.body, "http-01");
+    scene.world.prove(&challenge);
+    client.take_up(&challenge).await;
+    let decided = client.decided(&location).await;
     decided.text("status")
 }
 

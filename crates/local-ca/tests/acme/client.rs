@@ -2,7 +2,6 @@
 
 use std::pin::Pin;
 
-use crate::support::{BASE, Scene};
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
@@ -13,16 +12,12 @@ use instant_acme::{
     Error, ExternalAccountKey, HttpClient, Identifier, KeyAuthorization, NewAccount, NewOrder,
     Order, OrderStatus, RetryPolicy, RevocationReason, RevocationRequest,
 };
-use openssl::asn1::{Asn1Object, Asn1OctetString, Asn1Time};
-use openssl::hash::MessageDigest;
-use openssl::ssl::{AlpnError, SslAcceptor, SslMethod, select_next_proto};
-use openssl::x509::extension::SubjectAlternativeName;
-use openssl::x509::{X509Builder, X509Extension, X509NameBuilder};
 use stampmill_local_ca::acme::ExternalKey;
-use stampmill_local_ca::{
-    Certificate, CertificateRequest, KeyKind, LeafKey, SubjectAltName, VerifyOptions, verify,
-};
+use stampmill_local_ca::{Certificate, CertificateRequest, SubjectAltName, VerifyOptions, verify};
 use tower::ServiceExt as _;
+
+use crate::alpn_server::Shown;
+use crate::support::{BASE, Scene};
 
 /// The router as instant-acme's way to the network.
 struct InProcess(Router);
@@ -173,49 +168,11 @@ async fn tls_alpn_01_for_a_name_and_an_address() {
         let mut order = account.new_order(&NewOrder::new(&wanted)).await.unwrap();
         let put = |name: &str, _: &str, proof: &KeyAuthorization| {
             scene.world.name(name, &["127.0.0.1"]);
-            scene.world.tls(alpn_server(name, proof.digest().as_ref()));
+            let shown = Shown::right(name, proof.digest().as_ref());
+            scene.world.tls(shown.acceptor());
         };
         issue(&scene, &mut order, ChallengeType::TlsAlpn01, put).await;
     }
-}
-
-/// RFC 8737 §3, made by OpenSSL.
-fn alpn_server(name: &str, digest: &[u8]) -> SslAcceptor {
-    let key = LeafKey::generate(KeyKind::P256).unwrap();
-    let key = key.as_openssl();
-    let mut builder = X509Builder::new().unwrap();
-    builder.set_version(2).unwrap();
-    let nobody = X509NameBuilder::new().unwrap().build();
-    builder.set_subject_name(&nobody).unwrap();
-    builder.set_issuer_name(&nobody).unwrap();
-    builder.set_pubkey(key).unwrap();
-    builder
-        .set_not_before(&Asn1Time::days_from_now(0).unwrap())
-        .unwrap();
-    builder
-        .set_not_after(&Asn1Time::days_from_now(1).unwrap())
-        .unwrap();
-    let mut names = SubjectAlternativeName::new();
-    match name.parse::<std::net::IpAddr>() {
-        Ok(_) => names.ip(name),
-        Err(_) => names.dns(name),
-    };
-    let names = names.build(&builder.x509v3_context(None, None)).unwrap();
-    builder.append_extension(names).unwrap();
-    let mut value = vec![0x04, 32];
-    value.extend(digest);
-    let kind = Asn1Object::from_str("1.3.6.1.5.5.7.1.31").unwrap();
-    let value = Asn1OctetString::new_from_bytes(&value).unwrap();
-    let identifier = X509Extension::new_from_der(&kind, true, &value).unwrap();
-    builder.append_extension(identifier).unwrap();
-    builder.sign(key, MessageDigest::sha256()).unwrap();
-    let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).unwrap();
-    acceptor.set_certificate(&builder.build()).unwrap();
-    acceptor.set_private_key(key).unwrap();
-    acceptor.set_alpn_select_callback(|_, offered| {
-        select_next_proto(b"\x0aacme-tls/1", offered).ok_or(AlpnError::ALERT_FATAL)
-    });
-    acceptor.build()
 }
 
 #[tokio::test]

@@ -4,15 +4,16 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
-use crate::support::{Scene, World, challenge};
 use hickory_resolver::proto::op::{Message, MessageType, ResponseCode};
 use hickory_resolver::proto::rr::rdata::{A, CAA, CNAME, TXT};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use openssl::sha::sha256;
-use serde_json::{Value, json};
+use serde_json::Value;
 use stampmill_jose::base64url;
 use stampmill_local_ca::acme::Surroundings;
 use tokio::net::UdpSocket;
+
+use crate::support::{Challenge, Scene, World, detail};
 
 /// What a name server knows.
 #[derive(Clone, Default)]
@@ -84,15 +85,12 @@ async fn scene(zone: &Zone, caa: &[&str]) -> Scene {
 }
 
 /// Orders a name and answers by one kind of challenge: the authorization as it was decided.
-async fn decided(scene: &Scene, name: &str, kind: &str, put: impl FnOnce(&str, &str)) -> Value {
+async fn decided(scene: &Scene, name: &str, kind: &str, put: impl FnOnce(&Challenge)) -> Value {
     let client = scene.client().await;
-    let order = client.order(&[name]).await;
-    let authorization = order.body["authorizations"][0].as_str().unwrap();
-    let shown = client.post(authorization, Value::Null).await;
-    let (url, token) = challenge(&shown.body, kind);
-    put(&token, &client.proof(&token));
-    client.post(&url, json!({})).await;
-    client.decided(authorization).await.body
+    let challenge = client.challenged(name, kind).await;
+    put(&challenge);
+    client.take_up(&challenge).await;
+    client.decided(&challenge.authorization).await.body
 }
 
 fn text(value: &str) -> RData {
@@ -104,21 +102,21 @@ async fn dns_01_takes_any_of_the_records_and_follows_a_cname() {
     let zone = Zone::default();
     let scene = scene(&zone, &[]).await;
     let digest = |proof: &str| base64url::encode(sha256(proof.as_bytes()));
-    let good = decided(&scene, "*.a.test", "dns-01", |_, proof| {
+    let good = decided(&scene, "*.a.test", "dns-01", |challenge| {
         zone.put("_acme-challenge.a.test.", text("something else"));
-        zone.put("_acme-challenge.a.test.", text(&digest(proof)));
+        zone.put("_acme-challenge.a.test.", text(&digest(&challenge.proof)));
     });
     assert_eq!(good.await["status"], "valid");
 
-    let delegated = decided(&scene, "b.test", "dns-01", |_, proof| {
+    let delegated = decided(&scene, "b.test", "dns-01", |challenge| {
         let elsewhere = Name::from_ascii("b.challenges.test.").unwrap();
         zone.put("_acme-challenge.b.test.", RData::CNAME(CNAME(elsewhere)));
-        zone.put("b.challenges.test.", text(&digest(proof)));
+        zone.put("b.challenges.test.", text(&digest(&challenge.proof)));
     });
     assert_eq!(delegated.await["status"], "valid");
 
-    let wrong = decided(&scene, "c.test", "dns-01", |_, proof| {
-        zone.put("_acme-challenge.c.test.", text(proof));
+    let wrong = decided(&scene, "c.test", "dns-01", |challenge| {
+        zone.put("_acme-challenge.c.test.", text(&challenge.proof));
     })
     .await;
     let error = &wrong["challenges"][0]["error"];
@@ -126,12 +124,9 @@ async fn dns_01_takes_any_of_the_records_and_follows_a_cname() {
         error["type"],
         "urn:ietf:params:acme:error:incorrectResponse"
     );
-    let none = decided(&scene, "d.test", "dns-01", |_, _| {}).await;
+    let none = decided(&scene, "d.test", "dns-01", |_| {}).await;
     let error = &none["challenges"][0]["error"];
-    assert!(
-        error["detail"].as_str().unwrap().contains("0 TXT records"),
-        "{error}"
-    );
+    assert!(detail(error).contains("0 TXT records"), "{error}");
 }
 
 #[tokio::test]
@@ -139,8 +134,7 @@ async fn addresses_come_from_the_same_server_and_caa_is_climbed_to() {
     let zone = Zone::default();
     let scene = scene(&zone, &["ca.internal"]).await;
     zone.put("a.test.", RData::A(A::new(127, 0, 0, 5)));
-    let path = |token: &str| format!("/.well-known/acme-challenge/{token}");
-    let show = |token: &str, proof: &str| scene.world.page(&path(token), proof);
+    let show = |challenge: &Challenge| scene.world.prove(challenge);
     let good = decided(&scene, "a.test", "http-01", show).await;
     assert_eq!(good["status"], "valid", "{good}");
     assert_eq!(scene.world.connections()[0].to_string(), "127.0.0.5:80");

@@ -39,6 +39,35 @@ async fn a_life_is_shorter_if_asked_and_never_longer() {
     assert_eq!((leaf.not_before(), leaf.not_after()), (now, now + 7200));
 }
 
+/// checks.md S9: what is signed for a day in four weeks is signed in four weeks.
+#[tokio::test]
+async fn br_7_1_2_7_public_like_lives_begin_within_48_hours() {
+    let mut made = AuthorityProfile::new("public acme");
+    made.rules = RuleSet::PublicLike;
+    made.base_url = Some("http://ca.internal".parse().unwrap());
+    let world = World::default();
+    let surroundings = Surroundings::new(world.clone(), world.clone());
+    let public = Scene::of_authority(&made, |_| {}, now, world, surroundings);
+    let private = Scene::new(|_| {});
+    const HOUR: i64 = 3600;
+    for (scene, hours, status) in [
+        (&public, 47, 201),
+        (&public, 49, 400),
+        (&public, 28 * 24, 400),
+        (&private, 28 * 24, 201),
+    ] {
+        let client = scene.client().await;
+        let from = jiff::Timestamp::from_second(now() + hours * HOUR).unwrap();
+        let asked = json!({"identifiers": [identifier("app.test")], "notBefore": from.to_string()});
+        let answer = client.post("/new-order", asked).await;
+        assert_eq!(answer.status.as_u16(), status, "{hours}: {}", answer.body);
+        if status == 400 {
+            assert_eq!(answer.problem(), "malformed");
+            assert!(answer.text("detail").contains("48 hours"));
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_request_is_for_exactly_what_was_ordered() {
     let scene = Scene::new(|_| {});

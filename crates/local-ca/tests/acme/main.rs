@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod accounts;
+mod alpn_server;
 mod authorizations;
 mod client;
 mod dns;

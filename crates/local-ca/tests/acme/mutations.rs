@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::support::{BASE, Client, Scene, challenge, csr, full, identifier, jws, send};
+use crate::support::{BASE, Client, Scene, csr, full, identifier, jws, send};
 use axum::body::Body;
 use http::{Request, StatusCode, Uri};
 use proptest::prelude::*;
@@ -240,8 +240,7 @@ async fn prepare(scene: &Scene) -> (Client, Vec<Right>) {
     client.ready(&scene.world, &["127.0.0.1"]).await;
     let pending = client.order(&["pending.test"]).await;
     let authorization = pending.body["authorizations"][0].as_str().unwrap();
-    let shown = client.post(authorization, Value::Null).await;
-    let (challenge, _) = challenge(&shown.body, "dns-01");
+    let challenge = client.challenge(authorization, "dns-01").await.url;
     let new = SigningKey::generate(Algorithm::Es256).unwrap();
     let inner = (
         json!({"alg": "ES256", "jwk": crate::support::jwk(&new), "url": full("/key-change")}),

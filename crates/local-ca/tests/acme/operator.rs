@@ -154,15 +154,11 @@ async fn the_operator_sees_why_an_order_failed_and_where_was_looked() {
     scene.world.name("app.test", &["127.0.0.7"]);
     scene.world.name("inside.test", &["10.1.2.3"]);
     for name in ["app.test", "inside.test", "nowhere.test"] {
-        failed(&scene, &client, name, |_, _| {}).await;
+        failed(&scene, &client, name, |_| {}).await;
     }
-    let order = client.order(&["records.test"]).await;
-    let shown = client
-        .post(&first(&order.body, "authorizations"), Value::Null)
-        .await;
-    let (url, _) = challenge(&shown.body, "dns-01");
-    client.post(&url, json!({})).await;
-    client.decided(&first(&order.body, "authorizations")).await;
+    let challenge = client.challenged("records.test", "dns-01").await;
+    client.take_up(&challenge).await;
+    client.decided(&challenge.authorization).await;
     client.order(&["waits.test"]).await;
 
     let orders = operator.orders(None, 10, began).unwrap();

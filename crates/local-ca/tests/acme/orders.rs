@@ -59,8 +59,7 @@ async fn section_7_1_3_an_invalid_order_says_why() {
     let authorizations = order.body["authorizations"].as_array().unwrap();
     let fail = async |url: &Value| {
         let url = url.as_str().unwrap();
-        let shown = client.post(url, Value::Null).await;
-        let (challenge, _) = challenge(&shown.body, "http-01");
+        let challenge = client.challenge(url, "http-01").await.url;
         client.post(&challenge, json!({})).await;
         assert_eq!(client.decided(url).await.body["status"], "invalid");
     };
@@ -166,15 +165,9 @@ async fn section_7_1_6_what_ran_out_or_was_given_up_is_not_proved_any_more() {
     let (scene, clock) = with_clock();
     let client = scene.client().await;
     let prepare = async || {
-        let order = client.order(&["127.0.0.1"]).await;
-        let authorization = first(&order.body, "authorizations");
-        let shown = client.post(&authorization, Value::Null).await;
-        let (url, token) = challenge(&shown.body, "http-01");
-        scene.world.page(
-            &format!("/.well-known/acme-challenge/{token}"),
-            &client.proof(&token),
-        );
-        (authorization, url)
+        let challenge = client.challenged("127.0.0.1", "http-01").await;
+        scene.world.prove(&challenge);
+        (challenge.authorization, challenge.url)
     };
     let (late, url) = prepare().await;
     clock.fetch_add(86_401, Ordering::SeqCst);
@@ -289,8 +282,7 @@ async fn what_is_another_accounts_stays_so() {
         .as_str()
         .unwrap()
         .to_owned();
-    let shown = alice.post(&authorization, Value::Null).await;
-    let (challenge, _) = challenge(&shown.body, "http-01");
+    let challenge = alice.challenge(&authorization, "http-01").await.url;
     let serial = Certificate::from_pem(chain.as_bytes()).unwrap().serial();
     let (csr, _) = csr(&["b.test"]);
     for (url, payload) in [
@@ -378,7 +370,7 @@ async fn too_many_of_anything_are_told_when_to_come_again() {
     let wait: i64 = second.header("retry-after").parse().unwrap();
     assert!((3590..=3600).contains(&wait), "{wait}");
 
-    failed(&scene, &client, "a.test", |_, _| {}).await;
+    failed(&scene, &client, "a.test", |_| {}).await;
     assert_eq!(client.order(&["a.test"]).await.problem(), "rateLimited");
     client.order(&["b.test"]).await;
     client.order(&["b.test"]).await;

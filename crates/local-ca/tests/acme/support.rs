@@ -4,8 +4,9 @@ use std::net::IpAddr;
 
 use axum::Router;
 use http::HeaderMap;
-use stampmill_local_ca::Authority;
-use stampmill_local_ca::acme::{AcmeServer, AcmeSettings, Surroundings, routes};
+pub(crate) use stampmill_local_ca::acme::Surroundings;
+use stampmill_local_ca::acme::{AcmeServer, AcmeSettings, routes};
+pub(crate) use stampmill_local_ca::{Authority, AuthorityProfile, RuleSet};
 use tower::ServiceExt as _;
 
 pub(crate) use crate::world::World;
@@ -51,8 +52,21 @@ impl Scene {
         world: World,
         surroundings: Surroundings,
     ) -> Self {
+        let made = AuthorityProfile::new("acme-ca");
+        Self::of_authority(&made, change, clock, world, surroundings)
+    }
+
+    /// A server of an authority that is made so.
+    pub(crate) fn of_authority(
+        made: &AuthorityProfile,
+        change: impl FnOnce(&mut AcmeSettings),
+        clock: impl Fn() -> i64 + Send + Sync + 'static,
+        world: World,
+        surroundings: Surroundings,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let authority = Arc::new(Authority::create(&folder.path().join("ca"), "acme-ca").unwrap());
+        let authority = Authority::create_with(&folder.path().join("ca"), made).unwrap();
+        let authority = Arc::new(authority);
         let mut settings = AcmeSettings::new(BASE);
         change(&mut settings);
         let surroundings = surroundings.with_connector(world.clone());
@@ -232,18 +246,44 @@ impl Client {
             if shown.body["identifier"]["type"] == "dns" {
                 world.name(name, &["127.0.0.1"]);
             }
-            let (url, token) = challenge(&shown.body, "http-01");
-            world.page(
-                &format!("/.well-known/acme-challenge/{token}"),
-                &self.proof(&token),
-            );
-            self.post(&url, json!({})).await;
+            let challenge = self.found(authorization, &shown.body, "http-01");
+            world.prove(&challenge);
+            self.take_up(&challenge).await;
             assert_eq!(self.decided(authorization).await.body["status"], "valid");
         }
         let location = order.headers["location"].clone();
         let mut shown = self.post(&order.header("location"), Value::Null).await;
         shown.headers.insert("location", location);
         shown
+    }
+
+    /// Orders a name: its challenge of this kind.
+    pub(crate) async fn challenged(&self, name: &str, kind: &str) -> Challenge {
+        let order = self.order(&[name]).await;
+        let authorization = first(&order.body, "authorizations");
+        self.challenge(&authorization, kind).await
+    }
+
+    /// An authorization's challenge of this kind.
+    pub(crate) async fn challenge(&self, authorization: &str, kind: &str) -> Challenge {
+        let shown = self.post(authorization, Value::Null).await;
+        self.found(authorization, &shown.body, kind)
+    }
+
+    /// One that an authorization shows.
+    pub(crate) fn found(&self, authorization: &str, shown: &Value, kind: &str) -> Challenge {
+        let (url, token) = challenge(shown, kind);
+        Challenge {
+            authorization: authorization.to_owned(),
+            proof: self.proof(&token),
+            url,
+            token,
+        }
+    }
+
+    /// Tells the server to look (RFC 8555 §7.5.1).
+    pub(crate) async fn take_up(&self, challenge: &Challenge) -> Answer {
+        self.post(&challenge.url, json!({})).await
     }
 
     pub(crate) fn proof(&self, token: &str) -> String {
@@ -281,6 +321,23 @@ impl Client {
             "application/pem-certificate-chain"
         );
         chain.text
+    }
+}
+
+/// A challenge, where it is, and what meets it.
+pub(crate) struct Challenge {
+    /// Address of the authorization that has it.
+    pub(crate) authorization: String,
+    pub(crate) url: String,
+    pub(crate) token: String,
+    /// The key authorization (RFC 8555 §8.1).
+    pub(crate) proof: String,
+}
+
+impl Challenge {
+    /// Where http-01 looks for the proof (RFC 8555 §8.3).
+    pub(crate) fn path(&self) -> String {
+        format!("/.well-known/acme-challenge/{}", self.token)
     }
 }
 
@@ -385,16 +442,10 @@ pub(crate) fn binding(secret: &[u8], kid: &str, account: &Value) -> Value {
 
 /// What an honest http-01 proof of a name fails with; empty if it does not.
 pub(crate) async fn http_error(world: &World, client: &Client, name: &str) -> String {
-    let order = client.order(&[name]).await;
-    let authorization = first(&order.body, "authorizations");
-    let shown = client.post(&authorization, Value::Null).await;
-    let (url, token) = challenge(&shown.body, "http-01");
-    world.page(
-        &format!("/.well-known/acme-challenge/{token}"),
-        &client.proof(&token),
-    );
-    client.post(&url, json!({})).await;
-    let decided = client.decided(&authorization).await;
+    let challenge = client.challenged(name, "http-01").await;
+    world.prove(&challenge);
+    client.take_up(&challenge).await;
+    let decided = client.decided(&challenge.authorization).await;
     let kind = decided.body["challenges"][0]["error"]["type"]
         .as_str()
         .unwrap_or_default();
@@ -419,27 +470,23 @@ pub(crate) fn certificate_id(leaf: &Certificate) -> String {
     format!("{}.{}", base64url::encode(key.0), base64url::encode(serial))
 }
 
-/// Orders `name`, sets the world up with token and proof, and returns the problem of http-01.
+/// Orders `name`, sets the world up for the challenge, and returns the problem of http-01.
 pub(crate) async fn failed(
     scene: &Scene,
     client: &Client,
     name: &str,
-    put: impl FnOnce(&str, &str),
+    put: impl FnOnce(&Challenge),
 ) -> Value {
     let order = client.order(&[name]).await;
-    let authorization = order.body["authorizations"][0].as_str().unwrap();
-    let shown = client.post(authorization, Value::Null).await;
-    let (url, token) = challenge(&shown.body, "http-01");
-    put(
-        &format!("/.well-known/acme-challenge/{token}"),
-        &client.proof(&token),
-    );
-    let started = client.post(&url, json!({})).await;
+    let authorization = first(&order.body, "authorizations");
+    let challenge = client.challenge(&authorization, "http-01").await;
+    put(&challenge);
+    let started = client.take_up(&challenge).await;
     assert_eq!(started.status, StatusCode::OK, "{}", started.body);
     assert!(
         started.header("link").contains("up") || started.headers.get_all("link").iter().count() > 1
     );
-    let decided = client.decided(authorization).await;
+    let decided = client.decided(&authorization).await;
     assert_eq!(decided.body["status"], "invalid", "{}", decided.body);
     let order = client.post(&order.header("location"), Value::Null).await;
     assert_eq!(order.body["status"], "invalid");
@@ -447,6 +494,10 @@ pub(crate) async fn failed(
     assert_eq!(challenges.len(), 1, "the one that decided");
     assert_eq!(scene.issued(), 0);
     challenges[0]["error"].clone()
+}
+
+pub(crate) fn detail(error: &Value) -> &str {
+    error["detail"].as_str().unwrap()
 }
 
 pub(crate) fn kind(error: &Value) -> &str {

@@ -1,95 +1,11 @@
 //! Proves that tls-alpn-01 believes the certificate of RFC 8737 §3 and RFC 8738 §6, made by OpenSSL, and none that differs from it in one
 //! thing.
 
-use crate::support::{Scene, challenge};
-use openssl::asn1::{Asn1Object, Asn1OctetString, Asn1Time};
-use openssl::hash::MessageDigest;
 use openssl::sha::sha256;
-use openssl::ssl::{AlpnError, SslAcceptor, SslMethod, SslVersion, select_next_proto};
-use openssl::x509::extension::SubjectAlternativeName;
-use openssl::x509::{X509Builder, X509Extension, X509NameBuilder};
-use serde_json::{Value, json};
-use stampmill_local_ca::{KeyKind, LeafKey};
+use openssl::ssl::SslVersion;
 
-/// What a server shows.
-#[derive(Clone)]
-struct Shown {
-    names: Vec<String>,
-    digest: Vec<u8>,
-    critical: bool,
-    identifier: bool,
-    /// The digest without the octet string around it.
-    bare: bool,
-    self_signed: bool,
-    protocol: &'static [u8],
-    most: Option<SslVersion>,
-}
-
-impl Shown {
-    fn right(name: &str, proof: &str) -> Self {
-        Self {
-            names: vec![name.to_owned()],
-            digest: sha256(proof.as_bytes()).to_vec(),
-            critical: true,
-            identifier: true,
-            bare: false,
-            self_signed: true,
-            protocol: b"\x0aacme-tls/1",
-            most: None,
-        }
-    }
-
-    fn acceptor(&self) -> SslAcceptor {
-        let key = LeafKey::generate(KeyKind::P256).unwrap();
-        let other = LeafKey::generate(KeyKind::P256).unwrap();
-        let mut builder = X509Builder::new().unwrap();
-        builder.set_version(2).unwrap();
-        let nobody = X509NameBuilder::new().unwrap().build();
-        builder.set_subject_name(&nobody).unwrap();
-        builder.set_issuer_name(&nobody).unwrap();
-        builder.set_pubkey(key.as_openssl()).unwrap();
-        let (from, to) = (Asn1Time::days_from_now(0), Asn1Time::days_from_now(1));
-        builder.set_not_before(&from.unwrap()).unwrap();
-        builder.set_not_after(&to.unwrap()).unwrap();
-        if !self.names.is_empty() {
-            let mut names = SubjectAlternativeName::new();
-            for name in &self.names {
-                match name.parse::<std::net::IpAddr>() {
-                    Ok(_) => names.ip(name),
-                    Err(_) => names.dns(name),
-                };
-            }
-            let names = names.build(&builder.x509v3_context(None, None)).unwrap();
-            builder.append_extension(names).unwrap();
-        }
-        if self.identifier {
-            let length = u8::try_from(self.digest.len()).unwrap();
-            let mut value = if self.bare {
-                vec![]
-            } else {
-                vec![0x04, length]
-            };
-            value.extend(&self.digest);
-            let kind = Asn1Object::from_str("1.3.6.1.5.5.7.1.31").unwrap();
-            let value = Asn1OctetString::new_from_bytes(&value).unwrap();
-            let identifier = X509Extension::new_from_der(&kind, self.critical, &value).unwrap();
-            builder.append_extension(identifier).unwrap();
-        }
-        let signer = if self.self_signed { &key } else { &other };
-        builder
-            .sign(signer.as_openssl(), MessageDigest::sha256())
-            .unwrap();
-        let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).unwrap();
-        acceptor.set_certificate(&builder.build()).unwrap();
-        acceptor.set_private_key(key.as_openssl()).unwrap();
-        acceptor.set_max_proto_version(self.most).unwrap();
-        let protocol = self.protocol;
-        acceptor.set_alpn_select_callback(move |_, offered| {
-            select_next_proto(protocol, offered).ok_or(AlpnError::NOACK)
-        });
-        acceptor.build()
-    }
-}
+use crate::alpn_server::Shown;
+use crate::support::Scene;
 
 /// The problem that a name is refused with; empty if it is proved.
 async fn judged(name: &str, change: impl FnOnce(&mut Shown)) -> (String, String) {
@@ -98,15 +14,13 @@ async fn judged(name: &str, change: impl FnOnce(&mut Shown)) -> (String, String)
     if name.parse::<std::net::IpAddr>().is_err() {
         scene.world.name(&name.to_ascii_lowercase(), &["127.0.0.1"]);
     }
-    let order = client.order(&[name]).await;
-    let authorization = order.body["authorizations"][0].as_str().unwrap();
-    let shown = client.post(authorization, Value::Null).await;
-    let (url, token) = challenge(&shown.body, "tls-alpn-01");
-    let mut shown = Shown::right(name, &client.proof(&token));
+    let challenge = client.challenged(name, "tls-alpn-01").await;
+    let digest = sha256(challenge.proof.as_bytes());
+    let mut shown = Shown::right(name, &digest);
     change(&mut shown);
     scene.world.tls(shown.acceptor());
-    client.post(&url, json!({})).await;
-    let decided = client.decided(authorization).await.body;
+    client.take_up(&challenge).await;
+    let decided = client.decided(&challenge.authorization).await.body;
     let error = &decided["challenges"][0]["error"];
     let text = |member: &str| error[member].as_str().unwrap_or_default().to_owned();
     let kind = text("type").rsplit(':').next().unwrap().to_owned();

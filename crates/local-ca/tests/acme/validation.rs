@@ -9,42 +9,24 @@ async fn validation_goes_nowhere_but_where_it_may() {
     let client = scene.client().await;
     let world = scene.world.clone();
 
-    world.name("metadata.test", &["169.254.169.254"]);
-    let error = failed(&scene, &client, "metadata.test", |_, _| {}).await;
-    assert_eq!(kind(&error), "connection");
-    assert!(
-        !error["detail"].as_str().unwrap().contains("169.254"),
-        "{error}"
-    );
-    world.name("both.test", &["127.0.0.1", "10.0.0.1"]);
-    assert_eq!(
-        kind(&failed(&scene, &client, "both.test", |_, _| {}).await),
-        "connection"
-    );
-    // one that may be connected to does not cover for one that may not, in whatever order
-    for (name, addresses) in [
-        ("public.test", ["127.0.0.1", "8.8.8.8"]),
-        ("first.test", ["8.8.8.8", "::1"]),
+    for (name, addresses, expected) in [
+        ("metadata.test", &["169.254.169.254"][..], "connection"),
+        ("both.test", &["127.0.0.1", "10.0.0.1"], "connection"),
+        // one that may be connected to does not cover for one that may not, in whatever order
+        ("public.test", &["127.0.0.1", "8.8.8.8"], "connection"),
+        ("first.test", &["8.8.8.8", "::1"], "connection"),
+        ("mapped.test", &["::ffff:10.0.0.1"], "connection"),
+        ("nowhere.test", &[], "dns"),
+        ("10.1.2.3", &[], "connection"),
     ] {
-        world.name(name, &addresses);
-        assert_eq!(
-            kind(&failed(&scene, &client, name, |_, _| {}).await),
-            "connection"
-        );
+        if !addresses.is_empty() {
+            world.name(name, addresses);
+        }
+        let error = failed(&scene, &client, name, |_| {}).await;
+        assert_eq!(kind(&error), expected, "{name}: {error}");
+        let told = addresses.iter().find(|one| detail(&error).contains(**one));
+        assert_eq!(told, None, "{error}");
     }
-    world.name("mapped.test", &["::ffff:10.0.0.1"]);
-    assert_eq!(
-        kind(&failed(&scene, &client, "mapped.test", |_, _| {}).await),
-        "connection"
-    );
-    assert_eq!(
-        kind(&failed(&scene, &client, "nowhere.test", |_, _| {}).await),
-        "dns"
-    );
-    assert_eq!(
-        kind(&failed(&scene, &client, "10.1.2.3", |_, _| {}).await),
-        "connection"
-    );
     assert!(world.connections().is_empty(), "{:?}", world.connections());
 
     // an honest name that leads away
@@ -58,8 +40,8 @@ async fn validation_goes_nowhere_but_where_it_may() {
         "http://user:secret@a.test/",
         "gopher:x",
     ] {
-        let error = failed(&scene, &client, "a.test", |path, _| {
-            world.redirect(path, to)
+        let error = failed(&scene, &client, "a.test", |challenge| {
+            world.redirect(&challenge.path(), to)
         })
         .await;
         assert_eq!(kind(&error), "connection", "{to}: {error}");
@@ -72,17 +54,11 @@ async fn validation_goes_nowhere_but_where_it_may() {
         "{:?}",
         world.connections()
     );
-    let error = failed(&scene, &client, "a.test", |path, _| {
-        world.redirect(path, path)
+    let error = failed(&scene, &client, "a.test", |challenge| {
+        world.redirect(&challenge.path(), &challenge.path())
     })
     .await;
-    assert!(
-        error["detail"]
-            .as_str()
-            .unwrap()
-            .contains("more than 10 redirects"),
-        "{error}"
-    );
+    assert!(detail(&error).contains("more than 10 redirects"));
 }
 
 #[tokio::test]
@@ -91,19 +67,16 @@ async fn a_redirect_to_where_it_may_is_followed() {
     let client = scene.client().await;
     scene.world.name("a.test", &["127.0.0.1"]);
     scene.world.name("b.test", &["127.0.0.3"]);
-    let order = client.order(&["a.test"]).await;
-    let authorization = order.body["authorizations"][0].as_str().unwrap();
-    let shown = client.post(authorization, Value::Null).await;
-    let (url, token) = challenge(&shown.body, "http-01");
-    let path = format!("/.well-known/acme-challenge/{token}");
-    scene.world.redirect(&path, "http://b.test/elsewhere");
-    scene
-        .world
-        .page("/elsewhere", &format!("{}  \n", client.proof(&token)));
-    client.post(&url, json!({})).await;
-    assert_eq!(client.decided(authorization).await.body["status"], "valid");
+    let challenge = client.challenged("a.test", "http-01").await;
+    let there = "http://b.test/elsewhere";
+    scene.world.redirect(&challenge.path(), there);
+    let page = format!("{}  \n", challenge.proof);
+    scene.world.page("/elsewhere", &page);
+    client.take_up(&challenge).await;
+    let decided = client.decided(&challenge.authorization).await;
+    assert_eq!(decided.body["status"], "valid");
     // once decided, it stays so
-    let again = client.post(&url, json!({})).await;
+    let again = client.take_up(&challenge).await;
     assert_eq!(again.body["status"], "valid");
     assert_eq!(scene.world.connections().len(), 2);
 }
@@ -115,7 +88,7 @@ async fn a_name_is_resolved_once_and_what_was_checked_is_connected_to() {
     // rebinding: loopback for the check, something inside for the connection
     scene.world.name("a.test", &["127.0.0.9"]);
     scene.world.name("a.test", &["10.0.0.1"]);
-    let error = failed(&scene, &client, "a.test", |_, _| {}).await;
+    let error = failed(&scene, &client, "a.test", |_| {}).await;
     assert_eq!(
         kind(&error),
         "incorrectResponse",
@@ -125,47 +98,38 @@ async fn a_name_is_resolved_once_and_what_was_checked_is_connected_to() {
     assert_eq!(scene.world.connections()[0].to_string(), "127.0.0.9:80");
 }
 
+/// A page where the proof should be.
+type Page<'a> = &'a dyn Fn(&Challenge) -> String;
+
 #[tokio::test]
 async fn only_the_key_authorization_is_good() {
     let scene = Scene::new(|_| {});
     let (client, mallory) = (scene.client().await, scene.client().await);
     let world = &scene.world;
     world.name("a.test", &["127.0.0.1"]);
-    let token = |path: &str| path.rsplit('/').next().unwrap().to_owned();
-    let error = failed(&scene, &client, "a.test", |path, _| {
-        world.page(path, &mallory.proof(&token(path)))
-    })
-    .await;
-    assert_eq!(kind(&error), "incorrectResponse");
-    for put in [
-        |proof: &str| format!("x{proof}"),
-        |proof: &str| format!("{proof}x"),
-        |proof: &str| proof.split('.').next().unwrap().to_owned(),
-        |_: &str| String::new(),
-    ] {
-        let error = failed(&scene, &client, "a.test", |path, proof| {
-            world.page(path, &put(proof))
-        })
-        .await;
-        assert_eq!(kind(&error), "incorrectResponse");
+    let page_of = async |page: Page<'_>| {
+        let put = |challenge: &Challenge| world.page(&challenge.path(), &page(challenge));
+        failed(&scene, &client, "a.test", put).await
+    };
+    let wrong: [Page<'_>; 5] = [
+        &|challenge| mallory.proof(&challenge.token),
+        &|challenge| format!("x{}", challenge.proof),
+        &|challenge| format!("{}x", challenge.proof),
+        &|challenge| challenge.token.clone(),
+        &|_| String::new(),
+    ];
+    for page in wrong {
+        assert_eq!(kind(&page_of(page).await), "incorrectResponse");
     }
-    let large = "x".repeat(100_000);
-    let error = failed(&scene, &client, "a.test", |path, _| {
-        world.page(path, &large)
-    })
-    .await;
+    let error = page_of(&|_| "x".repeat(100_000)).await;
     assert_eq!(kind(&error), "connection", "{error}");
-    let error = failed(&scene, &client, "a.test", |path, _| {
-        world.answer(path, "SSH-2.0-x\r\n".to_owned())
-    })
-    .await;
+    let error = failed(&scene, &client, "a.test", |challenge| {
+        world.answer(&challenge.path(), "SSH-2.0-x\r\n".to_owned())
+    });
+    let error = error.await;
     assert_eq!(kind(&error), "connection", "{error}");
-    let evil = "\u{1b}[2J<script>".to_owned();
-    let error = failed(&scene, &client, "a.test", |path, _| world.page(path, &evil)).await;
-    assert!(
-        !error["detail"].as_str().unwrap().contains('\u{1b}'),
-        "{error}"
-    );
+    let error = page_of(&|_| "\u{1b}[2J<script>".to_owned()).await;
+    assert!(!detail(&error).contains('\u{1b}'), "{error}");
 }
 
 #[tokio::test]
@@ -174,8 +138,10 @@ async fn caa_records_are_honoured_where_the_operator_has_a_name() {
     let client = scene.client().await;
     scene.world.name("app.other.test", &["127.0.0.1"]);
     scene.world.caa("other.test", "someone-else.test");
-    let put = |path: &str, proof: &str| scene.world.page(path, proof);
-    let error = failed(&scene, &client, "app.other.test", put).await;
+    let error = failed(&scene, &client, "app.other.test", |challenge| {
+        scene.world.prove(challenge);
+    });
+    let error = error.await;
     assert_eq!(kind(&error), "caa");
     scene
         .world
@@ -211,13 +177,9 @@ async fn hosts_that_say_nothing_are_given_up_and_few_are_asked_at_once() {
     let mut waiting = Vec::new();
     for place in 1..=7 {
         for kind in ["http-01", "tls-alpn-01"] {
-            let order = client
-                .order(&[&format!("127.0.{}.{place}", u8::from(kind == "http-01"))])
-                .await;
-            let authorization = first(&order.body, "authorizations");
-            let shown = client.post(&authorization, Value::Null).await;
-            let (url, _) = challenge(&shown.body, kind);
-            let answer = client.post(&url, json!({})).await;
+            let name = format!("127.0.{}.{place}", u8::from(kind == "http-01"));
+            let challenge = client.challenged(&name, kind).await;
+            let answer = client.take_up(&challenge).await;
             assert_eq!(answer.body["status"], "processing");
             assert_eq!(answer.header("retry-after"), "1", "§7.5.1");
             assert!(
@@ -226,7 +188,7 @@ async fn hosts_that_say_nothing_are_given_up_and_few_are_asked_at_once() {
                     .any(|link| link.ends_with("rel=\"up\"")),
                 "§7.1"
             );
-            waiting.push((kind, authorization));
+            waiting.push((kind, challenge.authorization));
         }
     }
     for (kind, authorization) in waiting {
@@ -260,17 +222,13 @@ async fn redirects_in_a_circle_end() {
     scene.world.name("b.test", &["127.0.0.2"]);
     scene.world.redirect("/there", "http://a.test/here");
     scene.world.redirect("/here", "http://b.test/there");
-    let error = failed(&scene, &client, "a.test", |path, _| {
-        scene.world.redirect(path, "http://b.test/there")
+    let error = failed(&scene, &client, "a.test", |challenge| {
+        scene
+            .world
+            .redirect(&challenge.path(), "http://b.test/there")
     });
     let error = error.await;
-    assert!(
-        error["detail"]
-            .as_str()
-            .unwrap()
-            .contains("more than 10 redirects"),
-        "{error}"
-    );
+    assert!(detail(&error).contains("more than 10 redirects"));
     assert_eq!(scene.world.connections().len(), 11);
 }
 
@@ -307,24 +265,16 @@ async fn one_account_does_not_keep_the_others_waiting() {
     for number in 0..6 {
         let name = format!("silent{number}.test");
         scene.world.name(&name, &["127.0.0.1"]);
-        let order = greedy.order(&[&name]).await;
-        let shown = greedy
-            .post(&first(&order.body, "authorizations"), Value::Null)
-            .await;
-        let (url, _) = challenge(&shown.body, "http-01");
-        greedy.post(&url, json!({})).await;
+        let challenge = greedy.challenged(&name, "http-01").await;
+        greedy.take_up(&challenge).await;
     }
-    let order = modest.order(&["app.test"]).await;
-    let authorization = first(&order.body, "authorizations");
-    let shown = modest.post(&authorization, Value::Null).await;
-    let (url, token) = challenge(&shown.body, "dns-01");
-    let digest = openssl::sha::sha256(modest.proof(&token).as_bytes());
-    scene
-        .world
-        .text("_acme-challenge.app.test", &base64url::encode(digest));
+    let challenge = modest.challenged("app.test", "dns-01").await;
+    let digest = base64url::encode(openssl::sha::sha256(challenge.proof.as_bytes()));
+    scene.world.text("_acme-challenge.app.test", &digest);
     let before = tokio::time::Instant::now();
-    modest.post(&url, json!({})).await;
-    assert_eq!(modest.decided(&authorization).await.body["status"], "valid");
+    modest.take_up(&challenge).await;
+    let decided = modest.decided(&challenge.authorization).await;
+    assert_eq!(decided.body["status"], "valid");
     // the clock stands unless everybody waits: nobody had to give up first
     assert!(before.elapsed() < std::time::Duration::from_secs(5));
     assert_eq!(scene.world.most_open(), 2);

@@ -11,6 +11,8 @@ use stampmill_local_ca::acme::{Caa, DnsRecords};
 use stampmill_outbound::{BoxFuture, BoxStream, Connector, Resolver};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 
+use crate::support::Challenge;
+
 /// Names, records, pages, and who was connected to.
 #[derive(Clone, Default)]
 pub(crate) struct World(Arc<Mutex<Inner>>);
@@ -77,6 +79,11 @@ impl World {
             path,
             format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}"),
         );
+    }
+
+    /// What meets an http-01 challenge, where it is looked for.
+    pub(crate) fn prove(&self, challenge: &Challenge) {
+        self.page(&challenge.path(), &challenge.proof);
     }
 
     pub(crate) fn redirect(&self, path: &str, to: &str) {

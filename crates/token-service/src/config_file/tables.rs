@@ -272,11 +272,8 @@ impl UserTable {
         let span = self.username.span();
         let username = Username::parse(self.username.get_ref())
             .map_err(|error| source.refuse(span.clone(), &error.to_string()))?;
-        let password = PasswordHash::parse(self.password_hash.get_ref()).ok_or_else(|| {
-            let message =
-                "expected an argon2id hash as `stampmill user hash` makes it, not a password";
-            source.refuse(self.password_hash.span(), message)
-        })?;
+        let password = PasswordHash::parse(self.password_hash.get_ref())
+            .map_err(|error| source.refuse(self.password_hash.span(), &error.to_string()))?;
         let name = self.name.as_ref();
         let place = name.map_or(span, Spanned::span);
         let name = person_name(name.map_or("", |name| name.get_ref()), &username)
@@ -316,7 +313,9 @@ mod tests {
     fn each_lifetime_has_its_bounds_and_is_refused_where_it_stands() {
         for name in LifetimesTable::NAMES {
             let text = format!("[lifetimes]\n{name} = 0\n");
-            let error = ConfigFile::parse("id.toml", &text).unwrap_err().to_string();
+            let error = ConfigFile::parse("id.toml", &text)
+                .expect_err(name)
+                .to_string();
             let column = format!("{name} = ").len() + 1;
             assert!(error.contains(&format!("id.toml:2:{column}")), "{error}");
             assert!(

@@ -6,6 +6,7 @@ mod client;
 mod client_keys;
 mod client_metadata;
 mod device;
+mod display_name;
 mod grant;
 mod issuer;
 mod logout;

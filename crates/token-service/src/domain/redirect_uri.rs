@@ -35,6 +35,11 @@ pub enum RedirectUriError {
         "{0:?} sends the code over plain http to another machine; only localhost, 127.0.0.1 and [::1] may use http"
     )]
     PlainHttp(String),
+    /// OIDC Registration §2: what else listens on the person's machine would get the tokens.
+    #[error(
+        "{0:?}: a web client with a hybrid response type needs https addresses on hosts of its own, not this machine (OpenID Connect Registration §2); a program on the person's machine is of application_type native"
+    )]
+    HybridOnThisMachine(String),
     /// An own scheme needs a native client and a dot (RFC 8252 §7.1).
     #[error(
         "{0:?}: a scheme of one's own is for native clients and named after a domain, such as com.example.app (RFC 8252 §7.1)"
@@ -43,7 +48,8 @@ pub enum RedirectUriError {
 }
 
 impl RedirectUri {
-    /// Checks a redirect URI for registration.
+    /// Checks a redirect URI for registration. A native client may have any `https` address, too, which its platform lets nobody
+    /// else claim (RFC 8252 §7.2).
     pub fn register(
         text: &str,
         application: ApplicationType,
@@ -71,6 +77,11 @@ impl RedirectUri {
             _ => return Err(RedirectUriError::Scheme(text.into())),
         }
         Ok(RedirectUri(text.into()))
+    }
+
+    /// Whether a web client may be sent more than a code there: over TLS, and to somebody's host.
+    pub(super) fn is_fit_for_hybrid(&self) -> bool {
+        Url::parse(&self.0).is_ok_and(|url| url.scheme() == "https" && !is_loopback(&url))
     }
 
     /// A row's text, checked when it was registered.

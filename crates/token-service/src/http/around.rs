@@ -20,7 +20,7 @@ use tower::Service;
 use tower_http::catch_panic::{CatchPanic, DefaultResponseForPanic};
 
 use super::site::Site;
-use super::{answer, pages, unread};
+use super::{answer, pages};
 use crate::domain::Issuer;
 use crate::protocol::{ErrorCode, OAuthError, paths};
 
@@ -110,7 +110,7 @@ where
     fn call(&mut self, request: Request) -> Self::Future {
         let line = Line::begin(&self.log, &request);
         let late = self.late.clone();
-        let (request, unread) = unread::watch(request);
+        let (request, unread) = stampmill_listener::watch(request);
         let answered = self.inner.call(request);
         Box::pin(async move {
             let mut response = match timeout(REQUEST_TIMEOUT, answered).await {

@@ -234,6 +234,28 @@ async fn its_moment_comes_and_no_connection_is_dropped() {
 }
 
 #[tokio::test]
+async fn what_was_made_while_the_clock_went_fast_is_exchanged_once_it_is_right() {
+    let scene = Scene::new(true).await;
+    let now = scene.now();
+    // far enough for another intermediate, too
+    let far = now + 110 * DAY;
+    scene.look_at_intermediate(far);
+    scene.look(far);
+    let ahead = scene.shown();
+    assert!(ahead.not_before() > now + DAY);
+    assert!(scene.certificates.authority().issuing().not_before() > now + DAY);
+    scene.look_at_intermediate(now);
+    scene.look(now);
+    let shown = scene.shown();
+    assert_ne!(scene.serial().await, ahead.serial());
+    assert!(shown.not_before() <= now && shown.not_after() > now);
+    let issuing = scene.certificates.authority().issuing();
+    assert!(issuing.not_before() <= now && stands_below(&shown, &scene.certificates.authority()));
+    let stapler = lock(&scene.renewal).stapler.clone().unwrap();
+    assert!(stapler.answer(now).is_some(), "and its status with it");
+}
+
+#[tokio::test]
 async fn what_was_revoked_is_not_shown_again() {
     let scene = Scene::new(true).await;
     let (first, now) = (scene.shown(), scene.now());

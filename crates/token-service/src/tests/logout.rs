@@ -370,7 +370,8 @@ async fn backchannel_2_5_a_client_that_cannot_be_told_keeps_nobody_else_from_it_
     assert_eq!(page.status, StatusCode::OK, "{page:?}");
     assert!(page.body.contains("<h1>Signed out</h1>"), "{page:?}");
     assert!(
-        page.body.contains("soon as that can be done: one."),
+        page.body
+            .contains("soon as that can be done: <bdi>one</bdi>."),
         "{page:?}"
     );
     let posted = stage.fixture.post.posted(1).await;
@@ -399,7 +400,8 @@ async fn backchannel_2_5_a_way_back_waits_until_the_person_has_read_who_was_not_
     service.follow_keys().await.unwrap();
     let page = stage.sign_out().await;
     assert!(
-        page.body.contains("soon as that can be done: two."),
+        page.body
+            .contains("soon as that can be done: <bdi>two</bdi>."),
         "{page:?}"
     );
     let link = format!("<a id=\"continue\" href=\"{BYE}?state=s\">");

@@ -28,9 +28,8 @@ const VARIABLE: &str = "STAMPMILL_TEST_ISSUER_PATH";
 const A_PATH: &str = "/realms/one";
 
 /// What is not run again: it has issuers of its own; it takes long and says little about addresses; it hashes a page as it was sent.
-const NOT_AGAIN: [&str; 7] = [
+const NOT_AGAIN: [&str; 6] = [
     "tests::addresses",
-    "tests::certificates",
     "tests::fuzz",
     "tests::keys",
     "tests::properties",
@@ -61,7 +60,7 @@ fn rfc8414_3_1_the_suite_holds_for_an_issuer_with_a_path() {
 
 /// The issuer of this run, in all the ways that tests use it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct TestIssuer;
+pub(crate) struct TestIssuer;
 
 impl Deref for TestIssuer {
     type Target = str;
@@ -108,12 +107,12 @@ impl PartialEq<TestIssuer> for String {
 }
 
 /// The absolute address of something well-known that stands before the issuer's path.
-pub(super) fn inserted(well_known: &str, rest: &str) -> String {
+pub(crate) fn inserted(well_known: &str, rest: &str) -> String {
     format!("https://issuer.example{well_known}{}{rest}", *PATH)
 }
 
 /// The service as the tests address it.
-pub(super) fn at_the_root(service: Router) -> Router {
+pub(crate) fn at_the_root(service: Router) -> Router {
     if PATH.is_empty() {
         return service;
     }

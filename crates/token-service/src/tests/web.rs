@@ -6,15 +6,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use openssl::asn1::Asn1Time;
-use openssl::bn::BigNum;
-use openssl::ec::{EcGroup, EcKey};
-use openssl::hash::MessageDigest;
-use openssl::nid::Nid;
-use openssl::pkey::{PKey, Private};
 use openssl::ssl::{Ssl, SslAcceptor, SslMethod};
-use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
-use openssl::x509::{X509, X509Builder, X509NameBuilder};
+use openssl::x509::X509;
+use stampmill_local_ca::{Authority, AuthorityProfile, CertificateRequest, Profile, now};
 use stampmill_outbound::{BoxFuture, BoxStream, Connector, Networks, Outbound, Resolver, Trust};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio_openssl::SslStream;
@@ -110,56 +104,25 @@ struct Identity {
     acceptor: SslAcceptor,
 }
 
-/// One authority and one certificate, for `client.example`.
+/// One authority and one certificate, for both hosts.
 fn identity() -> &'static Identity {
     static IDENTITY: OnceLock<Identity> = OnceLock::new();
     IDENTITY.get_or_init(|| {
-        let (root_key, key) = (new_key(), new_key());
-        let mut root = begin(1, "the test's authority", &root_key);
-        let is_authority = BasicConstraints::new().critical().ca().build().unwrap();
-        root.append_extension(is_authority).unwrap();
-        root.sign(&root_key, MessageDigest::sha256()).unwrap();
-        let root = root.build();
-        let mut leaf = begin(2, "client.example", &key);
-        leaf.set_issuer_name(root.subject_name()).unwrap();
-        let mut names = SubjectAlternativeName::new();
-        names.dns("client.example").dns("inside.example");
-        let names = names
-            .build(&leaf.x509v3_context(Some(&root), None))
-            .unwrap();
-        leaf.append_extension(names).unwrap();
-        leaf.sign(&root_key, MessageDigest::sha256()).unwrap();
+        let mut profile = AuthorityProfile::new("the test's authority");
+        profile.constraints = None;
+        let authority = Authority::generate(&profile, now()).unwrap();
+        let names = ["client.example", "inside.example"].map(|name| name.parse().unwrap());
+        let (request, key) = CertificateRequest::new("", &names).unwrap();
+        let leaf = authority.issue(&request, &Profile::server()).unwrap();
         let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).unwrap();
-        acceptor.set_certificate(&leaf.build()).unwrap();
-        acceptor.set_private_key(&key).unwrap();
+        acceptor.set_certificate(leaf.as_openssl()).unwrap();
+        for intermediate in leaf.intermediates() {
+            acceptor.add_extra_chain_cert(intermediate.clone()).unwrap();
+        }
+        acceptor.set_private_key(key.as_openssl()).unwrap();
         Identity {
-            root,
+            root: authority.root().as_openssl().to_owned(),
             acceptor: acceptor.build(),
         }
     })
-}
-
-fn new_key() -> PKey<Private> {
-    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
-    PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap()
-}
-
-fn begin(serial: u32, common_name: &str, key: &PKey<Private>) -> X509Builder {
-    let mut name = X509NameBuilder::new().unwrap();
-    name.append_entry_by_text("CN", common_name).unwrap();
-    let name = name.build();
-    let mut builder = X509::builder().unwrap();
-    builder.set_version(2).unwrap();
-    let serial = BigNum::from_u32(serial).unwrap().to_asn1_integer().unwrap();
-    builder.set_serial_number(&serial).unwrap();
-    builder.set_subject_name(&name).unwrap();
-    builder.set_issuer_name(&name).unwrap();
-    builder.set_pubkey(key).unwrap();
-    builder
-        .set_not_before(&Asn1Time::days_from_now(0).unwrap())
-        .unwrap();
-    builder
-        .set_not_after(&Asn1Time::days_from_now(1).unwrap())
-        .unwrap();
-    builder
 }

@@ -93,6 +93,8 @@ async fn rfc7591_3_2_2_what_is_refused_and_why() {
         (json!({"client_name": ""}), meta),
         (json!({"client_name": "a\nb"}), meta),
         (json!({"client_name": "x".repeat(101)}), meta),
+        (json!({"client_name": "\u{202e}gnitset elgooG"}), meta),
+        (json!({"client_name": "\u{3164}"}), meta),
         (json!({"logo_uri": "javascript:alert(1)"}), meta),
         (
             json!({"initiate_login_uri": "http://client.example/"}),
@@ -262,6 +264,26 @@ async fn registration_2_a_hybrid_client_may_name_implicit_and_gets_no_such_grant
         registered.json()["grant_types"],
         json!(["authorization_code"])
     );
+    // Its tokens come through the browser, so they must not end up with another program of the person's machine.
+    for uri in [
+        "http://localhost/cb",
+        "http://127.0.0.1/cb",
+        "https://localhost/cb",
+        "https://app.localhost/cb",
+        "https://[::1]/cb",
+    ] {
+        let uris = json!({"response_types": ["code id_token"], "redirect_uris": [CALLBACK, uri]});
+        let mut web = good(uris);
+        let refused = register(&fixture, &web).await;
+        assert_eq!(refused.error(), "invalid_redirect_uri", "{uri}");
+        web["application_type"] = json!("native");
+        let native = register(&fixture, &web).await;
+        assert_eq!(native.status, StatusCode::CREATED, "{uri}: {native:?}");
+        web["application_type"] = json!("web");
+        web["response_types"] = json!(["code"]);
+        let code = register(&fixture, &web).await;
+        assert_eq!(code.status, StatusCode::CREATED, "{uri}: {code:?}");
+    }
     let plain = good(json!({"response_types": ["code"], "grant_types": grants}));
     let refused = register(&fixture, &plain).await;
     assert_eq!(refused.json()["error"], "invalid_client_metadata");
