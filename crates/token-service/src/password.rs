@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use argon2::{Algorithm, Argon2, Block, Params, PasswordHasher, Version};
 use subtle::ConstantTimeEq;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zeroize::Zeroizing;
 
 use crate::clock::{Random, random_bytes};
@@ -143,18 +143,29 @@ fn hasher() -> Argon2<'static> {
 #[derive(Clone)]
 pub struct PasswordGate {
     places: Arc<Semaphore>,
+    room: Arc<Semaphore>,
     nobody: PasswordHash,
 }
 
 impl PasswordGate {
+    /// How many may stand before it for each core: a few seconds' work. Whoever comes later would wait for longer than a person
+    /// does, and in the end for nothing.
+    const ROOM_A_CORE: usize = 64;
+
     /// A gate with as many places as cores. Hashes one throwaway password: some tens of milliseconds.
     pub fn new(random: &dyn Random) -> PasswordGate {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let nobody = PasswordHash::of(&Secret::generate(random), random);
         PasswordGate {
             places: Arc::new(Semaphore::new(cores)),
+            room: Arc::new(Semaphore::new(cores * Self::ROOM_A_CORE)),
             nobody,
         }
+    }
+
+    /// Room before the gate, for as long as what is given lives; none where too many stand there.
+    pub fn enter(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.room).try_acquire_owned().ok()
     }
 
     /// Whether the password belongs to the hash; without a hash (unknown user) the answer is no and costs the same.

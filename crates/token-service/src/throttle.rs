@@ -4,8 +4,8 @@
 //! failures in a row     1 .. 5    6    7    8 ..  11 and more
 //! seconds to wait          0      2    4    8 ..  60
 //! ```
-//! A person who mistypes notices nothing. A guesser gets some 1440 guesses a day at one name, and since a wait is a
-//! minute at most, whoever guesses at a stranger's name keeps the stranger out for no longer than that after they stop.
+//! A person who mistypes notices nothing. A guesser gets some 1440 guesses a day at one name. The price: whoever goes on
+//! guessing at a stranger's name keeps the stranger out meanwhile, and for a minute at most after they stop.
 //! A name nobody has is treated as any other, so that waiting tells nothing. What is kept is in memory, bounded, and
 //! forgotten by a restart.
 

@@ -96,7 +96,7 @@ pub(super) fn private_text(media_type: &'static str, text: String) -> Response {
 }
 
 /// Seconds after which a client that has too many requests waiting may try again (RFC 9110 §10.2.3): its oldest go meanwhile.
-const LATER: HeaderValue = HeaderValue::from_static("60");
+pub(super) const LATER: HeaderValue = HeaderValue::from_static("60");
 
 /// The error answer of the endpoints where clients authenticate (RFC 6749 §5.2). Every 401 has its challenge (RFC 9110
 /// §15.5.2), however the client tried: `Basic` is taken from all that have a secret to show.

@@ -154,11 +154,13 @@ pub(crate) fn router(current: Current, beside: Router) -> Router {
         }
     }
     let log = around::Log::new(&issuer);
+    let people = for_people().into_iter().map(|(path, _)| path).collect();
+    let late = around::Late::new(&issuer, people);
     all.fallback(not_found)
         .with_state(current)
         .merge(beside)
         .layer(layer_fn(move |inner| {
-            around::Around::new(inner, log.clone())
+            around::Around::new(inner, log.clone(), late.clone())
         }))
 }
 

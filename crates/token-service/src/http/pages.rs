@@ -129,8 +129,8 @@ pub(super) fn ask(
     let html = match page {
         Page::SignIn { username, last } => {
             let (told, wait) = problem_of(*last);
-            if wait.is_some() {
-                (status, retry_after) = (StatusCode::TOO_MANY_REQUESTS, wait);
+            if let Some((refused, seconds)) = wait {
+                (status, retry_after) = (refused, Some(seconds));
             }
             SignIn {
                 site,
@@ -174,8 +174,8 @@ pub(super) fn ask(
     response
 }
 
-/// What the sign-in page says of the last try, and how long to wait.
-fn problem_of(last: Attempt) -> (String, Option<i64>) {
+/// What the sign-in page says of the last try, and with which status how long to wait.
+fn problem_of(last: Attempt) -> (String, Option<(StatusCode, i64)>) {
     match last {
         Attempt::None => (String::new(), None),
         Attempt::Wrong => (
@@ -186,7 +186,12 @@ fn problem_of(last: Attempt) -> (String, Option<i64>) {
             format!(
                 "There were too many wrong passwords for this user name. Please try again in {seconds} s."
             ),
-            Some(seconds),
+            Some((StatusCode::TOO_MANY_REQUESTS, seconds)),
+        ),
+        Attempt::Busy => (
+            "Too many people are signing in at this moment. Please try again in a few seconds."
+                .into(),
+            Some((StatusCode::SERVICE_UNAVAILABLE, 5)),
         ),
     }
 }
@@ -225,7 +230,7 @@ pub(super) fn device(site: &Site, page: &DevicePage) -> Response {
                         .into()
                 }
                 Some(CodeProblem::TooSoon(seconds)) => {
-                    wait = Some(*seconds);
+                    wait = Some((StatusCode::TOO_MANY_REQUESTS, *seconds));
                     format!("There were too many wrong codes. Please try again in {seconds} s.")
                 }
             };
@@ -274,12 +279,9 @@ pub(super) fn device(site: &Site, page: &DevicePage) -> Response {
             );
         }
     };
-    let status = match wait {
-        Some(_) => StatusCode::TOO_MANY_REQUESTS,
-        None => StatusCode::OK,
-    };
+    let status = wait.map_or(StatusCode::OK, |(refused, _)| refused);
     let mut response = html_page(status, html, Policy::forms_to(FormAction::Here));
-    if let Some(seconds) = wait {
+    if let Some((_, seconds)) = wait {
         response.headers_mut().insert(RETRY_AFTER, seconds.into());
     }
     response
@@ -290,6 +292,7 @@ pub(super) fn problem(site: &Site, status: StatusCode, sentence: &str) -> Respon
     let title = match status {
         StatusCode::NOT_FOUND => "Nothing here",
         StatusCode::INTERNAL_SERVER_ERROR => "Our mistake",
+        StatusCode::SERVICE_UNAVAILABLE => "Too much to do",
         _ => "This cannot be done",
     };
     let html = Problem {

@@ -63,6 +63,8 @@ pub(crate) enum Attempt {
     Wrong,
     /// Nobody looked at the password: after so many wrong ones the next may come in this many seconds.
     TooSoon(i64),
+    /// Nobody looked at the password: too many people are signing in.
+    Busy,
 }
 
 /// What follows a password.
@@ -404,6 +406,11 @@ impl Service {
         username: &str,
         password: Secret,
     ) -> Result<Result<User, Attempt>, OAuthError> {
+        // Before it is counted.
+        let Some(_room) = self.passwords.enter() else {
+            tracing::warn!("sign-in refused: too many wait for the password gate");
+            return Ok(Err(Attempt::Busy));
+        };
         if let Err(TooSoon(seconds)) = self.throttle.begin(username, self.now()) {
             tracing::warn!(seconds, "sign-in put off: too many failures for one name");
             return Ok(Err(Attempt::TooSoon(seconds)));

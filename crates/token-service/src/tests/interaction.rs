@@ -547,3 +547,27 @@ async fn rfc9126_4_a_pushed_request_whose_session_ends_meanwhile_is_still_good()
         "and then it is spent"
     );
 }
+
+/// Whoever comes when too many wait is told at once, and nothing is counted against the name.
+#[tokio::test]
+async fn a_crowd_before_the_password_gate_is_refused_at_once() {
+    let fixture = Fixture::new().await;
+    let mut browser = Browser::default();
+    let page = browser.get(&fixture, &ask_for(&[])).await;
+    let crowd: Vec<_> = std::iter::from_fn(|| fixture.service.passwords.enter()).collect();
+    assert!(crowd.len() >= 64, "{}", crowd.len());
+    let form = [
+        ("request", page.hidden()),
+        ("username", "alice"),
+        ("password", PASSWORD),
+    ];
+    for _ in 0..10 {
+        let refused = browser.post(&fixture, "/sign-in", &form).await;
+        assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(refused.header("retry-after"), "5");
+        assert!(refused.body.contains("action=\"/sign-in\""), "{refused:?}");
+    }
+    drop(crowd);
+    let next = browser.post(&fixture, "/sign-in", &form).await;
+    assert_eq!(next.status, StatusCode::SEE_OTHER, "{next:?}");
+}
