@@ -55,7 +55,6 @@ impl Behind {
 }
 
 /// The same routes; whatever they leave of a body is dealt with behind them.
-#[must_use]
 pub fn reading_the_rest(router: Router) -> Router {
     router.layer(from_fn(async |request: Request, next: Next| {
         let (request, unread) = watch(request);
