@@ -23,7 +23,7 @@ const DATA: &str = "stampmill-data";
 #[derive(Debug, Parser)]
 #[command(name = "stampmill", version, max_term_width = 100)]
 pub(crate) struct Cli {
-    /// Print the result as JSON, for programs. Errors stay sentences on standard error.
+    /// Print the result as JSON, for programs: one object, and of a list one object a line, so nothing of an empty one. Errors stay sentences on standard error.
     #[arg(long, global = true)]
     pub(crate) json: bool,
 

@@ -26,6 +26,10 @@ struct Serve {
 
 impl Serve {
     fn start(folder: &Path, toml: Option<&str>) -> Serve {
+        Serve::start_and(folder, toml, HangUp::Never)
+    }
+
+    fn start_and(folder: &Path, toml: Option<&str>, when: HangUp) -> Serve {
         let log = File::create(folder.join("serve.log")).unwrap();
         let mut command = Command::new(PROGRAM);
         command.args([
@@ -42,11 +46,21 @@ impl Serve {
             configure(folder, toml);
             command.arg("--config").arg(folder.join("id.toml"));
         }
+        let before = fs::read_dir(folder).unwrap().count();
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log);
         let mut process = command.spawn().unwrap();
+        if when == HangUp::DuringTheFirstStart {
+            let began = Instant::now();
+            // What is made before the keys.
+            while fs::read_dir(folder).unwrap().count() <= before {
+                assert!(began.elapsed() < Duration::from_secs(60), "nothing is made");
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            hang_up(&process);
+        }
         let mut line = String::new();
         let mut stdout = BufReader::new(process.stdout.take().unwrap());
         stdout.read_line(&mut line).unwrap();
@@ -77,14 +91,7 @@ impl Serve {
     }
 
     fn hang_up(&self) {
-        let pid = self.process.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-HUP", &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+        hang_up(&self.process);
     }
 
     /// The JSON that is at a path.
@@ -127,6 +134,18 @@ impl Drop for Serve {
         let _ = Command::new("kill").args(["-TERM", &pid]).status();
         let _ = self.process.wait();
     }
+}
+
+#[derive(PartialEq)]
+enum HangUp {
+    Never,
+    DuringTheFirstStart,
+}
+
+fn hang_up(process: &Child) {
+    let pid = process.id().to_string();
+    let mut kill = Command::new("kill");
+    assert!(kill.args(["-HUP", &pid]).status().unwrap().success());
 }
 
 fn configure(folder: &Path, toml: &str) {
@@ -224,12 +243,28 @@ fn the_configuration_is_read_again_at_sighup() {
         (200, 401)
     );
 
+    // Emptied, as by an editor that writes in place.
+    configure(folder, "");
+    serve.hang_up();
+    serve.logs("the file names no clients and no people any more", 1);
+    assert_eq!(serve.token("third").0, 200);
+
     // Gone altogether.
     fs::remove_file(folder.join("id.toml")).unwrap();
     serve.hang_up();
     serve.logs("the configuration stays as it was: cannot read", 1);
     assert_eq!(serve.token("third").0, 200);
-    serve.logs("TLS certificate issued", 5);
+    serve.logs("TLS certificate issued", 6);
+}
+
+#[test]
+fn sighup_during_a_first_start_is_heard_after_it() {
+    let scratch = TempDir::new().unwrap();
+    let folder = scratch.path();
+    let toml = client("first");
+    let serve = Serve::start_and(folder, Some(&toml), HangUp::DuringTheFirstStart);
+    serve.logs("the configuration was read again", 1);
+    assert_eq!(serve.token("first").0, 200);
 }
 
 #[test]

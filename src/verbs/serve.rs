@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use stampmill_token_service::{
     Backend, Config, ConfigFile, DataFolder, FirstStart, Listen, RunningServer, Server, Settings,
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::ServeArgs;
@@ -15,6 +16,9 @@ use crate::print::Printer;
 
 pub(crate) fn run(args: ServeArgs, out: Printer) -> anyhow::Result<()> {
     log_to_stderr();
+    let runtime = Runtime::new()?;
+    // A first start makes keys for a while. Who asks meanwhile for the configuration to be read again is heard then.
+    let hangup = Hangup::listen(&runtime)?;
     let wanted = Wanted::read(&args)?;
     let kept = wanted.kept();
     // A service whose clients or people are configured needs none that are made up.
@@ -35,7 +39,29 @@ pub(crate) fn run(args: ServeArgs, out: Printer) -> anyhow::Result<()> {
         introduce(first, out);
     }
     let config = wanted.config(data);
-    tokio::runtime::Runtime::new()?.block_on(serve(config, first, &args, &kept, out))
+    runtime.block_on(serve(config, first, hangup, &args, &kept, out))
+}
+
+/// What SIGHUP means, from the moment that it is listened to.
+struct Hangup {
+    signal: Signal,
+    /// Where there is a terminal, it may be the terminal's: then it is the end.
+    at_terminal: bool,
+}
+
+impl Hangup {
+    fn listen(runtime: &Runtime) -> std::io::Result<Hangup> {
+        let _inside = runtime.enter();
+        Ok(Hangup {
+            signal: signal(SignalKind::hangup())?,
+            at_terminal: stdin().is_terminal(),
+        })
+    }
+
+    /// Waits until the configuration shall be read again; false when the terminal has gone.
+    async fn asks_to_reload(&mut self) -> bool {
+        self.signal.recv().await.is_some() && (!self.at_terminal || stdin().is_terminal())
+    }
 }
 
 /// What the arguments and the file come to together.
@@ -106,6 +132,7 @@ impl Wanted {
 async fn serve(
     config: Config,
     first: Option<FirstStart>,
+    mut hangup: Hangup,
     args: &ServeArgs,
     kept: &[(&'static str, String)],
     out: Printer,
@@ -113,8 +140,6 @@ async fn serve(
     // Before the ready line: a signal that follows it must find its handler.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    let at_terminal = stdin().is_terminal();
     let server = match Server::start(config).await {
         Ok(server) => server,
         Err(error) => {
@@ -129,11 +154,7 @@ async fn serve(
     };
     announce(&server, first.as_ref(), out);
     let reloading = async {
-        while hangup.recv().await.is_some() {
-            // The hangup was the terminal's, which is gone.
-            if at_terminal && !stdin().is_terminal() {
-                return;
-            }
+        while hangup.asks_to_reload().await {
             reload(&server, args, kept).await;
         }
     };

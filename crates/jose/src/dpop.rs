@@ -22,7 +22,7 @@ use crate::hash::sha256;
 use crate::header::HEADER_LIMITS;
 use crate::jwk::Jwk;
 use crate::jws::{Parts, signature_header};
-use crate::jwt::check_not_ahead;
+use crate::jwt::{check_not_ahead, check_not_expired, check_valid_by_now};
 use crate::signing::{SigningKey, compact, payload_of};
 
 const TYP: &str = "dpop+jwt";
@@ -118,7 +118,7 @@ pub struct DpopProof {
 ///
 /// # Errors
 /// [`JwtError`], one variant a check, in this order: size, form, header, `alg`, `typ`, `jwk`, signature, payload, `jti`, `htm`,
-/// `htu`, `iat`, `ath`, `nonce`. A missing or wrong nonce is [`JwtError::Nonce`]: answer `use_dpop_nonce`.
+/// `htu`, `iat`, `exp` and `nbf` where they are there, `ath`, `nonce`. A missing or wrong nonce is [`JwtError::Nonce`]: answer `use_dpop_nonce`.
 pub fn verify_dpop_proof(
     proof: &str,
     expect: &DpopExpectations<'_>,
@@ -144,7 +144,7 @@ pub fn verify_dpop_proof(
         &parts.signature()?,
     )?;
     Claims::read(&parts.payload()?, |claims| {
-        let jti = claims.string(Name::Jti)?.to_owned();
+        let jti = claims.jti()?.to_owned();
         claims.must_be(Name::Htm, expect.method)?;
         check_uri(claims, expect.uri)?;
         let iat = check_age(claims, expect, now)?;
@@ -230,6 +230,13 @@ fn access_token_hash(token: &str) -> String {
 fn check_age(claims: Claims<'_>, expect: &DpopExpectations<'_>, now: i64) -> Result<i64, JwtError> {
     let iat = claims.required_date(Name::Iat)?;
     check_not_ahead(iat, now, expect.leeway_seconds)?;
+    // No proof needs these two; but what a JWT says of itself holds.
+    if let Some(exp) = claims.date(Name::Exp)? {
+        check_not_expired(exp, now)?;
+    }
+    if let Some(nbf) = claims.date(Name::Nbf)? {
+        check_valid_by_now(nbf, now, expect.leeway_seconds)?;
+    }
     let limit = expect.max_age_seconds;
     match iat.seconds < now.saturating_sub(limit) {
         true => Err(JwtError::TooOld {

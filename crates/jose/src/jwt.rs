@@ -224,27 +224,14 @@ fn check_authorized_party(
 
 fn check_times(claims: Claims<'_>, expect: &Expectations, now: i64) -> Result<(), JwtError> {
     let leeway = expect.leeway();
-    let latest = now.saturating_add(leeway);
     let row = expect.typ.row();
     let exp = needed_date(claims, Name::Exp, row.exp)?;
-    // "on or after which the JWT MUST NOT be accepted" (RFC 7519 §4.1.4)
-    if let Some(exp) = exp
-        && !exp.is_after(now)
-    {
-        return Err(JwtError::Expired {
-            exp: exp.seconds,
-            now,
-        });
+    if let Some(exp) = exp {
+        check_not_expired(exp, now)?;
     }
     let nbf = claims.date(Name::Nbf)?;
-    if let Some(nbf) = nbf
-        && nbf.is_after(latest)
-    {
-        return Err(JwtError::NotYetValid {
-            nbf: nbf.seconds,
-            now,
-            leeway,
-        });
+    if let Some(nbf) = nbf {
+        check_valid_by_now(nbf, now, leeway)?;
     }
     if let Some(iat) = needed_date(claims, Name::Iat, row.iat)? {
         check_not_ahead(iat, now, leeway)?;
@@ -272,6 +259,29 @@ fn check_lifetime(
     }
 }
 
+/// "on or after which the JWT MUST NOT be accepted" (RFC 7519 §4.1.4)
+pub(crate) fn check_not_expired(exp: NumericDate, now: i64) -> Result<(), JwtError> {
+    match exp.is_after(now) {
+        true => Ok(()),
+        false => Err(JwtError::Expired {
+            exp: exp.seconds,
+            now,
+        }),
+    }
+}
+
+/// "before which the JWT MUST NOT be accepted" (RFC 7519 §4.1.5)
+pub(crate) fn check_valid_by_now(nbf: NumericDate, now: i64, leeway: i64) -> Result<(), JwtError> {
+    match nbf.is_after(now.saturating_add(leeway)) {
+        true => Err(JwtError::NotYetValid {
+            nbf: nbf.seconds,
+            now,
+            leeway,
+        }),
+        false => Ok(()),
+    }
+}
+
 /// `iat` in the future: a clock is wrong, or someone prepares tokens.
 pub(crate) fn check_not_ahead(iat: NumericDate, now: i64, leeway: i64) -> Result<(), JwtError> {
     match iat.is_after(now.saturating_add(leeway)) {
@@ -291,7 +301,10 @@ fn check_kind(claims: Claims<'_>, expect: &Expectations) -> Result<(), JwtError>
         claims.must_be(Name::Sub, expected)?;
     }
     for &name in row.strings {
-        claims.string(name)?;
+        match name {
+            Name::Jti => claims.jti()?,
+            name => claims.string(name)?,
+        };
     }
     let forbidden = row.forbidden.iter().copied();
     if let Some(name) = forbidden

@@ -142,6 +142,29 @@ fn each_claim_is_checked() {
     }
 }
 
+/// RFC 7519 §4.1.4, §4.1.5: a proof need not have them.
+#[test]
+fn what_a_proof_says_of_its_own_times_holds() {
+    for (claim, value, accepted) in [
+        ("exp", json!(NOW + 1), true),
+        ("exp", json!(NOW), false),
+        ("exp", json!(NOW - 500), false),
+        ("exp", json!("soon"), false),
+        ("nbf", json!(NOW - 500), true),
+        ("nbf", json!(NOW + 10), true),
+        ("nbf", json!(NOW + 11), false),
+        ("nbf", json!(NOW + 500), false),
+    ] {
+        let verified = with_claim(claim, value.clone());
+        assert_eq!(verified.is_ok(), accepted, "{claim} {value}: {verified:?}");
+    }
+    let refused = with_claim("jti", json!("")).unwrap_err();
+    assert!(
+        matches!(refused, JwtError::ClaimType { claim: "jti", .. }),
+        "{refused}"
+    );
+}
+
 #[test]
 fn the_key_in_the_header_must_be_public_and_must_have_signed() {
     let other = SigningKey::generate(Algorithm::Es256).unwrap();

@@ -4,16 +4,23 @@
 //! the one that is named (G4, G9), outlives it (G6) and has the constraints that the root has (R8).
 //!
 //! It is read by x509-parser, not by what makes our certificates, and works on anybody's. `CHECKS` is the table; the questions are in `every`,
-//! `keys_and_names`, `authorities` and `leaves`, those about what is no certificate in `lists` and `answers`, each with a table of its own.
+//! `keys_and_names`, `values`, `authorities` and `leaves`, those about what is no certificate in `lists` and `answers`, each with a table of its
+//! own. What is asked of everything in the same way is tables, too: `strict` walks through every byte with the ASN.1 of `shapes` beside it,
+//! `extensions` says of each extension where it may be and whether it is critical, `algorithms` of each kind of key what it is for.
 
+mod algorithms;
 mod answers;
 mod authorities;
 mod every;
+mod extensions;
 mod input;
 mod keys_and_names;
 mod leaves;
 mod lists;
 mod responders;
+mod shapes;
+mod strict;
+mod values;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -25,22 +32,29 @@ use crate::pem;
 use crate::profile::RuleSet;
 use crate::status::answer;
 
+use algorithms::key_form;
 use authorities::{
     authority_usage, basic_constraints, identifier_method, name_constraints, no_path_length,
     own_key_identifier, path_length, root_extensions, root_life, root_name, subject_key_identifier,
 };
 use every::{
-    authority_key_identifier, empty_sequences, extensions_once, key_size, key_usage, serial,
-    signature_algorithms, times, unique_identifiers, unknown_critical, version,
+    authority_key_identifier, extensions_once, key_size, key_usage, nothing_empty, serial,
+    signature_algorithms, strict_form, times, unique_identifiers, unknown_critical, version,
 };
 use input::Input;
 use keys_and_names::{
-    exponent, issuing_pointers, issuing_purposes, known_key, name_forms, tls_feature,
+    exponent, issuing_pointers, issuing_purposes, known_key, mail_is_a_name, name_forms,
+    names_present, tls_feature,
 };
 use leaves::{
     addresses, alternative_names, alternative_names_critical, client_names, client_purpose,
-    common_name, host_names, no_authority, other_names, pointers, policy, private_life,
+    common_name, host_names, no_authority, no_signer, other_names, pointers, policy, private_life,
     public_life, purposes, server_usage,
+};
+
+use values::{
+    absolute_pointers, any_policy_alone, path_length_of_leaves, points_somewhere, policies_once,
+    subtrees, timestamps,
 };
 
 /// How bad it is. What that list binds everybody to is an error, what it only advises a warning.
@@ -142,6 +156,8 @@ enum Binds {
     Issuing,
     Servers,
     Clients,
+    /// Leaves that are neither servers nor clients.
+    Others,
     Responders,
     PublicRoots,
     PublicIssuing,
@@ -154,8 +170,15 @@ const CHECKS: &[Check] = &[
     ("G3", Binds::All, "RFC 5280 §4.1.1.2", signature_algorithms),
     ("G5", Binds::All, "RFC 5280 §4.1.2.5", times),
     ("G7", Binds::All, "RFC 5280 §4.2", extensions_once),
+    (
+        "G7",
+        Binds::All,
+        "X.690 §10, §11, RFC 5280 §4.1",
+        strict_form,
+    ),
     ("G8", Binds::All, "RFC 5280 §4.1.2.8", unique_identifiers),
-    ("G8", Binds::All, "RFC 5280 §4.2.1", empty_sequences),
+    ("G8", Binds::All, "RFC 5280 §4.2.1", nothing_empty),
+    ("G8", Binds::All, "RFC 6962 §3.3", timestamps),
     (
         "G9",
         Binds::All,
@@ -173,6 +196,12 @@ const CHECKS: &[Check] = &[
         Binds::All,
         "RFC 5280 §4.1.2.4, Baseline Requirements §7.1.4.2",
         name_forms,
+    ),
+    (
+        "G11",
+        Binds::All,
+        "RFC 5280 §4.1.2.4, §4.1.2.6",
+        names_present,
     ),
     (
         "G12",
@@ -246,6 +275,14 @@ const CHECKS: &[Check] = &[
         "RFC 5280 §4.2.1.10",
         name_constraints,
     ),
+    ("I6", Binds::Authorities, "RFC 5280 §4.2.1.10", subtrees),
+    ("I5", Binds::Authorities, "RFC 5280 §4.2.1.4", policies_once),
+    (
+        "I5",
+        Binds::PublicIssuing,
+        "Baseline Requirements §7.1.2.10.5",
+        any_policy_alone,
+    ),
     ("S1", Binds::Servers, "RFC 9525 §6.3", alternative_names),
     (
         "S2",
@@ -279,6 +316,13 @@ const CHECKS: &[Check] = &[
         "Baseline Requirements §7.1.2.7.8",
         no_authority,
     ),
+    ("S8", Binds::Others, "RFC 5280 §4.2.1.9", no_signer),
+    (
+        "S8",
+        Binds::Leaves,
+        "RFC 5280 §4.2.1.9",
+        path_length_of_leaves,
+    ),
     (
         "S9",
         Binds::PublicServers,
@@ -298,12 +342,21 @@ const CHECKS: &[Check] = &[
         "Baseline Requirements §7.1.2.7.9",
         policy,
     ),
+    ("S11", Binds::All, "RFC 5280 §4.2.1.13", points_somewhere),
+    (
+        "S11",
+        Binds::All,
+        "RFC 5280 §4.2.1.13, §4.2.2.1",
+        absolute_pointers,
+    ),
+    ("S12", Binds::Leaves, "RFC 5280 §4.2.1.4", policies_once),
     ("S13", Binds::All, "RFC 5280 §4.2", unknown_critical),
     ("S14", Binds::All, "RFC 7633 §4.1", tls_feature),
     ("C1", Binds::Clients, "RFC 5280 §4.2.1.12", client_purpose),
     ("C1", Binds::Clients, "RFC 5280 §4.2.1.9", no_authority),
     ("C2", Binds::Clients, "RFC 5280 §4.2.1.6", client_names),
     ("C2", Binds::Leaves, "RFC 5280 §4.2.1.6", other_names),
+    ("C2", Binds::All, "RFC 5280 §4.1.2.6", mail_is_a_name),
     (
         "P1",
         Binds::Responders,
@@ -311,6 +364,12 @@ const CHECKS: &[Check] = &[
         responders::certificate,
     ),
     ("K1", Binds::All, "Baseline Requirements §6.1.6", exponent),
+    (
+        "K1",
+        Binds::All,
+        "RFC 3279 §2.3, RFC 5480 §2.1.1, RFC 8410 §3, RFC 9881 §4",
+        key_form,
+    ),
     (
         "K2",
         Binds::All,
@@ -331,20 +390,32 @@ pub fn lint(bytes: &[u8], rules: RuleSet) -> Result<(LintAs, Vec<Finding>), Lint
     }
     if answer::is_answer(bytes) {
         let answer = answer::Answer::read(bytes).map_err(|_| refuse("not DER, or cut short"))?;
-        let findings = ask(answers::CHECKS, rules, |question| question(&answer));
+        let faults = strict::faults(bytes, shapes::OCSP_ANSWER);
+        let input = answers::Input { answer, faults };
+        let findings = ask(answers::CHECKS, rules, |question| question(&input));
         return Ok((LintAs::OcspAnswer, findings));
     }
     match X509Certificate::from_der(bytes) {
         Ok((rest, certificate)) => {
             nothing_behind(rest)?;
-            Ok(lint_certificate(&Input { certificate, bytes }, rules))
+            let faults = strict::faults(bytes, shapes::CERTIFICATE);
+            let input = Input {
+                certificate,
+                faults,
+            };
+            Ok(lint_certificate(&input, rules))
         }
-        Err(error) => {
+        Err(_) => {
             let Ok((rest, list)) = CertificateRevocationList::from_der(bytes) else {
-                return Err(refuse(error.to_string()));
+                return Err(unreadable(bytes));
             };
             nothing_behind(rest)?;
-            let input = lists::List { list, bytes };
+            let faults = strict::faults(bytes, shapes::REVOCATION_LIST);
+            let input = lists::List {
+                list,
+                bytes,
+                faults,
+            };
             let findings = ask(lists::CHECKS, rules, |question| question(&input));
             Ok((LintAs::RevocationList, findings))
         }
@@ -379,6 +450,14 @@ fn refuse(reason: impl Into<String>) -> LintError {
     }
 }
 
+/// Why neither of the two can be made of it: what the strict walk says that gets the farther, as a certificate or as a list.
+fn unreadable(bytes: &[u8]) -> LintError {
+    let faults = [shapes::CERTIFICATE, shapes::REVOCATION_LIST]
+        .map(|shape| strict::faults(bytes, shape).into_iter().next());
+    let farthest = faults.into_iter().flatten().max_by_key(|one| one.offset);
+    refuse(farthest.map_or_else(|| "damaged".to_owned(), |one| one.message))
+}
+
 fn nothing_behind(rest: &[u8]) -> Result<(), LintError> {
     match rest.len() {
         0 => Ok(()),
@@ -388,11 +467,13 @@ fn nothing_behind(rest: &[u8]) -> Result<(), LintError> {
 
 fn lint_certificate(input: &Input<'_>, rules: RuleSet) -> (LintAs, Vec<Finding>) {
     let role = input.role();
-    let findings = CHECKS
+    let mut findings: Vec<Finding> = CHECKS
         .iter()
         .filter(|(_, binds, ..)| bound(*binds, role, rules))
-        .filter_map(|(check, _, source, question)| finding(check, source, question(input)));
-    (role, findings.collect())
+        .filter_map(|(check, _, source, question)| finding(check, source, question(input)))
+        .collect();
+    findings.extend(extensions::findings(input));
+    (role, findings)
 }
 
 fn ask<Question>(
@@ -419,7 +500,8 @@ fn finding(check: &'static str, source: &'static str, found: Found) -> Option<Fi
 /// How many checks there are for certificates, counted by their numbers.
 #[must_use]
 pub fn lint_checks() -> usize {
-    let numbers: HashSet<&str> = CHECKS.iter().map(|(check, ..)| *check).collect();
+    let numbers = CHECKS.iter().map(|(check, ..)| *check);
+    let numbers: HashSet<&str> = numbers.chain(extensions::checks()).collect();
     numbers.len()
 }
 
@@ -433,6 +515,7 @@ fn bound(binds: Binds, role: LintAs, rules: RuleSet) -> bool {
         Binds::Issuing => role == LintAs::Issuing,
         Binds::Servers => role == LintAs::Server,
         Binds::Clients => role == LintAs::Client,
+        Binds::Others => matches!(role, LintAs::Responder | LintAs::Other),
         Binds::Responders => role == LintAs::Responder,
         Binds::PublicRoots => public && role == LintAs::Root,
         Binds::PublicIssuing => public && role == LintAs::Issuing,

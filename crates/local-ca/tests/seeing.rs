@@ -569,11 +569,11 @@ fn checks_find_the_fault_in_a_list() {
         assert_eq!(faults(&with(&full, reason, &other)), ["L4"], "{code}");
     }
     assert_eq!(
-        faults(&with(&full, b"\x55\x1d\x14", b"\x55\x1d\x13")),
+        faults(&with(&full, b"\x55\x1d\x14", b"\x55\x1d\x7e")),
         ["L1"]
     );
     assert_eq!(
-        faults(&with(&full, b"\x55\x1d\x23", b"\x55\x1d\x24")),
+        faults(&with(&full, b"\x55\x1d\x23", b"\x55\x1d\x7e")),
         ["L1"]
     );
     let number = b"\x55\x1d\x14\x04\x03\x02\x01";
@@ -581,6 +581,11 @@ fn checks_find_the_fault_in_a_list() {
     let mut negative = full.clone();
     negative[at + 7] = 0x80;
     assert_eq!(faults(&negative), ["L2"]);
+    // cRLNumber that is no number, and reasonCode that is no reason: of the right length, and of another type
+    let typed = [&number[..5], &[4]].concat();
+    assert!(faults(&with(&full, &number[..6], &typed)).contains(&"G7"));
+    let typed = [&reason[..5], &[2, 1]].concat();
+    assert!(faults(&with(&full, &reason[..7], &typed)).contains(&"G7"));
     let mut algorithm = full.clone();
     // the second one is the outer
     let at = full
@@ -639,6 +644,15 @@ fn checks_find_the_fault_in_an_answer() {
     let purpose = b"\x2b\x06\x01\x05\x05\x07\x03\x09";
     let other = b"\x2b\x06\x01\x05\x05\x07\x03\x08";
     assert_eq!(faults(&with(&good, purpose, other)), ["P1"]);
+    // producedAt as text of the same length
+    let produced = good.windows(2).position(|part| part == [0x18, 15]).unwrap();
+    let mut typed = good.to_vec();
+    typed[produced] = 0x16;
+    assert!(lint(&typed, RuleSet::Private).is_err() || faults(&typed).contains(&"G7"));
+    // the responder's keyUsage, bit 0 with 7 unused, with none unused
+    let usage = b"\x55\x1d\x0f\x01\x01\xff\x04\x04\x03\x02\x07\x80";
+    let loose = b"\x55\x1d\x0f\x01\x01\xff\x04\x04\x03\x02\x06\x80";
+    assert_eq!(faults(&with(&good, usage, loose)), ["G7"]);
     let no_check = b"\x2b\x06\x01\x05\x05\x07\x30\x01\x05";
     let other = b"\x2b\x06\x01\x05\x05\x07\x30\x01\x07";
     assert_eq!(faults(&with(&good, no_check, other)), ["P1"]);

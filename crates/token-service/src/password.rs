@@ -20,6 +20,31 @@ const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 
+// The most of a hash that came from elsewhere. Anybody may try a password, and each try takes as much, on every core at once.
+const MOST_MEMORY_KIB: u32 = 256 * 1024;
+const MOST_PASSES: u32 = 10;
+const MOST_LANES: u32 = 16;
+
+/// Why a text is no password hash for us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PasswordHashError {
+    /// A password, or a hash of another kind.
+    #[error("expected an argon2id hash as `stampmill user hash` makes it, not a password")]
+    NoHash,
+    /// Anybody could keep the machine busy by trying passwords.
+    #[error(
+        "an argon2id hash may ask for {name}={most} at most, because every try to sign in costs as much; this one asks for {found}"
+    )]
+    TooCostly {
+        /// Of argon2id: `m` is KiB of memory, `t` passes over it, `p` lanes.
+        name: char,
+        /// What it asks for.
+        found: u32,
+        /// What it may.
+        most: u32,
+    },
+}
+
 /// The PHC string of an argon2id hash (`$argon2id$v=19$m=19456,t=2,p=1$salt$hash`).
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(String);
@@ -30,10 +55,24 @@ impl PasswordHash {
         PasswordHash(phc)
     }
 
-    /// Reads a PHC string that this program could verify; `None` for any other text.
-    pub fn parse(phc: &str) -> Option<PasswordHash> {
-        let legal = phc.starts_with("$argon2id$") && argon2::PasswordHash::new(phc).is_ok();
-        legal.then(|| PasswordHash(phc.to_owned()))
+    /// Reads a PHC string that this program could verify, for a price that every try may have.
+    pub fn parse(phc: &str) -> Result<PasswordHash, PasswordHashError> {
+        const NO_HASH: PasswordHashError = PasswordHashError::NoHash;
+        let stored = argon2::PasswordHash::new(phc).map_err(|_| NO_HASH)?;
+        if !phc.starts_with("$argon2id$") {
+            return Err(NO_HASH);
+        }
+        let params = Params::try_from(&stored).map_err(|_| NO_HASH)?;
+        for (name, found, most) in [
+            ('m', params.m_cost(), MOST_MEMORY_KIB),
+            ('t', params.t_cost(), MOST_PASSES),
+            ('p', params.p_cost(), MOST_LANES),
+        ] {
+            if found > most {
+                return Err(PasswordHashError::TooCostly { name, found, most });
+            }
+        }
+        Ok(PasswordHash(phc.to_owned()))
     }
 
     /// The text for the row.

@@ -59,14 +59,24 @@ impl Rules {
     }
 }
 
-/// The clients that a configuration names.
+/// Whom a configuration names.
 #[derive(Debug, Default)]
-pub(crate) struct Configured(HashSet<String>);
+pub(crate) struct Configured {
+    clients: HashSet<String>,
+    people: usize,
+}
 
 impl Configured {
     pub(crate) fn of(settings: &Settings) -> Configured {
         let clients = settings.clients.iter().filter_map(|one| one.id.clone());
-        Configured(clients.collect())
+        Configured {
+            clients: clients.collect(),
+            people: settings.users.len(),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.clients.is_empty() && self.people == 0
     }
 }
 
@@ -106,12 +116,16 @@ impl RunningServer {
     /// authority serves stay as they are until it is started again.
     ///
     /// # Errors
-    /// Why it cannot be. Then the one that was in force is in force still.
+    /// Why it cannot be, [`StartError::NobodyLeft`] above all. Then the one that was in force is in force still.
     pub async fn reload(&self, mut settings: Settings) -> Result<(), StartError> {
         // One after the other.
         let mut configured = self.configured.lock().await;
         let before = self.current.service();
         let (store, next) = (&*before.store, Configured::of(&settings));
+        // Sessions and grants would go with them, for good; and a file that is just being written can look so.
+        if next.is_empty() && !configured.is_empty() {
+            return Err(StartError::NobodyLeft);
+        }
         let mut settings_of_store = Settings {
             clients: settings.clients.clone(),
             users: std::mem::take(&mut settings.users),
@@ -121,7 +135,7 @@ impl RunningServer {
         };
         let authority = X509::from_pem(self.ca_root_pem().as_bytes())?;
         let mut registered = store.clients().await.map_err(DataFolderError::from)?;
-        registered.retain(|client| !configured.0.contains(client.id.as_str()));
+        registered.retain(|client| !configured.clients.contains(client.id.as_str()));
         let rules = Rules::of(settings, &registered, before.issuer(), &authority);
         let after = Arc::new(before.under(rules));
         after.issue_when.put_in_force();
@@ -237,6 +251,25 @@ mod tests {
         assert!(answer.contains("invalid_client"), "{answer}");
         beside.execute_batch("DROP TRIGGER no").unwrap();
         server.reload(settings(&[TWO], people)).await.unwrap();
+        let answer = finish(begin(&server).await).await;
+        assert!(answer.contains("unauthorized_client"), "{answer}");
+    }
+
+    /// Emptied, and not filled again yet.
+    #[tokio::test]
+    async fn a_file_that_names_nobody_any_more_is_not_put_in_force() {
+        let scratch = tempfile::tempdir().unwrap();
+        let server = start(&scratch.path().join("data")).await;
+        for more in ["", "[lifetimes]\ncode = 30\n"] {
+            let refused = server.reload(settings(&[], more)).await;
+            assert!(
+                matches!(refused, Err(StartError::NobodyLeft)),
+                "{refused:?}"
+            );
+        }
+        let answer = finish(begin(&server).await).await;
+        assert!(answer.contains("invalid_client"), "{answer}");
+        server.reload(settings(&[TWO], "")).await.unwrap();
         let answer = finish(begin(&server).await).await;
         assert!(answer.contains("unauthorized_client"), "{answer}");
     }

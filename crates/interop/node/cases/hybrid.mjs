@@ -8,7 +8,7 @@ import { fetchTrusting } from '../lib/tls.mjs'
 
 export default async function (context) {
   const fetch = fetchTrusting(context.ca)
-  const metadata = { response_types: ['code id_token', 'code'], grant_types: ['authorization_code', 'implicit'] }
+  const metadata = { response_types: ['code id_token', 'code'], grant_types: ['authorization_code', 'implicit'], application_type: 'native' }
   const config = await register(context, fetch, metadata)
   client.useCodeIdTokenResponseType(config)
   const authorized = await authorize(config, context, fetch)

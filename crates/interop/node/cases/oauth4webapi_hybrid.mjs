@@ -6,7 +6,7 @@ import { refused, wrongClaim } from '../lib/refused.mjs'
 import { authorize, redeem, register, setUp } from '../lib/webapi.mjs'
 
 export default async function (context) {
-  const start = await register(await setUp(context), context, { response_types: ['code id_token'], grant_types: ['authorization_code', 'implicit'] })
+  const start = await register(await setUp(context), context, { response_types: ['code id_token'], grant_types: ['authorization_code', 'implicit'], application_type: 'native' })
   const { as, client, options } = start
   const authorized = await authorize(start, context, { response_type: 'code id_token' })
   const validate = (callback, nonce) => oauth.validateCodeIdTokenResponse(as, client, callback, nonce, authorized.state, undefined, options)

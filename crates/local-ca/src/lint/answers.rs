@@ -6,15 +6,18 @@
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer as _;
 
+use super::strict::{self, Fault, Kind};
 use super::{Found, Named, error, responders, unless};
 use crate::der::{self, oid};
 use crate::moment::DAY;
 use crate::status::answer::Answer;
 
-type Question = fn(&Answer<'_>) -> Found;
+type Question = fn(&Input<'_>) -> Found;
 
 /// Number, whether it binds public-like rules only, the rule, the question.
 pub(super) const CHECKS: &[Named<Question>] = &[
+    ("G7", false, "X.690 §10, §11, RFC 6960 §4.2.1", strict_form),
+    ("G8", false, "RFC 5280 §4.2.1", nothing_empty),
     ("P1", false, "RFC 6960 §4.2.2.2", responder),
     ("P2", false, "RFC 6960 §4.2.1", parts),
     ("P3", false, "Baseline Requirements §4.9.9", intervals),
@@ -24,12 +27,26 @@ pub(super) const CHECKS: &[Named<Question>] = &[
     ("P9", false, "Baseline Requirements §7.3", reasons),
 ];
 
+/// An answer, and what the strict walk found in it.
+pub(super) struct Input<'a> {
+    pub(super) answer: Answer<'a>,
+    pub(super) faults: Vec<Fault>,
+}
+
 /// Shortest and longest life of an answer there.
 const LIFE: std::ops::RangeInclusive<i64> = 8 * 60 * 60..=10 * DAY;
 
+fn strict_form(input: &Input<'_>) -> Found {
+    strict::first(&input.faults, Kind::Form).or_else(|| strict::first(&input.faults, Kind::Time))
+}
+
+fn nothing_empty(input: &Input<'_>) -> Found {
+    strict::first(&input.faults, Kind::Empty)
+}
+
 /// A delegated responder's certificate is for this alone, and is not itself asked about. An authority that answers for itself brings none.
-fn responder(input: &Answer<'_>) -> Found {
-    let bytes = input.basic()?.certificates.first()?;
+fn responder(input: &Input<'_>) -> Found {
+    let bytes = input.answer.basic()?.certificates.first()?;
     let Ok((_, certificate)) = X509Certificate::from_der(bytes) else {
         return error("the responder's certificate cannot be read");
     };
@@ -39,11 +56,11 @@ fn responder(input: &Answer<'_>) -> Found {
     }
 }
 
-fn parts(input: &Answer<'_>) -> Found {
-    if input.status != 0 {
+fn parts(input: &Input<'_>) -> Found {
+    if input.answer.status != 0 {
         return None;
     }
-    let Some((_, basic)) = &input.bytes else {
+    let Some((_, basic)) = &input.answer.bytes else {
         return error("successful, and no responseBytes");
     };
     let Some(basic) = basic else {
@@ -65,18 +82,21 @@ fn parts(input: &Answer<'_>) -> Found {
     )
 }
 
-fn intervals(input: &Answer<'_>) -> Found {
-    input.singles().find_map(|single| match single.next_update {
-        None => error("no nextUpdate: nobody knows when it is void"),
-        Some(next) => unless(
-            next > single.this_update,
-            error("nextUpdate is not after thisUpdate"),
-        ),
-    })
+fn intervals(input: &Input<'_>) -> Found {
+    input
+        .answer
+        .singles()
+        .find_map(|single| match single.next_update {
+            None => error("no nextUpdate: nobody knows when it is void"),
+            Some(next) => unless(
+                next > single.this_update,
+                error("nextUpdate is not after thisUpdate"),
+            ),
+        })
 }
 
-fn interval_lengths(input: &Answer<'_>) -> Found {
-    input.singles().find_map(|single| {
+fn interval_lengths(input: &Input<'_>) -> Found {
+    input.answer.singles().find_map(|single| {
         let life = single.next_update? - single.this_update;
         unless(
             LIFE.contains(&life),
@@ -87,16 +107,16 @@ fn interval_lengths(input: &Answer<'_>) -> Found {
     })
 }
 
-fn refusals(input: &Answer<'_>) -> Found {
-    match (input.status, &input.bytes) {
+fn refusals(input: &Input<'_>) -> Found {
+    match (input.answer.status, &input.answer.bytes) {
         (0, _) | (1 | 2 | 3 | 5 | 6, None) => None,
         (1 | 2 | 3 | 5 | 6, Some(_)) => error("a refusal with responseBytes"),
         (other, _) => error(format!("there is no status {other}")),
     }
 }
 
-fn nonce(input: &Answer<'_>) -> Found {
-    let mut all = input.basic()?.extensions.iter();
+fn nonce(input: &Input<'_>) -> Found {
+    let mut all = input.answer.basic()?.extensions.iter();
     let found = all.find(|one| one.name == oid::OCSP_NONCE)?;
     let nonce = der::only(found.value, der::OCTET_STRING).map_or(0, |nonce| nonce.contents.len());
     unless(
@@ -105,8 +125,8 @@ fn nonce(input: &Answer<'_>) -> Found {
     )
 }
 
-fn reasons(input: &Answer<'_>) -> Found {
-    input.singles().find_map(|single| {
+fn reasons(input: &Input<'_>) -> Found {
+    input.answer.singles().find_map(|single| {
         if single
             .extensions
             .iter()

@@ -116,8 +116,8 @@ pub(super) fn identifier_method(input: &Input<'_>) -> Found {
 
 pub(super) fn name_constraints(input: &Input<'_>) -> Found {
     let constraints = input.extension(|one| matches!(one, ParsedExtension::NameConstraints(_)));
-    match constraints {
-        None => warning("no name constraints: whoever has the key can sign for every name"),
-        Some(one) => unless(one.critical, error("name constraints are critical")),
-    }
+    unless(
+        constraints.is_some(),
+        warning("no name constraints: whoever has the key can sign for every name"),
+    )
 }

@@ -8,9 +8,11 @@ use x509_parser::prelude::{X509Extension, X509Version};
 use x509_parser::public_key::PublicKey;
 use x509_parser::x509::AlgorithmIdentifier;
 
-use super::input::{DIGITAL_SIGNATURE, Input, KEY_AGREEMENT};
+use super::algorithms::{self, usable};
+use super::input::{DIGITAL_SIGNATURE, Input};
+use super::strict::{self, Kind};
+use super::values::usage_bits;
 use super::{Found, LintAs, error, unless, warning};
-use crate::der::{self, Der, NotDer};
 use crate::moment::DAY;
 
 /// Signatures by RSASSA-PKCS1-v1_5, from MD2 to SHA-2.
@@ -25,16 +27,19 @@ const RSA_PKCS1: &[&str] = &[
 ];
 /// Ed25519 and Ed448.
 const EDWARDS: &[&str] = &["1.3.101.112", "1.3.101.113"];
-const ENCIPHER: u16 = 1 << 2 | 1 << 3;
 
 pub(super) fn version(input: &Input<'_>) -> Found {
     let version = input.certificate.version();
-    unless(
-        version == X509Version::V3,
-        error(format!(
-            "version {version}, and so no extensions: rustls and others refuse it"
+    match version {
+        X509Version::V3 => None,
+        X509Version(0 | 1) => error(format!(
+            "version {}, and so no extensions: rustls and others refuse it",
+            version.0 + 1
         )),
-    )
+        X509Version(other) => error(format!(
+            "the version {other}, counted from zero; there is none after 2, which is called 3"
+        )),
+    }
 }
 
 pub(super) fn serial(input: &Input<'_>) -> Found {
@@ -80,14 +85,14 @@ pub(super) fn signature_algorithms(input: &Input<'_>) -> Found {
     )
 }
 
-/// RSASSA-PKCS1-v1_5 has NULL (RFC 4055 §5), ECDSA and EdDSA have nothing (RFC 5758 §3.2, RFC 8410 §3).
+/// RSASSA-PKCS1-v1_5 has NULL (RFC 4055 §5), ECDSA, EdDSA and ML-DSA have nothing (RFC 5758 §3.2, RFC 8410 §3, RFC 9881 §2).
 pub(super) fn parameters_fit(algorithm: &AlgorithmIdentifier<'_>) -> bool {
     let name = algorithm.algorithm.to_id_string();
     let parameters = algorithm.parameters.as_ref();
     if RSA_PKCS1.contains(&name.as_str()) {
         return parameters.is_some_and(|any| any.tag() == Tag::Null && any.data.is_empty());
     }
-    let bare = name.starts_with("1.2.840.10045.4.") || EDWARDS.contains(&name.as_str());
+    let bare = name.starts_with("1.2.840.10045.4.") || algorithms::have_none(&name);
     !bare || parameters.is_none()
 }
 
@@ -102,8 +107,8 @@ pub(super) fn times(input: &Input<'_>) -> Found {
     if !form {
         return error("UTCTime is for years through 2049, GeneralizedTime from 2050 on");
     }
-    if written_times(input.bytes) != Ok(true) {
-        return error("a time without seconds, with a fraction, or not in Z");
+    if let Some(odd) = strict::first(&input.faults, Kind::Time) {
+        return Some(odd);
     }
     let seconds = life.not_after.timestamp() - life.not_before.timestamp() + 1;
     unless(
@@ -115,52 +120,6 @@ pub(super) fn times(input: &Input<'_>) -> Found {
     )
 }
 
-/// Whether both times have the one form that DER leaves: `YYMMDDHHMMSSZ`, of four digits for the year in GeneralizedTime.
-fn written_times(bytes: &[u8]) -> Result<bool, NotDer> {
-    let mut tbs = tbs(bytes)?;
-    tbs.optional(der::CONTEXT_0)?;
-    tbs.expect(der::INTEGER)?;
-    tbs.expect(der::SEQUENCE)?;
-    tbs.expect(der::SEQUENCE)?;
-    let mut life = tbs.expect(der::SEQUENCE)?.inside();
-    let mut good = true;
-    while !life.is_empty() {
-        let time = life.element()?;
-        let digits = if time.tag == der::UTC_TIME { 12 } else { 14 };
-        good &= time.contents.len() == digits + 1
-            && time.contents[..digits].iter().all(u8::is_ascii_digit)
-            && time.contents.ends_with(b"Z");
-    }
-    Ok(good)
-}
-
-/// Whether an extension spells out that it is not critical, which is the default.
-fn spells_out_default(bytes: &[u8]) -> Result<bool, NotDer> {
-    const CONTEXT_3: u8 = 0xa3;
-    let mut tbs = tbs(bytes)?;
-    while !tbs.is_empty() {
-        let part = tbs.element()?;
-        if part.tag != CONTEXT_3 {
-            continue;
-        }
-        let mut all = der::only(part.contents, der::SEQUENCE)?.inside();
-        while !all.is_empty() {
-            let mut extension = all.expect(der::SEQUENCE)?.inside();
-            extension.expect(der::OID)?;
-            let critical = extension.optional(der::BOOLEAN)?;
-            if critical.is_some_and(|critical| critical.contents != [0xff]) {
-                return Ok(true);
-            }
-        }
-    }
-    Ok(false)
-}
-
-fn tbs(certificate: &[u8]) -> Result<Der<'_>, NotDer> {
-    let mut parts = der::only(certificate, der::SEQUENCE)?.inside();
-    Ok(parts.expect(der::SEQUENCE)?.inside())
-}
-
 pub(super) fn extensions_once(input: &Input<'_>) -> Found {
     let mut seen = HashSet::new();
     let twice = input
@@ -168,41 +127,17 @@ pub(super) fn extensions_once(input: &Input<'_>) -> Found {
         .extensions()
         .iter()
         .find(|extension| !seen.insert(extension.oid.to_id_string()));
-    if let Some(twice) = twice {
-        return error(format!("the extension {} stands there twice", twice.oid));
-    }
-    // DEFAULT FALSE is left out: 30 00
-    let constraints = input.extension(|one| matches!(one, ParsedExtension::BasicConstraints(_)));
-    let spelt_out = constraints.is_some_and(|one| one.value.starts_with(&[0x30, 3, 1, 1, 0]));
-    if spelt_out {
-        return error("basicConstraints spells out cA FALSE, which is the default");
-    }
-    match spells_out_default(input.bytes) {
-        Ok(false) => None,
-        Ok(true) => error("an extension spells out critical FALSE, which is the default"),
-        Err(NotDer) => error("not DER throughout"),
-    }
+    twice.and_then(|twice| error(format!("the extension {} stands there twice", twice.oid)))
 }
 
-/// Where there is nothing to say, the extension is left out; but `basicConstraints` of a leaf is empty.
-pub(super) fn empty_sequences(input: &Input<'_>) -> Found {
-    let mut all = input.certificate.extensions().iter();
-    let empty = all.find(|extension| match extension.parsed_extension() {
-        ParsedExtension::BasicConstraints(_) => false,
-        ParsedExtension::NameConstraints(constraints) => {
-            let subtrees = [
-                &constraints.permitted_subtrees,
-                &constraints.excluded_subtrees,
-            ];
-            let empty = |one: &Option<Vec<_>>| one.as_ref().is_some_and(Vec::is_empty);
-            extension.value == [0x30, 0] || subtrees.into_iter().any(empty)
-        }
-        _ => extension.value == [0x30, 0],
-    });
-    match empty {
-        None => None,
-        Some(empty) => error(format!("the extension {} is an empty sequence", empty.oid)),
-    }
+/// G7: everything in the one form that DER leaves it.
+pub(super) fn strict_form(input: &Input<'_>) -> Found {
+    strict::first(&input.faults, Kind::Form)
+}
+
+/// G8: where there is nothing to say, the extension or the part of it is left out.
+pub(super) fn nothing_empty(input: &Input<'_>) -> Found {
+    strict::first(&input.faults, Kind::Empty)
 }
 
 pub(super) fn unique_identifiers(input: &Input<'_>) -> Found {
@@ -239,30 +174,20 @@ pub(super) fn authority_key_identifier(input: &Input<'_>) -> Found {
 }
 
 pub(super) fn key_usage(input: &Input<'_>) -> Found {
-    let Some((critical, flags)) = input.usage() else {
+    let Some((_, flags)) = input.usage() else {
         return match input.role() {
             LintAs::Root | LintAs::Issuing => None, // R2 and I2 say it
             _ => error("no keyUsage"),
         };
     };
-    if !critical {
-        return error("keyUsage is not critical");
-    }
-    let key = input.certificate.public_key();
-    if EDWARDS.contains(&key.algorithm.algorithm.to_id_string().as_str()) {
-        let signs = flags & DIGITAL_SIGNATURE != 0 || input.is_authority();
-        return unless(
-            signs && flags & ENCIPHER == 0,
-            error("an Ed25519 or Ed448 key signs, and does nothing else"),
-        );
-    }
-    match key.parsed() {
-        Ok(PublicKey::EC(_)) if flags & ENCIPHER != 0 => error("an ECDSA key cannot encipher"),
-        Ok(PublicKey::RSA(_)) if flags & KEY_AGREEMENT != 0 => {
-            error("an RSA key agrees on nothing")
-        }
-        _ => None,
-    }
+    let key = &input.certificate.public_key().algorithm.algorithm;
+    let edwards = EDWARDS.contains(&key.to_id_string().as_str());
+    let idle = edwards && flags & DIGITAL_SIGNATURE == 0 && !input.is_authority();
+    let idle = unless(
+        !idle,
+        error("an Ed25519 or Ed448 key without digitalSignature"),
+    );
+    usage_bits(flags).or(usable(input, flags)).or(idle)
 }
 
 pub(super) fn key_size(input: &Input<'_>) -> Found {

@@ -4,13 +4,19 @@ use x509_parser::extensions::{ExtendedKeyUsage, GeneralName, ParsedExtension};
 use x509_parser::prelude::{X509Certificate, X509Extension};
 
 use super::LintAs;
+use super::strict::Fault;
 use crate::moment::DAY;
 
 /// Bits of keyUsage (RFC 5280 §4.2.1.3), the first of them the lowest.
 pub(super) const DIGITAL_SIGNATURE: u16 = 1;
+pub(super) const CONTENT_COMMITMENT: u16 = 1 << 1;
+pub(super) const KEY_ENCIPHERMENT: u16 = 1 << 2;
+pub(super) const DATA_ENCIPHERMENT: u16 = 1 << 3;
 pub(super) const KEY_AGREEMENT: u16 = 1 << 4;
 pub(super) const KEY_CERT_SIGN: u16 = 1 << 5;
 pub(super) const CRL_SIGN: u16 = 1 << 6;
+pub(super) const ENCIPHER_ONLY: u16 = 1 << 7;
+pub(super) const DECIPHER_ONLY: u16 = 1 << 8;
 
 /// Methods of authorityInfoAccess (RFC 5280 §4.2.2.1).
 pub(super) const OCSP: &str = "1.3.6.1.5.5.7.48.1";
@@ -18,8 +24,8 @@ pub(super) const CA_ISSUERS: &str = "1.3.6.1.5.5.7.48.2";
 
 pub(super) struct Input<'a> {
     pub(super) certificate: X509Certificate<'a>,
-    /// As it stands, for what x509-parser does not tell.
-    pub(super) bytes: &'a [u8],
+    /// What the strict walk found, which x509-parser does not tell.
+    pub(super) faults: Vec<Fault>,
 }
 
 impl<'a> Input<'a> {

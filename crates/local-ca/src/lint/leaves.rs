@@ -1,7 +1,6 @@
 //! The checks of what stands at the end of a chain: S, servers, and C, clients.
 
 use x509_parser::extensions::{GeneralName, ParsedExtension};
-use x509_parser::prelude::X509Extension;
 
 use super::input::{CA_ISSUERS, Input, KEY_CERT_SIGN, OCSP};
 use super::{Found, error, unless, warning};
@@ -96,12 +95,20 @@ pub(super) fn server_usage(input: &Input<'_>) -> Found {
     }
 }
 
-pub(super) fn no_authority(input: &Input<'_>) -> Found {
+/// RFC 5280 §4.2.1.3 and §4.2.1.9: what is no authority does not sign certificates.
+pub(super) fn no_signer(input: &Input<'_>) -> Found {
     if input.is_authority() {
         return error("a leaf with cA TRUE: whoever has its key is an authority");
     }
-    if matches!(input.usage(), Some((_, flags)) if flags & KEY_CERT_SIGN != 0) {
-        return error("a leaf with keyCertSign");
+    match input.usage() {
+        Some((_, flags)) if flags & KEY_CERT_SIGN != 0 => error("a leaf with keyCertSign"),
+        _ => None,
+    }
+}
+
+pub(super) fn no_authority(input: &Input<'_>) -> Found {
+    if let Some(found) = no_signer(input) {
+        return Some(found);
     }
     let constraints = input.extension(|one| matches!(one, ParsedExtension::BasicConstraints(_)));
     unless(
@@ -151,16 +158,11 @@ pub(super) fn pointers(input: &Input<'_>) -> Found {
 }
 
 pub(super) fn policy(input: &Input<'_>) -> Found {
-    let policies = input
-        .extension(|one| matches!(one, ParsedExtension::CertificatePolicies(_)))
-        .map(X509Extension::parsed_extension);
-    let reserved = match policies {
-        Some(ParsedExtension::CertificatePolicies(policies)) => policies
-            .iter()
-            .filter(|policy| policy.policy_id.to_id_string().starts_with("2.23.140.1.2."))
-            .count(),
-        _ => 0,
-    };
+    let policies = super::values::policies(input);
+    let reserved = policies
+        .iter()
+        .filter(|policy| policy.starts_with("2.23.140.1.2."))
+        .count();
     unless(
         reserved == 1,
         error("not exactly one reserved policy (2.23.140.1.2...)"),

@@ -6,6 +6,7 @@ use x509_parser::revocation_list::{CertificateRevocationList, RevokedCertificate
 use x509_parser::x509::X509Version;
 
 use super::every::parameters_fit;
+use super::strict::{self, Fault, Kind};
 use super::{Found, Named, error, unless, warning};
 use crate::der::{self, NotDer, oid};
 use crate::moment::DAY;
@@ -15,6 +16,8 @@ type Question = fn(&List<'_>) -> Found;
 /// Number, whether it binds public-like rules only, the rule, the question.
 pub(super) const CHECKS: &[Named<Question>] = &[
     ("G3", false, "RFC 5280 §5.1.1.2", algorithms),
+    ("G7", false, "X.690 §10, §11, RFC 5280 §5", strict_form),
+    ("G8", false, "RFC 5280 §5.2", nothing_empty),
     ("L1", false, "RFC 5280 §5.1.2, §5.2", parts),
     ("L2", false, "RFC 5280 §5.2.3", number),
     ("L3", true, "Baseline Requirements §7.2", life),
@@ -32,6 +35,7 @@ pub(super) const CHECKS: &[Named<Question>] = &[
 pub(super) struct List<'a> {
     pub(super) list: CertificateRevocationList<'a>,
     pub(super) bytes: &'a [u8],
+    pub(super) faults: Vec<Fault>,
 }
 
 impl<'a> List<'a> {
@@ -133,11 +137,19 @@ fn empty(input: &List<'_>) -> Found {
         let entries = tbs.optional(der::SEQUENCE)?;
         Ok(entries.is_some_and(|entries| entries.contents.is_empty()))
     };
-    match empty() {
-        Ok(false) => None,
-        Ok(true) => error("revokedCertificates is there and empty"),
-        Err(NotDer) => error("not DER"),
-    }
+    // what is not DER is G7
+    unless(
+        empty() != Ok(true),
+        error("revokedCertificates is there and empty"),
+    )
+}
+
+fn strict_form(input: &List<'_>) -> Found {
+    strict::first(&input.faults, Kind::Form).or_else(|| strict::first(&input.faults, Kind::Time))
+}
+
+fn nothing_empty(input: &List<'_>) -> Found {
+    strict::first(&input.faults, Kind::Empty)
 }
 
 fn part(input: &List<'_>) -> Found {

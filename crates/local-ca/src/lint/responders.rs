@@ -3,7 +3,7 @@
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{ExtendedKeyUsage, ParsedExtension, X509Extension};
 
-use super::input::Input;
+use super::input::{DIGITAL_SIGNATURE, Input};
 use super::{Found, error, unless};
 use crate::der::oid;
 
@@ -25,10 +25,12 @@ pub(super) fn faults(certificate: &X509Certificate<'_>) -> Found {
     }
     let signs = extensions.iter().any(|one| {
         one.critical
-            && matches!(one.parsed_extension(), ParsedExtension::KeyUsage(usage) if usage.digital_signature())
+            && matches!(one.parsed_extension(), ParsedExtension::KeyUsage(usage) if usage.flags == DIGITAL_SIGNATURE)
     });
     if !signs {
-        return error("the responder's certificate lacks a critical keyUsage of digitalSignature");
+        return error(
+            "the responder's certificate lacks a critical keyUsage of digitalSignature alone",
+        );
     }
     if let Some(odd) = extensions.iter().find(|one| is_odd(one)) {
         return error(format!(

@@ -272,11 +272,8 @@ impl UserTable {
         let span = self.username.span();
         let username = Username::parse(self.username.get_ref())
             .map_err(|error| source.refuse(span.clone(), &error.to_string()))?;
-        let password = PasswordHash::parse(self.password_hash.get_ref()).ok_or_else(|| {
-            let message =
-                "expected an argon2id hash as `stampmill user hash` makes it, not a password";
-            source.refuse(self.password_hash.span(), message)
-        })?;
+        let password = PasswordHash::parse(self.password_hash.get_ref())
+            .map_err(|error| source.refuse(self.password_hash.span(), &error.to_string()))?;
         let name = self.name.as_ref();
         let place = name.map_or(span, Spanned::span);
         let name = person_name(name.map_or("", |name| name.get_ref()), &username)

@@ -412,6 +412,11 @@ fn mistakes_are_shown_with_line_and_caret() {
             "needs client_secret",
             "4:30",
         ),
+        (
+            "[[clients]]\nclient_id = 'a'\nredirect_uris = ['http://localhost/']\nresponse_types = ['code token']\n",
+            "a web client with a hybrid response type",
+            "3:17",
+        ),
         (&format!("{client}{client}"), "twice", "5:13"),
         (
             &format!("{client}subject_type = 'secret'"),
@@ -421,6 +426,16 @@ fn mistakes_are_shown_with_line_and_caret() {
         (
             "[[users]]\nusername = 'a'\npassword_hash = 'hunter2'",
             "argon2id",
+            "3:17",
+        ),
+        (
+            &user.replace("m=19456", "m=4000000"),
+            "may ask for m=262144 at most",
+            "3:17",
+        ),
+        (
+            &user.replace("t=2", "t=50"),
+            "may ask for t=10 at most",
             "3:17",
         ),
         (&format!("{user}{user}"), "twice", "5:12"),

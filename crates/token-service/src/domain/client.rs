@@ -5,6 +5,7 @@ use std::fmt;
 use stampmill_jose::{Algorithm, base64url};
 use url::Url;
 
+use super::display_name::display_name;
 use super::{
     ClientKeys, ClientProfile, LogoutMetadata, RedirectUri, RedirectUriError, RequestRules,
     ResponseType, Scope, ScopeError, UserId,
@@ -240,6 +241,11 @@ impl Client {
         self.grant_types.contains(&grant)
     }
 
+    /// What is left of a scope that it was given earlier: a registration may have been replaced since (RFC 7592 §2.2).
+    pub fn may_still_have(&self, given: &Scope) -> Scope {
+        given.retain(|token| self.scope.contains(token))
+    }
+
     /// What its signatures are verified with, if it has keys of its own.
     pub fn keys(&self) -> Option<&ClientKeys> {
         match &self.authentication {
@@ -392,10 +398,8 @@ impl Registration {
         let id = self
             .id
             .map_or_else(|| Ok(ClientId::generate(random)), |id| ClientId::parse(&id))?;
-        let name = self.name.trim().to_owned();
-        if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
-            return Err(RegistrationError::Name);
-        }
+        let name = display_name(&self.name).ok_or(RegistrationError::Name)?;
+        let name = name.to_owned();
         let register = |uris: &[String]| {
             let uris = uris.iter();
             uris.map(|uri| RedirectUri::register(uri, self.application))
@@ -418,6 +422,15 @@ impl Registration {
         let without_code = !self.grant_types.contains(&GrantType::AuthorizationCode);
         if without_code && self.response_types.iter().any(|one| one.is_hybrid()) {
             return Err(RegistrationError::ResponseTypeWithoutGrant);
+        }
+        // OIDC Registration §2, of the implicit grant, whose way the tokens of a hybrid answer take.
+        let hybrid = self.response_types.iter().any(|one| one.is_hybrid());
+        if hybrid && self.application == ApplicationType::Web {
+            let unfit = redirect_uris.iter().find(|uri| !uri.is_fit_for_hybrid());
+            if let Some(unfit) = unfit {
+                let unfit = unfit.as_str().to_owned();
+                return Err(RedirectUriError::HybridOnThisMachine(unfit).into());
+            }
         }
         // RFC 7591 §2.1: nothing would ever hand out the first refresh token.
         let person = [GrantType::AuthorizationCode, GrantType::DeviceCode];
@@ -504,7 +517,9 @@ pub enum RegistrationError {
     )]
     ClientId,
     /// Not a name.
-    #[error("a client's name is 1 to 100 printable characters")]
+    #[error(
+        "a client's name is 1 to 100 printable characters: some that are seen, and none that hides or turns others around"
+    )]
     Name,
     /// A client that may do nothing.
     #[error("the client needs at least one grant type")]
@@ -525,7 +540,7 @@ pub enum RegistrationError {
     KeysTwice,
     /// Not an address that may be fetched from, or shown.
     #[error(
-        "{0}: expected https addresses of at most 2048 printable ASCII characters, without user name or fragment"
+        "{0}: expected https addresses of at most 2048 printable ASCII characters, without user name or fragment, the host of letters, digits, hyphens and dots"
     )]
     Address(&'static str),
     /// Not a text to keep.
@@ -559,7 +574,7 @@ pub enum RegistrationError {
     PublicIntrospection,
     /// Not an address to tell of the end of a session.
     #[error(
-        "{0} is an https address of at most 2048 characters without fragment or user name; http only on this machine"
+        "{0} is an https address of at most 2048 characters without fragment or user name, the host of letters, digits, hyphens and dots; http only on this machine"
     )]
     LogoutUri(&'static str),
     /// OIDC Core §8.1.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use stampmill_jose::Jwks;
 use url::Url;
 
-use super::RegistrationError;
+use super::{RegistrationError, has_plain_host};
 
 /// A client's public keys, by value or by address: never both (RFC 7591 §2).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,14 +88,17 @@ pub(crate) fn usable_keys(json: &[u8]) -> Result<Arc<Jwks>, String> {
 /// Longest address of any kind in a client's metadata, in bytes.
 pub(crate) const LONGEST_ADDRESS: usize = 2048;
 
-/// An address this server may be told to fetch from: https, no user name, no fragment. Where it leads is looked at when it is
+/// An address this server may be told to fetch from: https, a host of plain characters, no user name, no fragment. Where it leads is looked at when it is
 /// fetched, each time.
 pub(crate) fn is_fetchable(uri: &str) -> bool {
     let plain = uri.len() <= LONGEST_ADDRESS && uri.bytes().all(|byte| byte.is_ascii_graphic());
     plain
         && uri.starts_with("https://")
         && Url::parse(uri).is_ok_and(|url| {
-            url.username().is_empty() && url.password().is_none() && url.fragment().is_none()
+            has_plain_host(&url)
+                && url.username().is_empty()
+                && url.password().is_none()
+                && url.fragment().is_none()
         })
 }
 
@@ -129,6 +132,7 @@ impl<'de> Deserialize<'de> for ClientKeys {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::HOSTS_THAT_ARE_NONE;
 
     #[test]
     fn addresses_are_https_and_nothing_else() {
@@ -144,6 +148,9 @@ mod tests {
             "",
         ] {
             assert!(ClientKeys::at(bad).is_err(), "{bad}");
+        }
+        for odd in HOSTS_THAT_ARE_NONE {
+            assert!(ClientKeys::at(&format!("https://{odd}/")).is_err(), "{odd}");
         }
         assert!(ClientKeys::at(&format!("https://a.example/{}", "x".repeat(2048))).is_err());
     }

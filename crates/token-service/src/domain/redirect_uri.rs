@@ -20,6 +20,10 @@ pub enum RedirectUriError {
     /// `https:cb` and `https:///cb`: URL parsers guess a host from what follows, and not all the same one.
     #[error("{0:?} names no host after http:// or https://")]
     NoHost(String),
+    /// The `url` crate takes `a;b`, `*` and `a'b` for hosts as well (WHATWG URL §3.5 forbids fewer characters than
+    /// RFC 952 §1 and RFC 1123 §2.1 do); in a Content Security Policy each of them means something.
+    #[error("the host of {0:?} is neither letters, digits, hyphens and dots nor an IP address")]
+    Host(String),
     /// RFC 6749 §3.1.2.
     #[error("{0:?} has a fragment; redirect URIs may not (RFC 6749 §3.1.2)")]
     Fragment(String),
@@ -31,6 +35,11 @@ pub enum RedirectUriError {
         "{0:?} sends the code over plain http to another machine; only localhost, 127.0.0.1 and [::1] may use http"
     )]
     PlainHttp(String),
+    /// OIDC Registration §2: what else listens on the person's machine would get the tokens.
+    #[error(
+        "{0:?}: a web client with a hybrid response type needs https addresses on hosts of its own, not this machine (OpenID Connect Registration §2); a program on the person's machine is of application_type native"
+    )]
+    HybridOnThisMachine(String),
     /// An own scheme needs a native client and a dot (RFC 8252 §7.1).
     #[error(
         "{0:?}: a scheme of one's own is for native clients and named after a domain, such as com.example.app (RFC 8252 §7.1)"
@@ -39,7 +48,8 @@ pub enum RedirectUriError {
 }
 
 impl RedirectUri {
-    /// Checks a redirect URI for registration.
+    /// Checks a redirect URI for registration. A native client may have any `https` address, too, which its platform lets nobody
+    /// else claim (RFC 8252 §7.2).
     pub fn register(
         text: &str,
         application: ApplicationType,
@@ -56,6 +66,9 @@ impl RedirectUri {
         if matches!(url.scheme(), "http" | "https") && !names_a_host(text) {
             return Err(RedirectUriError::NoHost(text.into()));
         }
+        if matches!(url.scheme(), "http" | "https") && !has_plain_host(&url) {
+            return Err(RedirectUriError::Host(text.into()));
+        }
         match url.scheme() {
             "https" => {}
             "http" if is_own_machine(&url) => {}
@@ -64,6 +77,11 @@ impl RedirectUri {
             _ => return Err(RedirectUriError::Scheme(text.into())),
         }
         Ok(RedirectUri(text.into()))
+    }
+
+    /// Whether a web client may be sent more than a code there: over TLS, and to somebody's host.
+    pub(super) fn is_fit_for_hybrid(&self) -> bool {
+        Url::parse(&self.0).is_ok_and(|url| url.scheme() == "https" && !is_loopback(&url))
     }
 
     /// A row's text, checked when it was registered.
@@ -99,6 +117,17 @@ fn names_a_host(text: &str) -> bool {
     text.split_once(':')
         .and_then(|(_, rest)| rest.strip_prefix("//"))
         .is_some_and(|host| !host.is_empty() && !host.starts_with('/'))
+}
+
+/// Whether the host is a name of letters, digits, hyphens and dots, or an IP address: what every parser reads alike, and
+/// what no policy or header can be rewritten with.
+pub(crate) fn has_plain_host(url: &Url) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+    match url.host() {
+        Some(Host::Domain(name)) => !name.is_empty() && name.bytes().all(plain),
+        Some(Host::Ipv4(_) | Host::Ipv6(_)) => true,
+        None => false,
+    }
 }
 
 /// Whether the host is this machine by every name that is kept for it (RFC 6761 §6.3: `localhost` and all below it, also
@@ -150,6 +179,20 @@ fn without_port(rest: &str) -> Option<&str> {
         .is_ok_and(|number| number > 0 && number.to_string() == port);
     (legal && (rest.is_empty() || rest.starts_with(['/', '?']))).then_some(rest)
 }
+
+/// What the `url` crate takes for hosts.
+#[cfg(test)]
+pub(crate) const HOSTS_THAT_ARE_NONE: [&str; 9] = [
+    "a.example;sandbox",
+    "a.example,b.example",
+    "'self'",
+    "*",
+    "*.example",
+    "a_b.example",
+    "a.example;script-src%2a",
+    "!$&()+=~.example",
+    "%2a.example",
+];
 
 #[cfg(test)]
 mod tests {
@@ -228,6 +271,19 @@ mod tests {
             "http:localhost/cb",
         ] {
             assert!(matches!(refused(no_host), E::NoHost(_)), "{no_host}");
+        }
+        for odd in HOSTS_THAT_ARE_NONE {
+            let uri = format!("https://{odd}/cb");
+            assert!(matches!(refused(&uri), E::Host(_)), "{uri}");
+        }
+        for host in [
+            "xn--bcher-kva.example",
+            "192.0.2.1:8443",
+            "[2001:db8::1]",
+            "a-b.1.example.",
+        ] {
+            let uri = format!("https://{host}/cb");
+            assert!(RedirectUri::register(&uri, Web).is_ok(), "{uri}");
         }
         assert!(matches!(refused("javascript:alert(1)"), E::Scheme(_)));
         assert!(matches!(refused("com.example.app:/cb"), E::Scheme(_)));

@@ -8,7 +8,8 @@ use axum::body::{Body, HttpBody};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, CACHE_CONTROL, CONTENT_TYPE, ETAG,
-    IF_NONE_MATCH, LOCATION, REFERRER_POLICY, SET_COOKIE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    IF_NONE_MATCH, LOCATION, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
@@ -94,6 +95,9 @@ pub(super) fn private_text(media_type: &'static str, text: String) -> Response {
     response
 }
 
+/// Seconds after which a client that has too many requests waiting may try again (RFC 9110 §10.2.3): its oldest go meanwhile.
+const LATER: HeaderValue = HeaderValue::from_static("60");
+
 /// The error answer of the endpoints where clients authenticate (RFC 6749 §5.2). Every 401 has its challenge (RFC 9110
 /// §15.5.2), however the client tried: `Basic` is taken from all that have a secret to show.
 pub(super) fn token_error(error: &OAuthError) -> Response {
@@ -110,6 +114,9 @@ pub(super) fn token_error(error: &OAuthError) -> Response {
             error_description: error.description,
         },
     );
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        response.headers_mut().insert(RETRY_AFTER, LATER);
+    }
     if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(
             WWW_AUTHENTICATE,

@@ -33,13 +33,20 @@ struct SignedOut<'a> {
     told_later: &'a [String],
     /// Where to go on; empty for nowhere.
     back: &'a str,
+    /// Whose that is, where the person has to choose to go there.
+    offer: Option<Offer<'a>>,
     script: &'static str,
 }
 
+struct Offer<'a> {
+    client: &'a str,
+    destination: &'a str,
+}
+
 impl SignedOut<'_> {
-    /// By itself: not where there is something to read first.
+    /// By itself: not where there is something to read first, or to choose.
     fn goes_on(&self) -> bool {
-        !self.back.is_empty() && self.told_later.is_empty()
+        !self.back.is_empty() && self.told_later.is_empty() && self.offer.is_none()
     }
 }
 
@@ -120,9 +127,16 @@ fn shown(site: &Site, logout: Logout) -> Response {
     match logout {
         Logout::Done { farewell, back } => without_session(match back {
             Some(back) if farewell == Farewell::default() => answer::see_other(site, &back),
-            back => signed_out(site, true, &farewell, &back.unwrap_or_default()),
+            back => signed_out(site, true, &farewell, &back.unwrap_or_default(), None),
         }),
-        Logout::Stayed => signed_out(site, false, &Farewell::default(), ""),
+        Logout::Offer { client, back } => without_session({
+            let offer = Offer {
+                client: &client.name,
+                destination: &pages::destination(&back),
+            };
+            signed_out(site, true, &Farewell::default(), &back, Some(offer))
+        }),
+        Logout::Stayed => signed_out(site, false, &Farewell::default(), "", None),
         Logout::Refuse(sentence) => pages::problem(site, StatusCode::BAD_REQUEST, sentence),
         Logout::Broken => pages::problem(
             site,
@@ -156,7 +170,13 @@ fn shown(site: &Site, logout: Logout) -> Response {
 }
 
 /// The page at the end, with the frames that tell clients (Front-Channel Logout 1.0 §2).
-fn signed_out(site: &Site, out: bool, farewell: &Farewell, back: &str) -> Response {
+fn signed_out(
+    site: &Site,
+    out: bool,
+    farewell: &Farewell,
+    back: &str,
+    offer: Option<Offer<'_>>,
+) -> Response {
     let Farewell {
         frames: FrontChannelFrames(frames),
         told_later,
@@ -167,9 +187,11 @@ fn signed_out(site: &Site, out: bool, farewell: &Farewell, back: &str) -> Respon
         frames,
         told_later,
         back,
+        offer,
         script: SCRIPT,
     };
-    let mut sources: Vec<String> = frames.iter().map(|frame| pages::source(frame)).collect();
+    let sources = frames.iter().filter_map(|frame| pages::source(frame));
+    let mut sources: Vec<String> = sources.collect();
     sources.sort_unstable();
     sources.dedup();
     let sources = sources.join(" ");

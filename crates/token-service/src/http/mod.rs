@@ -8,6 +8,7 @@ mod check_session;
 mod client_request;
 mod device;
 mod end_session;
+mod head;
 mod interaction;
 mod introspection;
 pub(crate) mod me;
@@ -35,6 +36,7 @@ use tower::layer::layer_fn;
 use tower::util::MapResponseLayer;
 
 pub(crate) use around::REQUEST_TIMEOUT;
+use head::untouched;
 use site::Site;
 
 pub(crate) use crate::protocol::LONGEST_REQUEST;
@@ -119,13 +121,13 @@ fn for_people() -> Vec<(&'static str, MethodRouter<Current>)> {
     vec![
         (paths::HOME,            get(home)),
         (paths::STYLE,           get(pages::style)),
-        (paths::AUTHORIZE,       get(authorize::authorize).post(authorize::authorize_by_form)),
-        (paths::POSTED_AUTHORIZE, get(authorize::posted)),
-        (paths::RESUME,          get(authorize::resume)),
+        (paths::AUTHORIZE,       get(authorize::authorize).head(untouched).post(authorize::authorize_by_form)),
+        (paths::POSTED_AUTHORIZE, get(authorize::posted).head(untouched)),
+        (paths::RESUME,          get(authorize::resume).head(untouched)),
         (paths::SIGN_IN,         post(interaction::sign_in)),
         (paths::CONSENT,         post(interaction::consent)),
-        (paths::END_SESSION,     get(end_session::end_session).post(end_session::end_session_by_form)),
-        (paths::POSTED_END_SESSION, get(end_session::posted)),
+        (paths::END_SESSION,     get(end_session::end_session).head(untouched).post(end_session::end_session_by_form)),
+        (paths::POSTED_END_SESSION, get(end_session::posted).head(untouched)),
         (paths::END_SESSION_DECISION, post(end_session::decision)),
         (paths::CHECK_SESSION,   get(check_session::page)),
         (paths::DEVICE,          get(device::page).post(device::code)),

@@ -14,7 +14,7 @@ use url::{Host, Url};
 use super::answer::{NO_SNIFF, NO_STORE};
 use super::me;
 use super::site::Site;
-use crate::domain::{ClientProfile, Resource};
+use crate::domain::{ClientProfile, Resource, has_plain_host};
 use crate::protocol::{
     Attempt, AuthorizationRequest, CodeProblem, DevicePage, Page, SINGLE_CLAIM, Service, paths,
 };
@@ -160,7 +160,8 @@ pub(super) fn ask(
             .render()
         }
     };
-    let logo = request.client.profile.logo_uri.as_deref().map(source);
+    let logo = request.client.profile.logo_uri.as_deref();
+    let logo = logo.and_then(source);
     let images = logo.map_or_else(String::new, |logo| format!(" {logo}"));
     let policy = Policy {
         images: &images,
@@ -415,7 +416,7 @@ pub(super) fn html_page(
     );
     headers.insert(
         CONTENT_SECURITY_POLICY,
-        HeaderValue::from_str(&policy).expect("origins are ASCII"),
+        HeaderValue::from_str(&policy).expect("sources are letters, digits, hyphens and dots"),
     );
     if framed_by == "'none'" {
         headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
@@ -432,14 +433,18 @@ pub(super) fn script_source(script: &str) -> String {
     format!("'sha256-{}'", base64_simd::STANDARD.encode_to_string(hash))
 }
 
-/// An address as a source expression of a Content Security Policy; empty where it has none.
-pub(super) fn source(uri: &str) -> String {
-    match Url::parse(uri) {
+/// An address as a source expression of a Content Security Policy: an origin, or a scheme where it has none. Nothing for a
+/// host that could mean anything else there: a `;` in it would end the directive and begin another, a `*` name everybody.
+/// No such host is registered any more; here it is not relied on that none was before.
+pub(super) fn source(uri: &str) -> Option<String> {
+    let url = Url::parse(uri).ok()?;
+    let scheme = format!("{}:", url.scheme());
+    match url.host() {
+        _ if !url.origin().is_tuple() => Some(scheme),
         // A source expression cannot name an IPv6 address.
-        Ok(url) if matches!(url.host(), Some(Host::Ipv6(_))) => format!("{}:", url.scheme()),
-        Ok(url) if url.origin().is_tuple() => url.origin().ascii_serialization(),
-        Ok(url) => format!("{}:", url.scheme()),
-        Err(_) => String::new(),
+        Some(Host::Ipv6(_)) => Some(scheme),
+        _ if has_plain_host(&url) => Some(url.origin().ascii_serialization()),
+        _ => None,
     }
 }
 
@@ -455,7 +460,7 @@ pub(super) fn destination(redirect_uri: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Issuer;
+    use crate::domain::{HOSTS_THAT_ARE_NONE, Issuer};
 
     #[test]
     fn sources_are_origins_or_schemes() {
@@ -465,7 +470,10 @@ mod tests {
             ("http://[::1]:1234/cb", "http:"),
             ("com.example.app:/cb", "com.example.app:"),
         ] {
-            assert_eq!(source(uri), expected);
+            assert_eq!(source(uri).as_deref(), Some(expected));
+        }
+        for host in HOSTS_THAT_ARE_NONE {
+            assert_eq!(source(&format!("https://{host}/cb")), None, "{host}");
         }
     }
 

@@ -49,10 +49,10 @@ fn form_post(site: &Site, response: &AuthorizationResponse) -> Response {
     };
     // Nobody looks at the answer to a silent request: it comes in a frame of the client's own page, if in any.
     let client = pages::source(&response.redirect_uri);
-    let framed = response.silent && !client.is_empty();
+    let framed_by = client.filter(|_| response.silent);
     let policy = pages::Policy {
         script: &SCRIPT_SOURCE,
-        framed_by: if framed { &client } else { "'none'" },
+        framed_by: framed_by.as_deref().unwrap_or("'none'"),
         ..pages::Policy::forms_to(pages::FormAction::Anywhere)
     };
     pages::html_page(StatusCode::OK, page.render(), policy)

@@ -6,13 +6,13 @@
 //!                    for each client that registered an address: a logout token, signed as its ID tokens are
 //!                    │                              (typ logout+jwt, events, sub, sid, jti; never a nonce: §2.4)
 //!                    ▼
-//!                    POST logout_token=...  in the background, some at once, a few tries, a time limit each
+//!                    POST logout_token=...  in the background, two at once for a client, a few tries, a time limit each
 //!                    │       └─ nobody there: the same after half a minute, ... half an hour, with a new token
 //!                    ▼
 //!                    told, refused, or given up: the store forgets it
 //! ```
 //! The person does not wait for it, and what a client answers changes nothing here: it is logged. Whom nobody could tell (no key
-//! to sign with, too many others waiting, a server that ended meanwhile) stays in the store, where every look finds the rest: the
+//! to sign with, too many waiting, for all or for this client, a server that ended meanwhile) stays in the store, where every look finds the rest: the
 //! same way that sessions come which `stampmill user` ended with a password or a person. After a crash in between, or where
 //! several servers look, a client hears of it twice; the second time there is no session to end, which is no error (§2.6).
 //! Only what may pass is tried again (§2.5): no answer, 5xx, 429.
@@ -27,11 +27,12 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde_json::{Value, json};
 use stampmill_jose::base64url;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zeroize::Zeroizing;
 
 use super::Service;
 use super::error::OAuthError;
+use super::turns::{Seat, Turns};
 use crate::clock::random_bytes;
 use crate::domain::{Client, ClientId, EndedSession, SessionId};
 use crate::store::Store;
@@ -42,14 +43,16 @@ const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 /// Seconds a logout token is good: long enough for the last try (§2.4 recommends two minutes).
 const LIFETIME: i64 = 120;
 
-/// Requests under way at once, whoever they are for.
-const AT_ONCE: usize = 16;
-
-/// Requests that may wait here. More wait in the store.
+/// Requests that may wait here, for all and for one client. More wait in the store.
 const WAITING: usize = 4096;
+pub(crate) const WAITING_FOR_ONE: usize = 64;
 
 /// Longest time for one try.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Until when a turn for the last try may be waited for: the token has to be good when it arrives. Who never had one goes back
+/// to the store, as if nobody had begun.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// Who carries a form to an address of a client. Gives the status of the answer, or why there was none.
 pub(crate) trait Courier: Send + Sync {
@@ -90,6 +93,17 @@ struct Claim {
     /// How often it was put off before.
     put_off: usize,
     all: Arc<Mutex<Standings>>,
+    /// Its places among those that wait: this client's, and all.
+    _places: (Seat, OwnedSemaphorePermit),
+}
+
+/// How asking for a claim ended.
+enum Claimed {
+    Now(Claim),
+    /// Somebody else tells this client of it, or its turn has not come again.
+    BySomebody,
+    /// As many wait as may.
+    Full,
 }
 
 /// How it stands with those who are being told.
@@ -108,6 +122,15 @@ enum Standing {
 impl Claim {
     fn client(&self) -> &ClientId {
         &self.to.1
+    }
+
+    /// To be told later, with as many tries left as before.
+    fn give_back(&self) {
+        let standing = Standing::PutOff {
+            times: self.put_off,
+            until: Instant::now(),
+        };
+        locked(&self.all).insert(self.to.clone(), standing);
     }
 
     /// To be tried again after the next pause; false if there is none left.
@@ -140,6 +163,8 @@ enum Received {
     Answered,
     /// There was none.
     Unheard,
+    /// It was not sent: others of this client were under way.
+    NoTurn,
 }
 
 /// How long is waited.
@@ -166,7 +191,7 @@ enum Told {
 pub(crate) struct Notifier {
     courier: Arc<dyn Courier>,
     pauses: Pauses,
-    at_once: Arc<Semaphore>,
+    turns: Arc<Turns<ClientId>>,
     waiting: Arc<Semaphore>,
     standings: Arc<Mutex<Standings>>,
 }
@@ -187,7 +212,7 @@ impl Notifier {
         Notifier {
             courier,
             pauses,
-            at_once: Arc::new(Semaphore::new(AT_ONCE)),
+            turns: Arc::new(Turns::new()),
             waiting: Arc::new(Semaphore::new(WAITING)),
             standings: Arc::default(),
         }
@@ -198,24 +223,36 @@ impl Notifier {
         Notifier {
             courier,
             pauses: self.pauses,
-            at_once: Arc::clone(&self.at_once),
+            turns: Arc::clone(&self.turns),
             waiting: Arc::clone(&self.waiting),
             standings: Arc::clone(&self.standings),
         }
     }
 
-    /// `None` while somebody else tells this client of it, or its turn has not come again.
-    fn claim(&self, to: Addressee) -> Option<Claim> {
+    /// Asked before anything is signed: what has to wait costs no signature.
+    fn claim(&self, to: Addressee) -> Claimed {
         let all = Arc::clone(&self.standings);
         let mut standings = locked(&all);
         let put_off = match standings.get(&to) {
             None => 0,
             Some(Standing::PutOff { times, until }) if *until <= Instant::now() => *times,
-            Some(_) => return None,
+            Some(_) => return Claimed::BySomebody,
+        };
+        let Some(seat) = self.turns.seat(&to.1, WAITING_FOR_ONE) else {
+            return Claimed::Full;
+        };
+        let Ok(place) = Arc::clone(&self.waiting).try_acquire_owned() else {
+            tracing::warn!("too many logout notices wait; the rest is told later");
+            return Claimed::Full;
         };
         standings.insert(to.clone(), Standing::Claimed);
         drop(standings);
-        Some(Claim { to, put_off, all })
+        Claimed::Now(Claim {
+            to,
+            put_off,
+            all,
+            _places: (seat, place),
+        })
     }
 
     /// Forgets when to try again those who need not be told any more: others told them, or they are gone.
@@ -225,28 +262,23 @@ impl Notifier {
     }
 
     /// Sends it in the background. The store forgets it then, unless it is to be tried again.
-    fn send(&self, notice: Notice, store: Arc<dyn Store>) -> Told {
-        let Ok(place) = Arc::clone(&self.waiting).try_acquire_owned() else {
-            tracing::warn!(client_id = %notice.to.client(), "too many logout notices wait; this client is told later");
-            return Told::Later;
-        };
-        let (courier, at_once) = (Arc::clone(&self.courier), Arc::clone(&self.at_once));
+    fn send(&self, notice: Notice, store: Arc<dyn Store>) {
+        let (courier, turns) = (Arc::clone(&self.courier), Arc::clone(&self.turns));
         let pauses = self.pauses;
         tokio::spawn(async move {
-            let received = deliver(&*courier, &at_once, pauses.tries, &notice).await;
-            drop(place);
-            if received == Received::Unheard {
-                if notice.to.put_off(&pauses) {
-                    return;
+            match deliver(&*courier, &turns, pauses.tries, &notice).await {
+                Received::Answered => {}
+                Received::NoTurn => return notice.to.give_back(),
+                Received::Unheard if notice.to.put_off(&pauses) => return,
+                Received::Unheard => {
+                    tracing::error!(client_id = %notice.to.client(), "client never told of a logout: given up");
                 }
-                tracing::error!(client_id = %notice.to.client(), "client never told of a logout: given up");
             }
             let (session, client) = notice.to.to.clone();
             if let Err(error) = store.told_of_logout(session, client).await {
                 tracing::error!(%error, "the store failed: a client is told of a logout once more");
             }
         });
-        Told::OnItsWay
     }
 }
 
@@ -258,21 +290,27 @@ fn locked(standings: &Mutex<Standings>) -> MutexGuard<'_, Standings> {
 /// Tries until there is an answer that another try would not change.
 async fn deliver(
     courier: &dyn Courier,
-    at_once: &Semaphore,
+    turns: &Turns<ClientId>,
     pauses: [Duration; 2],
     notice: &Notice,
 ) -> Received {
     let client_id = notice.to.client();
+    let deadline = tokio::time::Instant::now() + LONGEST_WAIT;
     let before = [Duration::ZERO].into_iter().chain(pauses);
     for (attempt, pause) in before.enumerate() {
         tokio::time::sleep(pause).await;
         // The one that waits for its next try holds nobody up.
-        let Ok(_turn) = at_once.acquire().await else {
-            return Received::Unheard;
+        let turn = tokio::time::timeout_at(deadline, turns.next(client_id)).await;
+        let Ok(turn) = turn else {
+            return match attempt {
+                0 => Received::NoTurn,
+                _ => Received::Unheard,
+            };
         };
         let posted = courier.post(notice.uri.clone(), notice.form.clone());
         let answer = tokio::time::timeout(TIMEOUT, posted).await;
         let answer = answer.unwrap_or_else(|_| Err("no answer in time".into()));
+        turn.ended(answer.is_ok());
         match answer {
             Ok(status @ 200..=299) => {
                 tracing::info!(%client_id, status, "client told of the logout");
@@ -312,7 +350,7 @@ impl Service {
 
     /// Tells every client of the session that it ended, without waiting for their answers. Gives the names of those that
     /// could not be told yet: they are in the store, and hear of it later.
-    pub(super) async fn tell_clients(&self, ended: &EndedSession) -> Vec<String> {
+    pub(crate) async fn tell_clients(&self, ended: &EndedSession) -> Vec<String> {
         let mut later = Vec::new();
         for client in &ended.clients {
             let told = self.tell(client, ended).await;
@@ -333,8 +371,10 @@ impl Service {
             self.store.told_of_logout(to.0, to.1).await?;
             return Ok(Told::NotWanted);
         };
-        let Some(to) = self.notifier.claim(to) else {
-            return Ok(Told::OnItsWay);
+        let to = match self.notifier.claim(to) {
+            Claimed::Now(claim) => claim,
+            Claimed::BySomebody => return Ok(Told::OnItsWay),
+            Claimed::Full => return Ok(Told::Later),
         };
         let token = self.logout_token(client, ended).await?;
         let form = form_urlencoded::Serializer::new(String::new())
@@ -345,7 +385,8 @@ impl Service {
             uri: uri.clone(),
             form: Zeroizing::new(form),
         };
-        Ok(self.notifier.send(notice, Arc::clone(&self.store)))
+        self.notifier.send(notice, Arc::clone(&self.store));
+        Ok(Told::OnItsWay)
     }
 
     async fn logout_token(

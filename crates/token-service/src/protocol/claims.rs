@@ -12,7 +12,7 @@ use super::authorization::AuthorizationRequest;
 use super::error::{ErrorCode, OAuthError};
 use super::parameters::Parameters;
 use super::tokens::ACR;
-use crate::domain::{PERSON_CLAIMS, RequestedClaims, Scope, User, scope_of};
+use crate::domain::{Client, PERSON_CLAIMS, RequestedClaims, Scope, User, scope_of};
 
 /// In the words of the consent page and of what is remembered of it: a claim asked for by itself.
 pub(crate) const SINGLE: &str = "claim:";
@@ -64,11 +64,9 @@ pub(super) fn claims_are_understood(
             return Err(OTHER_PEOPLE);
         }
     }
-    // A client learns no more by this door than by its scopes; what is not known is ignored (§5.5).
-    let allowed =
-        |name: &String| scope_of(name).is_some_and(|scope| request.client.scope.contains(scope));
     let about_the_person = |entries: BTreeMap<String, Entry>| {
-        let entries = entries.into_iter().filter(|(name, _)| allowed(name));
+        let entries = entries.into_iter();
+        let entries = entries.filter(|(name, _)| may_learn(&request.client, name));
         entries.map(|(name, entry)| (name, entry.values)).collect()
     };
     if request.scope.contains("openid") {
@@ -78,6 +76,11 @@ pub(super) fn claims_are_understood(
         };
     }
     Ok(())
+}
+
+/// A client learns no more by this door than by its scopes; what is not known is ignored (§5.5).
+fn may_learn(client: &Client, claim: &str) -> bool {
+    scope_of(claim).is_some_and(|scope| client.scope.contains(scope))
 }
 
 /// §5.5.1: how one claim is asked for.
@@ -139,11 +142,20 @@ impl AuthorizationRequest {
         let single: Scope = single.join(" ").parse().unwrap_or_default();
         self.scope.union(&single)
     }
+
+    /// Whether all of that was allowed before. Who allowed a scope allowed each of its claims (§5.4).
+    pub(crate) fn is_covered_by(&self, allowed: &Scope) -> bool {
+        self.to_consent().iter().all(|asked| {
+            let scope = asked.strip_prefix(SINGLE).and_then(scope_of);
+            allowed.contains(asked) || scope.is_some_and(|scope| allowed.contains(scope))
+        })
+    }
 }
 
-/// What UserInfo tells beside `sub`.
+/// What UserInfo tells this client beside `sub`.
 pub(super) fn for_userinfo(
     user: &User,
+    client: &Client,
     scope: &Scope,
     asked: &RequestedClaims,
 ) -> Map<String, Value> {
@@ -151,21 +163,30 @@ pub(super) fn for_userinfo(
         .iter()
         .filter(|(_, of, _)| scope.contains(of))
         .filter_map(|(name, ..)| Some(((*name).to_owned(), user.claim(name)?)));
-    by_scope.chain(single(user, &asked.userinfo)).collect()
+    by_scope
+        .chain(single(user, client, &asked.userinfo))
+        .collect()
 }
 
-/// What the ID token tells of the person beside `sub`.
-pub(super) fn for_id_token(user: &User, asked: &RequestedClaims) -> Map<String, Value> {
-    single(user, &asked.id_token).collect()
+/// What the ID token tells this client of the person beside `sub`.
+pub(super) fn for_id_token(
+    user: &User,
+    client: &Client,
+    asked: &RequestedClaims,
+) -> Map<String, Value> {
+    single(user, client, &asked.id_token).collect()
 }
 
 fn single<'a>(
     user: &'a User,
+    client: &'a Client,
     asked: &'a BTreeMap<String, Option<Vec<Value>>>,
 ) -> impl Iterator<Item = (String, Value)> + 'a {
-    asked.iter().filter_map(|(name, values)| {
+    // Asked again, because the client's scopes may have become fewer since the request.
+    let may_learn = |name: &str| may_learn(client, name);
+    asked.iter().filter_map(move |(name, values)| {
         let value = user.claim(name)?;
         let wanted = values.as_ref().is_none_or(|values| values.contains(&value));
-        wanted.then(|| (name.clone(), value))
+        (wanted && may_learn(name)).then(|| (name.clone(), value))
     })
 }

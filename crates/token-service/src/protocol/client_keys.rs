@@ -2,27 +2,28 @@
 //! signature names a key that is not among them.
 //!
 //! Anybody can write an unknown `kid` into a forged assertion, so that "again" is counted: [`Fetches::MOST_TRIES`] in a
-//! minute for each address, one at a time, and never more than [`Fetches::AT_ONCE`] over all of them. A key that a client has
+//! minute for each address, one at a time, and few at once over all of them ([`Turns`], by host: whose server never answers waits for itself). A key that a client has
 //! withdrawn stops being accepted when its set has grown old: ten minutes after it was fetched it is asked for again, and an hour
 //! after, it is not believed any more if nobody answers.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use http::HeaderValue;
 use http::header::ACCEPT;
 use stampmill_jose::{Expectations, Jwks, JwtError, VerifiedJwt, verify_jwt};
 use stampmill_outbound::{Answer, Outbound, OutboundError, Request};
-use tokio::sync::Semaphore;
 use url::Url;
 
 use super::Service;
+use super::turns::Turns;
 use crate::domain::{ClientKeys, KeyAddress, usable_keys};
 
 /// Everything this server fetches because a client said where, and what it remembers of it.
 pub(crate) struct Fetches {
     outbound: Outbound,
-    gate: Semaphore,
+    turns: Turns<String>,
     keys: Mutex<HashMap<KeyAddress, Arc<Entry>>>,
 }
 
@@ -50,8 +51,8 @@ pub(super) enum SignatureError {
 }
 
 impl Fetches {
-    /// Fetches under way at the same time.
-    const AT_ONCE: usize = 16;
+    /// Longest wait for a turn: as long as the fetch itself may take, so that whoever asked hears of it in time.
+    const LONGEST_WAIT: Duration = Duration::from_secs(5);
     /// Fetches of one address in [`Self::TRIES_SECONDS`].
     const MOST_TRIES: usize = 5;
     const TRIES_SECONDS: i64 = 60;
@@ -65,13 +66,13 @@ impl Fetches {
     pub(crate) fn new(outbound: Outbound) -> Fetches {
         Fetches {
             outbound,
-            gate: Semaphore::new(Self::AT_ONCE),
+            turns: Turns::new(),
             keys: Mutex::default(),
         }
     }
 
     /// What is at an address that a client named, if it is there (status 200).
-    pub(super) async fn get(
+    pub(crate) async fn get(
         &self,
         uri: &str,
         accept: &'static str,
@@ -80,9 +81,15 @@ impl Fetches {
             url: uri.to_owned(),
             reason: error.to_string(),
         })?;
-        let _turn = self.gate.acquire().await;
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let turn = tokio::time::timeout(Self::LONGEST_WAIT, self.turns.next(&host)).await;
+        let turn = turn.map_err(|_| OutboundError::TimedOut {
+            limit: Self::LONGEST_WAIT,
+        })?;
         let request = Request::get(url).with(ACCEPT, HeaderValue::from_static(accept));
-        let answer = self.outbound.send(request).await?;
+        let answer = self.outbound.send(request).await;
+        turn.ended(answer.is_ok());
+        let answer = answer?;
         Ok(Some(answer).filter(|answer| answer.status == http::StatusCode::OK))
     }
 

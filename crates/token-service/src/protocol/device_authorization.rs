@@ -9,6 +9,10 @@ use crate::domain::{Client, DeviceRequest, GrantType, Scope, UserCode};
 use crate::secret::{Digest, Secret};
 use crate::store::StoreError;
 
+/// How many device codes of one client may wait for a person or for the device. Each stands for ten minutes at most: that is
+/// sixteen devices a second, and 3 MB of rows.
+const MOST_OF_A_CLIENT: i64 = 10_000;
+
 /// §3.2.
 #[derive(Debug, Serialize)]
 pub(crate) struct DeviceAuthorization {
@@ -73,14 +77,24 @@ impl Service {
         request: impl Fn(UserCode) -> DeviceRequest,
     ) -> Result<UserCode, OAuthError> {
         const TRIES: usize = 4;
+        const FULL: OAuthError = OAuthError::new(
+            ErrorCode::TemporarilyUnavailable,
+            "too many device codes of this client are waiting; try again later",
+        );
+        let now = self.now();
         let interval = self.policy.device_poll_interval();
         for _ in 0..TRIES {
             let code = UserCode::generate(&*self.random);
-            let written = self
-                .store
-                .insert_device_request(hash, request(code.clone()), interval);
+            let written = self.store.insert_device_request(
+                hash,
+                request(code.clone()),
+                interval,
+                MOST_OF_A_CLIENT,
+                now,
+            );
             match written.await {
-                Ok(()) => return Ok(code),
+                Ok(true) => return Ok(code),
+                Ok(false) => return Err(FULL),
                 Err(StoreError::Conflict(_)) => {}
                 Err(error) => return Err(error.into()),
             }

@@ -36,6 +36,8 @@ pub(crate) enum Logout {
         farewell: Farewell,
         back: Option<String>,
     },
+    /// Nobody was signed in, and this client registered itself: our own page has a link to it.
+    Offer { client: Box<Client>, back: String },
     /// The person chose to stay.
     Stayed,
     /// Our own error page: the request is wrong. Nothing was ended.
@@ -56,19 +58,17 @@ struct Asked {
 
 impl Asked {
     fn done(self, farewell: Farewell) -> Logout {
-        let state = self.state.as_deref().map(|state| ("state", state));
-        let back = self.back.map(|back| match state {
-            Some(state) => append_query(&back, [state]),
-            None => back,
-        });
+        let back = self.way_back();
         Logout::Done { farewell, back }
     }
 
-    /// Nobody is signed in, so nothing was ended.
-    fn nothing_to_do(self) -> Logout {
-        // §3: without an ID token there is no going back that the person did not choose.
-        let back = self.hint.is_some().then_some(self.back).flatten();
-        Asked { back, ..self }.done(Farewell::default())
+    /// With the `state` that was sent (§3).
+    fn way_back(&self) -> Option<String> {
+        let back = self.back.as_deref()?;
+        Some(match &self.state {
+            Some(state) => append_query(back, [("state", state.as_str())]),
+            None => back.to_owned(),
+        })
     }
 }
 
@@ -130,7 +130,7 @@ impl Service {
         browser: &Browser,
     ) -> Result<Logout, OAuthError> {
         let Some((hash, session, user)) = self.signed_in(browser).await? else {
-            return Ok(asked.nothing_to_do());
+            return self.nothing_to_end(asked).await;
         };
         if self.names_this_session(&asked, &session) {
             let farewell = self.end_session_of(hash).await?;
@@ -147,6 +147,27 @@ impl Service {
             client: asked.client.map(Box::new),
             back: asked.back,
             new_binding: browser.binding.is_none().then_some(binding),
+        })
+    }
+
+    /// Nobody is signed in. An ID token never grows too old for this, so whoever registered a client and has an account could
+    /// have any browser sent to them by a link to us (RFC 9700 §4.11.2): such a client gets a link of its own.
+    async fn nothing_to_end(&self, asked: Asked) -> Result<Logout, OAuthError> {
+        // §3: without an ID token there is no going back that the person did not choose.
+        let back = asked.hint.as_ref().and_then(|_| asked.way_back());
+        let (Some(back), Some(client)) = (back, asked.client) else {
+            return Ok(Logout::Done {
+                farewell: Farewell::default(),
+                back: None,
+            });
+        };
+        if self.store.registered_itself(&client.id).await? {
+            let client = Box::new(client);
+            return Ok(Logout::Offer { client, back });
+        }
+        Ok(Logout::Done {
+            farewell: Farewell::default(),
+            back: Some(back),
         })
     }
 

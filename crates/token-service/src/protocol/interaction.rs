@@ -527,7 +527,7 @@ fn next(
         && present
             .consented
             .as_ref()
-            .is_some_and(|scope| request.to_consent().is_subset(scope));
+            .is_some_and(|allowed| request.is_covered_by(allowed));
     match () {
         () if present.is_other => Next::SignIn,
         () if request.prompt.login && !fresh => Next::SignIn,

@@ -111,7 +111,7 @@ impl Service {
                     sub: self.subject(caller, &token.grant.user),
                     client_id: token.grant.client.to_string(),
                     exp: token.expires_at,
-                    scope: token.grant.scope.to_string(),
+                    scope: caller.may_still_have(&token.grant.scope).to_string(),
                     aud: None,
                     iat: None,
                     jti: None,

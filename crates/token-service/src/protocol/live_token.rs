@@ -1,11 +1,15 @@
 //! Tokens that come back: is it ours, and alive? UserInfo, introspection and revocation ask here.
+//!
+//! They hear of the scope that the client may have by now, which can be less than the token says of itself.
+
+use std::sync::Arc;
 
 use stampmill_jose::verify_jws;
 
 use super::Service;
 use super::error::OAuthError;
 use super::tokens::AccessTokenClaims;
-use crate::domain::{ClientId, GrantId, RefreshToken};
+use crate::domain::{Client, ClientId, GrantId, RefreshToken};
 use crate::handle::{HandleKind, Shown};
 use crate::secret::{Digest, Secret};
 
@@ -80,34 +84,42 @@ impl Service {
         let claims = claims.filter(|claims| {
             is_access_token && claims.iss == self.issuer() && claims.exp > self.now()
         });
-        match claims {
-            Some(claims) if self.stands(&claims).await? => Ok(Some(LiveToken::Jwt(claims))),
-            _ => Ok(None),
-        }
+        let Some(claims) = claims else {
+            return Ok(None);
+        };
+        let client = self
+            .standing(&claims.jti, claims.grant_id.clone(), &claims.client_id)
+            .await?;
+        Ok(client.map(|client| LiveToken::Jwt(claims.as_of_now(&client))))
     }
 
-    /// A JWT cannot be called back, but whoever asks here learns that it should have been (RFC 7009, RFC 6749 §4.1.2).
-    async fn stands(&self, claims: &AccessTokenClaims) -> Result<bool, OAuthError> {
-        self.jwt_stands(&claims.jti, claims.grant_id.clone(), &claims.client_id)
-            .await
-    }
-
-    /// The same for a token whose signature, type and times another has checked.
+    /// Whether a JWT stands whose signature, type and times another has checked.
     pub(crate) async fn jwt_stands(
         &self,
         jti: &str,
         grant: Option<String>,
         client: &str,
     ) -> Result<bool, OAuthError> {
+        Ok(self.standing(jti, grant, client).await?.is_some())
+    }
+
+    /// The client of a JWT that stands. A JWT cannot be called back, but whoever asks here learns that it should have been
+    /// (RFC 7009, RFC 6749 §4.1.2).
+    async fn standing(
+        &self,
+        jti: &str,
+        grant: Option<String>,
+        client: &str,
+    ) -> Result<Option<Arc<Client>>, OAuthError> {
         let grant = grant.map(GrantId::from_text);
         let stands = self.store.jti_stands(Digest::of(jti), grant, self.now());
         if !stands.await? {
-            return Ok(false);
+            return Ok(None);
         }
         // A client's own tokens have no grant that would have gone with it (RFC 7592 §2.3).
         match ClientId::parse(client) {
-            Ok(client) => Ok(self.store.client(&client).await?.is_some()),
-            Err(_) => Ok(false),
+            Ok(client) => Ok(self.store.client(&client).await?),
+            Err(_) => Ok(None),
         }
     }
 }

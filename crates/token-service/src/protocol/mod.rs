@@ -73,6 +73,7 @@ mod signing;
 mod subject;
 mod token;
 mod tokens;
+mod turns;
 mod userinfo;
 
 use std::fmt;
@@ -82,9 +83,9 @@ use std::sync::Arc;
 use stampmill_jose::Jwks;
 
 pub(crate) use authorization::{AuthorizationRequest, LONGEST_REQUEST};
-#[cfg(test)]
-pub(crate) use backchannel_logout::Pauses;
 pub(crate) use backchannel_logout::{Courier, Notifier};
+#[cfg(test)]
+pub(crate) use backchannel_logout::{Pauses, WAITING_FOR_ONE};
 pub(crate) use claim_checks::{Checks, IssueWhen};
 pub(crate) use claims::SINGLE as SINGLE_CLAIM;
 pub(crate) use client_authentication::{BasicCredentials, CredentialsError};

@@ -16,6 +16,11 @@ use crate::store::PushedRequest;
 /// What the references begin with (§2.2).
 pub(super) const PREFIX: &str = "urn:ietf:params:oauth:request_uri:";
 
+/// How many of one client's requests may stand at once. One that no browser has begun with stands for 90 seconds, one that a
+/// person is at for ten minutes at most: that is eleven pushes a second which nobody follows up, more than a client has that
+/// serves people, and in bytes 64 MB at the very worst.
+const MOST_OF_A_CLIENT: i64 = 1000;
+
 const PURPOSE: &str = "pushed authorization request, form 1";
 
 /// §2.2.
@@ -54,6 +59,10 @@ impl Service {
         });
         self.check_rules(Client::clone(&client), &inside)
             .map_err(|fault| fault.error())?;
+        const FULL: OAuthError = OAuthError::new(
+            ErrorCode::TemporarilyUnavailable,
+            "too many pushed requests of this client wait for a browser; try again later",
+        );
         let reference = Secret::generate(&*self.random);
         let request_uri = format!("{PREFIX}{}", reference.expose());
         let (now, lifetime) = (self.now(), self.policy.pushed_request_lifetime());
@@ -66,11 +75,13 @@ impl Service {
             client: client.id.clone(),
             form_sealed,
             expires_at: now + lifetime,
-            keep_until: now + lifetime + self.policy.interaction_lifetime(),
         };
-        self.store
-            .push_request(Digest::of(&request_uri), row)
-            .await?;
+        let pushed = self
+            .store
+            .push_request(Digest::of(&request_uri), row, MOST_OF_A_CLIENT, now);
+        if !pushed.await? {
+            return Err(FULL);
+        }
         tracing::info!(client_id = %client.id, "authorization request pushed");
         Ok(Pushed {
             request_uri,
@@ -115,6 +126,11 @@ impl Service {
         let row = self.store.pushed_request(hash, self.now()).await?;
         // One that another client pushed is none of this client's (§4), and looks like one that never was.
         let row = row.filter(|row| row.client == client.id).ok_or(GONE)?;
+        // From its first page on a person has time to answer.
+        let until = self.now() + self.policy.interaction_lifetime();
+        if !self.store.keep_pushed_request(hash, until).await? {
+            return Err(GONE);
+        }
         let opened = [true, false].into_iter().find_map(|signed| {
             let form = self
                 .sealing

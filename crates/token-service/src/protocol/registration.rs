@@ -111,9 +111,15 @@ impl From<RegistrationError> for Refusal {
             RegistrationError::RedirectUri(uri) => about_uri(match uri {
                 Uri::NotAbsolute(_) => "a redirect URI is no absolute URI of printable ASCII",
                 Uri::NoHost(_) => "a redirect URI names no host",
+                Uri::Host(_) => {
+                    "the host of a redirect URI is neither letters, digits, hyphens and dots nor an IP address"
+                }
                 Uri::Fragment(_) => "a redirect URI has a fragment (RFC 6749 section 3.1.2)",
                 Uri::UserInfo(_) => "a redirect URI has a user name in it",
                 Uri::PlainHttp(_) => "a redirect URI is plain http to another machine",
+                Uri::HybridOnThisMachine(_) => {
+                    "a web client with a hybrid response type needs https redirect URIs, and none of this machine (OpenID Connect Registration section 2)"
+                }
                 Uri::Scheme(_) => {
                     "a redirect URI has a scheme that this application_type may not use (RFC 8252 section 7.1)"
                 }

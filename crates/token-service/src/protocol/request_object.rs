@@ -7,6 +7,10 @@
 //!   client_id, request_uri=urn:...       what the client pushed, from the store ───────┴─▶ the parameters that count
 //! ```
 //!
+//! `iss`, `aud`, `exp` and `nbf` must be right where they are there. They may be missing: OIDC Core §6.1 and RFC 9101 §4 say "should", and
+//! what is signed without them asks for no more than what is not signed at all, which the same client may send, too, unless it promised
+//! not to (`require_signed_request_object`). So such an object is no secret, and good as long as the client's key.
+//!
 //! Of a wrapped request only what is inside counts, besides `client_id`, which must be the same outside (RFC 9101 §5, §6.3; RFC 9126
 //! §4). Merging, as OIDC Core §6.1 has it, would let whoever holds the browser add what the client did not sign.
 

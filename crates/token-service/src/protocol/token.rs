@@ -124,6 +124,7 @@ const STEPS: &[Row] = &[
     Row(Decide(refresh::narrow_scope),               "RFC 6749 §6 scope",                 [O, X, O, O]),
     Row(Decide(machine::choose_scope),               "RFC 6749 §4.4.2 scope",             [O, O, X, O]),
     Row(Ask(|s, a| Box::pin(device::poll(s, a))),    "RFC 8628 §3.5 device_code",         [O, O, O, X]),
+    Row(Decide(scope_is_still_registered),           "RFC 7592 §2.2 scope",               [X, X, O, X]),
     Row(Look(dpop::key_is_the_bound_one),            "RFC 9449 §5, §10 bound key",        [X, X, O, O]),
     Row(Decide(resource::at_token_endpoint),         "RFC 8707 §2.2",                     [X, X, X, X]),
     Row(Look(claim_checks::token_may_be_issued),     "issue_when of the client",          [X, X, X, X]),
@@ -193,4 +194,19 @@ fn client_may_use_grant(_: &Service, asking: &Asking<'_>) -> Result<(), OAuthErr
     } else {
         Err(NOT_THIS_CLIENT)
     }
+}
+
+/// What a person allowed a client lasts as long as the client may have it: a registration that was replaced since counts with
+/// all it says (RFC 7592 §2.2), as a configuration does that was read again. The grant keeps what was allowed.
+fn scope_is_still_registered(_: &Service, asking: &mut Asking<'_>) -> Result<(), OAuthError> {
+    const NONE_LEFT: OAuthError = OAuthError::new(
+        ErrorCode::InvalidScope,
+        "this client is no longer registered for any of the scopes",
+    );
+    let left = asking.client.may_still_have(&asking.scope);
+    if left.is_empty() && !asking.scope.is_empty() {
+        return Err(NONE_LEFT);
+    }
+    asking.scope = left;
+    Ok(())
 }

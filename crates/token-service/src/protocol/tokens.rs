@@ -88,6 +88,16 @@ impl AccessTokenClaims {
     pub(crate) fn jkt(&self) -> Option<&str> {
         self.cnf.as_ref()?.get("jkt")?.as_str()
     }
+
+    /// With the scope that its client may still have.
+    pub(super) fn as_of_now(mut self, client: &Client) -> AccessTokenClaims {
+        let may = |token: &str| client.scope.contains(token);
+        if !self.scope.split(' ').all(may) {
+            let left: Vec<_> = self.scope.split(' ').filter(|token| may(token)).collect();
+            self.scope = left.join(" ");
+        }
+        self
+    }
 }
 
 impl Service {
@@ -155,7 +165,7 @@ impl Service {
         if !grant.claims.id_token.is_empty()
             && let Some(user) = self.store.user(&grant.user).await?
         {
-            person = claims::for_id_token(&user, &grant.claims);
+            person = claims::for_id_token(&user, &asking.client, &grant.claims);
         }
         Ok(Some(IdTokenClaims {
             iss: self.issuer().to_owned(),
@@ -249,14 +259,14 @@ impl Service {
         found: FoundToken,
     ) -> Result<Option<AccessTokenClaims>, OAuthError> {
         let FoundToken { token, person } = found;
+        let Some(client) = self.store.client(&token.client).await? else {
+            return Ok(None);
+        };
         let sub = match &person {
             None => token.client.to_string(),
-            Some(person) => match self.store.client(&token.client).await? {
-                Some(client) => self.subject(&client, &person.user),
-                None => return Ok(None),
-            },
+            Some(person) => self.subject(&client, &person.user),
         };
-        Ok(Some(AccessTokenClaims {
+        let claims = AccessTokenClaims {
             iss: self.issuer().to_owned(),
             sub,
             aud: token.audience,
@@ -268,7 +278,8 @@ impl Service {
             auth_time: person.map(|person| person.auth_time),
             grant_id: token.grant.map(|grant| grant.to_string()),
             cnf: token.jkt.map(|jkt| json!({ "jkt": jkt })),
-        }))
+        };
+        Ok(Some(claims.as_of_now(&client)))
     }
 
     /// OIDC Core §3.1.3.6, §3.3.2.11: `at_hash` and `c_hash` by the hash of the ID token's own algorithm.

@@ -84,11 +84,11 @@ impl Service {
         let grant = claims.grant_id.map(GrantId::from_text).ok_or(INVALID)?;
         let grant = self.store.grant(&grant, self.now()).await?.ok_or(INVALID)?;
         let user = self.store.user(&grant.user).await?.ok_or(INVALID)?;
+        let client = self.store.client(&grant.client).await?.ok_or(INVALID)?;
         let answer = UserInfo {
             sub: claims.sub,
-            person: claims::for_userinfo(&user, &scope, &grant.claims),
+            person: claims::for_userinfo(&user, &client, &scope, &grant.claims),
         };
-        let client = self.store.client(&grant.client).await?.ok_or(INVALID)?;
         let Some(algorithm) = client.userinfo_alg else {
             return Ok(UserInfoAnswer::Json(answer));
         };

@@ -67,6 +67,11 @@ pub enum StartError {
     /// The configuration file: it counts on a client that is not there.
     #[error(transparent)]
     Configuration(#[from] ConfigFileError),
+    /// Another configuration for a running server has none of what it had.
+    #[error(
+        "the file names no clients and no people any more, and it did: one that is just being written can look so; only a restart takes such a file"
+    )]
+    NobodyLeft,
     /// Two clients of one id.
     #[error(
         "the client {client_id:?} of the configuration is registered already: choose another client_id"

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use crate::http::Current;
 
 /// How often rows that can no longer matter are removed.
-const PURGE_EVERY: Duration = Duration::from_secs(300);
+const PURGE_EVERY: Duration = Duration::from_secs(60);
 /// How often the signing keys are looked after. Much less than the time a key is published before it signs.
 const TEND_KEYS_EVERY: Duration = Duration::from_secs(60);
 /// How soon a key that another program made or withdrew is met.

@@ -16,11 +16,15 @@ pub(super) fn insert(
     hash: Digest,
     request: &DeviceRequest,
     interval: i64,
+    most: i64,
+    now: i64,
 ) -> rusqlite::Result<usize> {
     let resources: Vec<&str> = request.resources.iter().map(Resource::as_str).collect();
     connection.execute(
         "INSERT INTO device_codes (device_hash, user_code, client_id, scope, resources, expires_at, poll_interval)
-         VALUES (:hash, :user_code, :client_id, :scope, :resources, :expires_at, :interval)",
+         SELECT :hash, :user_code, :client_id, :scope, :resources, :expires_at, :interval
+         WHERE (SELECT count(*) FROM device_codes
+                WHERE client_id = :client_id AND expires_at > :now AND spent_at IS NULL) < :most",
         named_params! {
             ":hash": hash.as_bytes(),
             ":user_code": request.user_code.letters(),
@@ -29,6 +33,8 @@ pub(super) fn insert(
             ":resources": resources.join(" "),
             ":expires_at": request.expires_at,
             ":interval": interval,
+            ":most": most,
+            ":now": now,
         },
     )
 }

@@ -117,6 +117,27 @@ pub(super) fn configure(connection: &Connection) -> Result<(), StoreError> {
         .map_err(database)
 }
 
+/// Gives free pages back to the file system, where they are more than half of the file: what is purged in a minute is wanted
+/// again in the next, and to move pages to and fro costs more than it saves. A piece at a time, since others wait to write. In
+/// memory, and in files of versions before 17 (`VACUUM` would change that, and lock everybody out meanwhile), nothing happens:
+/// there free pages are only used again.
+pub(super) fn give_back_room(connection: &Connection) -> Result<(), StoreError> {
+    const FEWEST: i64 = 1024;
+    let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let free = number("freelist_count").map_err(database)?;
+    let all = number("page_count").map_err(database)?;
+    if free < FEWEST || free * 2 < all {
+        return Ok(());
+    }
+    // A page a step.
+    let mut vacuum = connection
+        .prepare_cached("PRAGMA incremental_vacuum(4096)")
+        .map_err(database)?;
+    let mut pages = vacuum.raw_query();
+    while pages.next().map_err(database)?.is_some() {}
+    Ok(())
+}
+
 /// A connection to nothing but memory, with what a file gives it.
 pub(super) fn into_memory(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -179,6 +200,32 @@ mod tests {
                 assert!(by_number, "{step}");
             }
         }
+    }
+
+    /// Ten megabytes that somebody pushed do not stay for ever.
+    #[tokio::test]
+    async fn what_is_purged_leaves_the_file() {
+        const NOW: i64 = 1_800_000_000;
+        let (_folder, path) = suite::room();
+        let store = SqliteStore::create(&path).unwrap();
+        store
+            .insert_client(suite::client("web", None))
+            .await
+            .unwrap();
+        let fill = format!(
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1400)
+             INSERT INTO pushed_requests SELECT randomblob(32), 'web', randomblob(7500), {NOW}, {NOW} FROM n"
+        );
+        let other = Connection::open(&path).unwrap();
+        other.execute_batch(&fill).unwrap();
+        store.checkpoint().await.unwrap();
+        let full = fs::metadata(&path).unwrap().len();
+        assert_eq!(store.purge(NOW).await.unwrap(), 1400);
+        store.checkpoint().await.unwrap();
+        let empty = fs::metadata(&path).unwrap().len();
+        assert!(full > 10 << 20 && empty < 1 << 20, "{full} to {empty}");
+        drop(store);
+        assert_eq!(inspect(&path).unwrap(), migrations::known_version());
     }
 
     #[tokio::test]

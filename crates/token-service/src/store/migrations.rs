@@ -23,6 +23,7 @@ const MIGRATIONS: &[(u32, &str)] = &[
     (14, include_str!("migrations/0014_untold_logouts.sql")),
     (15, include_str!("migrations/0015_lean_access_tokens.sql")),
     (16, include_str!("migrations/0016_numbered_tokens.sql")),
+    (17, include_str!("migrations/0017_shares.sql")),
 ];
 
 /// `PRAGMA application_id`: "stml" in ASCII, so that another program's database is not taken for ours.

@@ -88,10 +88,20 @@ pub trait Store: Send + Sync + 'static {
     /// Whether an initial access token would register a client now.
     fn initial_token_is_good(&self, token: Digest, now: i64) -> Answer<'_, bool>;
 
-    /// Keeps a pushed authorization request under the hash of its `request_uri`.
-    fn push_request(&self, hash: Digest, request: PushedRequest) -> Answer<'_, ()>;
+    /// Keeps a pushed authorization request under the hash of its `request_uri`; false, and nothing is kept, if its client has
+    /// `most` of them that stand.
+    fn push_request(
+        &self,
+        hash: Digest,
+        request: PushedRequest,
+        most: i64,
+        now: i64,
+    ) -> Answer<'_, bool>;
     /// The pushed request behind a hash, if it has not expired and nobody has answered it.
     fn pushed_request(&self, hash: Digest, now: i64) -> Answer<'_, Option<PushedRequest>>;
+    /// Somebody has begun to answer a pushed request: it stays until then, as [`PushedRequest::expires_at`] says otherwise. False if
+    /// it has gone.
+    fn keep_pushed_request(&self, hash: Digest, until: i64) -> Answer<'_, bool>;
     /// Removes a pushed request: true for exactly one caller, ever (RFC 9126 §4).
     fn spend_pushed_request(&self, hash: Digest) -> Answer<'_, bool>;
 
@@ -163,13 +173,16 @@ pub trait Store: Send + Sync + 'static {
         now: i64,
     ) -> Answer<'_, Rotation>;
 
-    /// Records what a device asks for; a user code that is taken is a [`StoreError::Conflict`].
+    /// Records what a device asks for; a user code that is taken is a [`StoreError::Conflict`]. False, and nothing is recorded, if
+    /// its client has `most` device codes that have neither expired nor been spent.
     fn insert_device_request(
         &self,
         hash: Digest,
         request: DeviceRequest,
         interval: i64,
-    ) -> Answer<'_, ()>;
+        most: i64,
+        now: i64,
+    ) -> Answer<'_, bool>;
     /// The request behind a user code, if nobody has decided it and it has not expired.
     fn device_request<'a>(
         &'a self,
@@ -226,7 +239,8 @@ pub trait Store: Send + Sync + 'static {
     /// Removes a signing key.
     fn delete_signing_key(&self, kid: String) -> Answer<'_, ()>;
 
-    /// Removes rows that can no longer matter; gives how many.
+    /// Removes rows that can no longer matter; gives how many. Of the room they leave, what is much more than the rest needs goes
+    /// back to the file system, a piece at a time.
     fn purge(&self, now: i64) -> Answer<'_, usize>;
 }
 
@@ -283,8 +297,6 @@ pub struct PushedRequest {
     pub form_sealed: Vec<u8>,
     /// First second at which its `request_uri` is too old to begin with.
     pub expires_at: i64,
-    /// When the person who began in time has taken too long.
-    pub keep_until: i64,
 }
 
 /// What an opaque access token says.

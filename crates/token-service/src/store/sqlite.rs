@@ -80,6 +80,10 @@ impl SqliteStore {
 
     fn start(path: &Path) -> Result<SqliteStore, StoreError> {
         let mut writer = file::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        // Counts in an empty file alone, before anything else is written to it.
+        writer
+            .pragma_update(None, "auto_vacuum", "incremental")
+            .map_err(database)?;
         writer
             .pragma_update(None, "journal_mode", "wal")
             .map_err(database)?;
@@ -244,8 +248,18 @@ impl Store for SqliteStore {
         self.answer(move |c| registrations::initial_token_is_good(c, token, now))
     }
 
-    fn push_request(&self, hash: Digest, request: PushedRequest) -> Answer<'_, ()> {
-        self.statement(move |c| pushed_requests::insert(c, hash, &request))
+    fn push_request(
+        &self,
+        hash: Digest,
+        request: PushedRequest,
+        most: i64,
+        now: i64,
+    ) -> Answer<'_, bool> {
+        self.statement(move |c| pushed_requests::insert(c, hash, &request, most, now))
+    }
+
+    fn keep_pushed_request(&self, hash: Digest, until: i64) -> Answer<'_, bool> {
+        self.statement(move |c| pushed_requests::keep(c, hash, until))
     }
 
     fn pushed_request(&self, hash: Digest, now: i64) -> Answer<'_, Option<PushedRequest>> {
@@ -359,10 +373,12 @@ impl Store for SqliteStore {
         hash: Digest,
         request: DeviceRequest,
         interval: i64,
-    ) -> Answer<'_, ()> {
+        most: i64,
+        now: i64,
+    ) -> Answer<'_, bool> {
         self.statement(move |c| {
-            device_codes::insert(c, hash, &request, interval)
-                .map(drop)
+            device_codes::insert(c, hash, &request, interval, most, now)
+                .map(|rows| rows == 1)
                 .map_err(|error| conflict(error, request.user_code.letters()))
         })
     }
@@ -468,11 +484,14 @@ impl Store for SqliteStore {
                 "DELETE FROM used_once WHERE expires_at <= ?1",
                 "DELETE FROM initial_access_tokens WHERE expires_at <= ?1",
                 "DELETE FROM pushed_requests WHERE keep_until <= ?1",
-                // For an hour a device still hears that its code expired.
-                "DELETE FROM device_codes WHERE expires_at + 3600 <= ?1",
+                // For five minutes a device still hears that its code expired. One that was spent says nothing more.
+                "DELETE FROM device_codes WHERE expires_at <= ?1 - 300",
+                "DELETE FROM device_codes WHERE spent_at IS NOT NULL AND spent_at <= ?1",
             ];
             let removed = expired.into_iter().map(|sql| execute(c, sql, [now]));
-            Ok(removed.sum::<Result<usize, _>>()? + access_tokens::purge(c, now)?)
+            let removed = removed.sum::<Result<usize, _>>()? + access_tokens::purge(c, now)?;
+            file::give_back_room(c)?;
+            Ok(removed)
         })
     }
 }

@@ -528,3 +528,40 @@ async fn a_database_that_fails_is_our_fault() {
         StatusCode::INTERNAL_SERVER_ERROR
     );
 }
+
+/// A link preview looks whether there is a page; it must not use up what the person then comes for.
+#[tokio::test]
+async fn rfc9110_9_2_1_head_changes_nothing() {
+    let fixture = Fixture::new().await;
+    let mut browser = Browser::default();
+    browser.through(&fixture, &ask_for(&[])).await;
+    let form = ask_for(&[]).replace("/authorize?", "");
+    let pushed = fixture.post("/par", fixture.basic("web"), &form).await;
+    let uri = pushed.json()["request_uri"].as_str().unwrap().to_owned();
+    let pushed = format!("/authorize?client_id=web&request_uri={uri}");
+    let posted = browser.send(&fixture, Method::POST, "/authorize", &form);
+    let posted = posted.await.location().to_owned();
+    let tokens = fixture.tokens().await;
+    let hint = tokens["id_token"].as_str().unwrap();
+    for path in [
+        ask_for(&[]),
+        pushed.clone(),
+        posted.clone(),
+        "/authorize/resume".to_owned(),
+        format!("/end_session?id_token_hint={hint}"),
+        "/end_session/posted".to_owned(),
+    ] {
+        let head = browser.send(&fixture, Method::HEAD, &path, "").await;
+        assert_eq!((head.status, &*head.body), (StatusCode::OK, ""), "{path}");
+        for name in ["location", "set-cookie", "content-length"] {
+            assert!(!head.headers.contains_key(name), "{path}: {name}: {head:?}");
+        }
+        assert_eq!(head.header("content-type"), "text/html; charset=utf-8");
+        assert_eq!(head.header("cache-control"), "no-store");
+    }
+    // Still signed in, and both requests are still good.
+    for path in [pushed, posted, ask_for(&[("prompt", "none")])] {
+        let back = browser.get(&fixture, &path).await;
+        assert!(back.parameter("code").is_some(), "{path}: {back:?}");
+    }
+}

@@ -292,3 +292,28 @@ async fn discovery_3_what_can_be_asked_for_is_advertised() {
         );
     }
 }
+
+/// §5.4: a scope asks for its claims, so whoever allowed it allowed each of them.
+#[tokio::test]
+async fn oidc_core_5_5_a_claim_of_an_allowed_scope_was_allowed() {
+    let mut stage = Stage::new().await;
+    stage.told("openid profile email", &json!({})).await;
+    for (claim, error) in [
+        ("email", None),
+        ("email_verified", None),
+        ("phone_number", Some("consent_required")),
+    ] {
+        let claims = json!({"userinfo": {claim: null}}).to_string();
+        let silent = [
+            ("scope", "openid profile"),
+            ("claims", claims.as_str()),
+            ("prompt", "none"),
+        ];
+        let back = stage.ask(&silent).await;
+        assert_eq!(
+            back.parameter("error").as_deref(),
+            error,
+            "{claim}: {back:?}"
+        );
+    }
+}

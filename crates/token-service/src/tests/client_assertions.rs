@@ -121,6 +121,7 @@ async fn rfc7523_3_what_is_refused() {
         ("no end", json!({"exp": null})),
         ("a life of more than an hour", json!({"exp": START + 3601})),
         ("no jti", json!({"jti": null})),
+        ("a jti that tells nothing apart", json!({"jti": ""})),
         ("from the future", json!({"nbf": START + 61})),
         ("no subject: a request object", json!({"sub": null})),
         ("another subject", json!({"sub": "web"})),

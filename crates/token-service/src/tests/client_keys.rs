@@ -97,6 +97,25 @@ async fn a_withdrawn_key_is_refused_after_a_while_and_silence_does_not_help_it()
 }
 
 #[tokio::test]
+async fn addresses_that_never_answer_hold_up_nobody_else() {
+    let fixture = fixture(URI).await;
+    let key = key();
+    fixture.web.put("/jwks.json", set(&[&key]));
+    let slow = (0..60).map(|number| {
+        let service = std::sync::Arc::clone(&fixture.service);
+        let uri = format!("https://slow.example/{number}");
+        tokio::spawn(async move { service.fetches.get(&uri, "application/json").await })
+    });
+    let slow: Vec<_> = slow.collect();
+    tokio::task::yield_now().await;
+    assert_eq!(ask(&fixture, &key, "1").await.status, StatusCode::OK);
+    assert!(slow.iter().all(|one| !one.is_finished()), "at once");
+    for one in slow {
+        assert!(one.await.unwrap().is_err(), "nor do they wait for ever");
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_key_set_or_not_public_is_no_key() {
     for (uri, page) in [
         ("https://inside.example/jwks.json", None),

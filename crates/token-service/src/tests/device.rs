@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use serde_json::Value;
 use stampmill_claim_check::ClaimCheck;
 
-use super::support::{Answer, Browser, Fixture, ISSUER, PASSWORD, claims};
+use super::support::{Answer, Browser, Fixture, ISSUER, PASSWORD, START, claims};
 use crate::domain::ClientId;
 
 const GRANT: &str = "grant_type=urn:ietf:params:oauth:grant-type:device_code&client_id=tv";
@@ -293,4 +293,41 @@ async fn rfc8628_3_1_who_may_ask() {
     }
     let get = fixture.get("/device_authorization").await;
     assert_eq!(get.status, StatusCode::METHOD_NOT_ALLOWED);
+}
+
+/// A public `client_id` is enough to ask for codes: it is one client's share that fills, and it empties by itself.
+#[tokio::test]
+async fn rfc8628_5_a_client_has_a_share() {
+    let fixture = Fixture::new().await;
+    begin(&fixture).await;
+    let fill = format!(
+        "WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
+         INSERT INTO device_codes (device_hash, user_code, client_id, scope, resources, expires_at, poll_interval)
+         SELECT randomblob(32), i, 'tv', 'openid', '', {}, 5 FROM n",
+        START + 600
+    );
+    fixture.database().execute_batch(&fill).unwrap();
+    let form = "client_id=tv&scope=openid";
+    let full = fixture.post("/device_authorization", None, form).await;
+    assert_eq!(full.status, StatusCode::TOO_MANY_REQUESTS, "{full:?}");
+    assert_eq!(full.error(), "temporarily_unavailable");
+    assert_eq!(full.header("retry-after"), "60");
+    fixture.clock.advance(600);
+    begin(&fixture).await;
+}
+
+/// A code that was spent is worth nothing, and is gone with the next purge.
+#[tokio::test]
+async fn rfc8628_3_5_a_spent_code_is_not_kept() {
+    let fixture = Fixture::new().await;
+    let codes = begin(&fixture).await;
+    walk(&fixture, &codes, "allow").await;
+    assert_eq!(poll(&fixture, &codes).await.status, StatusCode::OK);
+    fixture.service.store.purge(START).await.unwrap();
+    let left = "SELECT count(*) FROM device_codes";
+    let left = fixture
+        .database()
+        .query_row(left, [], |row| row.get::<_, i64>(0));
+    assert_eq!(left.unwrap(), 0);
+    assert_eq!(poll(&fixture, &codes).await.error(), "invalid_grant");
 }

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{Request, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
 use stampmill_jose::{Algorithm, SigningKey, dpop_proof};
 
 use super::support::{Answer, Browser, Fixture, ISSUER, VERIFIER, ask_for, claims};
@@ -17,6 +17,19 @@ fn key() -> SigningKey {
 fn proof(fixture: &Fixture, key: &SigningKey, path: &str) -> String {
     let now = fixture.service.now();
     dpop_proof(key, "POST", &format!("{ISSUER}{path}"), None, None, now).unwrap()
+}
+
+/// A good proof for the token endpoint but for these claims.
+fn proof_of(fixture: &Fixture, key: &SigningKey, changes: Value) -> String {
+    let jwk: Value = serde_json::from_str(&key.public_jwk().to_json()).unwrap();
+    let header = json!({"typ": "dpop+jwt", "alg": "ES256", "jwk": jwk});
+    let mut claims = json!({
+        "jti": "a", "htm": "POST", "htu": format!("{ISSUER}/token"), "iat": fixture.service.now(),
+    });
+    let changes = changes.as_object().unwrap().clone();
+    claims.as_object_mut().unwrap().extend(changes);
+    key.sign_compact(header.to_string().as_bytes(), claims.to_string().as_bytes())
+        .unwrap()
 }
 
 async fn post(fixture: &Fixture, proofs: &[&str], form: &str) -> Answer {
@@ -97,10 +110,16 @@ async fn rfc9449_4_3_bad_proofs_spend_nothing() {
         let then = fixture.service.now() - 3600;
         dpop_proof(&key, "POST", &format!("{ISSUER}/token"), None, None, then).unwrap()
     };
+    let (expired, nameless) = (
+        proof_of(&fixture, &key, json!({"exp": fixture.service.now() - 1})),
+        proof_of(&fixture, &key, json!({"jti": ""})),
+    );
     for (name, proofs) in [
         ("no JWT", vec!["nonsense"]),
         ("for another address", vec![&other]),
         ("an hour old", vec![&old]),
+        ("expired by its own word", vec![&expired]),
+        ("without a name", vec![&nameless]),
         ("two of them", vec![&good, &good]),
     ] {
         let answer = post(&fixture, &proofs, &form).await;

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use stampmill_jose::{Algorithm, Expectations, verify_jwt};
 
 use super::support::{Answer, Browser, Fixture, ISSUER, START, ask_for, basic, claims, redemption};
-use crate::domain::{LogoutMetadata, Username};
+use crate::clock::SystemRandom;
+use crate::domain::{Client, ClientId, EndedSession, LogoutMetadata, SessionId, Username};
+use crate::protocol::WAITING_FOR_ONE;
 
 const BYE: &str = "https://client.example/bye";
 
@@ -368,7 +370,8 @@ async fn backchannel_2_5_a_client_that_cannot_be_told_keeps_nobody_else_from_it_
     assert_eq!(page.status, StatusCode::OK, "{page:?}");
     assert!(page.body.contains("<h1>Signed out</h1>"), "{page:?}");
     assert!(
-        page.body.contains("soon as that can be done: one."),
+        page.body
+            .contains("soon as that can be done: <bdi>one</bdi>."),
         "{page:?}"
     );
     let posted = stage.fixture.post.posted(1).await;
@@ -397,7 +400,8 @@ async fn backchannel_2_5_a_way_back_waits_until_the_person_has_read_who_was_not_
     service.follow_keys().await.unwrap();
     let page = stage.sign_out().await;
     assert!(
-        page.body.contains("soon as that can be done: two."),
+        page.body
+            .contains("soon as that can be done: <bdi>two</bdi>."),
         "{page:?}"
     );
     let link = format!("<a id=\"continue\" href=\"{BYE}?state=s\">");
@@ -537,4 +541,31 @@ async fn backchannel_2_5_over_the_wire() {
         seen[0].contains("content-type: application/x-www-form-urlencoded"),
         "{seen:?}"
     );
+}
+
+/// Takes connections and never answers: whoever has 300 sessions ended there, everybody else hears at once.
+#[tokio::test]
+async fn backchannel_2_5_a_client_that_never_answers_holds_up_nobody_else() {
+    let mut stage = Stage::new().await;
+    let slow = ClientId::parse("three").unwrap();
+    let service = std::sync::Arc::clone(&stage.fixture.service);
+    let alice = Username::parse("alice").unwrap();
+    let alice = service.store.user_by_name(&alice).await.unwrap().unwrap();
+    let slow = service.store.client(&slow).await.unwrap().unwrap();
+    stage.fixture.post.hold_for("https://three.example/");
+    let mut later = 0;
+    for _ in 0..300 {
+        let ended = EndedSession {
+            session: SessionId::generate(&SystemRandom),
+            user: alice.id.clone(),
+            clients: vec![Client::clone(&slow)],
+        };
+        later += service.tell_clients(&ended).await.len();
+    }
+    assert_eq!(later, 300 - WAITING_FOR_ONE, "the rest waits in the store");
+    stage.sign_out_here().await;
+    stage.untold_in_the_end(&[]).await;
+    let posted = stage.fixture.post.posted(4).await;
+    let told: Vec<_> = posted.iter().map(|(uri, _)| &uri[8..11]).collect();
+    assert_eq!(told, ["one", "thr", "thr", "two"], "two at a time");
 }

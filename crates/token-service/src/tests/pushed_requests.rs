@@ -321,3 +321,38 @@ async fn rfc9126_3_a_signed_request_can_be_pushed() {
     let back = Browser::default().through(&fixture, &path).await;
     assert_eq!(back.parameter("state").as_deref(), Some("inside"));
 }
+
+/// A public `client_id` is enough to push: it is one client's share that fills, and it empties by itself.
+#[tokio::test]
+async fn rfc9126_2_3_a_client_has_a_share() {
+    let fixture = Fixture::new().await;
+    let begun = pushed(&fixture, &[]).await;
+    assert!(fixture.get(&begun).await.body.contains("/sign-in"));
+    let fill = format!(
+        "WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+         INSERT INTO pushed_requests SELECT randomblob(32), 'web', x'00', {0}, {0} FROM n",
+        START + 90
+    );
+    fixture.database().execute_batch(&fill).unwrap();
+    let full = push(&fixture, &[]).await;
+    assert_eq!(full.status, StatusCode::TOO_MANY_REQUESTS, "{full:?}");
+    assert_eq!(full.error(), "temporarily_unavailable");
+    assert_eq!(full.header("retry-after"), "60");
+    let rows = |fixture: &Fixture| {
+        let count = "SELECT count(*) FROM pushed_requests";
+        let count = fixture
+            .database()
+            .query_row(count, [], |row| row.get::<_, i64>(0));
+        count.unwrap()
+    };
+    assert_eq!(rows(&fixture), 1000);
+    let another = fixture.basic("post");
+    let of_another = form(&[("client_id", "post")]);
+    let other = fixture.post("/par", another, &of_another).await;
+    assert_ne!(other.status, StatusCode::TOO_MANY_REQUESTS);
+    fixture.clock.advance(90);
+    assert_eq!(push(&fixture, &[]).await.status, StatusCode::CREATED);
+    let service = &fixture.service;
+    service.store.purge(service.now()).await.unwrap();
+    assert!(rows(&fixture) <= 3, "the one begun, and the new ones");
+}

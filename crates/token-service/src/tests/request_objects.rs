@@ -281,3 +281,33 @@ async fn oidc_core_6_2_by_registered_address() {
         Some("invalid_request_uri")
     );
 }
+
+/// RFC 9101 §4, OIDC Core §6.1: `iss` and `aud` "should" be there, and no rule wants the times. What is there must be right, each by
+/// itself.
+#[tokio::test]
+async fn rfc9101_4_claims_about_the_object_may_be_missing_and_never_wrong() {
+    let signer = signer(|_| {}).await;
+    let bare =
+        json!({"iss": null, "aud": null, "iat": null, "nbf": null, "exp": null, "jti": null});
+    let good = signer.sign(&object(bare.clone()));
+    for _ in 0..2 {
+        let answer = signer.ask(&format!("request={good}")).await;
+        assert!(answer.is_sign_in_page(), "{answer:?}");
+    }
+    for (claim, wrong) in [
+        ("iss", json!("web")),
+        ("aud", json!("https://other.example")),
+        ("aud", json!(format!("{ISSUER}/par"))),
+        ("aud", json!(null)),
+        ("exp", json!(START)),
+        ("nbf", json!(START + 61)),
+        ("iat", json!(START + 61)),
+    ] {
+        let mut claims = object(bare.clone());
+        claims[claim] = wrong.clone();
+        let answer = signer
+            .ask(&format!("request={}", signer.sign(&claims)))
+            .await;
+        assert!(is_page(&answer), "{claim} {wrong}: {answer:?}");
+    }
+}

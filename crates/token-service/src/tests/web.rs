@@ -13,7 +13,7 @@ use stampmill_outbound::{BoxFuture, BoxStream, Connector, Networks, Outbound, Re
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio_openssl::SslStream;
 
-/// Where everything is, but for `inside.example`, which is at 10.0.0.1.
+/// Where everything is, but for `inside.example`, which is at 10.0.0.1, and `slow.example`, of which nobody ever hears.
 const PUBLIC: [u8; 4] = [9, 9, 9, 9];
 
 /// Pages by path, the same at every host.
@@ -91,8 +91,11 @@ struct Names;
 
 impl Resolver for Names {
     fn resolve<'a>(&'a self, host: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>> {
-        let inside = host == "inside.example";
-        Box::pin(async move { Ok(vec![if inside { [10, 0, 0, 1] } else { PUBLIC }.into()]) })
+        match host {
+            "slow.example" => Box::pin(std::future::pending()),
+            "inside.example" => Box::pin(async { Ok(vec![[10, 0, 0, 1].into()]) }),
+            _ => Box::pin(async { Ok(vec![PUBLIC.into()]) }),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use stampmill_jose::{Algorithm, Expectations, Jwks, SigningKey, verify_jwt};
 
 use super::{CALLBACK, credentials, good, management, open, register, send, signed_in};
-use crate::tests::support::{Fixture, ISSUER, START, ask_for, claims};
+use crate::tests::support::{Browser, Fixture, ISSUER, START, ask_for, basic, claims, redemption};
 
 #[tokio::test]
 async fn rfc7591_3_2_1_the_answer_shows_what_is_registered() {
@@ -143,4 +143,40 @@ async fn oidc_registration_2_people_see_logo_policy_and_terms() {
             .header("content-security-policy")
             .contains("img-src data:;")
     );
+}
+
+/// Whoever registers and has an account has an ID token; without a session to end, it is no reason to send a stranger's
+/// browser to them by itself.
+#[tokio::test]
+async fn rfc9700_4_11_2_with_nobody_signed_in_the_way_back_is_a_link() {
+    const BYE: &str = "https://evil.example/bye";
+    let fixture = Fixture::registering(open()).await;
+    let metadata = json!({"post_logout_redirect_uris": [BYE], "client_name": "A <bank>"});
+    let told = register(&fixture, &good(metadata)).await.json();
+    let (id, secret) = credentials(&told);
+    let mut browser = Browser::default();
+    let ask = ask_for(&[("client_id", id), ("scope", "openid profile")]);
+    let back = browser.through(&fixture, &ask).await;
+    let form = redemption(&back.parameter("code").unwrap());
+    let tokens = fixture.post("/token", Some(basic(id, secret)), &form).await;
+    let tokens = tokens.json();
+    let hint = tokens["id_token"].as_str().unwrap();
+    let end =
+        format!("/end_session?id_token_hint={hint}&post_logout_redirect_uri={BYE}&state=s%261");
+
+    let page = Browser::default().get(&fixture, &end).await;
+    assert_eq!(page.status, StatusCode::OK, "{page:?}");
+    assert!(page.headers.get("location").is_none());
+    assert!(page.body.contains("<h1>Signed out</h1>"), "{page:?}");
+    let link = format!("href=\"{BYE}?state=s%261\"");
+    assert!(page.body.contains(&link), "{page:?}");
+    assert!(page.body.contains("<code>https://evil.example</code>"));
+    assert!(page.body.contains("bank") && !page.body.contains("<bank>"));
+    assert!(!page.body.contains("<script") && !page.body.contains("http-equiv"));
+
+    // Whose session ends now used the client, and goes back as ever.
+    let back = browser.get(&fixture, &end).await;
+    assert_eq!(back.location(), format!("{BYE}?state=s%261"));
+    let page = browser.get(&fixture, &end).await;
+    assert_eq!(page.status, StatusCode::OK, "and only once: {page:?}");
 }

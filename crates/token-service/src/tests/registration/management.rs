@@ -4,7 +4,7 @@ use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::{credentials, good, management, open, register, send, signed_in};
-use crate::tests::support::{Browser, Fixture, ask_for, basic};
+use crate::tests::support::{Browser, Fixture, ask_for, basic, redemption};
 
 #[tokio::test]
 async fn rfc7592_2_2_a_replacement_is_everything() {
@@ -211,4 +211,91 @@ async fn rfc7592_2_3_what_is_deleted_is_gone_with_its_tokens() {
         let again = send(&fixture, method, &path, Some(&token), &Value::Null).await;
         assert_eq!(again.status, StatusCode::UNAUTHORIZED);
     }
+}
+
+/// A scope that was taken from a client is issued no more, whatever a person allowed before.
+#[tokio::test]
+async fn rfc7592_2_2_a_scope_taken_away_is_not_renewed() {
+    let fixture = Fixture::registering(open()).await;
+    let metadata = |scope: &str| {
+        let grants = ["authorization_code", "refresh_token"];
+        good(json!({"grant_types": grants, "scope": scope}))
+    };
+    let told = register(&fixture, &metadata("openid profile offline_access"))
+        .await
+        .json();
+    let more = [
+        ("scope", "openid profile offline_access"),
+        ("prompt", "consent"),
+    ];
+    let first = signed_in(&fixture, &told, &more).await.json();
+    let ((path, token), (id, secret)) = (management(&told), credentials(&told));
+    let may_have = async |scope: &str| {
+        let mut body = metadata(scope);
+        body["client_id"] = id.into();
+        let put = send(&fixture, Method::PUT, &path, Some(&token), &body).await;
+        assert_eq!(put.status, StatusCode::OK, "{put:?}");
+    };
+    let post = async |path: &str, form: &str, token: &Value| {
+        let form = format!("{form}={}", token.as_str().unwrap());
+        fixture.post(path, Some(basic(id, secret)), &form).await
+    };
+    let refresh = async |token: &Value, more: &str| {
+        let form = format!("grant_type=refresh_token{more}&refresh_token");
+        post("/token", &form, token).await
+    };
+    let scope_of =
+        async |token: &Value| post("/introspect", "token", token).await.json()["scope"].clone();
+    let name_of = async |token: &Value| {
+        let answer = fixture.bearer("/userinfo", token.as_str().unwrap()).await;
+        answer.json()["name"].clone()
+    };
+    assert_eq!(name_of(&first["access_token"]).await, "alice Example");
+
+    may_have("openid").await;
+    let less = refresh(&first["refresh_token"], "").await.json();
+    assert_eq!(less["scope"], "openid", "it is told: {less}");
+    for tokens in [&first, &less] {
+        assert_eq!(scope_of(&tokens["access_token"]).await, "openid");
+        assert_eq!(name_of(&tokens["access_token"]).await, Value::Null);
+    }
+    assert_eq!(scope_of(&less["refresh_token"]).await, "openid");
+    // What is asked and was allowed, and may not be had any more.
+    let some = refresh(&less["refresh_token"], "&scope=openid+profile").await;
+    assert_eq!(some.json()["scope"], "openid");
+    let none = refresh(&some.json()["refresh_token"], "&scope=profile").await;
+    assert_eq!(
+        (none.status, none.error().as_str()),
+        (StatusCode::BAD_REQUEST, "invalid_scope")
+    );
+    may_have("email").await;
+    let none = refresh(&some.json()["refresh_token"], "").await;
+    assert_eq!(none.error(), "invalid_scope");
+
+    may_have("openid profile").await;
+    let again = refresh(&some.json()["refresh_token"], "").await.json();
+    assert_eq!(
+        again["scope"], "openid profile",
+        "the grant kept what was allowed, and what was refused used nothing up"
+    );
+}
+
+/// The same between a code and its redemption.
+#[tokio::test]
+async fn rfc7592_2_2_a_scope_taken_away_is_not_redeemed() {
+    let fixture = Fixture::registering(open()).await;
+    let told = register(&fixture, &good(json!({}))).await.json();
+    let ((path, token), (id, secret)) = (management(&told), credentials(&told));
+    let ask = ask_for(&[("client_id", id), ("scope", "openid profile")]);
+    let back = Browser::default().through(&fixture, &ask).await;
+    let mut body = good(json!({"scope": "profile"}));
+    body["client_id"] = id.into();
+    send(&fixture, Method::PUT, &path, Some(&token), &body).await;
+    let form = redemption(&back.parameter("code").unwrap());
+    let tokens = fixture.post("/token", Some(basic(id, secret)), &form).await;
+    let tokens = tokens.json();
+    assert_eq!(
+        (&tokens["scope"], &tokens["id_token"]),
+        (&json!("profile"), &Value::Null)
+    );
 }

@@ -6,7 +6,7 @@ use axum::http::{Request, StatusCode};
 use serde_json::json;
 
 use super::{CALLBACK, good, open, register};
-use crate::domain::ResponseType;
+use crate::domain::{HOSTS_THAT_ARE_NONE, ResponseType};
 use crate::protocol::RegistrationRules;
 use crate::tests::support::Fixture;
 
@@ -93,6 +93,8 @@ async fn rfc7591_3_2_2_what_is_refused_and_why() {
         (json!({"client_name": ""}), meta),
         (json!({"client_name": "a\nb"}), meta),
         (json!({"client_name": "x".repeat(101)}), meta),
+        (json!({"client_name": "\u{202e}gnitset elgooG"}), meta),
+        (json!({"client_name": "\u{3164}"}), meta),
         (json!({"logo_uri": "javascript:alert(1)"}), meta),
         (
             json!({"initiate_login_uri": "http://client.example/"}),
@@ -154,6 +156,32 @@ async fn rfc7591_3_2_2_what_is_refused_and_why() {
         5,
         "nobody was registered"
     );
+}
+
+/// `url` takes such hosts; in a Content Security Policy they are directives, or everybody.
+#[tokio::test]
+async fn every_registered_address_has_a_host_of_plain_characters() {
+    let fixture = Fixture::registering(open()).await;
+    for host in HOSTS_THAT_ARE_NONE {
+        let address = json!(format!("https://{host}/x"));
+        for changes in [
+            json!({"redirect_uris": [CALLBACK, address]}),
+            json!({"post_logout_redirect_uris": [address]}),
+            json!({"backchannel_logout_uri": address}),
+            json!({"frontchannel_logout_uri": address}),
+            json!({"client_uri": address}),
+            json!({"logo_uri": address}),
+            json!({"policy_uri": address}),
+            json!({"tos_uri": address}),
+            json!({"initiate_login_uri": address}),
+            json!({"sector_identifier_uri": address}),
+            json!({"jwks_uri": address}),
+            json!({"jwks_uri": "https://client.example/jwks", "request_uris": [address]}),
+        ] {
+            let answer = register(&fixture, &good(changes.clone())).await;
+            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{changes}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -236,6 +264,26 @@ async fn registration_2_a_hybrid_client_may_name_implicit_and_gets_no_such_grant
         registered.json()["grant_types"],
         json!(["authorization_code"])
     );
+    // Its tokens come through the browser, so they must not end up with another program of the person's machine.
+    for uri in [
+        "http://localhost/cb",
+        "http://127.0.0.1/cb",
+        "https://localhost/cb",
+        "https://app.localhost/cb",
+        "https://[::1]/cb",
+    ] {
+        let uris = json!({"response_types": ["code id_token"], "redirect_uris": [CALLBACK, uri]});
+        let mut web = good(uris);
+        let refused = register(&fixture, &web).await;
+        assert_eq!(refused.error(), "invalid_redirect_uri", "{uri}");
+        web["application_type"] = json!("native");
+        let native = register(&fixture, &web).await;
+        assert_eq!(native.status, StatusCode::CREATED, "{uri}: {native:?}");
+        web["application_type"] = json!("web");
+        web["response_types"] = json!(["code"]);
+        let code = register(&fixture, &web).await;
+        assert_eq!(code.status, StatusCode::CREATED, "{uri}: {code:?}");
+    }
     let plain = good(json!({"response_types": ["code"], "grant_types": grants}));
     let refused = register(&fixture, &plain).await;
     assert_eq!(refused.json()["error"], "invalid_client_metadata");

@@ -214,11 +214,14 @@ impl Fixture {
         ring.signer(Algorithm::Rs256, self.service.now()).unwrap()
     }
 
+    /// The database, for what no request does.
+    pub(crate) fn database(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.folder.path().join("store.sqlite3")).unwrap()
+    }
+
     /// From here on no client can be read.
     pub(crate) fn break_the_database(&self) {
-        let path = self.folder.path().join("store.sqlite3");
-        let database = rusqlite::Connection::open(path).unwrap();
-        database
+        self.database()
             .execute_batch(
                 "ALTER TABLE clients RENAME TO gone; ALTER TABLE codes RENAME TO gone_too",
             )

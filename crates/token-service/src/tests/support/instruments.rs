@@ -59,13 +59,19 @@ pub(crate) struct PostOffice(Arc<Mutex<PostOfficeState>>);
 struct PostOfficeState {
     posted: Vec<(String, String)>,
     answers: VecDeque<Result<u16, String>>,
-    held: bool,
+    /// What the addresses that never answer begin with.
+    held: Option<&'static str>,
 }
 
 impl PostOffice {
     /// From here on no client answers.
     pub(crate) fn hold(&self) {
-        self.0.lock().unwrap().held = true;
+        self.hold_for("");
+    }
+
+    /// From here on no client of these addresses answers.
+    pub(crate) fn hold_for(&self, prefix: &'static str) {
+        self.0.lock().unwrap().held = Some(prefix);
     }
 
     /// The next answers.
@@ -95,8 +101,9 @@ impl Courier for PostOffice {
         form: Zeroizing<String>,
     ) -> Pin<Box<dyn Future<Output = Result<u16, String>> + Send + '_>> {
         let mut state = self.0.lock().unwrap();
+        let held = state.held.is_some_and(|prefix| uri.starts_with(prefix));
         state.posted.push((uri, form.to_string()));
-        if state.held {
+        if held {
             return Box::pin(std::future::pending());
         }
         let answer = state.answers.pop_front().unwrap_or(Ok(200));
