@@ -4,6 +4,23 @@ use std::fs;
 
 use crate::room::{Room, has};
 
+/// A folder that cannot be looked into is another matter than one that holds no authority.
+#[cfg(unix)]
+#[test]
+fn what_cannot_be_read_is_not_said_to_be_absent() {
+    let room = Room::new();
+    std::os::unix::fs::symlink("circle", room.path("circle")).unwrap();
+    for verb in ["ca list", "ca log", "ca verify --host a.test a.pem"] {
+        let said = room.refused(&format!("{verb} --ca circle"));
+        has(&said, "circle/");
+        assert!(!said.contains("holds no"), "{verb}: {said}");
+    }
+    has(
+        &room.refused("ca list --ca nowhere"),
+        "holds no authority's records",
+    );
+}
+
 #[test]
 fn nobody_else_can_write_to_an_authority_or_read_its_records() {
     let room = Room::new();

@@ -116,6 +116,44 @@ fn what_of_a_subject_is_left_out_is_told() {
     );
 }
 
+/// What is in the way of the last file is in the way of the first: nothing is certified that could not be written.
+#[cfg(unix)]
+#[test]
+fn whatever_is_in_the_way_is_noticed_before_anything_is_issued() {
+    let room = Room::with_authority();
+    let before = room.lines("ca list --ca ca").len();
+    std::os::unix::fs::symlink("nowhere", room.path("sy.test.pem")).unwrap();
+    room.write("de.test.cer", "something else");
+    room.write("p.test.p12", "something else");
+    room.write("password", "secret\n");
+    room.set_mode("password", 0o600);
+    for (words, file) in [
+        ("sy.test", "sy.test.pem"),
+        ("--der de.test", "de.test.cer"),
+        ("--pkcs12-password-file password p.test", "p.test.p12"),
+    ] {
+        let said = room.refused(&format!("ca issue --ca ca {words}"));
+        has(&said, &format!("{file} exists already"));
+        assert!(
+            !room
+                .path(&file[..file.len() - 3])
+                .with_extension("key")
+                .exists()
+        );
+    }
+    assert_eq!(room.lines("ca list --ca ca").len(), before);
+}
+
+/// A file that should have had a passphrase, and what it is for, is another matter than a key that has one.
+#[test]
+fn an_empty_passphrase_file_is_named_and_no_key_is_accused() {
+    let room = Room::with_authority();
+    room.write("empty", "\n");
+    room.set_mode("empty", 0o600);
+    let said = room.refused("ca issue --ca ca --pkcs12-password-file empty app.test");
+    assert_eq!(said, "stampmill: empty has no passphrase in its first line");
+}
+
 #[test]
 fn profiles_that_need_something_else_say_what() {
     let room = Room::with_authority();

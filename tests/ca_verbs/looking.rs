@@ -90,11 +90,11 @@ fn what_is_handed_over_may_come_through_a_pipe_and_is_named_when_it_is_something
         has(&said.err, "it is empty");
     }
     room.ok("ca verify --ca ca --host app.test app.test.pem");
-    // without its intermediate
-    has(
-        &room.refused("ca verify --ca ca --host app.test app.test.cer"),
-        "unable to get local issuer certificate",
-    );
+    let alone = room.refused("ca verify --ca ca --host app.test app.test.cer");
+    has(&alone, "unable to get local issuer certificate");
+    has(&alone, "there is no intermediate in the file");
+    let chained = room.refused("ca verify --ca ca --host other.test app.test.pem");
+    assert!(!chained.contains("intermediate"), "{chained}");
     let shown = room.ok("ca view app.test.pem");
     has(&shown, "1 of 2: certificate (RFC 5280");
     has(&shown, "2 of 2: certificate (RFC 5280");

@@ -84,4 +84,4 @@ pub use connection::serve_stream;
 pub use door::{Door, Plain, Protocol};
 pub use limits::Limits;
 pub use tls::{Tls, acceptor};
-pub use unread::{Unread, reading_the_rest, watch};
+pub use unread::{Behind, Unread, reading_the_rest, watch};

@@ -37,18 +37,30 @@ use tokio::time::timeout;
 const SHORT: u64 = 64 * 1024;
 const SHORTLY: Duration = Duration::from_millis(500);
 
-/// The longest rest that is read behind the answer, and for how long.
-const LONG: u64 = 16 << 20;
-const A_WHILE: Duration = Duration::from_secs(5);
+/// How much of a rest is read behind the answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Behind {
+    /// At most so many bytes.
+    pub most: u64,
+    /// And for so long.
+    pub time: Duration,
+}
+
+impl Behind {
+    /// 16 MiB, five seconds.
+    pub const USUAL: Behind = Behind {
+        most: 16 << 20,
+        time: Duration::from_secs(5),
+    };
+}
 
 /// The same routes; whatever they leave of a body is dealt with behind them.
-#[must_use]
 pub fn reading_the_rest(router: Router) -> Router {
     router.layer(from_fn(async |request: Request, next: Next| {
         let (request, unread) = watch(request);
         let mut response = next.run(request).await;
         if let Some(unread) = unread {
-            unread.settle(&mut response).await;
+            unread.settle(&mut response, Behind::USUAL).await;
         }
         response
     }))
@@ -92,7 +104,7 @@ pub fn watch(request: Request) -> (Request, Option<Unread>) {
 
 impl Unread {
     /// Deals with the rest, now that there is an answer.
-    pub async fn settle(self, response: &mut Response) {
+    pub async fn settle(self, response: &mut Response, behind: Behind) {
         let left = mem::take(&mut *self.left.lock().unwrap_or_else(PoisonError::into_inner));
         let Some(Left { mut body, begun }) = left else {
             return;
@@ -111,7 +123,9 @@ impl Unread {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         if comes {
-            tokio::spawn(async move { timeout(A_WHILE, discard(&mut body, LONG)).await });
+            tokio::spawn(
+                async move { timeout(behind.time, discard(&mut body, behind.most)).await },
+            );
         }
     }
 }

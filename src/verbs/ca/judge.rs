@@ -1,5 +1,6 @@
 //! `ca verify`: what verifiers say to a chain.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -57,7 +58,7 @@ pub(super) fn judge(args: &VerifyArgs, out: Printer) -> anyhow::Result<()> {
         (false, Some(step)) if step.question == "is it revoked?" => {
             anyhow::bail!("OpenSSL refuses it: {verdict} ({})", step.found)
         }
-        (false, _) => anyhow::bail!("OpenSSL refuses it: {verdict}"),
+        (false, _) => anyhow::bail!("OpenSSL refuses it: {verdict}{}", lacking(&leaf, &roots[0])),
         (true, Some(step)) => anyhow::bail!(
             "OpenSSL accepts it; refused all the same: {}: {} {}",
             step.subject,
@@ -76,6 +77,18 @@ pub(super) fn judge(args: &VerifyArgs, out: Printer) -> anyhow::Result<()> {
     fields.push(("verdict", json!(verdict.to_string())));
     out.fields(&fields);
     Ok(())
+}
+
+/// That the chain ends below the root: the usual reason for a refusal, and nothing that OpenSSL would say.
+fn lacking(leaf: &Certificate, root: &Certificate) -> String {
+    let issuer = leaf.as_openssl().issuer_name();
+    let below_root = issuer
+        .try_cmp(root.as_openssl().subject_name())
+        .is_ok_and(std::cmp::Ordering::is_eq);
+    match leaf.intermediates().is_empty() && !below_root {
+        true => "; there is no intermediate in the file, and a server that sends this alone is refused like it: the chain in PEM has both".to_owned(),
+        false => String::new(),
+    }
 }
 
 fn options(args: &VerifyArgs) -> anyhow::Result<VerifyOptions> {
@@ -109,8 +122,9 @@ fn host(text: &str) -> anyhow::Result<SubjectAltName> {
 /// The root of the authority in this folder, without the rest of it.
 pub(super) fn root(folder: &Path) -> anyhow::Result<Certificate> {
     let file = folder.join(Authority::ROOT_FILE);
+    let absent = |error: std::io::Error| error.kind() == ErrorKind::NotFound;
     anyhow::ensure!(
-        file.symlink_metadata().is_ok(),
+        !file.symlink_metadata().is_err_and(absent),
         "{} holds no authority ({} is absent); --ca says where it is",
         folder.display(),
         Authority::ROOT_FILE

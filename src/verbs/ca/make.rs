@@ -156,6 +156,19 @@ pub(super) fn issue(
         paths.certificate.display()
     );
     let password = super::passphrase(files.password_file)?;
+    let later = [
+        (true, &paths.certificate),
+        (files.der, &paths.der),
+        (password.is_some(), &paths.pkcs12),
+    ];
+    // Before anything is certified; a link that leads nowhere is in the way, too.
+    for (_, path) in later.iter().filter(|(written, _)| *written) {
+        anyhow::ensure!(
+            path.symlink_metadata().is_err(),
+            "{} exists already and is not overwritten",
+            path.display()
+        );
+    }
     let (request, key) = new_request(names, kind)?;
     let mut written = NewFiles::new();
     // The key first: a certificate without its key is of no use to anybody.

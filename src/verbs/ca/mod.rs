@@ -19,7 +19,7 @@ use anyhow::Context as _;
 use std::io::Write as _;
 use std::path::Path;
 
-use stampmill_local_ca::{Authority, Passphrase, now, read_private, utc};
+use stampmill_local_ca::{Authority, KeyError, Passphrase, now, read_private, utc};
 
 use crate::print::Printer;
 use args::RootKeyArgs;
@@ -162,8 +162,13 @@ fn unlock(authority: &mut Authority, root: &RootKeyArgs) -> anyhow::Result<()> {
 /// The first line of a file that only its owner can read.
 fn passphrase(file: Option<&Path>) -> anyhow::Result<Option<Passphrase>> {
     file.map(|file| {
-        Passphrase::from_file_contents(&read_private(file)?)
-            .with_context(|| format!("{} has no passphrase in its first line", file.display()))
+        match Passphrase::from_file_contents(&read_private(file)?) {
+            // no key is meant: what the passphrase is for, the verb knows
+            Err(KeyError::PassphraseNeeded) => {
+                anyhow::bail!("{} has no passphrase in its first line", file.display())
+            }
+            read => read.with_context(|| file.display().to_string()),
+        }
     })
     .transpose()
 }

@@ -1,5 +1,6 @@
 //! The file: made, opened, and left so that the next who opens it finds everything.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -114,8 +115,16 @@ impl Store {
     /// [`StoreError::Database`], [`StoreError::Newer`].
     pub fn in_folder(dir: &Path) -> Result<Option<Self>, StoreError> {
         let path = dir.join(Authority::STORE_FILE);
-        if path.symlink_metadata().is_err() {
-            return Ok(None);
+        match path.symlink_metadata() {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            // a folder that one may not enter
+            Err(error) => {
+                return Err(StoreError::Database {
+                    path,
+                    reason: format!("cannot be read: {error}"),
+                });
+            }
+            Ok(_) => {}
         }
         let opened = Self::open(&path).or_else(|error| {
             if matches!(error, StoreError::Exposed { .. }) {

@@ -139,6 +139,15 @@ async fn addresses_come_from_the_same_server_and_caa_is_climbed_to() {
     assert_eq!(good["status"], "valid", "{good}");
     assert_eq!(scene.world.connections()[0].to_string(), "127.0.0.5:80");
 
+    let nowhere = decided(&scene, "nx.test", "http-01", show).await;
+    let error = &nowhere["challenges"][0]["error"];
+    assert_eq!(error["type"], "urn:ietf:params:acme:error:dns", "{error}");
+    let detail = error["detail"].as_str().unwrap();
+    assert!(
+        detail.ends_with("it has neither A nor AAAA records"),
+        "{detail}"
+    );
+
     zone.put("x.y.test.", RData::A(A::new(127, 0, 0, 5)));
     let other = Name::from_ascii("other.test").unwrap();
     zone.put(

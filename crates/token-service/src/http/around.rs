@@ -15,6 +15,7 @@ use axum::extract::Request;
 use axum::http::header::RETRY_AFTER;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
+use stampmill_listener::{Behind, watch};
 use tokio::time::timeout;
 use tower::Service;
 use tower_http::catch_panic::{CatchPanic, DefaultResponseForPanic};
@@ -27,6 +28,15 @@ use crate::protocol::{ErrorCode, OAuthError, paths};
 /// A request that is not answered by then is given up (password hashing behind a full gate is the slowest thing there
 /// is).
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What is read of a body behind its answer; tests have no time for more.
+const BEHIND: Behind = match cfg!(test) {
+    true => Behind {
+        most: 6 << 20,
+        time: Duration::from_secs(1),
+    },
+    false => Behind::USUAL,
+};
 
 /// A service with all that around it.
 #[derive(Clone)]
@@ -110,7 +120,7 @@ where
     fn call(&mut self, request: Request) -> Self::Future {
         let line = Line::begin(&self.log, &request);
         let late = self.late.clone();
-        let (request, unread) = stampmill_listener::watch(request);
+        let (request, unread) = watch(request);
         let answered = self.inner.call(request);
         Box::pin(async move {
             let mut response = match timeout(REQUEST_TIMEOUT, answered).await {
@@ -120,7 +130,7 @@ where
             };
             answer::not_stored_by_default(&mut response);
             if let Some(unread) = unread {
-                unread.settle(&mut response).await;
+                unread.settle(&mut response, BEHIND).await;
             }
             line.end(&response);
             Ok(response)

@@ -158,8 +158,13 @@ struct NameServer(TokioResolver);
 impl Resolver for NameServer {
     fn resolve<'a>(&'a self, host: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>> {
         Box::pin(async move {
-            let found = self.0.lookup_ip(absolute(host)?).await;
-            Ok(found.map_err(io::Error::other)?.iter().collect())
+            match self.0.lookup_ip(absolute(host)?).await {
+                Ok(found) => Ok(found.iter().collect()),
+                Err(error) if is_nothing(&error) => {
+                    Err(io::Error::other("it has neither A nor AAAA records"))
+                }
+                Err(error) => Err(io::Error::other(error)),
+            }
         })
     }
 }
@@ -207,10 +212,14 @@ impl DnsRecords for NameServer {
 
 /// That there is nothing is an answer; that nobody answered is not.
 fn none_or<T>(error: &NetError) -> io::Result<Vec<T>> {
-    match error.is_no_records_found() || error.is_nx_domain() {
+    match is_nothing(error) {
         true => Ok(Vec::new()),
         false => Err(io::Error::other(error.to_string())),
     }
+}
+
+fn is_nothing(error: &NetError) -> bool {
+    error.is_no_records_found() || error.is_nx_domain()
 }
 
 /// With a dot at its end: no search list is for names that strangers gave.
