@@ -5,14 +5,13 @@
 //! client is still sending: what then arrives is answered with a reset, which makes the client's kernel throw our answer away
 //! before anybody has read it. So:
 //!
-//! Over HTTP/2 a request is a stream of its own. A server may end it behind its answer with a reset that says "no error" (RFC 9113 §8.1);
-//! but there are clients that drop the answer then (curl 7.88, Debian 12's), and what was read to its end needs no reset.
-//!
 //! ```text
 //!   rest is short      ──▶ read away, then the answer; the connection stays
 //!   longer, or late    ──▶ the answer with `Connection: close`, and the rest is read for a while behind it
 //!   not sent yet       ──▶ the same without reading (`Expect: 100-continue`)
 //! ```
+//! Over HTTP/2 a request is a stream of its own. A server may end it behind its answer with a reset that says "no error" (RFC 9113 §8.1);
+//! but there are clients that drop the answer then (curl 7.88, Debian 12's), and what was read to its end needs no reset.
 
 use std::future::poll_fn;
 use std::mem;

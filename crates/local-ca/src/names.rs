@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use icu_properties::props::{BidiControl, BinaryProperty as _, DefaultIgnorableCodePoint};
 use thiserror::Error;
 
 use crate::der::{Element, write};
@@ -410,10 +411,14 @@ pub(crate) fn printable(text: &str) -> String {
         .collect()
 }
 
-/// Controls, and what makes others look otherwise: without width, or turning the direction (Unicode's Bidi_Control).
+/// Controls, and what makes others look otherwise: what turns the direction (Unicode's Bidi_Control), and what is not shown at all
+/// (Default_Ignorable_Code_Point, but for the selectors of emoji and Han shapes).
 fn is_unseen(c: char) -> bool {
+    let selects = matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}');
     c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{fff9}'..='\u{fffb}')
+        || BidiControl::for_char(c)
+        || DefaultIgnorableCodePoint::for_char(c) && !selects
 }
 
 /// A common name that a certificate can carry.
@@ -492,7 +497,17 @@ mod tests {
     #[test]
     fn what_nobody_sees_is_in_no_common_name_and_is_shown_escaped() {
         assert!(check_common_name("Ärztin Ω 好").is_ok());
-        for bad in ["", "a\nb", "a\u{202e}b", "a\u{200b}", "\u{2066}a"] {
+        for bad in [
+            "",
+            "a\nb",
+            "a\u{202e}b",
+            "a\u{200b}",
+            "\u{2066}a",
+            "a\u{ad}b",
+            "a\u{34f}b",
+            "a\u{3164}b",
+            "a\u{e0041}",
+        ] {
             assert!(check_common_name(bad).is_err(), "{bad:?}");
         }
         assert_eq!(printable("Ω\u{202e}\n"), "Ω\\u{202e}\\n");

@@ -15,7 +15,7 @@ pub(crate) fn name(attributes: &[(&[u8], &str)]) -> Vec<u8> {
 
 /// The same name with another common name.
 pub(crate) fn renamed(whole: &[u8], common_name: &str) -> Vec<u8> {
-    let attributes = attributes(whole);
+    let attributes = as_written(whole);
     let attributes = attributes.iter().map(|(kind, text)| match kind.as_slice() {
         oid::COMMON_NAME => (oid::COMMON_NAME, common_name),
         kind => (kind, text.as_str()),
@@ -60,8 +60,15 @@ pub(crate) fn lacking(whole: &[u8], other: &[u8]) -> Vec<String> {
         .collect()
 }
 
-/// The attributes of a name, each with its kind; text that is not ASCII or UTF-8 is shown as far as it can be.
+/// The attributes of a name, each with its kind, to be shown; text that is not ASCII or UTF-8 as far as it can be.
 pub(crate) fn attributes(whole: &[u8]) -> Vec<(Vec<u8>, String)> {
+    let written = as_written(whole).into_iter();
+    let shown = written.map(|(kind, text)| (kind, crate::names::printable(&text)));
+    shown.collect()
+}
+
+/// The same with every character that is in it, for another name.
+fn as_written(whole: &[u8]) -> Vec<(Vec<u8>, String)> {
     let mut found = Vec::new();
     let mut sets = der::only(whole, der::SEQUENCE).map_or(der::Der::new(&[]), Element::inside);
     while let Ok(set) = sets.expect(der::SET) {
@@ -89,7 +96,7 @@ pub(crate) fn display(whole: &[u8]) -> String {
 }
 
 fn text(value: Element<'_>) -> String {
-    let text: String = match value.tag {
+    match value.tag {
         // BMPString: two bytes a character
         0x1e => value
             .contents
@@ -98,8 +105,7 @@ fn text(value: Element<'_>) -> String {
             .map(|unit| char::from_u32(u32::from(unit)).unwrap_or('\u{fffd}'))
             .collect(),
         _ => String::from_utf8_lossy(value.contents).into_owned(),
-    };
-    crate::names::printable(&text)
+    }
 }
 
 fn short(kind: &[u8]) -> String {

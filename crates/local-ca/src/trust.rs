@@ -566,6 +566,7 @@ mod tests {
         };
         assert!(unreadable.run().is_err());
     }
+
     /// Where there is a Java to ask.
     #[test]
     fn a_root_that_debians_hook_gave_to_java_is_taken_out() {

@@ -6,11 +6,14 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use crate::data_folder::{DataFolderError, io_error};
 
 pub(crate) const LOCK: &str = "lock";
 const IN_MEMORY: &str = "memory\n";
+const MOMENT: Duration = Duration::from_millis(10);
 
 /// Keeps every other server out of the folder, as long as the file is open.
 pub(crate) fn take(folder: &Path) -> Result<File, DataFolderError> {
@@ -18,14 +21,18 @@ pub(crate) fn take(folder: &Path) -> Result<File, DataFolderError> {
     let mut options = File::options();
     options.write(true).create(true).truncate(false);
     let file = options.open(&path).map_err(io_error("write", &path))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            return Err(DataFolderError::InUse {
-                path: folder.to_owned(),
-            });
+    // A verb that looks whether a server is there holds the lock for a moment.
+    for left in (0..10).rev() {
+        match file.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::WouldBlock) if left > 0 => thread::sleep(MOMENT),
+            Err(TryLockError::WouldBlock) => {
+                return Err(DataFolderError::InUse {
+                    path: folder.to_owned(),
+                });
+            }
+            Err(TryLockError::Error(error)) => return Err(io_error("lock", &path)(error)),
         }
-        Err(TryLockError::Error(error)) => return Err(io_error("lock", &path)(error)),
     }
     // What a server before said.
     file.set_len(0).map_err(io_error("write", &path))?;

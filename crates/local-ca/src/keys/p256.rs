@@ -40,7 +40,7 @@ const SCALAR_BYTES: usize = 32;
 /// Not compressed (SEC 1 §2.3.3): `04`, then both coordinates.
 const POINT_BYTES: usize = 65;
 
-/// A private key. ring does not wipe its own copy when it is dropped.
+/// A private key. ring does not wipe its own copy when it is dropped, nor the file in which it gives a new one.
 pub(crate) struct Key {
     scalar: Zeroizing<[u8; SCALAR_BYTES]>,
     point: [u8; POINT_BYTES],

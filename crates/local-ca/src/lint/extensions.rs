@@ -30,7 +30,7 @@ pub(super) struct Row {
 enum Critical {
     Always,
     Never,
-    /// Better not; some say it must not be.
+    /// Better so, or better not: a warning.
     Rather(bool),
     /// Either way, or another check asks.
     Either,

@@ -172,7 +172,7 @@ impl<'a> Walk<'a> {
                 None
             }
             Err(NotDer) => {
-                let what = "a length that is not the shortest, or goes beyond what it is in";
+                let what = "a length that is not the shortest, or goes beyond what it is in, or a tag above 30";
                 self.fault(Kind::Form, at, what);
                 None
             }
@@ -285,6 +285,11 @@ impl<'a> Walk<'a> {
     /// A value that says itself what it is; of what has a tag of its own, only that it consists of elements.
     fn any(&mut self, element: Element<'a>, depth: usize) {
         match element.tag {
+            // X.690 §10.2: strings in one piece; §8.9, §8.11: sequences and sets of elements
+            tag if tag & 0xc0 == 0 && (tag & 0x20 != 0) != matches!(tag & 0x1f, 0x10 | 0x11) => {
+                let what = "in pieces, or in one piece, as its type is not";
+                self.fault(Kind::Form, element.whole, what);
+            }
             tag if tag & 0x20 != 0 => {
                 self.list("a value", Shape::Any, element.contents, depth);
                 if tag == der::SET {
@@ -391,7 +396,7 @@ fn not_der(tag: u8, contents: &[u8]) -> Option<&'static str> {
         (der::INTEGER | 0x0a, []) => Some("a number without digits"),
         (der::INTEGER | 0x0a, [0, second, ..]) if second & 0x80 == 0 => Some(LONG_NUMBER),
         (der::INTEGER | 0x0a, [0xff, second, ..]) if second & 0x80 != 0 => Some(LONG_NUMBER),
-        (der::BIT_STRING, [0] | [0, ..]) => None,
+        (der::BIT_STRING, [0, ..]) => None,
         (der::BIT_STRING, [unused @ 1..8, .., last]) => {
             let rest = last & ((1_u16 << unused) - 1).to_le_bytes()[0];
             (rest != 0).then_some("unused bits that are not zero")

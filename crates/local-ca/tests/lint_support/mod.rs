@@ -61,6 +61,7 @@ const LEAVES: &[Row] = &[
     ("a serial number with a zero too many", "G7", "offset", |c| c.fields[1] = tlv(2, &[&[0, 1][..], &[5; 15]].concat())),
     ("a common name of no UTF-8", "G7", "offset", |c| c.subject(&[(COMMON, 0x0c, b"\xff\xfe")])),
     ("a common name of no printable text", "G7", "offset", |c| c.subject(&[(COMMON, 0x13, b"app@home")])),
+    ("a common name in pieces", "G7", "offset", |c| c.subject(&[(COMMON, 0x2c, b"\x0c\x03app")])),
     ("a set out of order", "G7", "offset", |c| c.fields[5] = tlv(0x30, &tlv(0x31, &[attribute(COMMON, 0x0c, b"app.home.arpa"), attribute(COUNTRY, 0x13, b"DE")].concat()))),
     ("a host of no ASCII", "G7", "subjectAltName, offset", |c| c.extension(NAMES, false, &tlv(0x30, &tlv(0x82, "\u{e4}pp.home.arpa".as_bytes())))),
     ("an extension twice", "G7", "the extension", |c| c.twice(SUBJECT_KEY)),

@@ -38,8 +38,15 @@ fn is_plain(name: &[char], at: usize) -> bool {
     match GeneralCategory::for_char(name[at]) {
         Format => joins(name, at),
         Control | LineSeparator | ParagraphSeparator | PrivateUse | Unassigned => false,
+        _ if DefaultIgnorableCodePoint::for_char(name[at]) => chooses_a_shape(name, at),
         _ => true,
     }
+}
+
+/// Emoji and Han characters have several shapes, and say which; behind a Latin letter that would be seen by nobody.
+fn chooses_a_shape(name: &[char], at: usize) -> bool {
+    let selector = matches!(name[at], '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}');
+    selector && at > 0 && !name[at - 1].is_ascii() && is_seen(name[at - 1])
 }
 
 /// Persian and Hindi words need the joiner and the non-joiner, and so do families of emoji; between Latin letters they would
@@ -98,6 +105,11 @@ mod tests {
             "\u{2066}x",
             "a\u{ad}b",
             "Goo\u{200d}gle",
+            "Goo\u{34f}gle",
+            "Goo\u{3164}gle",
+            "Goo\u{fe0f}gle",
+            "Goo\u{115f}gle",
+            "❤\u{fe0f}\u{fe0f}",
             "好\u{200d}",
             "好\u{200d}\u{200c}好",
             "x\u{e000}",

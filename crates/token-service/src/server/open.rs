@@ -41,7 +41,7 @@ pub(super) async fn service(
         Storage::File => store,
         Storage::Memory => {
             tracing::warn!("what happens is kept in memory and forgotten when the server ends");
-            // Before the rows are copied: whoever is let in after this would write what is not seen.
+            // Before the rows are copied, so that hardly anybody is let in who writes what is not seen any more.
             folder_lock::tell_in_memory(certificates.folder(), &lock)?;
             store.into_memory().map_err(DataFolderError::from)?
         }

@@ -99,8 +99,8 @@ pub trait Store: Send + Sync + 'static {
     ) -> Answer<'_, bool>;
     /// The pushed request behind a hash, if it has not expired and nobody has answered it.
     fn pushed_request(&self, hash: Digest, now: i64) -> Answer<'_, Option<PushedRequest>>;
-    /// Somebody has begun to answer a pushed request: it stays until then, as [`PushedRequest::expires_at`] says otherwise. False if
-    /// it has gone.
+    /// Somebody has begun to answer a pushed request: it is kept until then, and not only until
+    /// [`PushedRequest::expires_at`]. False if it has gone.
     fn keep_pushed_request(&self, hash: Digest, until: i64) -> Answer<'_, bool>;
     /// Removes a pushed request: true for exactly one caller, ever (RFC 9126 §4).
     fn spend_pushed_request(&self, hash: Digest) -> Answer<'_, bool>;

@@ -131,12 +131,7 @@ impl<'a> Visitor<'a> {
             .map(|at| at.to_str().unwrap().into())
             .collect();
         for attribute in ["action", "href", "src"] {
-            for (_, rest) in answer
-                .body
-                .split(&format!(" {attribute}=\""))
-                .skip(1)
-                .map(|rest| ((), rest))
-            {
+            for rest in answer.body.split(&format!(" {attribute}=\"")).skip(1) {
                 addresses.push(rest.split_once('"').unwrap().0.replace("&#38;", "&"));
             }
         }
