@@ -148,8 +148,8 @@ pub struct PasswordGate {
 }
 
 impl PasswordGate {
-    /// How many may stand before it for each core: a few seconds' work. Whoever comes later would wait for longer than a person
-    /// does, and in the end for nothing.
+    /// How many may stand before it for each core: a few seconds' work with hashes of ours, more with heavier ones of a
+    /// configuration. Whoever comes later would wait for longer than a person does, and in the end for nothing.
     const ROOM_A_CORE: usize = 64;
 
     /// A gate with as many places as cores. Hashes one throwaway password: some tens of milliseconds.

@@ -6,7 +6,8 @@
 //! ```
 //! The tests are written for a service at the root of its host. In a run with the variable [`VARIABLE`] the issuer has that path, and
 //! between test and service stands what is here: it adds the path to what is asked, and takes it off what leads to us in answers. Absolute
-//! addresses, tokens and all else arrive as they were sent, because the tests put them together from the issuer's name.
+//! addresses, tokens and all else arrive as they were sent, because the tests put them together from the issuer's name. (The filter is a
+//! part of a name, so unit tests in modules called `tests` run again as well; they know no issuer.)
 
 use std::fmt;
 use std::ops::Deref;
